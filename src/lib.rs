@@ -1,1 +1,9 @@
 //! meshscrape: Prometheus scraping of an Istio mesh over mutual TLS, set up, proved and taken back.
+
+pub mod answers;
+pub mod cluster;
+pub mod engine;
+pub mod error;
+pub mod mesh;
+pub mod plan;
+pub mod targets;

@@ -1,0 +1,7 @@
+//! The one client stack, for the real and the simulated cluster.
+
+pub mod api;
+pub mod error;
+
+pub use api::Cluster;
+pub use error::ApiError;

@@ -1,0 +1,4 @@
+//! Async work over the cluster: discover, review, apply, watch, undo. Reports events; knows no screen.
+
+pub mod event;
+pub mod session;
