@@ -24,7 +24,7 @@ pub enum Entry {
         prometheus: Option<WorkloadRef>,
     },
     /// Written (and synced to disk) before the request is sent.
-    Intent(Intent),
+    Intent(Box<Intent>),
     /// Written after the answer; a missing one means: look at the live object.
     #[serde(rename_all = "camelCase")]
     Result {
