@@ -90,6 +90,8 @@ pub enum Action {
     Take,
     Apply,
     StopApply,
+    /// Brings the decision about a failed change back on the screen.
+    Decide,
     /// Take the run back.
     Undo,
     Problems,
@@ -431,7 +433,11 @@ fn apply_keys(state: &State, all: &mut Vec<Binding>) {
             .unless(ended())
             .unless(undo_refused(state)),
     );
-    all.push(Binding::new(Enter, "status", Action::Next).unless(ended()));
+    if apply.stopped.is_some() {
+        all.push(Binding::new(Enter, "decide …", Action::Decide));
+    } else {
+        all.push(Binding::new(Enter, "status", Action::Next).unless(ended()));
+    }
 }
 
 fn status_keys(state: &State, all: &mut Vec<Binding>) {

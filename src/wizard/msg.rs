@@ -1,7 +1,7 @@
 //! What can happen to the wizard, and what it asks of the world.
 
 use super::keymap::{Action, Key};
-use super::state::{ChangeView, Contexts, Planned, Step, UndoPlan};
+use super::state::{ChangeView, Contexts, Forbidden, Planned, Step, UndoPlan};
 use crate::answers::Answers;
 use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
@@ -40,6 +40,8 @@ pub enum Msg {
     Tick(Timestamp),
     /// SIGTERM, SIGHUP or Ctrl-C: end as soon as no write is cut.
     Interrupt,
+    /// Time to look whether what was missing has appeared; see [`Wants::rediscover`].
+    Rediscover,
     Contexts(Result<Contexts, Error>),
     Connected(Generation, Result<(), Error>),
     /// The mesh as far as it has been read; `last`: nothing more comes of this question.
@@ -48,7 +50,12 @@ pub enum Msg {
         mesh: Arc<Mesh>,
         last: bool,
     },
-    Planned(Generation, Result<Planned, Error>),
+    Planned {
+        generation: Generation,
+        result: Result<Planned, Error>,
+        /// Choices that would lose metrics, whether the plan could be made or not.
+        forbidden: Vec<Forbidden>,
+    },
     /// The review has begun: every change, none answered yet.
     ReviewOpened(Generation, Box<Review>),
     Reviewed {
@@ -67,6 +74,8 @@ pub enum Msg {
     Board(Arc<Board>),
     UndoPlanned(Generation, Result<UndoPlan, Error>),
     Saved(Result<PathBuf, Error>),
+    /// The file to save into is there already.
+    SaveExists(PathBuf),
     Copied(Result<(), Error>),
 }
 

@@ -108,8 +108,10 @@ pub struct Start {
     pub read_only: bool,
     /// `--context`: no question then.
     pub context: Option<String>,
-    /// Ask pods for plaintext; false after `--no-probe`.
+    /// `--no-probe`: pods are not asked for plaintext.
     pub no_probe: bool,
+    /// Only the monitor: Status is the first and the last step.
+    pub monitor: bool,
 }
 
 /// The contexts of the kubeconfig.
@@ -175,12 +177,6 @@ pub struct ClusterStep {
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
     pub plan: Arc<Plan>,
-    /// Choices that would lose metrics, with the reason.
-    pub forbidden: Vec<Forbidden>,
-    /// Something of the published recipe or Istio's sample would be repaired.
-    pub repairs: usize,
-    /// Chosen workloads that need a sidecar first.
-    pub injections: Vec<WorkloadRef>,
 }
 
 /// A choice that can't be made, and why.
@@ -246,6 +242,10 @@ pub struct OptionsStep {
     pub each: Option<List<EachRow>>,
     /// The plan of the present choices, or why the recipe refuses them. `None`: being made.
     pub planned: Option<Result<Planned, Error>>,
+    /// Choices that would lose metrics.
+    pub forbidden: Vec<Forbidden>,
+    /// The choices for which the plan was asked for.
+    pub planned_for: Option<Arc<Answers>>,
     /// Prices of the whole plan, one sentence each, gravest first.
     pub prices: Vec<String>,
 }
@@ -422,6 +422,8 @@ pub struct ApplyStep {
     pub stopping: bool,
     /// It takes back what a run wrote.
     pub undoing: bool,
+    /// What was approved has been written and the cluster is to be read anew.
+    pub fresh: bool,
     /// A change failed; apply waits for a decision.
     pub stopped: Option<(ChangeId, Error)>,
     pub outcome: Option<Outcome>,
@@ -592,6 +594,10 @@ pub struct State {
     pub now: Option<Timestamp>,
     /// Counts spinner ticks.
     pub ticks: u64,
+    /// The Prometheus was chosen by the user's word; else the only choosable one is.
+    pub prometheus_by_user: bool,
+    /// The program ends as soon as the write under way is over.
+    pub quit_after: bool,
     /// The program ends; set once.
     pub leaving: bool,
 }
