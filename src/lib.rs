@@ -7,4 +7,5 @@ pub mod error;
 pub mod mesh;
 pub mod plan;
 pub mod targets;
+pub mod text;
 pub mod wizard;
