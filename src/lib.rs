@@ -6,6 +6,7 @@ pub mod engine;
 pub mod error;
 pub mod mesh;
 pub mod plan;
+pub mod prometheus;
 pub mod targets;
 pub mod text;
 pub mod wizard;
