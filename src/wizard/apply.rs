@@ -183,7 +183,9 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let written = plural(outcome.written.len(), "change", "changes");
     match &outcome.ended {
-        Ended::Whole if undoing => lines.push(format!("The run was taken back: {written} written.")),
+        Ended::Whole if undoing => {
+            lines.push(format!("The run was taken back: {written} written."))
+        }
         Ended::Whole => lines.push(format!("Every approved change stands: {written} written.")),
         Ended::Undone => lines.push("Everything that this run wrote was taken back.".into()),
         Ended::PartWay(error) => {

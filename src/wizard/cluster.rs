@@ -115,12 +115,7 @@ impl State {
             )
     }
 
-    pub(super) fn mesh_came(
-        &mut self,
-        of: Generation,
-        mesh: Arc<Mesh>,
-        last: bool,
-    ) -> Vec<Effect> {
+    pub(super) fn mesh_came(&mut self, of: Generation, mesh: Arc<Mesh>, last: bool) -> Vec<Effect> {
         if of != self.generations.discover {
             return Vec::new();
         }
@@ -148,12 +143,11 @@ impl State {
 
     /// The mesh has been read to its end: choices of what is not there, or can't be chosen, are dropped and said.
     fn whole_mesh(&mut self) {
-        let complete = self.mesh.progress.values().all(|p| {
-            matches!(
-                p,
-                Progress::Complete | Progress::Absent
-            )
-        });
+        let complete = self
+            .mesh
+            .progress
+            .values()
+            .all(|p| matches!(p, Progress::Complete | Progress::Absent));
         if !complete || self.mesh.workloads.is_empty() {
             return;
         }
@@ -232,7 +226,12 @@ fn line(
 fn server(mesh: &Mesh) -> CheckLine {
     match &mesh.server {
         None => line(Check::Asking, "API server", "is being asked", ""),
-        Some(Ok(version)) => line(Check::Good, "API server", format!("Kubernetes {version}"), ""),
+        Some(Ok(version)) => line(
+            Check::Good,
+            "API server",
+            format!("Kubernetes {version}"),
+            "",
+        ),
         Some(Err(why)) => {
             let expired = why.contains("401") || why.to_lowercase().contains("unauthorized");
             let todo = if expired {
@@ -268,7 +267,10 @@ fn istio(mesh: &Mesh) -> CheckLine {
         .iter()
         .map(|p| {
             let ready = if p.ready { "" } else { ", not ready" };
-            format!("{} (revision {} in {}{ready})", p.version, p.revision, p.namespace)
+            format!(
+                "{} (revision {} in {}{ready})",
+                p.version, p.revision, p.namespace
+            )
         })
         .collect();
     if planes.iter().any(|p| p.ready) {
@@ -303,7 +305,12 @@ fn mode(mesh: &Mesh) -> CheckLine {
         None => "Istio's default".into(),
     };
     match mode {
-        MtlsMode::Permissive => line(Check::Good, "Mesh-wide mTLS", format!("PERMISSIVE, {by}"), ""),
+        MtlsMode::Permissive => line(
+            Check::Good,
+            "Mesh-wide mTLS",
+            format!("PERMISSIVE, {by}"),
+            "",
+        ),
         MtlsMode::Strict => line(Check::Good, "Mesh-wide mTLS", format!("STRICT, {by}"), ""),
         MtlsMode::Disable => line(
             Check::Warning,

@@ -44,11 +44,10 @@ impl State {
         self.namespaces.renew(rows);
         if first {
             // The cursor begins where there is something to choose.
-            let at = self
-                .namespaces
-                .rows
-                .iter()
-                .position(|row| matches!(row, Row::Namespace { choosable, .. } if *choosable > 0));
+            let at =
+                self.namespaces.rows.iter().position(
+                    |row| matches!(row, Row::Namespace { choosable, .. } if *choosable > 0),
+                );
             self.namespaces.move_to(at.unwrap_or(0));
         }
     }
@@ -100,7 +99,12 @@ impl State {
     pub(super) fn expand_namespaces(&mut self) {
         let flags = std::mem::take(&mut self.start.answers.namespaces);
         for name in flags {
-            let named = self.start.answers.workloads.iter().any(|w| w.namespace == name);
+            let named = self
+                .start
+                .answers
+                .workloads
+                .iter()
+                .any(|w| w.namespace == name);
             if named || !self.answers.namespaces.contains(&name) {
                 continue;
             }

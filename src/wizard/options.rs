@@ -469,9 +469,9 @@ fn rank(price: &Price) -> u8 {
 /// A price in one sentence.
 pub fn sentence(price: &Price) -> String {
     match price {
-        Price::LosesHistory { prometheus } => format!(
-            "{prometheus} restarts and loses its history: its data is in an emptyDir"
-        ),
+        Price::LosesHistory { prometheus } => {
+            format!("{prometheus} restarts and loses its history: its data is in an emptyDir")
+        }
         Price::ScrapeGap { prometheus } => {
             format!("{prometheus} restarts: scraping and alerting pause meanwhile")
         }

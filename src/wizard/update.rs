@@ -3,9 +3,7 @@
 use super::keymap::{self, Action, Key};
 use super::msg::{Effect, Msg, Target, Wants};
 use super::prometheus::LOOK_AGAIN;
-use super::state::{
-    ClusterStep, Connection, Notice, ReviewMode, Start, State, Step, Tone,
-};
+use super::state::{ClusterStep, Connection, Notice, ReviewMode, Start, State, Step, Tone};
 
 impl State {
     /// The state before anything is read, and the first question.

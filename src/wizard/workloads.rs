@@ -18,12 +18,7 @@ impl State {
             let all = self.workloads_of(&namespace.name);
             let shown: Vec<&Arc<Workload>> = all
                 .iter()
-                .filter(|w| {
-                    matches(
-                        &filter,
-                        &[&w.id.namespace, &w.id.name, w.id.kind.name()],
-                    )
-                })
+                .filter(|w| matches(&filter, &[&w.id.namespace, &w.id.name, w.id.kind.name()]))
                 .collect();
             if shown.is_empty() && !filter.is_empty() {
                 continue;
@@ -51,7 +46,11 @@ impl State {
         };
         if changed {
             let count = self.chosen_in.entry(id.namespace.clone()).or_default();
-            *count = if yes { *count + 1 } else { count.saturating_sub(1) };
+            *count = if yes {
+                *count + 1
+            } else {
+                count.saturating_sub(1)
+            };
         }
     }
 
@@ -86,10 +85,7 @@ impl State {
             .filter(|w| {
                 w.obstacles.is_empty()
                     && within(w)
-                    && matches(
-                        &filter,
-                        &[&w.id.namespace, &w.id.name, w.id.kind.name()],
-                    )
+                    && matches(&filter, &[&w.id.namespace, &w.id.name, w.id.kind.name()])
             })
             .map(|w| w.id.clone())
             .collect();
