@@ -49,3 +49,8 @@ impl LeafPath {
         self
     }
 }
+impl std::fmt::Display for LeafPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
