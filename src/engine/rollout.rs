@@ -186,9 +186,12 @@ fn daemon_set(live: &Value) -> Rollout {
 
 /// kubectl refuses to judge `OnDelete`; it is done only when somebody has deleted every old pod.
 fn on_delete(live: &Value, updated: u32, desired: u32) -> Rollout {
-    if observed(live) && updated >= desired {
+    let seen = observed(live);
+    if seen && updated >= desired {
         return Rollout::Done;
     }
+    // Until the controller has seen the change, its figures are those of the template before.
+    let updated = if seen { updated } else { 0 };
     Rollout::NeverByItself(format!(
         "its update strategy is OnDelete: {} pods keep the old template until you delete them",
         desired.saturating_sub(updated)
