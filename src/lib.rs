@@ -7,5 +7,4 @@ pub mod error;
 pub mod journal;
 pub mod mesh;
 pub mod plan;
-pub mod prometheus;
 pub mod targets;

@@ -2,10 +2,8 @@
 
 pub mod apply;
 pub mod event;
-pub mod review;
 pub mod rollout;
 pub mod session;
 mod steps;
 pub mod undo;
 mod waits;
-pub mod watch;

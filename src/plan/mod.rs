@@ -8,12 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-pub mod leaves;
 pub mod path;
 pub mod record;
 pub mod review;
 pub mod scrape_config;
-pub mod undo;
 // diff, normalise, leaves, owners, mask, order, undo, progress …: one file each
 
 /// Changes in the order of writing.

@@ -49,8 +49,3 @@ impl LeafPath {
         self
     }
 }
-impl std::fmt::Display for LeafPath {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
-}

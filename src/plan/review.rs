@@ -152,16 +152,3 @@ pub struct Word {
     /// The separate confirmation that Prometheus's history is lost.
     pub lose_history: bool,
 }
-impl Review {
-    pub fn new(context: String, run: RunId, plan: Plan) -> Self {
-        Review {
-            context,
-            run,
-            plan,
-            ..Review::default()
-        }
-    }
-    pub fn approve(&self, _word: Word) -> Result<Approved, NotApprovable> {
-        Err(NotApprovable::NothingToDo)
-    }
-}

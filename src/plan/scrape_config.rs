@@ -37,6 +37,3 @@ pub struct GateRefusal {
     /// YAML to paste by hand, and where.
     pub paste: String,
 }
-pub fn apply(text: &str, _edits: &[TextEdit]) -> Result<String, GateRefusal> {
-    Ok(text.to_owned())
-}
