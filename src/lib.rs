@@ -7,4 +7,5 @@ pub mod error;
 pub mod journal;
 pub mod mesh;
 pub mod plan;
+pub mod prometheus;
 pub mod targets;

@@ -7,3 +7,4 @@ pub mod session;
 mod steps;
 pub mod undo;
 mod waits;
+pub mod watch;
