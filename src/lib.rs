@@ -9,3 +9,4 @@ pub mod mesh;
 pub mod plan;
 pub mod prometheus;
 pub mod targets;
+pub mod text;
