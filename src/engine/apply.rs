@@ -16,7 +16,6 @@ use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
 use crate::plan::{Await, ChangeId, Part};
-use crate::prometheus::Prom;
 use crate::targets::{Board, Probe};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +144,6 @@ pub async fn apply(
     let items: Vec<WorkloadRef> = watched.iter().map(|watched| watched.item.clone()).collect();
     let mut around = Around {
         session,
-        prom: Prom::new(session.cluster.clone(), &target),
         watch: Watch::new(session, Arc::clone(&target), watched, options.probe),
         target,
         up_within: options.timeout,
@@ -292,8 +290,8 @@ impl Run {
         let mut answer: Option<Value> = None;
         // After a retry only what failed is done again: a change that was written is waited for.
         if !self.fates.contains_key(&change.id) {
-            for what in &change.before {
-                match self.wait(around, what, at, None).await {
+            for what in approved.before() {
+                match self.wait(around, &what, at, None).await {
                     Waited::Over => {}
                     Waited::Stopped => return Ok(Done::Stopped),
                     Waited::Failed(error) => return Err(error),

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod event;
+pub mod review;
 pub mod rollout;
 pub mod session;
 mod steps;

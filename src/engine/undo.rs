@@ -212,9 +212,9 @@ async fn straight_on(around: &mut Around<'_>, run: &str, approved: &Approved) ->
             out: &nobody,
             restart_follows,
         };
-        for what in &change.change().before {
-            let waited = around.wait(what, &about(None)).await;
-            go_on(around, what, waited)?;
+        for what in change.before() {
+            let waited = around.wait(&what, &about(None)).await;
+            go_on(around, &what, waited)?;
         }
         if around.stopped() {
             return Err(stopped());

@@ -12,7 +12,6 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::record::Entry;
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Await, Change, ChangeId, Part};
-use crate::prometheus::Prom;
 use crate::targets::{Board, Row, State};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -59,7 +58,6 @@ pub(super) struct About<'a> {
 pub(super) struct Around<'a> {
     pub session: &'a Session,
     pub target: Arc<mesh::Prometheus>,
-    pub prom: Prom,
     pub watch: Watch,
     pub up_within: Duration,
     pub rollout_within: Duration,
@@ -250,7 +248,7 @@ impl Around<'_> {
             let state = if there {
                 self.watch.job_loaded(job).await
             } else {
-                self.dropped(job).await
+                self.watch.job_dropped(job).await
             };
             let why = match state {
                 Ok(true) => return Waited::Over,
@@ -270,7 +268,10 @@ impl Around<'_> {
             }
             if !self.target.reloader && self.target.lifecycle && Instant::now() >= reload_at {
                 reload_at = Instant::now() + RELOAD_EVERY;
-                self.reload().await;
+                // A reload that comes too early does no harm; a refused one is said, and the wait goes on.
+                if let Err(error) = self.watch.reload().await {
+                    self.log(error.what);
+                }
             }
             tokio::time::sleep(CONFIG_EVERY).await;
         }
@@ -296,32 +297,6 @@ impl Around<'_> {
                 id.name
             ))
         })
-    }
-
-    async fn dropped(&self, job: &str) -> Result<bool, String> {
-        let words = |e: Error| match e.causes.first() {
-            Some(cause) => format!("{}: {cause}", e.what),
-            None => e.what,
-        };
-        for pod in self.prom.pods().await.map_err(words)? {
-            if self.prom.config(&pod).await.map_err(words)?.has(job) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// A reload is harmless when it comes too early; its failure is said, and the wait goes on.
-    async fn reload(&self) {
-        let pods = match self.prom.pods().await {
-            Ok(pods) => pods,
-            Err(error) => return self.log(error.what),
-        };
-        for pod in pods {
-            if let Err(error) = self.prom.reload(&pod).await {
-                self.log(format!("{pod}: {}", error.what));
-            }
-        }
     }
 
     async fn targets_up(&mut self, items: &[&WorkloadRef], id: &ChangeId) -> Waited {
