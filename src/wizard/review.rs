@@ -28,15 +28,16 @@ impl State {
     ) -> Vec<Effect> {
         let mut rows = List::default();
         rows.fit(self.viewport.list);
-        let (undoes, notes) = match undoes {
-            Some(undo) => (Some(undo.run), undo.notes),
-            None => (None, plan.notes.clone()),
+        let (undoes, undo_prometheus, notes) = match undoes {
+            Some(undo) => (Some(undo.run), undo.prometheus, undo.notes),
+            None => (None, None, plan.notes.clone()),
         };
         let undo = undoes.is_some();
         self.review = ReviewStep {
             rows,
             made_for,
             undoes,
+            undo_prometheus,
             notes,
             mode: self.review.mode,
             diff_height: self.viewport.diff,

@@ -112,6 +112,10 @@ pub struct Start {
     pub no_probe: bool,
     /// Only the monitor: Status is the first and the last step.
     pub monitor: bool,
+    /// How long targets, and each rollout, may take. Zero: the program's own limits.
+    pub timeout: std::time::Duration,
+    /// Draw with ASCII only.
+    pub ascii: bool,
 }
 
 /// The contexts of the kubeconfig.
@@ -379,7 +383,9 @@ pub struct ReviewStep {
     pub review: Option<Review>,
     /// The run that this review takes back; `None`: a review of the choices.
     pub undoes: Option<String>,
-    /// What an undo leaves alone, and why.
+    /// The Prometheus that the run was for, of an undo.
+    pub undo_prometheus: Option<WorkloadRef>,
+    /// What an undo leaves alone, and why; or what the plan deliberately does not do.
     pub notes: Vec<String>,
     pub rows: List<ReviewRow>,
     pub counts: ReviewCounts,
@@ -470,6 +476,8 @@ pub struct StatusStep {
 #[derive(Clone, Debug, Default)]
 pub struct UndoPlan {
     pub run: String,
+    /// The Prometheus that the run was for.
+    pub prometheus: Option<WorkloadRef>,
     pub plan: Arc<Plan>,
     pub notes: Vec<String>,
 }
