@@ -8,6 +8,8 @@ pub mod journal;
 pub mod mesh;
 pub mod plan;
 pub mod prometheus;
+pub mod runtime;
 pub mod targets;
+pub mod term;
 pub mod text;
 pub mod wizard;

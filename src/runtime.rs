@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 mod jobs;
+mod view;
 #[cfg(test)]
 mod tests;
 
@@ -150,7 +151,7 @@ pub async fn run(
         state,
         jobs,
         reports: rx,
-        drawn: Instant::now(),
+        ticked: Instant::now(),
         looked: Instant::now(),
         over: false,
     };
@@ -170,7 +171,8 @@ struct Loop<'a> {
     state: State,
     jobs: Jobs,
     reports: mpsc::UnboundedReceiver<Report>,
-    drawn: Instant,
+    /// When spinners and ages last moved on.
+    ticked: Instant,
     /// When the cluster was last asked anew because something is missing.
     looked: Instant,
     over: bool,
@@ -186,7 +188,7 @@ impl Loop<'_> {
                 (false, true) => Some(AGE),
                 (false, false) => None,
             };
-            let next_tick = self.drawn + tick.unwrap_or_default();
+            let next_tick = self.ticked + tick.unwrap_or_default();
             let next_look = self.looked + wants.rediscover.unwrap_or_default();
             tokio::select! {
                 Some(input) = inputs.next() => {
@@ -210,6 +212,7 @@ impl Loop<'_> {
                 }
                 ended = self.jobs.ended() => ended?,
                 () = sleep_until(next_tick), if tick.is_some() => {
+                    self.ticked = Instant::now();
                     let now = self.jobs.now();
                     self.tell(Msg::Tick(now))?;
                 }
@@ -220,7 +223,6 @@ impl Loop<'_> {
             self.follow(wants);
             if !self.over {
                 self.screen.draw(&mut self.state).map_err(lost)?;
-                self.drawn = Instant::now();
             }
         }
         Ok(())
@@ -234,6 +236,9 @@ impl Loop<'_> {
         }
         if before.rediscover.is_none() {
             self.looked = Instant::now();
+        }
+        if !(before.spinner || before.clock) {
+            self.ticked = Instant::now();
         }
     }
 

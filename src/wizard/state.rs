@@ -187,6 +187,8 @@ pub struct Planned {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forbidden {
     pub option: OptionChoice,
+    /// The item that it is forbidden for; `None`: for all together.
+    pub item: Option<WorkloadRef>,
     pub why: String,
 }
 
