@@ -13,3 +13,4 @@ pub mod targets;
 pub mod term;
 pub mod text;
 pub mod wizard;
+pub mod demo;
