@@ -6,4 +6,5 @@ pub mod engine;
 pub mod error;
 pub mod mesh;
 pub mod plan;
+pub mod recipe;
 pub mod targets;
