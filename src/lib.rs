@@ -9,6 +9,7 @@ pub mod mesh;
 pub mod plan;
 pub mod prometheus;
 pub mod runtime;
+pub mod recipe;
 pub mod targets;
 pub mod term;
 pub mod text;
