@@ -18,7 +18,7 @@ pub mod path;
 pub mod record;
 pub mod review;
 pub mod scrape_config;
-// pub mod undo;
+pub mod undo;
 pub mod yaml;
 
 /// Changes in the order of writing.
