@@ -8,3 +8,4 @@ pub mod mesh;
 pub mod plan;
 pub mod targets;
 pub mod text;
+pub mod demo;
