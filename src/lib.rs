@@ -10,3 +10,4 @@ pub mod plan;
 pub mod prometheus;
 pub mod targets;
 pub mod text;
+pub mod demo;
