@@ -202,6 +202,11 @@ impl Simulation {
         locked(&self.inner.rules).expired = expired;
     }
 
+    /// Forgets the changes so far: a watch from an earlier revision is answered `410 Expired`.
+    pub fn compact(&self) {
+        self.world().store.compact();
+    }
+
     /// Whether answers take the time that the scenario's settings give.
     pub fn latency(&self, on: bool) {
         locked(&self.inner.rules).latency = on;

@@ -210,6 +210,7 @@ impl Scenario {
         let now = world.now;
         world.advance(now);
         world.prometheus_settled();
+        world.store.compact();
         Ok(world)
     }
 }

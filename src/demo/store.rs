@@ -142,9 +142,14 @@ impl Store {
         });
     }
 
+    /// Forgets all changes so far, as a server's compaction does.
+    pub fn compact(&mut self) {
+        self.log.clear();
+    }
+
     /// Changes after a revision, or `None` where the log no longer reaches back so far.
     pub fn since(&self, revision: u64) -> Option<impl Iterator<Item = &Event>> {
-        let oldest = self.log.front().map_or(self.revision, |e| e.revision);
+        let oldest = self.log.front().map_or(self.revision + 1, |e| e.revision);
         (revision + 1 >= oldest).then(|| self.log.iter().filter(move |e| e.revision > revision))
     }
 }

@@ -372,12 +372,12 @@ mod tests {
 
     #[test]
     fn people_read_what_it_is_first() {
-        let object = json!({"spec": {"b": [{"image": "i", "name": "n", "args": ["--x"]}], "a": {}},
+        let object = json!({"spec": {"b": [{"image": "i", "name": "c", "args": ["--x"]}], "a": {}},
             "kind": "K", "data": {}, "apiVersion": "v1", "metadata": {"labels": {"z": "1"}, "namespace": "s", "name": "x"}});
         assert_eq!(
             to_yaml(&object),
             "apiVersion: v1\nkind: K\nmetadata:\n  name: x\n  namespace: s\n  labels:\n    z: \"1\"\n\
-             spec:\n  a: {}\n  b:\n  - name: n\n    args:\n    - \"--x\"\n    image: i\ndata: {}\n"
+             spec:\n  a: {}\n  b:\n  - name: c\n    args:\n    - \"--x\"\n    image: i\ndata: {}\n"
         );
     }
 

@@ -85,7 +85,7 @@ async fn a_version_and_a_list_come_as_from_a_real_server() {
     for deployment in &all.items {
         let name = deployment.metadata.name.as_deref().unwrap_or("");
         let status = deployment.status.as_ref().expect(name);
-        assert_eq!(status.available_replicas, deployment.spec.as_ref().unwrap().replicas, "{name}");
+        assert_eq!(status.available_replicas, deployment.spec.replicas, "{name}");
         assert!(deployment.metadata.managed_fields.as_ref().is_some_and(|m| !m.is_empty()), "{name}");
     }
 }

@@ -264,7 +264,16 @@ pub fn proxy_env<'a>(pod: &'a Value, variable: &str) -> Option<&'a str> {
 pub fn output_certs(pod: &Value) -> Option<(&str, bool)> {
     let directory = proxy_env(pod, "OUTPUT_CERTS")?;
     let mount = mount_of(proxy_container(pod)?, directory);
-    Some((directory, mount.is_some_and(|m| at(m, "/readOnly") != &Value::Bool(true))))
+    let writable = mount.is_some_and(|mount| {
+        let volume = list(pod, "/spec/volumes")
+            .iter()
+            .find(|volume| text(volume, "/name") == text(mount, "/name"));
+        // Volumes of these kinds are read-only whatever the mount says.
+        let fixed = |source| volume.is_none_or(|volume| volume.get(source).is_some());
+        at(mount, "/readOnly") != &Value::Bool(true)
+            && !["secret", "configMap", "projected", "downwardAPI"].into_iter().any(fixed)
+    });
+    Some((directory, writable))
 }
 
 /// The volume mount that a path of a container lies under.
