@@ -18,9 +18,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 mod jobs;
-mod view;
 #[cfg(test)]
 mod tests;
+mod view;
 
 /// What the program works in: a real cluster, or the simulated one.
 pub trait World: Send + Sync {
@@ -72,6 +72,13 @@ pub enum Input {
     Resumed,
 }
 
+/// The drawing side.
+const FACE: Face = Face {
+    draw: |_, _| {},
+    viewport: |_, _| crate::wizard::state::Viewport::default(),
+    hit: |_, _, _, _| None,
+};
+
 /// How the wizard ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exit {
@@ -90,12 +97,8 @@ const BURST: usize = 512;
 ///
 /// # Errors
 /// There is no terminal; or a fault of the program, after which the terminal is as it was.
-pub async fn on_terminal(
-    start: Start,
-    face: Face,
-    world: impl FnOnce() -> Box<dyn World>,
-) -> Result<u8> {
-    let mut screen = FullScreen::open(face)?;
+pub async fn on_terminal(start: Start, world: impl FnOnce() -> Box<dyn World>) -> Result<u8> {
+    let mut screen = FullScreen::open(FACE)?;
     let exit = match term::inputs() {
         Ok(inputs) => run(&mut screen, inputs, start, world).await,
         Err(error) => Err(error),
@@ -117,7 +120,10 @@ pub async fn signals(stop: watch::Sender<bool>) {
         SignalKind::terminate(),
         SignalKind::hangup(),
     ];
-    let heard: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    let heard: Vec<_> = kinds
+        .into_iter()
+        .filter_map(|kind| signal(kind).ok())
+        .collect();
     if heard.is_empty() {
         return;
     }

@@ -74,7 +74,9 @@ impl FullScreen {
 impl Screen for FullScreen {
     fn draw(&mut self, state: &mut State) -> io::Result<()> {
         if !TAKEN.load(Ordering::SeqCst) {
-            return Err(io::Error::other("the terminal was given back after a panic"));
+            return Err(io::Error::other(
+                "the terminal was given back after a panic",
+            ));
         }
         state.fit((self.face.viewport)(state, self.area()));
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
@@ -206,10 +208,7 @@ pub fn inputs() -> Result<impl Stream<Item = Input> + Unpin> {
 }
 
 /// A terminal's event as a message. `hit` says what lies under the mouse.
-pub fn message(
-    event: Event,
-    hit: impl FnOnce(u16, u16) -> Option<Msg>,
-) -> Option<Msg> {
+pub fn message(event: Event, hit: impl FnOnce(u16, u16) -> Option<Msg>) -> Option<Msg> {
     match event {
         Event::Key(event) => key(event).map(Msg::Key),
         Event::Paste(text) => Some(Msg::Paste(text)),
@@ -255,10 +254,9 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk
-            .iter()
-            .enumerate()
-            .fold(0u32, |word, (at, byte)| word | u32::from(*byte) << (16 - 8 * at));
+        let word = chunk.iter().enumerate().fold(0u32, |word, (at, byte)| {
+            word | u32::from(*byte) << (16 - 8 * at)
+        });
         for at in 0..4 {
             if at <= chunk.len() {
                 out.push(char::from(DIGITS[(word >> (18 - 6 * at)) as usize & 63]));
@@ -276,7 +274,13 @@ mod tests {
 
     #[test]
     fn base64_pads_as_the_standard_says() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
     }

@@ -110,7 +110,11 @@ impl Jobs {
     }
 
     fn over(&mut self, id: Id) {
-        if self.writing.as_ref().is_some_and(|(writing, _)| *writing == id) {
+        if self
+            .writing
+            .as_ref()
+            .is_some_and(|(writing, _)| *writing == id)
+        {
             self.writing = None;
         }
     }
@@ -167,7 +171,12 @@ impl Jobs {
             }
             Effect::Connect(generation, context) => {
                 // Whatever is still asked of the former cluster says nothing any more.
-                for question in [Question::Discover, Question::Plan, Question::Review, Question::Watch] {
+                for question in [
+                    Question::Discover,
+                    Question::Plan,
+                    Question::Review,
+                    Question::Watch,
+                ] {
                     if let Some(older) = self.newest.remove(&question) {
                         older.abort();
                     }
@@ -204,7 +213,10 @@ impl Jobs {
             } => match self.open() {
                 Ok(session) => {
                     let review = review_of(&session, &plan, &answers);
-                    self.ask(Question::Review, review_all(session, review, generation, tell));
+                    self.ask(
+                        Question::Review,
+                        review_all(session, review, generation, tell),
+                    );
                 }
                 Err(error) => self.say(Msg::ReviewDone(generation, Err(error))),
             },
@@ -284,9 +296,9 @@ impl Jobs {
         let defaults = ApplyOptions::default();
         let options = ApplyOptions {
             timeout: self.timeout.unwrap_or(defaults.timeout),
-            rollout_timeout: self
-                .timeout
-                .map_or(defaults.rollout_timeout, |limit| limit.max(defaults.rollout_timeout)),
+            rollout_timeout: self.timeout.map_or(defaults.rollout_timeout, |limit| {
+                limit.max(defaults.rollout_timeout)
+            }),
             probe: self.probe,
             undoes,
         };
@@ -297,7 +309,10 @@ impl Jobs {
                 let _ = tell.send(Report::Msg(Msg::Apply(event)));
             };
             // The outcome comes as the last event, too.
-            apply::apply(&session, approved, target, watched, &options, control, &report).await;
+            apply::apply(
+                &session, approved, target, watched, &options, control, &report,
+            )
+            .await;
         });
         self.writing = Some((task.id(), steering));
     }
@@ -446,8 +461,12 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<mesh::Prometheus>> {
     let mut free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
     match (free.next(), free.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
-        (None, _) => Err(Error::new("no Prometheus was found whose targets could be shown")),
-        _ => Err(Error::new("there are several Prometheis: name one with --prometheus")),
+        (None, _) => Err(Error::new(
+            "no Prometheus was found whose targets could be shown",
+        )),
+        _ => Err(Error::new(
+            "there are several Prometheis: name one with --prometheus",
+        )),
     }
 }
 
@@ -462,7 +481,8 @@ fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
         },
         selector: workload.selector.clone(),
     };
-    if answers.workloads.is_empty() && answers.gateways.is_empty() && answers.namespaces.is_empty() {
+    if answers.workloads.is_empty() && answers.gateways.is_empty() && answers.namespaces.is_empty()
+    {
         let secured = |w: &mesh::Workload| !w.ours.is_empty() || w.scraped.secure;
         let workloads = mesh.workloads.iter().filter(|w| secured(w));
         let gateways = mesh.gateways.iter().filter(|g| secured(&g.workload));

@@ -89,7 +89,9 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
         Verdict::Gate { why, paste } => {
             say(
                 Tone::Bad,
-                format!("The text can't be edited safely: {why}. Nothing is written; paste this by hand:"),
+                format!(
+                    "The text can't be edited safely: {why}. Nothing is written; paste this by hand:"
+                ),
             );
             say(Tone::Plain, paste.clone());
         }
@@ -106,17 +108,24 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
         match conflict.hands {
             Hands::Person => say(
                 Tone::Waiting,
-                format!("{field} was set to {theirs} with {manager}; the approval sets it to {ours}."),
+                format!(
+                    "{field} was set to {theirs} with {manager}; the approval sets it to {ours}."
+                ),
             ),
             Hands::Controller => say(
                 Tone::Bad,
-                format!("Conflict: {field} is {theirs} by {manager}, and would be {ours}. t takes it, space leaves the change out."),
+                format!(
+                    "Conflict: {field} is {theirs} by {manager}, and would be {ours}. t takes it, space leaves the change out."
+                ),
             ),
         }
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(words)) => {
-            say(Tone::Bad, format!("A Pod of the new template is refused: {words}"));
+            say(
+                Tone::Bad,
+                format!("A Pod of the new template is refused: {words}"),
+            );
         }
         Some(PodVerdict::Unknown(words)) => say(
             Tone::Waiting,

@@ -378,9 +378,7 @@ impl State {
             (_, Mark::Pods) => OptionChoice::MarkPods,
         };
         let mut forbidden = self.options.forbidden.iter();
-        if let Some(no) =
-            forbidden.find(|f| f.option == wanted && f.item.as_ref() == Some(&item))
-        {
+        if let Some(no) = forbidden.find(|f| f.option == wanted && f.item.as_ref() == Some(&item)) {
             self.notice = Some(Notice {
                 tone: Tone::Waiting,
                 text: no.why.clone(),
