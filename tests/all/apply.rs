@@ -4,13 +4,15 @@ use crate::apply_world::{World, httpbin, id, plan, prometheus, review, world};
 use meshscrape::demo::Fault;
 use meshscrape::engine::apply::{ApplyOptions, Control, summary};
 use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
+use meshscrape::engine::undo::plan_undo;
 use meshscrape::engine::watch::Watch;
 use meshscrape::error::Kind as ErrorKind;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::{NotApprovable, Word};
-use meshscrape::plan::{ChangeId, Part};
+use meshscrape::plan::{Await, ChangeId, Part};
 use meshscrape::targets::State;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -294,6 +296,120 @@ fn answering(world: &World, answers: Vec<Decision>) -> Control {
         drop(steering);
     });
     control
+}
+
+/// Only what differs, for a failure that can be read.
+fn differing(
+    before: &BTreeMap<String, Value>,
+    after: &BTreeMap<String, Value>,
+) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name))
+        .map(|name| {
+            (
+                name.clone(),
+                before.get(name).cloned(),
+                after.get(name).cloned(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn undo_brings_every_object_back_as_it_was() {
+    let world = world();
+    let before = world.objects();
+    let approved = world.approved(plan(), "r1").await;
+    let outcome = world.apply(approved, Control::alone().1).await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
+    assert_ne!(world.objects(), before);
+
+    let outcome = world.undo(None, "r2").await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
+    assert_eq!(differing(&before, &world.objects()), []);
+    assert_eq!(how(&world), ["r1 whole", "r2 whole", "r1 undone"]);
+
+    // Prometheus scrapes as before, and no second undo is offered.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let mut watch = Watch::new(&world.session, prometheus(), world.watched(), false);
+    watch.look().await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let board = watch.look().await;
+    assert!(
+        matches!(&board.rows[0].state, State::Plaintext { job } if job == "kubernetes-pods"),
+        "{:?}",
+        board.rows[0].state
+    );
+    assert!(plan_undo(&world.session, None).await.is_err());
+    let again = plan_undo(&world.session, Some("r1")).await.unwrap_err();
+    assert!(again.what.contains("undone already"), "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_written_before_a_stop_can_be_undone() {
+    for after in 1..WHOLE.len() {
+        let world = world();
+        let before = world.objects();
+        let approved = world.approved(plan(), "r1").await;
+        let (stop, control) = Control::alone();
+        let writes = AtomicUsize::new(0);
+        world.simulation.on_write(Box::new(move |_| {
+            if writes.fetch_add(1, Ordering::SeqCst) + 1 == after {
+                stop.send_replace(true);
+            }
+        }));
+        let outcome = world.apply(approved, control).await;
+        assert_eq!(parts(&outcome.written), WHOLE[..after]);
+        let undone = world.undo(Some("r1"), "r2").await;
+        assert_eq!(undone.ended, Ended::Whole, "{:#?}", world.told());
+        assert_eq!(differing(&before, &world.objects()), [], "after {after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_undo_takes_back_what_this_run_wrote() {
+    let world = world();
+    let before = world.objects();
+    let approved = world.approved(plan(), "r1").await;
+    refusing(&world, "default/deployments", 9);
+    let control = answering(&world, vec![Decision::Undo]);
+    let outcome = world.apply(approved, control).await;
+    assert_eq!(outcome.ended, Ended::Undone, "{:#?}", world.told());
+    assert_eq!(parts(&outcome.taken_back), WHOLE[..5]);
+    assert!(outcome.written.is_empty());
+    assert_eq!(differing(&before, &world.objects()), []);
+    assert_eq!(how(&world), ["r1-undo whole", "r1 undone"]);
+    assert!(plan_undo(&world.session, None).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_whose_target_is_not_up_is_taken_back_at_once() {
+    let world = world();
+    closed(&world);
+    let httpbin_before = world.simulation.object("Deployment", "default", "httpbin");
+    let mut plan = plan();
+    plan.changes.pop();
+    let mark = plan.changes.last_mut().unwrap();
+    mark.then.push(Await::TargetsUp(vec![httpbin()]));
+    let approved = world.approved(plan, "r1").await;
+    let outcome = world.apply(approved, Control::alone().1).await;
+
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
+    assert_eq!(parts(&outcome.taken_back), ["mark"]);
+    assert_eq!(parts(&outcome.written), WHOLE[..5]);
+    assert!(!outcome.all_up);
+    let httpbin_after = world.simulation.object("Deployment", "default", "httpbin");
+    let template = |object: &Option<Value>| object.as_ref().unwrap()["spec"].clone();
+    assert_eq!(template(&httpbin_after), template(&httpbin_before));
+    let status = &httpbin_after.unwrap()["status"];
+    assert_eq!(status["updatedReplicas"], status["replicas"]);
+
+    // The undo of the run finds the mark gone already.
+    let undone = world.undo(None, "r2").await;
+    assert_eq!(undone.ended, Ended::Whole, "{:#?}", world.told());
+    assert!(undone.written.iter().all(|id| !id.0.contains("mark")));
 }
 
 /// Refuses so many writes of these objects.

@@ -2,21 +2,18 @@
 
 use meshscrape::answers::MetricsPort;
 use meshscrape::cluster::Cluster;
-use meshscrape::cluster::api::Write;
-use meshscrape::cluster::error::Reason;
 use meshscrape::demo::Simulation;
 use meshscrape::engine::apply::{ApplyOptions, Control, apply};
 use meshscrape::engine::event::{ApplyEvent, Outcome};
 use meshscrape::engine::session::{Clock, Session};
+use meshscrape::engine::undo::plan_undo;
 use meshscrape::engine::watch::Watched;
 use meshscrape::journal::MemoryJournal;
 use meshscrape::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use meshscrape::mesh::objects::{Template, TemplateMeta};
 use meshscrape::mesh::{Prometheus, PrometheusFlavour, Storage};
-use meshscrape::plan::leaves::leaves;
-use meshscrape::plan::owners::hands;
-use meshscrape::plan::review::{Approved, Conflict, Review, Reviewed, RunId, Verdict, Word};
-use meshscrape::plan::scrape_config::{self, TextEdit};
+use meshscrape::plan::review::{Approved, Review, RunId, Word};
+use meshscrape::plan::scrape_config::TextEdit;
 use meshscrape::plan::{Action, Await, Change, ChangeId, Part, Plan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -295,66 +292,9 @@ pub fn plan() -> Plan {
     }
 }
 
-/// Dry-runs each change in order, as a review does; text edits on one object see each other.
 pub async fn review(cluster: &Cluster, plan: Plan, run: &str) -> Review {
-    let mut review = Review::new(cluster.context.clone(), RunId(run.into()), plan.clone());
-    let mut texts: BTreeMap<ObjectRef, Value> = BTreeMap::new();
-    for change in plan.changes {
-        let object = change.object.clone();
-        let mut live = cluster.get(&object).await.unwrap();
-        let mut conflicts = Vec::new();
-        let after = match &change.action {
-            Action::Apply { intent } => {
-                match cluster.apply(&object, intent, Write::DRY_RUN).await {
-                    Ok(answer) => answer.body,
-                    Err(error) if error.reason == Reason::FieldConflict => {
-                        conflicts = error
-                            .conflicts
-                            .iter()
-                            .map(|conflict| Conflict {
-                                manager: conflict.manager.clone(),
-                                field: conflict.field.clone(),
-                                theirs: None,
-                                ours: None,
-                                hands: hands(&conflict.manager),
-                            })
-                            .collect();
-                        let force = Write {
-                            dry_run: true,
-                            force: true,
-                        };
-                        cluster.apply(&object, intent, force).await.unwrap().body
-                    }
-                    Err(error) => panic!("{object}: {error}"),
-                }
-            }
-            Action::Text { key, edits } => {
-                live = texts.get(&object).cloned().or(live);
-                let mut after = live.clone().unwrap();
-                let text = after["data"][key].as_str().unwrap();
-                after["data"][key] = scrape_config::apply(text, edits).unwrap().into();
-                texts.insert(object.clone(), after.clone());
-                after
-            }
-            action => panic!("{action:?}"),
-        };
-        let verdict = match &live {
-            None => Verdict::New,
-            Some(live) if leaves(Some(live), Some(&after)).is_empty() => Verdict::Unchanged,
-            Some(_) => Verdict::Changes,
-        };
-        review.insert(Reviewed {
-            change,
-            live: live.map(Arc::new),
-            after: Some(Arc::new(after)),
-            verdict,
-            conflicts,
-            warnings: Vec::new(),
-            pod: None,
-            intent: None,
-        });
-    }
-    review
+    let review = Review::new(cluster.context.clone(), RunId(run.into()), plan);
+    meshscrape::engine::review::review(cluster, review, &|_| {}).await
 }
 
 impl World {
@@ -416,6 +356,52 @@ impl World {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Objects that a run may touch, without what the server keeps for itself.
+    pub fn objects(&self) -> BTreeMap<String, Value> {
+        let kinds = [
+            "Deployment",
+            "ConfigMap",
+            "Sidecar",
+            "PeerAuthentication",
+            "AuthorizationPolicy",
+        ];
+        let mut all = BTreeMap::new();
+        for object in kinds.iter().flat_map(|k| self.simulation.objects(k, "")) {
+            let mut object = object;
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            for field in ["resourceVersion", "generation", "managedFields"] {
+                metadata.remove(field);
+            }
+            if let Some(annotations) = metadata.get_mut("annotations") {
+                let annotations = annotations.as_object_mut().unwrap();
+                annotations.remove("deployment.kubernetes.io/revision");
+                if annotations.is_empty() {
+                    metadata.remove("annotations");
+                }
+            }
+            object.as_object_mut().unwrap().remove("status");
+            let name = format!(
+                "{} {}/{}",
+                object["kind"], object["metadata"]["namespace"], object["metadata"]["name"]
+            );
+            all.insert(name, object);
+        }
+        all
+    }
+
+    /// Undoes a run by the way that a person takes: plan, review, approve, apply.
+    pub async fn undo(&self, run: Option<&str>, as_run: &str) -> Outcome {
+        let undo = plan_undo(&self.session, run).await.unwrap();
+        assert_eq!(undo.notes, []);
+        let approved = self.approved(undo.plan, as_run).await;
+        let options = ApplyOptions {
+            undoes: Some(undo.run),
+            ..ApplyOptions::default()
+        };
+        self.apply_with(approved, Control::alone().1, &options)
+            .await
     }
 
     /// Requests that changed something: no dry runs, no questions.
