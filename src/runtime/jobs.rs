@@ -247,6 +247,7 @@ impl Jobs {
                     let plan = undo::plan_undo(&session, run.as_deref()).await;
                     let plan = plan.map(|found| UndoPlan {
                         notes: view::undo_notes(&found),
+                        asks: view::undo_asks(&found),
                         run: found.run,
                         prometheus: found.prometheus,
                         plan: Arc::new(found.plan),

@@ -160,11 +160,17 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
     notes
 }
 
+/// What of an undo takes a word of its own, in sentences.
+pub(super) fn undo_asks(plan: &UndoPlan) -> Vec<String> {
+    let asks = plan.notes.iter().filter(|note| note.asks());
+    asks.map(|note| note.words()).collect()
+}
+
 /// What an undo leaves alone, in sentences.
 pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
     plan.warnings
         .iter()
         .cloned()
-        .chain(plan.notes.iter().map(ToString::to_string))
+        .chain(plan.notes.iter().map(|note| note.words()))
         .collect()
 }

@@ -28,9 +28,9 @@ impl State {
     ) -> Vec<Effect> {
         let mut rows = List::default();
         rows.fit(self.viewport.list);
-        let (undoes, undo_prometheus, notes) = match undoes {
-            Some(undo) => (Some(undo.run), undo.prometheus, undo.notes),
-            None => (None, None, plan.notes.clone()),
+        let (undoes, undo_prometheus, notes, asks) = match undoes {
+            Some(undo) => (Some(undo.run), undo.prometheus, undo.notes, undo.asks),
+            None => (None, None, plan.notes.clone(), Vec::new()),
         };
         let undo = undoes.is_some();
         self.review = ReviewStep {
@@ -39,6 +39,7 @@ impl State {
             undoes,
             undo_prometheus,
             notes,
+            asks,
             mode: self.review.mode,
             diff_height: self.viewport.diff,
             ..ReviewStep::default()

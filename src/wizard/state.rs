@@ -387,6 +387,8 @@ pub struct ReviewStep {
     pub undoes: Option<String>,
     /// The Prometheus that the run was for, of an undo.
     pub undo_prometheus: Option<WorkloadRef>,
+    /// What of an undo takes a word of its own.
+    pub asks: Vec<String>,
     /// What an undo leaves alone, and why; or what the plan deliberately does not do.
     pub notes: Vec<String>,
     pub rows: List<ReviewRow>,
@@ -482,6 +484,8 @@ pub struct UndoPlan {
     pub prometheus: Option<WorkloadRef>,
     pub plan: Arc<Plan>,
     pub notes: Vec<String>,
+    /// What takes a word of its own: somebody's open listener that would come back.
+    pub asks: Vec<String>,
 }
 
 /// A decision that is asked for. Drawn over the step; the safe answer has the focus.
@@ -518,6 +522,8 @@ pub enum DialogKind {
     SaveAnswers,
     ReplaceFile(std::path::PathBuf),
     ConfirmUndo,
+    /// The undo brings back somebody's listener without policies: a confirmation of its own.
+    ConfirmOpens,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
