@@ -1,7 +1,7 @@
 //! What the user chose. The wizard fills it step by step, flags pre-fill it, a file keeps it.
 
-use crate::mesh::kinds::WorkloadRef;
 use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -228,9 +228,12 @@ impl Answers {
     /// The folder cannot be written.
     pub fn save(&self, file: &Path) -> Result<(), Error> {
         let failed = |e: std::io::Error| {
-            Error::new(format!("the answers could not be saved to {}", file.display()))
-                .cause(e)
-                .hint("choose another place")
+            Error::new(format!(
+                "the answers could not be saved to {}",
+                file.display()
+            ))
+            .cause(e)
+            .hint("choose another place")
         };
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
@@ -248,7 +251,11 @@ mod tests {
 
     fn some() -> Answers {
         Answers {
-            prometheus: Some(WorkloadRef::new("istio-system", Kind::Deployment, "prometheus")),
+            prometheus: Some(WorkloadRef::new(
+                "istio-system",
+                Kind::Deployment,
+                "prometheus",
+            )),
             workloads: [WorkloadRef::new("shop", Kind::StatefulSet, "ledger")].into(),
             gateways: ["istio-system/istio-ingressgateway".parse().unwrap()].into(),
             options: Options {
@@ -273,8 +280,14 @@ mod tests {
     fn a_broken_file_names_the_place() {
         for (text, place) in [
             ("version: 1\nanswers:\n  options: {port: 15021}\n", "15021"),
-            ("version: 1\nanswers:\n  workload: []\n", "unknown field `workload`"),
-            ("version: 1\nanswers:\n  workloads: [shop/cart]\n", "shop/cart"),
+            (
+                "version: 1\nanswers:\n  workload: []\n",
+                "unknown field `workload`",
+            ),
+            (
+                "version: 1\nanswers:\n  workloads: [shop/cart]\n",
+                "shop/cart",
+            ),
             ("version: 7\nanswers: {}\n", "version is 7"),
             ("answers: {}\n", "lacks `version: 1`"),
             ("version: 1\n answers: {\n", "line 2"),

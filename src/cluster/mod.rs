@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod error;
+pub mod tls;
 
 pub use api::Cluster;
 pub use error::ApiError;

@@ -1,1 +1,4 @@
+//! Everything that needs only Rust, in one program: fewer links.
+#![allow(clippy::print_stderr)]
 
+mod transcripts;
