@@ -1,0 +1,118 @@
+//! What several commands do first: connect, read the cluster, plan, review.
+
+use super::Call;
+use crate::answers::Answers;
+use crate::engine;
+use crate::engine::session::Session;
+use crate::error::{Error, Result};
+use crate::mesh::Mesh;
+use crate::plan::Plan;
+use crate::plan::review::{ItemState, Review, RunId};
+use crate::recipe;
+use std::sync::Arc;
+
+/// The cluster, read.
+pub struct Opened {
+    pub session: Session,
+    pub mesh: Arc<Mesh>,
+    pub answers: Answers,
+}
+
+/// Connects and reads the cluster.
+///
+/// # Errors
+/// A bad kubeconfig or answers file, an API server that does not answer, expired credentials.
+pub async fn open(call: &Call<'_>) -> Result<Opened> {
+    let answers = call.choices.answers()?;
+    let session = call.world.connect(call.choices.context.clone()).await?;
+    let mesh = engine::discover::discover(session.cluster.clone(), |_| {}).await;
+    if let Some(Err(why)) = &mesh.server {
+        return Err(Error::new(format!(
+            "the API server of context {} does not answer",
+            mesh.context
+        ))
+        .cause(why)
+        .hint("check with: kubectl version"));
+    }
+    if mesh.istio.control_planes.is_empty() {
+        return Err(no_istio(&mesh));
+    }
+    Ok(Opened {
+        session,
+        mesh,
+        answers,
+    })
+}
+
+fn no_istio(mesh: &Mesh) -> Error {
+    let mut error = Error::new("no Istio was found in this cluster")
+        .hint("install it (istioctl install), or choose another cluster with --context");
+    for (what, progress) in &mesh.progress {
+        if let crate::mesh::Progress::Denied(why) | crate::mesh::Progress::Failed(why) = progress {
+            error = error.cause(format!("{what}: {why}"));
+        }
+    }
+    error
+}
+
+/// The plan of the answers, reviewed on the server.
+///
+/// # Errors
+/// An unknown or unchoosable name, a forbidden choice.
+pub async fn review(opened: &Opened) -> Result<Review> {
+    if opened.answers.namespaces.is_empty()
+        && opened.answers.workloads.is_empty()
+        && opened.answers.gateways.is_empty()
+    {
+        return Err(Error::new("nothing is chosen")
+            .hint("name namespaces (-n), workloads (-w NS/KIND/NAME) or gateways (-g NS/NAME)")
+            .hint("or start the wizard: meshscrape"));
+    }
+    let plan = recipe::plan(&opened.mesh, &opened.answers)?;
+    Ok(ask(opened, plan).await)
+}
+
+/// Dry-runs a plan as it stands.
+pub async fn ask(opened: &Opened, plan: Plan) -> Review {
+    let run = RunId::new(opened.session.clock.now());
+    let mut review = Review::new(opened.mesh.context.clone(), run, plan);
+    for manager in &opened.answers.take {
+        review.take(manager);
+    }
+    for id in &opened.answers.leave_out {
+        review.toggle(&crate::plan::ChangeId(id.clone()));
+    }
+    engine::review::review(&opened.session.cluster, review, &|_| {}).await
+}
+
+/// What keeps the review from being written, as an error with every object's own reason.
+pub fn stopped(review: &Review) -> Option<Error> {
+    let mut error = Error::refused("nothing was written: some changes cannot be made as they are");
+    for change in &review.plan.changes {
+        let why = match review.state(&change.id) {
+            ItemState::Conflict => {
+                let item = review.items.get(&change.id)?;
+                let fields: Vec<String> = item
+                    .conflicts
+                    .iter()
+                    .map(|c| format!("{} of {}", c.field, c.manager))
+                    .collect();
+                format!("conflict over {}", fields.join(", "))
+            }
+            ItemState::Refused => "refused by the API server".to_owned(),
+            ItemState::Gate => "the text could not be edited safely".to_owned(),
+            ItemState::Failed => "the API server could not be asked".to_owned(),
+            _ => continue,
+        };
+        let detail = review
+            .items
+            .get(&change.id)
+            .and_then(|item| super::json::reason(&item.verdict))
+            .map(|words| format!(": {words}"))
+            .unwrap_or_default();
+        error = error.cause(format!("{}: {why}{detail}", change.object));
+    }
+    (!error.causes.is_empty()).then(|| {
+        error.hint("see all with `meshscrape plan`; take a manager's fields with --take MANAGER")
+    })
+}

@@ -1,0 +1,94 @@
+//! `meshscrape undo`: a run taken back, by the same review and the same road.
+
+use super::flow::{self, Opened};
+use super::{Call, apply, exit, words, written};
+use crate::engine;
+use crate::engine::event::Ended;
+use crate::error::{Error, Result};
+
+pub async fn run(
+    mut call: Call<'_>,
+    run: Option<&str>,
+    yes: bool,
+    lose_history: bool,
+    json: bool,
+) -> Result<u8> {
+    let opened = flow::open(&call).await?;
+    if call.choices.demo {
+        // Each command has a simulation of its own: there is nothing to undo yet.
+        applied_first(&mut call, &opened, json).await?;
+    }
+    take_back(&mut call, &opened, run, yes, lose_history || call.choices.demo, json).await
+}
+
+async fn take_back(
+    call: &mut Call<'_>,
+    opened: &Opened,
+    run: Option<&str>,
+    yes: bool,
+    lose_history: bool,
+    json: bool,
+) -> Result<u8> {
+    let undo = engine::undo::plan_undo(&opened.session, run).await?;
+    if !json {
+        for note in &undo.notes {
+            written(writeln!(call.out, "note: {}", crate::text::clean(&note.text)))?;
+        }
+    }
+    let prometheus = opened
+        .mesh
+        .prometheis
+        .iter()
+        .find(|p| undo.prometheus.as_ref().is_none_or(|id| p.id == *id) && p.obstacles.is_empty())
+        .cloned()
+        .ok_or_else(|| Error::new("the Prometheus of that run is no longer there"))?;
+    let review = flow::ask(opened, undo.plan.clone()).await;
+    if review.counts().changes == 0 {
+        written(writeln!(call.out, "Nothing to take back: run {} left nothing.", undo.run))?;
+        return Ok(exit::WELL);
+    }
+    if !yes {
+        return Err(apply::not_yes(call, &review, &format!("undo {}", undo.run))?);
+    }
+    let mut review = review;
+    review.undoes(&undo.run);
+    let outcome = apply::write(
+        call,
+        opened,
+        &review,
+        lose_history,
+        json,
+        prometheus,
+        Vec::new(),
+    )
+    .await?;
+    Ok(match outcome.ended {
+        Ended::Whole | Ended::Undone => exit::WELL,
+        Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
+        Ended::PartWay(_) => exit::PART_WAY,
+    })
+}
+
+/// In the demo an undo shows both: first what is applied, then how it goes.
+async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Result<()> {
+    let selection = crate::recipe::select(&opened.mesh, &opened.answers)?;
+    let review = flow::review(opened).await?;
+    if !json {
+        written(call.out.write_all(b"DEMO: first applied, so that there is something to take back.\n\n"))?;
+    }
+    let watched = crate::engine::watch::Watched::of(&selection);
+    apply::write(
+        call,
+        opened,
+        &review,
+        true,
+        json,
+        selection.prometheus.clone(),
+        watched,
+    )
+    .await?;
+    if !json {
+        written(writeln!(call.out, "\n{}\n", words::plural(1, "run") + ", now taken back:"))?;
+    }
+    Ok(())
+}
