@@ -2,3 +2,4 @@
 #![allow(clippy::print_stderr)]
 
 mod transcripts;
+mod demo_api;
