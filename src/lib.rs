@@ -6,5 +6,6 @@ pub mod engine;
 pub mod error;
 pub mod mesh;
 pub mod plan;
+pub mod prometheus;
 pub mod targets;
 pub mod demo;

@@ -3,3 +3,4 @@
 pub mod discover;
 pub mod event;
 pub mod session;
+pub mod watch;
