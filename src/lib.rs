@@ -9,3 +9,4 @@ pub mod plan;
 pub mod prometheus;
 pub mod targets;
 pub mod demo;
+pub mod text;
