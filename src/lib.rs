@@ -4,6 +4,7 @@ pub mod answers;
 pub mod cluster;
 pub mod engine;
 pub mod error;
+pub mod journal;
 pub mod mesh;
 pub mod plan;
 pub mod prometheus;
