@@ -11,3 +11,4 @@ pub mod prometheus;
 pub mod targets;
 pub mod demo;
 pub mod text;
+pub mod wizard;
