@@ -7,3 +7,4 @@ pub mod error;
 pub mod mesh;
 pub mod plan;
 pub mod targets;
+pub mod wizard;
