@@ -1,7 +1,10 @@
 //! meshscrape: Prometheus scraping of an Istio mesh over mutual TLS, set up, proved and taken back.
 
 pub mod answers;
+pub mod cli;
 pub mod cluster;
+pub mod commands;
+pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod journal;
@@ -9,6 +12,5 @@ pub mod mesh;
 pub mod plan;
 pub mod prometheus;
 pub mod targets;
-pub mod demo;
 pub mod text;
 pub mod wizard;

@@ -36,7 +36,7 @@ impl World for Real {
         };
         Box::pin(async move {
             let cluster = connect::connect(&options).await?;
-            let journal = FileJournal::open(&cluster.context)?;
+            let journal = FileJournal::of_context(&cluster.context)?;
             Ok(Session {
                 cluster,
                 journal: Arc::new(journal),

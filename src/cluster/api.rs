@@ -11,8 +11,6 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The field manager, and the value of `app.kubernetes.io/managed-by`.
@@ -26,9 +24,6 @@ const PAGE: usize = 500;
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
-    /// Takes over where the first client refuses the API server's certificate as that of a CA.
-    second: Option<kube::Client>,
-    refused_as_ca: Arc<AtomicBool>,
     /// The kube-context's name, for words.
     pub context: String,
     pub timeout: Duration,
@@ -109,17 +104,9 @@ impl Cluster {
     pub fn new(client: kube::Client, context: impl Into<String>) -> Self {
         Cluster {
             client,
-            second: None,
-            refused_as_ca: Arc::default(),
             context: context.into(),
             timeout: TIMEOUT,
         }
-    }
-
-    /// With a client for API servers whose certificate is that of a CA (see [`super::tls`]).
-    pub fn or(mut self, second: Option<kube::Client>) -> Self {
-        self.second = second;
-        self
     }
 
     /// Sends one request; the status and body as they came, errors only for what never got an answer.
@@ -128,9 +115,8 @@ impl Cluster {
         method: Method,
         path: &str,
         content_type: Option<&str>,
-        body: impl Into<Bytes>,
+        body: Vec<u8>,
     ) -> Result<(http::response::Parts, Bytes), ApiError> {
-        let body: Bytes = body.into();
         let mut request = Request::builder()
             .method(method.clone())
             .uri(path)
@@ -139,26 +125,14 @@ impl Cluster {
             request = request.header("Content-Type", content_type);
         }
         let request = request
-            .body(())
+            .body(Body::from(body))
             .map_err(|e| ApiError::garbled(&method, path, e))?;
         let exchange = async {
-            let send = |client: &kube::Client| {
-                let sent = request.clone().map(|()| Body::from(body.clone()));
-                let client = client.clone();
-                async move { client.send(sent).await }
-            };
-            let mut answer = match &self.second {
-                Some(second) if self.refused_as_ca.load(Ordering::Relaxed) => send(second).await,
-                _ => send(&self.client).await,
-            };
-            // A refused handshake sent nothing, so that it is safe to send a write again.
-            if let (Err(error), Some(second)) = (&answer, &self.second)
-                && format!("{error:?}").contains(super::tls::REFUSED_AS_CA)
-            {
-                self.refused_as_ca.store(true, Ordering::Relaxed);
-                answer = send(second).await;
-            }
-            let response = answer.map_err(|e| ApiError::transport(&method, path, e))?;
+            let response = self
+                .client
+                .send(request)
+                .await
+                .map_err(|e| ApiError::transport(&method, path, e))?;
             let (parts, body) = response.into_parts();
             let bytes = body
                 .collect()

@@ -4,13 +4,15 @@ use super::flow::{self, Opened};
 use super::{Call, exit, json, words, written};
 use crate::engine::apply::{self, ApplyOptions, Control};
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
-use crate::engine::watch::Watched;
-use crate::error::{Error, Kind, Result};
+use crate::engine::watch::{Watch, Watched};
+use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
 use crate::plan::review::{NotApprovable, Review, Word};
 use crate::recipe;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
 
 pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
@@ -18,19 +20,23 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
     let review = flow::review(&opened).await?;
     let watched = Watched::of(&selection);
     let prometheus = selection.prometheus.clone();
+    if let Some(stopped) = flow::stopped(&review) {
+        return Err(stopped);
+    }
+    if review.counts().changes == 0 {
+        let outcome = look(&call, &opened, prometheus, watched).await;
+        print(&mut call, "", &outcome, json)?;
+        return Ok(code(&outcome, call.choices.no_probe));
+    }
     if !yes {
         return Err(not_yes(&mut call, &review, "apply")?);
     }
-    let outcome = write(
-        &mut call,
-        &opened,
-        &review,
+    let job = Job {
         lose_history,
         json,
-        prometheus,
-        watched,
-    )
-    .await?;
+        undoes: None,
+    };
+    let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
     Ok(code(&outcome, call.choices.no_probe))
 }
 
@@ -41,22 +47,59 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str) -> Result<Er
         .hint(format!("meshscrape {command} … --yes, when the changes above are right")))
 }
 
+/// Nothing to change: what was applied before is looked at, for as long as it may take.
+async fn look(
+    call: &Call<'_>,
+    opened: &Opened,
+    prometheus: Arc<Prometheus>,
+    watched: Vec<Watched>,
+) -> Outcome {
+    let probe = !call.choices.no_probe;
+    let mut watch = Watch::new(&opened.session, prometheus, watched, probe);
+    let deadline = Instant::now() + call.choices.timeout();
+    let board = watch
+        .until(LOOK_EVERY, deadline, &|_| {}, |board| {
+            let counts = board.counts;
+            counts.waiting == 0 && (!probe || counts.secured == counts.up || counts.down > 0)
+        })
+        .await;
+    let counts = board.counts;
+    Outcome {
+        all_up: counts.up == counts.all(),
+        plaintext_refused: probe.then_some(counts.secured == counts.all()),
+        board,
+        ..Outcome::default()
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How a run is written and told.
+pub struct Job {
+    pub lose_history: bool,
+    pub json: bool,
+    /// The run that this one takes back.
+    pub undoes: Option<String>,
+}
+
 /// Approves and writes; prints progress, and the outcome at the end.
-#[allow(clippy::too_many_arguments)]
 pub async fn write(
     call: &mut Call<'_>,
     opened: &Opened,
     review: &Review,
-    lose_history: bool,
-    json: bool,
+    job: &Job,
     prometheus: Arc<Prometheus>,
     watched: Vec<Watched>,
 ) -> Result<Outcome> {
     if let Some(stopped) = flow::stopped(review) {
         return Err(stopped);
     }
+    let json = job.json;
+    let word = Word {
+        lose_history: job.lose_history,
+    };
     let approved = review
-        .approve(Word { lose_history })
+        .approve(word)
         .map_err(|why| match why {
             NotApprovable::HistoryNotConfirmed => Error::refused(
                 "nothing was written: Prometheus would lose its history, and that takes a word of its own",
@@ -72,13 +115,7 @@ pub async fn write(
             )),
             NotApprovable::NothingToDo => Error::new("nothing to do"),
         });
-    let approved = match approved {
-        Ok(approved) => approved,
-        Err(error) if review.counts().changes == 0 && error.kind == Kind::Failed => {
-            review.approve_nothing()
-        }
-        Err(error) => return Err(error),
-    };
+    let approved = approved?;
     let run = approved.run().0.clone();
     if !json {
         written(call.out.write_all(words::review(review).as_bytes()))?;
@@ -87,9 +124,12 @@ pub async fn write(
         timeout: call.choices.timeout(),
         rollout_timeout: call.choices.timeout(),
         probe: !call.choices.no_probe,
-        ..ApplyOptions::default()
+        undoes: job.undoes.clone(),
     };
-    let control = Control::unattended(call.stop.clone());
+    let control = Control {
+        stop: call.stop.clone(),
+        decisions: None,
+    };
     let printer = Mutex::new(Printer {
         out: &mut *call.out,
         json,
@@ -111,8 +151,13 @@ pub async fn write(
         &report,
     )
     .await;
+    print(call, &run, &outcome, json)?;
+    Ok(outcome)
+}
+
+fn print(call: &mut Call<'_>, run: &str, outcome: &Outcome, json: bool) -> Result<()> {
     let text = if json {
-        format!("{}\n", json::outcome(&run, &outcome))
+        format!("{}\n", json::outcome(run, outcome))
     } else {
         let board = if outcome.board.rows.is_empty() {
             String::new()
@@ -124,10 +169,9 @@ pub async fn write(
         } else {
             format!("Run {run}; take it back with: meshscrape undo {run} --yes\n")
         };
-        format!("\n{}{board}{undo}", words::outcome(&outcome))
+        format!("\n{}{board}{undo}", words::outcome(outcome))
     };
-    written(call.out.write_all(text.as_bytes()))?;
-    Ok(outcome)
+    written(call.out.write_all(text.as_bytes()))
 }
 
 /// Prints what is new, and nothing twice.

@@ -77,7 +77,7 @@ pub async fn ask(opened: &Opened, plan: Plan) -> Review {
     let run = RunId::new(opened.session.clock.now());
     let mut review = Review::new(opened.mesh.context.clone(), run, plan);
     for manager in &opened.answers.take {
-        review.take(manager);
+        review.take(manager.clone());
     }
     for id in &opened.answers.leave_out {
         review.toggle(&crate::plan::ChangeId(id.clone()));
@@ -88,31 +88,23 @@ pub async fn ask(opened: &Opened, plan: Plan) -> Review {
 /// What keeps the review from being written, as an error with every object's own reason.
 pub fn stopped(review: &Review) -> Option<Error> {
     let mut error = Error::refused("nothing was written: some changes cannot be made as they are");
+    let states = review.states();
     for change in &review.plan.changes {
-        let why = match review.state(&change.id) {
-            ItemState::Conflict => {
-                let item = review.items.get(&change.id)?;
-                let fields: Vec<String> = item
-                    .conflicts
-                    .iter()
-                    .map(|c| format!("{} of {}", c.field, c.manager))
-                    .collect();
-                format!("conflict over {}", fields.join(", "))
+        let why = match states.get(&change.id)? {
+            ItemState::Conflict(managers) => {
+                for manager in managers {
+                    error = error.hint(format!(
+                        "take the fields of {manager}, which would set them back: --take {manager}"
+                    ));
+                }
+                format!("its fields belong to {}", managers.join(", "))
             }
-            ItemState::Refused => "refused by the API server".to_owned(),
-            ItemState::Gate => "the text could not be edited safely".to_owned(),
-            ItemState::Failed => "the API server could not be asked".to_owned(),
+            ItemState::Refused(words) => format!("refused by the API server: {words}"),
+            ItemState::Gate { why, .. } => format!("its text could not be edited safely: {why}"),
+            ItemState::Failed(words) => format!("could not be asked: {words}"),
             _ => continue,
         };
-        let detail = review
-            .items
-            .get(&change.id)
-            .and_then(|item| super::json::reason(&item.verdict))
-            .map(|words| format!(": {words}"))
-            .unwrap_or_default();
-        error = error.cause(format!("{}: {why}{detail}", change.object));
+        error = error.cause(format!("{}: {why}", change.object));
     }
-    (!error.causes.is_empty()).then(|| {
-        error.hint("see all with `meshscrape plan`; take a manager's fields with --take MANAGER")
-    })
+    (!error.causes.is_empty()).then(|| error.hint("see every change with: meshscrape plan"))
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
 use crate::plan::Price;
-use crate::plan::diff::{self, LineKind};
+use crate::plan::diff::LineKind;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
 use crate::targets::{Board, Probe, Row, State};
 use serde_json::{Value, json};
@@ -12,13 +12,14 @@ pub const VERSION: u32 = 1;
 
 /// A review as `plan --json` prints it.
 pub fn review(review: &Review) -> Value {
+    let states = review.states();
     let changes: Vec<Value> = review
         .plan
         .changes
         .iter()
         .filter_map(|change| {
             let item = review.items.get(&change.id)?;
-            let diff = diff::of(item);
+            let diff = item.diff();
             let lines: Vec<String> = diff
                 .lines
                 .iter()
@@ -26,7 +27,7 @@ pub fn review(review: &Review) -> Value {
                     let mark = match line.kind {
                         LineKind::Added => '+',
                         LineKind::Removed => '-',
-                        LineKind::Same | LineKind::Folded => ' ',
+                        LineKind::Same | LineKind::Folded(_) => ' ',
                     };
                     format!("{mark}{}", line.text)
                 })
@@ -39,7 +40,7 @@ pub fn review(review: &Review) -> Value {
                 "part": change.part,
                 "item": change.item,
                 "why": change.why,
-                "state": state_word(&review.state(&change.id)),
+                "state": state_word(states.get(&change.id)?),
                 "reason": reason(&item.verdict),
                 "added": diff.added,
                 "removed": diff.removed,
@@ -72,12 +73,12 @@ fn state_word(state: &ItemState) -> &'static str {
         ItemState::Asking => "asking",
         ItemState::Ready => "ready",
         ItemState::Unchanged => "unchanged",
-        ItemState::LeftOut { .. } => "leftOut",
-        ItemState::Conflict => "conflict",
-        ItemState::Refused => "refused",
-        ItemState::Gate => "gate",
-        ItemState::Failed => "failed",
-        ItemState::Unverified => "unverified",
+        ItemState::LeftOut(_) => "leftOut",
+        ItemState::Conflict(_) => "conflict",
+        ItemState::Refused(_) => "refused",
+        ItemState::Gate { .. } => "gate",
+        ItemState::Failed(_) => "failed",
+        ItemState::Unverified(_) => "unverified",
     }
 }
 

@@ -9,7 +9,7 @@ pub async fn run(call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
     let text = if json {
         format!("{:#}\n", json::review(&review))
     } else if yaml {
-        crate::plan::yaml::documents(&review)
+        crate::plan::yaml::export(&review)
     } else {
         words::review(&review)
     };

@@ -1,7 +1,8 @@
 //! `meshscrape undo`: a run taken back, by the same review and the same road.
 
 use super::flow::{self, Opened};
-use super::{Call, apply, exit, words, written};
+use super::apply::Job;
+use super::{Call, apply, exit, written};
 use crate::engine;
 use crate::engine::event::Ended;
 use crate::error::{Error, Result};
@@ -43,25 +44,20 @@ async fn take_back(
         .cloned()
         .ok_or_else(|| Error::new("the Prometheus of that run is no longer there"))?;
     let review = flow::ask(opened, undo.plan.clone()).await;
-    if review.counts().changes == 0 {
+    if review.counts().changes == 0 && flow::stopped(&review).is_none() {
+        engine::undo::record_undone(&opened.session, &undo.run)?;
         written(writeln!(call.out, "Nothing to take back: run {} left nothing.", undo.run))?;
         return Ok(exit::WELL);
     }
     if !yes {
         return Err(apply::not_yes(call, &review, &format!("undo {}", undo.run))?);
     }
-    let mut review = review;
-    review.undoes(&undo.run);
-    let outcome = apply::write(
-        call,
-        opened,
-        &review,
+    let job = Job {
         lose_history,
         json,
-        prometheus,
-        Vec::new(),
-    )
-    .await?;
+        undoes: Some(undo.run.clone()),
+    };
+    let outcome = apply::write(call, opened, &review, &job, prometheus, Vec::new()).await?;
     Ok(match outcome.ended {
         Ended::Whole | Ended::Undone => exit::WELL,
         Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
@@ -77,18 +73,15 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
         written(call.out.write_all(b"DEMO: first applied, so that there is something to take back.\n\n"))?;
     }
     let watched = crate::engine::watch::Watched::of(&selection);
-    apply::write(
-        call,
-        opened,
-        &review,
-        true,
+    let job = Job {
+        lose_history: true,
         json,
-        selection.prometheus.clone(),
-        watched,
-    )
-    .await?;
+        undoes: None,
+    };
+    let prometheus = selection.prometheus.clone();
+    apply::write(call, opened, &review, &job, prometheus, watched).await?;
     if !json {
-        written(writeln!(call.out, "\n{}\n", words::plural(1, "run") + ", now taken back:"))?;
+        written(call.out.write_all(b"\nDEMO: now taken back.\n\n"))?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use crate::engine::event::{Ended, Outcome, StepState};
 use crate::plan::Price;
-use crate::plan::diff::{self, LineKind};
-use crate::plan::review::{Hands, ItemState, PodVerdict, Review, Reviewed, Verdict};
+use crate::plan::diff::LineKind;
+use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::targets::{Board, Probe, Row, State};
 use crate::text::clean;
 use std::fmt::Write;
@@ -11,11 +11,11 @@ use std::fmt::Write;
 /// The whole review: every change that counts with its diff, then the sum.
 pub fn review(review: &Review) -> String {
     let mut out = String::new();
+    let states = review.states();
     for change in &review.plan.changes {
-        let Some(item) = review.items.get(&change.id) else {
+        let (Some(item), Some(state)) = (review.items.get(&change.id), states.get(&change.id)) else {
             continue;
         };
-        let state = review.state(&change.id);
         if matches!(state, ItemState::Unchanged) {
             continue;
         }
@@ -26,7 +26,7 @@ pub fn review(review: &Review) -> String {
             clean(&change.object.to_string()),
             change.why
         );
-        one(&mut out, item, &state);
+        one(&mut out, item, state);
         out.push('\n');
     }
     for price in &review.plan.prices {
@@ -55,12 +55,12 @@ pub fn review(review: &Review) -> String {
 }
 
 fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
-    let diff = diff::of(item);
+    let diff = item.diff();
     for line in &diff.lines {
         let mark = match line.kind {
             LineKind::Added => '+',
             LineKind::Removed => '-',
-            LineKind::Same | LineKind::Folded => ' ',
+            LineKind::Same | LineKind::Folded(_) => ' ',
         };
         let _ = writeln!(out, "  {mark} {}", clean(&line.text));
     }
@@ -122,10 +122,12 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         }
         _ => {}
     }
-    if let ItemState::LeftOut { because } = state {
+    if let ItemState::LeftOut(because) = state {
         let _ = match because {
-            Some(id) => writeln!(out, "  left out, because {} is", clean(&id.to_string())),
-            None => writeln!(out, "  left out"),
+            LeftOut::HangsOn(id) => {
+                writeln!(out, "  left out, because it hangs on {}", clean(&id.to_string()))
+            }
+            LeftOut::ByUser => writeln!(out, "  left out"),
         };
     }
     for price in &item.change.prices {

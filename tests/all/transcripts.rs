@@ -83,16 +83,31 @@ fn steady(value: Value) -> Value {
         Value::Array(items) => {
             let mut items: Vec<Value> = items.into_iter().map(steady).collect();
             // Causes of a conflict, and managers, come in no order that is promised.
-            if items
-                .iter()
-                .any(|item| item.get("reason").is_some() || item.get("manager").is_some())
-            {
+            if items.iter().any(|item| item.get("reason").is_some() || item.get("manager").is_some()) {
                 items.sort_by_key(Value::to_string);
             }
             items.into()
         }
         other => other,
     }
+}
+
+#[tokio::test]
+async fn the_simulated_api_server_answers_as_the_recorded_one() {
+    let simulation = meshscrape::demo::Simulation::builtin();
+    simulation.quick();
+    let recorded: Map<String, Value> = serde_json::from_str(ANSWERS).unwrap();
+    let simulated = play(simulation.client()).await;
+    let differing: Vec<String> = recorded
+        .iter()
+        .filter(|(name, answer)| simulated.get(*name) != Some(answer))
+        .map(|(name, answer)| {
+            let got = simulated.get(name).cloned().unwrap_or_default();
+            format!("{name}\n  recorded:  {answer}\n  simulated: {got}")
+        })
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert_eq!(recorded.len(), simulated.len());
 }
 
 #[tokio::test]
@@ -108,10 +123,7 @@ async fn record() {
         }
     }
     if std::env::var_os("MESHSCRAPE_RECORD").is_some() {
-        let file = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/transcripts/answers.json"
-        );
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts/answers.json");
         let text = serde_json::to_string_pretty(&answers).unwrap() + "\n";
         std::fs::write(file, text).unwrap();
     }
