@@ -11,6 +11,7 @@ pub mod journal;
 pub mod mesh;
 pub mod plan;
 pub mod prometheus;
+pub mod recipe;
 pub mod targets;
 pub mod text;
 pub mod wizard;
