@@ -149,3 +149,6 @@ fn nobody(watched: &Watched) -> Expected {
         port: watched.port,
     }
 }
+
+#[cfg(test)]
+mod tests;
