@@ -156,6 +156,11 @@ pub enum Injection {
 }
 
 impl Answers {
+    /// A namespace, a workload or a gateway is named.
+    pub fn chooses_something(&self) -> bool {
+        !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty())
+    }
+
     pub fn port_of(&self, item: &WorkloadRef) -> MetricsPort {
         self.each
             .get(item)

@@ -12,6 +12,8 @@ pub mod mesh;
 pub mod plan;
 pub mod prometheus;
 pub mod recipe;
+pub mod runtime;
 pub mod targets;
 pub mod text;
 pub mod wizard;
+pub mod world;

@@ -18,7 +18,7 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
     let opened = flow::open(&call).await?;
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(&opened).await?;
-    let watched = Watched::of(&selection);
+    let watched = flow::watched(&selection, &opened.answers);
     let prometheus = selection.prometheus.clone();
     if let Some(stopped) = flow::stopped(&review) {
         return Err(stopped);

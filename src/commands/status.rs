@@ -1,7 +1,7 @@
 //! `meshscrape status`: one look at every target.
 
 use super::{Call, exit, flow, json, words, written};
-use crate::engine::watch::{Watch, Watched};
+use crate::engine::watch::Watch;
 use crate::error::{Error, Result};
 use crate::recipe;
 use std::time::Duration;
@@ -9,13 +9,18 @@ use tokio::time::Instant;
 
 pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
-    let selection = recipe::secured(&opened.mesh, &opened.answers)?;
-    let watched = Watched::of(&selection);
-    if watched.is_empty() {
+    let answers = if opened.answers.chooses_something() {
+        opened.answers.clone()
+    } else {
+        flow::secured(&opened.mesh, &opened.answers)
+    };
+    if !answers.chooses_something() {
         return Err(Error::new("nothing is secured yet")
             .cause("no workload or gateway carries the secure port, and none was named")
             .hint("see what can be done with: meshscrape plan -n NAMESPACE"));
     }
+    let selection = recipe::select(&opened.mesh, &answers)?;
+    let watched = flow::watched(&selection, &answers);
     let mut watch = Watch::new(
         &opened.session,
         selection.prometheus.clone(),

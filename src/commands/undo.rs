@@ -19,7 +19,8 @@ pub async fn run(
         // Each command has a simulation of its own: there is nothing to undo yet.
         applied_first(&mut call, &opened, json).await?;
     }
-    take_back(&mut call, &opened, run, yes, lose_history || call.choices.demo, json).await
+    let lose_history = lose_history || call.choices.demo;
+    take_back(&mut call, &opened, run, yes, lose_history, json).await
 }
 
 async fn take_back(
@@ -33,7 +34,7 @@ async fn take_back(
     let undo = engine::undo::plan_undo(&opened.session, run).await?;
     if !json {
         for note in &undo.notes {
-            written(writeln!(call.out, "note: {}", crate::text::clean(&note.text)))?;
+            written(writeln!(call.out, "note: {}", crate::text::clean(&note.words())))?;
         }
     }
     let prometheus = opened
@@ -72,7 +73,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     if !json {
         written(call.out.write_all(b"DEMO: first applied, so that there is something to take back.\n\n"))?;
     }
-    let watched = crate::engine::watch::Watched::of(&selection);
+    let watched = flow::watched(&selection, &opened.answers);
     let job = Job {
         lose_history: true,
         json,

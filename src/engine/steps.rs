@@ -204,12 +204,7 @@ impl Step {
             (Action::Text { key, edits }, Some(live)) => {
                 let before = text_of(live, key).unwrap_or_default();
                 let after = edited(&change.object, before, edits)?;
-                intent.text = Some(TextRecord {
-                    key: key.clone(),
-                    edits: edits.clone(),
-                    before: hash(before),
-                    after: hash(&after),
-                });
+                intent.text = Some(TextRecord::new(key.clone(), edits, before, &after));
             }
             (_, Some(_)) => intent.leaves = ours(reviewed),
             (_, None) => {}

@@ -151,13 +151,14 @@ pub(super) fn leftovers(
     prometheis: &[Arc<Prometheus>],
 ) -> Vec<Leftover> {
     let mut found = Vec::new();
-    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, fault: Option<String>| {
+    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
         if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
             found.push(Leftover {
                 object: ObjectRef::new(of, &meta.namespace, &meta.name),
                 kind,
                 fault,
                 uid: meta.uid.clone(),
+                spec: spec.clone(),
             });
         }
     };
@@ -172,6 +173,7 @@ pub(super) fn leftovers(
             LeftoverKind::NamespaceSidecar,
             Kind::Sidecar,
             &item.metadata,
+            &item.spec,
             fault,
         );
     }
@@ -180,6 +182,7 @@ pub(super) fn leftovers(
             LeftoverKind::GatewayServer,
             Kind::Gateway,
             &item.metadata,
+            &item.spec,
             gateway_fault(&item.spec),
         );
     }
@@ -189,6 +192,7 @@ pub(super) fn leftovers(
             LeftoverKind::AdminServiceEntry,
             Kind::ServiceEntry,
             &item.metadata,
+            &item.spec,
             fault,
         );
     }
@@ -198,6 +202,7 @@ pub(super) fn leftovers(
             LeftoverKind::MetricsRoute,
             Kind::VirtualService,
             &item.metadata,
+            &item.spec,
             fault,
         );
     }
@@ -209,6 +214,7 @@ pub(super) fn leftovers(
                 kind: LeftoverKind::Annotations,
                 fault,
                 uid: workload.uid.clone(),
+                spec: Value::Null,
             });
         }
     }
@@ -233,6 +239,7 @@ pub(super) fn leftovers(
                         kind: LeftoverKind::ScrapeJob,
                         fault,
                         uid: uid.clone().unwrap_or_default(),
+                        spec: Value::Null,
                     }),
             );
         }
@@ -242,6 +249,7 @@ pub(super) fn leftovers(
                 kind: LeftoverKind::PrometheusPod,
                 fault: prometheus.faults.join(" "),
                 uid: String::new(),
+                spec: Value::Null,
             });
         }
     }
