@@ -17,3 +17,4 @@ pub mod targets;
 pub mod text;
 pub mod wizard;
 pub mod world;
+pub mod demo;
