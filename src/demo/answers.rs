@@ -120,7 +120,10 @@ pub fn refused_by_admission(kind: &Kind, name: &str, why: &str) -> Reply {
 }
 
 pub fn invalid(kind: &Kind, name: &str, field: &str, why: &str) -> Reply {
-    let message = format!("{}.{} {name:?} is invalid: {field}: {why}", kind.kind, kind.group);
+    let message = format!(
+        "{}.{} {name:?} is invalid: {field}: {why}",
+        kind.kind, kind.group
+    );
     let message = message.replace(". \"", " \"");
     let mut about = details(kind, name);
     about["kind"] = json!(kind.kind);
@@ -168,7 +171,11 @@ pub fn conflicts(conflicts: &[Conflict]) -> Reply {
                 let theirs = many.iter().filter(|c| c.manager == manager);
                 lines.extend(theirs.map(|c| format!("- {}", c.field)));
             }
-            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
+            format!(
+                "Apply failed with {} conflicts: {}",
+                many.len(),
+                lines.join("\n")
+            )
         }
     };
     let causes: Vec<Value> = conflicts

@@ -46,12 +46,21 @@ pub fn handle(simulation: &Simulation, call: &Call) -> Answer {
     let method = call.method.as_str();
     match route(&call.path) {
         Route::Version if method == "GET" => version(&world).into(),
-        Route::CoreVersions => Reply::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]})).into(),
+        Route::CoreVersions => {
+            Reply::json(200, &json!({"kind": "APIVersions", "versions": ["v1"]})).into()
+        }
         Route::Groups => groups(&world).into(),
         Route::Resources { group, version } => resources(&world, &group, &version).into(),
-        Route::Reviews(review) if method == "POST" => reviews(simulation, &world, &review, call).into(),
+        Route::Reviews(review) if method == "POST" => {
+            reviews(simulation, &world, &review, call).into()
+        }
         Route::Objects(to) => {
-            if world.settings.absent_groups.iter().any(|group| group == to.kind.group) {
+            if world
+                .settings
+                .absent_groups
+                .iter()
+                .any(|group| group == to.kind.group)
+            {
                 return answers::no_such_path().into();
             }
             let verb = verb(call, &to);
@@ -112,7 +121,14 @@ fn refusal(simulation: &Simulation, world: &World, verb: &str, to: &Objects) -> 
     simulation
         .denied(verb, (to.kind.group, &resource), &to.namespace)
         .then(|| {
-            answers::forbidden(&world.settings.user, verb, to.kind, &to.subresource, &to.namespace, &to.name)
+            answers::forbidden(
+                &world.settings.user,
+                verb,
+                to.kind,
+                &to.subresource,
+                &to.namespace,
+                &to.name,
+            )
         })
 }
 
@@ -130,10 +146,13 @@ fn version(world: &World) -> Reply {
 }
 
 fn present<'a>(world: &'a World) -> impl Iterator<Item = &'static Kind> + 'a {
-    KINDS
-        .iter()
-        .copied()
-        .filter(|kind| !world.settings.absent_groups.iter().any(|group| group == kind.group))
+    KINDS.iter().copied().filter(|kind| {
+        !world
+            .settings
+            .absent_groups
+            .iter()
+            .any(|group| group == kind.group)
+    })
 }
 
 fn groups(world: &World) -> Reply {
@@ -156,7 +175,10 @@ fn groups(world: &World) -> Reply {
             json!({"name": group, "versions": versions, "preferredVersion": versions[0]})
         })
         .collect();
-    Reply::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+    Reply::json(
+        200,
+        &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}),
+    )
 }
 
 fn resources(world: &World, group: &str, version: &str) -> Reply {
@@ -177,7 +199,11 @@ fn resources(world: &World, group: &str, version: &str) -> Reply {
     if found.is_empty() {
         return answers::no_such_path();
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let group_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
     Reply::json(
         200,
         &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}),
@@ -192,9 +218,17 @@ fn reviews(simulation: &Simulation, world: &World, review: &str, call: &Call) ->
         "selfsubjectaccessreviews" => {
             let wanted = at(&body, "/spec/resourceAttributes");
             let (plural, sub) = (text(wanted, "/resource"), text(wanted, "/subresource"));
-            let resource = if sub.is_empty() { plural.to_owned() } else { format!("{plural}/{sub}") };
+            let resource = if sub.is_empty() {
+                plural.to_owned()
+            } else {
+                format!("{plural}/{sub}")
+            };
             let group = text(wanted, "/group");
-            let denied = simulation.denied(text(wanted, "/verb"), (group, &resource), text(wanted, "/namespace"));
+            let denied = simulation.denied(
+                text(wanted, "/verb"),
+                (group, &resource),
+                text(wanted, "/namespace"),
+            );
             as_map(&mut body).insert("status".into(), json!({"allowed": !denied}));
         }
         "selfsubjectrulesreviews" => {
@@ -232,7 +266,9 @@ fn partial(object: &Value) -> Value {
 fn filter(call: &Call) -> Result<Filter, String> {
     let labels = selectors::by_labels(call.query.get("labelSelector").unwrap_or(""))?;
     let fields = selectors::by_fields(call.query.get("fieldSelector").unwrap_or(""))?;
-    Ok(Arc::new(move |object: &Value| labels(object) && fields(object)))
+    Ok(Arc::new(move |object: &Value| {
+        labels(object) && fields(object)
+    }))
 }
 
 fn collection(world: &World, call: &Call, to: &Objects) -> Answer {
@@ -256,11 +292,22 @@ fn collection(world: &World, call: &Call, to: &Objects) -> Answer {
             kind: to.kind,
             namespace: to.namespace.clone(),
             filter,
-            revision: if from_start { world.store.revision() } else { revision },
-            first: if from_start { all.into_iter().cloned().collect() } else { Vec::new() },
+            revision: if from_start {
+                world.store.revision()
+            } else {
+                revision
+            },
+            first: if from_start {
+                all.into_iter().cloned().collect()
+            } else {
+                Vec::new()
+            },
             bookmarks: call.query.get("allowWatchBookmarks") == Some("true"),
             timeout: Duration::from_secs(
-                call.query.get("timeoutSeconds").and_then(|t| t.parse().ok()).unwrap_or(1800),
+                call.query
+                    .get("timeoutSeconds")
+                    .and_then(|t| t.parse().ok())
+                    .unwrap_or(1800),
             ),
         });
     }
@@ -268,7 +315,11 @@ fn collection(world: &World, call: &Call, to: &Objects) -> Answer {
 }
 
 fn list(world: &World, call: &Call, to: &Objects, all: &[&Arc<Value>]) -> Reply {
-    let limit: usize = call.query.get("limit").and_then(|l| l.parse().ok()).unwrap_or(0);
+    let limit: usize = call
+        .query
+        .get("limit")
+        .and_then(|l| l.parse().ok())
+        .unwrap_or(0);
     let token = call.query.get("continue").map(unhex).unwrap_or_default();
     let (revision, after) = match token.split_once(' ') {
         Some((revision, after)) => (revision.to_owned(), after.to_owned()),
@@ -283,7 +334,11 @@ fn list(world: &World, call: &Call, to: &Objects, all: &[&Arc<Value>]) -> Reply 
         .copied()
         .filter(|object| after.is_empty() || order(object) > last)
         .collect();
-    let page = if limit == 0 { rest.len() } else { limit.min(rest.len()) };
+    let page = if limit == 0 {
+        rest.len()
+    } else {
+        limit.min(rest.len())
+    };
     let mut metadata = json!({"resourceVersion": revision});
     if page < rest.len() {
         let token = format!("{revision} {}", key(rest[page - 1]));
@@ -310,11 +365,17 @@ fn list(world: &World, call: &Call, to: &Objects, all: &[&Arc<Value>]) -> Reply 
         })
         .collect();
     let (version, kind) = if metadata_only {
-        ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned())
+        (
+            "meta.k8s.io/v1".to_owned(),
+            "PartialObjectMetadataList".to_owned(),
+        )
     } else {
         (to.kind.api_version(), format!("{}List", to.kind.kind))
     };
-    Reply::json(200, &json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}))
+    Reply::json(
+        200,
+        &json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}),
+    )
 }
 
 fn hex(text: &str) -> String {
@@ -330,7 +391,11 @@ fn unhex(text: &str) -> String {
 
 /// A pod or Service by what a proxy path calls it.
 pub fn named(world: &World, to: &Objects, own: &str) -> Option<Arc<Value>> {
-    let kind: &Kind = if *to.kind == kinds::SERVICE { &kinds::SERVICE } else { &kinds::POD };
+    let kind: &Kind = if *to.kind == kinds::SERVICE {
+        &kinds::SERVICE
+    } else {
+        &kinds::POD
+    };
     let found = world.store.get(kind, &to.namespace, own)?;
     (!uid(found).is_empty()).then(|| found.clone())
 }

@@ -61,7 +61,11 @@ pub fn fill(kind: &Kind, object: &mut Value) {
         let own = name(object).to_owned();
         map_at(object, &["metadata", "labels"])
             .insert("kubernetes.io/metadata.name".into(), json!(own));
-        default(map_at(object, &["spec"]), "finalizers", json!(["kubernetes"]));
+        default(
+            map_at(object, &["spec"]),
+            "finalizers",
+            json!(["kubernetes"]),
+        );
         default(map_at(object, &["status"]), "phase", json!("Active"));
     } else if *kind == kinds::SECRET {
         default(as_map(object), "type", json!("Opaque"));
@@ -69,7 +73,12 @@ pub fn fill(kind: &Kind, object: &mut Value) {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(key, value)| (key.clone(), json!(base64(value.as_str().unwrap_or("").as_bytes()))))
+            .map(|(key, value)| {
+                (
+                    key.clone(),
+                    json!(base64(value.as_str().unwrap_or("").as_bytes())),
+                )
+            })
             .collect();
         if !plain.is_empty() {
             map_at(object, &["data"]).extend(plain);
@@ -100,22 +109,41 @@ fn pod_spec(spec: &mut Map<String, Value>) {
         default(spec, "serviceAccount", account);
     }
     for field in ["containers", "initContainers"] {
-        for container in spec.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
+        for container in spec
+            .get_mut(field)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             let container = as_map(container);
             let image = container.get("image").and_then(Value::as_str).unwrap_or("");
             let last = image.rsplit('/').next().unwrap_or("");
             let moving = !last.contains(':') || last.ends_with(":latest");
             let policy = if moving { "Always" } else { "IfNotPresent" };
             default(container, "imagePullPolicy", json!(policy));
-            default(container, "terminationMessagePath", json!("/dev/termination-log"));
+            default(
+                container,
+                "terminationMessagePath",
+                json!("/dev/termination-log"),
+            );
             default(container, "terminationMessagePolicy", json!("File"));
             default(container, "resources", json!({}));
-            for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            for port in container
+                .get_mut("ports")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 default(as_map(port), "protocol", json!("TCP"));
             }
         }
     }
-    for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
+    for volume in spec
+        .get_mut("volumes")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         for source in ["configMap", "secret", "projected", "downwardAPI"] {
             if let Some(source) = volume.get_mut(source) {
                 default(as_map(source), "defaultMode", json!(420));
@@ -125,14 +153,23 @@ fn pod_spec(spec: &mut Map<String, Value>) {
 }
 
 fn service(object: &mut Value) {
-    let seed = number_of(&format!("{}/{}", text(object, "/metadata/namespace"), name(object)));
+    let seed = number_of(&format!(
+        "{}/{}",
+        text(object, "/metadata/namespace"),
+        name(object)
+    ));
     let spec = map_at(object, &["spec"]);
     default(spec, "type", json!("ClusterIP"));
     default(spec, "sessionAffinity", json!("None"));
     default(spec, "internalTrafficPolicy", json!("Cluster"));
     let address = format!("10.96.{}.{}", (seed >> 8) % 256, 1 + seed % 254);
     default(spec, "clusterIP", json!(address));
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+    for port in spec
+        .get_mut("ports")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         let port = as_map(port);
         default(port, "protocol", json!("TCP"));
         let number = port.get("port").cloned().unwrap_or(Value::Null);
@@ -177,21 +214,35 @@ pub fn check(kind: &Kind, old: Option<&Value>, object: &Value) -> Option<Invalid
             );
         }
         if old.is_some_and(|old| at(old, "/spec/selector") != at(object, "/spec/selector")) {
-            return invalid("spec.selector", format!("Invalid value: {wanted}: field is immutable"));
+            return invalid(
+                "spec.selector",
+                format!("Invalid value: {wanted}: field is immutable"),
+            );
         }
         if list(object, "/spec/template/spec/containers").is_empty() {
             return invalid("spec.template.spec.containers", "Required value");
         }
-        return volumes(at(object, "/spec/template/spec"), "spec.template.spec.containers[0].volumeMounts[0].name");
+        return volumes(
+            at(object, "/spec/template/spec"),
+            "spec.template.spec.containers[0].volumeMounts[0].name",
+        );
     }
     if *kind == kinds::POD {
-        return volumes(at(object, "/spec"), "spec.containers[0].volumeMounts[0].name");
+        return volumes(
+            at(object, "/spec"),
+            "spec.containers[0].volumeMounts[0].name",
+        );
     }
     if *kind == kinds::PEER_AUTHENTICATION
         && at(object, "/spec/portLevelMtls").is_object()
-        && at(object, "/spec/selector/matchLabels").as_object().is_none_or(Map::is_empty)
+        && at(object, "/spec/selector/matchLabels")
+            .as_object()
+            .is_none_or(Map::is_empty)
     {
-        return invalid("spec", "Invalid value: \"object\": portLevelMtls requires selector");
+        return invalid(
+            "spec",
+            "Invalid value: \"object\": portLevelMtls requires selector",
+        );
     }
     if *kind == kinds::SIDECAR {
         for ingress in list(object, "/spec/ingress") {
@@ -207,8 +258,14 @@ pub fn check(kind: &Kind, old: Option<&Value>, object: &Value) -> Option<Invalid
 }
 
 fn volumes(spec: &Value, field: &'static str) -> Option<Invalid> {
-    let known: Vec<&str> = list(spec, "/volumes").iter().map(|v| text(v, "/name")).collect();
-    for container in list(spec, "/containers").iter().chain(list(spec, "/initContainers")) {
+    let known: Vec<&str> = list(spec, "/volumes")
+        .iter()
+        .map(|v| text(v, "/name"))
+        .collect();
+    for container in list(spec, "/containers")
+        .iter()
+        .chain(list(spec, "/initContainers"))
+    {
         for mount in list(container, "/volumeMounts") {
             let wanted = text(mount, "/name");
             if !known.contains(&wanted) {

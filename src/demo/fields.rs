@@ -86,8 +86,10 @@ fn atomic_map(path: &[Step], builtin: bool) -> bool {
         return false;
     };
     builtin
-        && (matches!(name.as_str(), "nodeSelector" | "secretKeyRef" | "configMapKeyRef" | "fieldRef")
-            || (name == "selector" && path.len() == 2))
+        && (matches!(
+            name.as_str(),
+            "nodeSelector" | "secretKeyRef" | "configMapKeyRef" | "fieldRef"
+        ) || (name == "selector" && path.len() == 2))
 }
 
 fn item_step(item: &Value, keys: &[&str]) -> Option<Step> {
@@ -152,8 +154,12 @@ fn walk(value: &Value, builtin: bool, with_maps: bool, path: &mut Path, set: &mu
             }
         }
         Value::Array(items) if !items.is_empty() => {
-            let steps = keys_of(path, builtin)
-                .and_then(|keys| items.iter().map(|i| item_step(i, keys)).collect::<Option<Vec<_>>>());
+            let steps = keys_of(path, builtin).and_then(|keys| {
+                items
+                    .iter()
+                    .map(|i| item_step(i, keys))
+                    .collect::<Option<Vec<_>>>()
+            });
             let Some(steps) = steps else {
                 set.insert(path.clone());
                 return;
@@ -297,7 +303,8 @@ fn insert(node: &mut Map<String, Value>, path: &[Step]) {
     let key = match step {
         Step::Field(name) => format!("f:{name}"),
         Step::Item(keys) => {
-            let map: Map<String, Value> = keys.iter().map(|(k, v)| (k.clone(), v.value())).collect();
+            let map: Map<String, Value> =
+                keys.iter().map(|(k, v)| (k.clone(), v.value())).collect();
             format!("k:{}", Value::Object(map))
         }
     };

@@ -38,14 +38,20 @@ pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 
 /// An annotation of the object.
 pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    object
+        .get("metadata")?
+        .get("annotations")?
+        .get(key)?
+        .as_str()
 }
 
 /// The map at `keys`, made where it is missing or something else.
 pub fn map_at<'a>(value: &'a mut Value, keys: &[&str]) -> &'a mut Map<String, Value> {
     let mut current = value;
     for key in keys {
-        current = as_map(current).entry((*key).to_owned()).or_insert(Value::Null);
+        current = as_map(current)
+            .entry((*key).to_owned())
+            .or_insert(Value::Null);
     }
     as_map(current)
 }
@@ -77,9 +83,10 @@ pub fn list_at<'a>(value: &'a mut Value, keys: &[&str], key: &str) -> &'a mut Ve
 
 /// Whether `labels` has every pair of `wanted` (`matchLabels`); an empty or absent map wants nothing.
 pub fn has_labels(wanted: &Value, labels: &Value) -> bool {
-    wanted
-        .as_object()
-        .is_none_or(|map| map.iter().all(|(key, value)| labels.get(key) == Some(value)))
+    wanted.as_object().is_none_or(|map| {
+        map.iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
+    })
 }
 
 /// A whole LabelSelector: `matchLabels` and `matchExpressions`.

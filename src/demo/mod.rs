@@ -62,7 +62,8 @@ pub enum Fault {
     Hang,
 }
 
-type FaultRule = Arc<dyn Fn(&RequestRecord) -> Option<Fault> + Send + Sync>;
+/// Decides for a request whether something happens in place of its answer.
+pub type FaultRule = Box<dyn Fn(&RequestRecord) -> Option<Fault> + Send + Sync>;
 type WriteHook = Arc<dyn Fn(&Simulation) + Send + Sync>;
 
 /// What access is refused: a verb on a resource of a group, everywhere or in one namespace.
@@ -78,7 +79,7 @@ struct Denial {
 struct Rules {
     denials: Vec<Denial>,
     expired: bool,
-    fault: Option<FaultRule>,
+    fault: Option<Arc<FaultRule>>,
     hooks: Vec<WriteHook>,
     latency: bool,
 }
@@ -120,7 +121,10 @@ impl Simulation {
         Ok(Simulation {
             inner: Arc::new(Inner {
                 world: Mutex::new(world),
-                rules: Mutex::new(Rules { latency, ..Rules::default() }),
+                rules: Mutex::new(Rules {
+                    latency,
+                    ..Rules::default()
+                }),
                 log: Mutex::default(),
                 begun: Instant::now(),
             }),
@@ -132,7 +136,8 @@ impl Simulation {
     /// # Panics
     /// Never with the shipped text: a test builds it.
     pub fn builtin() -> Simulation {
-        Simulation::from_scenario(BUILTIN).unwrap_or_else(|error| panic!("the demo's scenario: {error}"))
+        Simulation::from_scenario(BUILTIN)
+            .unwrap_or_else(|error| panic!("the demo's scenario: {error}"))
     }
 
     /// The world, brought up to now.
@@ -146,7 +151,8 @@ impl Simulation {
     /// Objects of kinds that are not simulated are ignored.
     pub fn put(&self, object: Value) {
         let mut world = self.world();
-        let Some(kind) = kinds::by_object(text(&object, "/apiVersion"), text(&object, "/kind")) else {
+        let Some(kind) = kinds::by_object(text(&object, "/apiVersion"), text(&object, "/kind"))
+        else {
             return;
         };
         scenario::put(&mut world, kind, object, scenario::HAND, "Update");
@@ -177,7 +183,10 @@ impl Simulation {
         let Some(kind) = kinds::by_name(kind) else {
             return Vec::new();
         };
-        let all = world.store.all(kind).filter(|o| ns.is_empty() || namespace(o) == ns);
+        let all = world
+            .store
+            .all(kind)
+            .filter(|o| ns.is_empty() || namespace(o) == ns);
         all.map(|object| (**object).clone()).collect()
     }
 
@@ -202,6 +211,11 @@ impl Simulation {
         locked(&self.inner.rules).expired = expired;
     }
 
+    /// Takes an API group away, as where its CRDs are not installed: its paths answer a plain 404.
+    pub fn without_group(&self, group: &str) {
+        self.world().settings.absent_groups.push(group.to_owned());
+    }
+
     /// Forgets the changes so far: a watch from an earlier revision is answered `410 Expired`.
     pub fn compact(&self) {
         self.world().store.compact();
@@ -218,8 +232,8 @@ impl Simulation {
     }
 
     /// Asks `rule` about every request; what it returns happens in place of the answer.
-    pub fn fault(&self, rule: Box<dyn Fn(&RequestRecord) -> Option<Fault> + Send + Sync>) {
-        locked(&self.inner.rules).fault = Some(Arc::from(rule));
+    pub fn fault(&self, rule: FaultRule) {
+        locked(&self.inner.rules).fault = Some(Arc::new(rule));
     }
 
     /// Calls `hook` after each write that changed something, dry runs aside.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::fields::{FieldSet, Path, Printed, Step, from_v1, leaves, merge, remove_at, to_v1, value_at};
+use super::fields::{
+    FieldSet, Path, Printed, Step, from_v1, leaves, merge, remove_at, to_v1, value_at,
+};
 use super::json::{at, list, map_at, text};
 use super::kinds::Kind;
 
@@ -92,7 +94,8 @@ pub fn apply(
     let live = live.unwrap_or(&empty);
     let wanted = leaves(body, builtin, false);
     let mut owners = owners(live);
-    let is_us = |o: &Owner| o.manager == manager && o.operation == "Apply" && o.subresource.is_empty();
+    let is_us =
+        |o: &Owner| o.manager == manager && o.operation == "Apply" && o.subresource.is_empty();
     let mut before = None;
     if let Some(index) = owners.iter().position(is_us) {
         before = Some(owners.remove(index));
@@ -139,9 +142,18 @@ pub fn apply(
         let order: BTreeMap<String, usize> = list(live, "/metadata/managedFields")
             .iter()
             .enumerate()
-            .map(|(i, e)| (format!("{}/{}", text(e, "/manager"), text(e, "/operation")), i))
+            .map(|(i, e)| {
+                (
+                    format!("{}/{}", text(e, "/manager"), text(e, "/operation")),
+                    i,
+                )
+            })
             .collect();
-        owners.sort_by_key(|o| order.get(&format!("{}/{}", o.manager, o.operation)).copied());
+        owners.sort_by_key(|o| {
+            order
+                .get(&format!("{}/{}", o.manager, o.operation))
+                .copied()
+        });
     }
     set_owners(&mut merged, &owners);
     Ok(merged)
@@ -165,9 +177,8 @@ fn drop_unwanted(object: &mut Value, before: &FieldSet, wanted: &FieldSet, other
         };
         wanted.iter().any(below) || others.iter().any(|o| o.fields.iter().any(below))
     };
-    // Deepest first, so that an item goes after its fields.
-    let gone: Vec<&Path> = before.difference(wanted).collect();
-    for path in gone.into_iter().rev() {
+    // In order: an item comes before its fields, and takes them with it.
+    for path in before.difference(wanted) {
         if !held(path) {
             remove_at(object, path);
         }
@@ -176,21 +187,30 @@ fn drop_unwanted(object: &mut Value, before: &FieldSet, wanted: &FieldSet, other
 
 /// An ordinary write by `manager`: it comes to own what it changed, and everybody loses what is gone.
 /// `before` and `after` are the objects without regard to `managedFields`; the result carries them.
-pub fn update(kind: &Kind, before: Option<&Value>, mut after: Value, manager: &str, time: &str) -> Value {
+pub fn update(
+    kind: &Kind,
+    before: Option<&Value>,
+    mut after: Value,
+    manager: &str,
+    time: &str,
+) -> Value {
     let builtin = kind.is_builtin();
     let empty = json!({});
     let before = before.unwrap_or(&empty);
     let mut owners = owners(before);
-    let is_us = |o: &Owner| o.manager == manager && o.operation == "Update" && o.subresource.is_empty();
+    let is_us =
+        |o: &Owner| o.manager == manager && o.operation == "Update" && o.subresource.is_empty();
     let present = leaves(&after, builtin, true);
     let changed: FieldSet = present
         .iter()
-        .filter(|path| match (value_at(before, path), value_at(&after, path)) {
-            (None, _) => true,
-            (Some(_), Some(Value::Object(_))) => false,
-            (Some(_), _) if matches!(path.last(), Some(Step::Item(_))) => false,
-            (old, new) => old != new,
-        })
+        .filter(
+            |path| match (value_at(before, path), value_at(&after, path)) {
+                (None, _) => true,
+                (Some(_), Some(Value::Object(_))) => false,
+                (Some(_), _) if matches!(path.last(), Some(Step::Item(_))) => false,
+                (old, new) => old != new,
+            },
+        )
         .filter(|path| !matches!(path.first(), Some(Step::Field(f)) if f == "status"))
         .cloned()
         .collect();
@@ -220,3 +240,7 @@ pub fn update(kind: &Kind, before: Option<&Value>, mut after: Value, manager: &s
     set_owners(&mut after, &owners);
     after
 }
+
+#[cfg(test)]
+#[path = "ownership_tests.rs"]
+mod tests;

@@ -43,8 +43,13 @@ pub fn apply(target: &mut Value, patch: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn parent<'a, 'p>(target: &'a mut Value, path: &'p str, verb: &str) -> Result<(&'a mut Value, String, &'p str), String> {
-    let missing = || format!("{verb} operation does not apply: doc is missing path: {path}: missing value");
+fn parent<'a, 'p>(
+    target: &'a mut Value,
+    path: &'p str,
+    verb: &str,
+) -> Result<(&'a mut Value, String, &'p str), String> {
+    let missing =
+        || format!("{verb} operation does not apply: doc is missing path: {path}: missing value");
     let (above, last) = path.rsplit_once('/').ok_or_else(missing)?;
     let key = last.replace("~1", "/").replace("~0", "~");
     let parent = target.pointer_mut(above).ok_or_else(missing)?;
@@ -58,7 +63,8 @@ fn set(target: &mut Value, path: &str, value: &Value, replace: bool) -> Result<(
     }
     let verb = if replace { "replace" } else { "add" };
     let (parent, key, _) = parent(target, path, verb)?;
-    let missing = || format!("{verb} operation does not apply: doc is missing key: {path}: missing value");
+    let missing =
+        || format!("{verb} operation does not apply: doc is missing key: {path}: missing value");
     match parent {
         Value::Object(map) => {
             if replace && !map.contains_key(&key) {
@@ -84,7 +90,8 @@ fn set(target: &mut Value, path: &str, value: &Value, replace: bool) -> Result<(
 
 fn remove(target: &mut Value, path: &str) -> Result<(), String> {
     let (parent, key, _) = parent(target, path, "remove")?;
-    let missing = || format!("remove operation does not apply: doc is missing key: {path}: missing value");
+    let missing =
+        || format!("remove operation does not apply: doc is missing key: {path}: missing value");
     match parent {
         Value::Object(map) => map.remove(&key).map(drop).ok_or_else(missing),
         Value::Array(items) => {

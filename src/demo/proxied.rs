@@ -22,9 +22,21 @@ struct Named<'a> {
 fn read(text: &str) -> Named<'_> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts.as_slice() {
-        [scheme @ ("http" | "https"), name, port] => Named { https: *scheme == "https", name, port },
-        [name, port] => Named { https: false, name, port },
-        _ => Named { https: false, name: text, port: "" },
+        [scheme @ ("http" | "https"), name, port] => Named {
+            https: *scheme == "https",
+            name,
+            port,
+        },
+        [name, port] => Named {
+            https: false,
+            name,
+            port,
+        },
+        _ => Named {
+            https: false,
+            name: text,
+            port: "",
+        },
     }
 }
 
@@ -49,7 +61,11 @@ pub fn handle(world: &mut World, call: &Call, to: &Objects) -> Reply {
     let path = format!("/{}", to.rest);
     let caller = Caller {
         pod: None,
-        tls: if wanted.https { Tls::NoCertificate } else { Tls::Plaintext },
+        tls: if wanted.https {
+            Tls::NoCertificate
+        } else {
+            Tls::Plaintext
+        },
         method: &call.method,
         path: &path,
     };
@@ -60,14 +76,20 @@ pub fn handle(world: &mut World, call: &Call, to: &Objects) -> Reply {
     match outcome {
         Outcome::Answer { code, body } => Reply::text(code, body),
         Outcome::App(port) => app(world, call, &pod, port, &path),
-        Outcome::Refused => answers::unreachable(&format!("dial tcp {target}: connect: connection refused")),
-        Outcome::Reset => {
-            answers::unreachable(&format!("read tcp {own}->{target}: read: connection reset by peer"))
+        Outcome::Refused => {
+            answers::unreachable(&format!("dial tcp {target}: connect: connection refused"))
         }
+        Outcome::Reset => answers::unreachable(&format!(
+            "read tcp {own}->{target}: read: connection reset by peer"
+        )),
         Outcome::Eof => answers::unreachable("EOF"),
         Outcome::Timeout => answers::unreachable(&format!("dial tcp {target}: i/o timeout")),
-        Outcome::CertificateRequired => answers::unreachable("remote error: tls: certificate required"),
-        Outcome::PlainListener => answers::unreachable("http: server gave HTTP response to HTTPS client"),
+        Outcome::CertificateRequired => {
+            answers::unreachable("remote error: tls: certificate required")
+        }
+        Outcome::PlainListener => {
+            answers::unreachable("http: server gave HTTP response to HTTPS client")
+        }
     }
 }
 
@@ -82,15 +104,21 @@ fn first_port(pod: &Value) -> u16 {
 fn behind(world: &World, service: &Value, wanted: &str) -> Result<(Arc<Value>, u16), Reply> {
     let unavailable = |why: String| answers::failure(503, "ServiceUnavailable", why, Value::Null);
     let own = name(service);
+    let number: Option<u64> = wanted.parse().ok();
     let entry = list(service, "/spec/ports").iter().find(|port| {
-        wanted.is_empty() || text(port, "/name") == wanted || at(port, "/port").to_string() == wanted
+        let numbered = number.is_some() && at(port, "/port").as_u64() == number;
+        wanted.is_empty() || text(port, "/name") == wanted || numbered
     });
     let Some(entry) = entry else {
-        return Err(unavailable(format!("no service port {wanted:?} found for service {own:?}")));
+        return Err(unavailable(format!(
+            "no service port {wanted:?} found for service {own:?}"
+        )));
     };
     let pods = world.endpoints(service);
     let Some(pod) = pods.first() else {
-        return Err(unavailable(format!("no endpoints available for service {own:?}")));
+        return Err(unavailable(format!(
+            "no endpoints available for service {own:?}"
+        )));
     };
     let port = match at(entry, "/targetPort") {
         Value::String(named) => list(pod, "/spec/containers")
@@ -102,16 +130,27 @@ fn behind(world: &World, service: &Value, wanted: &str) -> Result<(Arc<Value>, u
     };
     match port.and_then(|p| u16::try_from(p).ok()) {
         Some(port) => Ok((pod.clone(), port)),
-        None => Err(unavailable(format!("no endpoints available for service {own:?}"))),
+        None => Err(unavailable(format!(
+            "no endpoints available for service {own:?}"
+        ))),
     }
 }
 
 /// The app itself: Prometheus where it is one, else something small.
 fn app(world: &mut World, call: &Call, pod: &Value, port: u16, path: &str) -> Reply {
-    if world.proms.get(uid(pod)).is_some_and(|run| run.port == port) {
+    if world
+        .proms
+        .get(uid(pod))
+        .is_some_and(|run| run.port == port)
+    {
         let mut query = call.query.clone();
-        if call.content_type.starts_with("application/x-www-form-urlencoded") {
-            query.0.extend(Query::parse(&String::from_utf8_lossy(&call.body)).0);
+        if call
+            .content_type
+            .starts_with("application/x-www-form-urlencoded")
+        {
+            query
+                .0
+                .extend(Query::parse(&String::from_utf8_lossy(&call.body)).0);
         }
         return world.ask_prometheus(uid(pod), &call.method, path, &query);
     }

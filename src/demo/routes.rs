@@ -37,7 +37,10 @@ pub fn decode(text: &str) -> String {
     let mut index = 0;
     while index < bytes.len() {
         let hex = text.get(index + 1..index + 3);
-        match (bytes[index], hex.and_then(|h| u8::from_str_radix(h, 16).ok())) {
+        match (
+            bytes[index],
+            hex.and_then(|h| u8::from_str_radix(h, 16).ok()),
+        ) {
             (b'%', Some(byte)) => {
                 out.push(byte);
                 index += 2;
@@ -56,7 +59,10 @@ pub enum Route {
     Version,
     CoreVersions,
     Groups,
-    Resources { group: String, version: String },
+    Resources {
+        group: String,
+        version: String,
+    },
     Reviews(String),
     Objects(Objects),
     /// A path that looks like a resource nobody serves.

@@ -169,7 +169,10 @@ impl Scenario {
                 return Err(format!("{place}: {kind} without metadata.name"));
             }
             if known.namespaced == namespace(&value).is_empty() {
-                return Err(format!("{place}: {kind} {}: metadata.namespace", name(&value)));
+                return Err(format!(
+                    "{place}: {kind} {}: metadata.namespace",
+                    name(&value)
+                ));
             }
             // `by: helm` and `by: {apply: flux}` say who wrote the object.
             let by = as_map(&mut value).remove("by").unwrap_or(Value::Null);
@@ -184,7 +187,11 @@ impl Scenario {
                 object: value,
             });
         }
-        Ok(Scenario { settings: Settings::read(settings)?, objects, annotations })
+        Ok(Scenario {
+            settings: Settings::read(settings)?,
+            objects,
+            annotations,
+        })
     }
 
     pub fn into_world(self, start: Timestamp) -> Result<World, String> {
@@ -195,13 +202,22 @@ impl Scenario {
         for entry in entries {
             let ns = namespace(&entry.object);
             if !ns.is_empty() && world.store.get(&kinds::NAMESPACE, "", ns).is_none() {
-                return Err(format!("{}: no such namespace", described(entry.kind, &entry.object)));
+                return Err(format!(
+                    "{}: no such namespace",
+                    described(entry.kind, &entry.object)
+                ));
             }
             if let Some(fault) = defaults::check(entry.kind, None, &entry.object) {
                 let what = described(entry.kind, &entry.object);
                 return Err(format!("{what}: {}: {}", fault.field, fault.message));
             }
-            put(&mut world, entry.kind, entry.object, &entry.manager, &entry.operation);
+            put(
+                &mut world,
+                entry.kind,
+                entry.object,
+                &entry.manager,
+                &entry.operation,
+            );
         }
         world.settle();
         for annotated in self.annotations {
@@ -228,7 +244,8 @@ impl Annotated {
             let wanted = self.annotations.as_object().cloned().unwrap_or_default();
             map_at(&mut changed, &["metadata", "annotations"]).extend(wanted);
             let stamp = world.stamp();
-            let changed = ownership::update(&kinds::POD, Some(&pod), changed, "kubectl-annotate", &stamp);
+            let changed =
+                ownership::update(&kinds::POD, Some(&pod), changed, "kubectl-annotate", &stamp);
             world.write(&kinds::POD, changed);
         }
     }
@@ -237,7 +254,9 @@ impl Annotated {
 /// References to owners in the same namespace, written without a uid, get it.
 fn complete_owners(world: &World, object: &mut Value) {
     let ns = namespace(object).to_owned();
-    let owners = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut);
+    let owners = object
+        .pointer_mut("/metadata/ownerReferences")
+        .and_then(Value::as_array_mut);
     for owner in owners.into_iter().flatten() {
         let kind = kinds::by_object(text(owner, "/apiVersion"), text(owner, "/kind"));
         let found = kind.and_then(|kind| world.store.get(kind, &ns, text(owner, "/name")));
@@ -252,7 +271,10 @@ pub fn put(world: &mut World, kind: &'static Kind, object: Value, manager: &str,
     let mut object = object;
     complete_owners(world, &mut object);
     let stamp = world.stamp();
-    let old = world.store.get(kind, namespace(&object), name(&object)).cloned();
+    let old = world
+        .store
+        .get(kind, namespace(&object), name(&object))
+        .cloned();
     if *kind == kinds::POD && old.is_none() {
         // A pod of its own goes through admission too; a forbidden one stays away.
         if super::world::pods::admit(world, &mut object).is_err() {

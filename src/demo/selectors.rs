@@ -100,8 +100,14 @@ pub fn by_fields(selector: &str) -> Result<impl Fn(&Value) -> bool + use<>, Stri
         };
         if !matches!(
             key,
-            "metadata.name" | "metadata.namespace" | "spec.nodeName" | "status.phase" | "type"
-                | "involvedObject.name" | "involvedObject.kind" | "involvedObject.uid"
+            "metadata.name"
+                | "metadata.namespace"
+                | "spec.nodeName"
+                | "status.phase"
+                | "type"
+                | "involvedObject.name"
+                | "involvedObject.kind"
+                | "involvedObject.uid"
         ) {
             return Err(format!("field label not supported: {key}"));
         }

@@ -65,13 +65,20 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> String {
         .to_owned()
 }
 
-async fn answer(simulation: Simulation, request: Request<Body>) -> Result<Response<AnswerBody>, Broken> {
+async fn answer(
+    simulation: Simulation,
+    request: Request<Body>,
+) -> Result<Response<AnswerBody>, Broken> {
     let (parts, body) = request.into_parts();
     let body = body
         .collect_bytes()
         .await
         .map_err(|error| Broken::Body(error.to_string()))?;
-    let path_and_query = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+    let path_and_query = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |p| p.as_str())
+        .to_owned();
     let mut record = RequestRecord {
         method: parts.method.to_string(),
         path: path_and_query,
@@ -104,7 +111,8 @@ async fn answer(simulation: Simulation, request: Request<Body>) -> Result<Respon
                 504 => "Timeout",
                 _ => "InternalError",
             };
-            let mut reply = answers::failure(*code, reason, message.clone(), serde_json::Value::Null);
+            let mut reply =
+                answers::failure(*code, reason, message.clone(), serde_json::Value::Null);
             if *code == 429 {
                 reply.retry_after = Some(1);
             }
@@ -136,7 +144,10 @@ async fn answer(simulation: Simulation, request: Request<Body>) -> Result<Respon
         Answer::Whole(reply) => whole(reply),
         Answer::Watch(from) => {
             let body = watch::stream(simulation, from);
-            respond(Response::builder().header(CONTENT_TYPE, "application/json"), body)
+            respond(
+                Response::builder().header(CONTENT_TYPE, "application/json"),
+                body,
+            )
         }
     }
 }
@@ -151,8 +162,13 @@ fn whole(reply: Reply) -> Result<Response<AnswerBody>, Broken> {
     respond(builder, Full::new(reply.body).boxed_unsync())
 }
 
-fn respond(builder: http::response::Builder, body: AnswerBody) -> Result<Response<AnswerBody>, Broken> {
-    builder.body(body).map_err(|error| Broken::Body(error.to_string()))
+fn respond(
+    builder: http::response::Builder,
+    body: AnswerBody,
+) -> Result<Response<AnswerBody>, Broken> {
+    builder
+        .body(body)
+        .map_err(|error| Broken::Body(error.to_string()))
 }
 
 /// A time between the two that the path alone decides, so that a run is like the next.

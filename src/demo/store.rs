@@ -100,7 +100,12 @@ impl Store {
             }
         }
         meta.insert("resourceVersion".into(), json!(revision.to_string()));
-        if object.get("spec").is_some() && !matches!(kind.plural, "pods" | "namespaces" | "services" | "nodes") {
+        if object.get("spec").is_some()
+            && !matches!(
+                kind.plural,
+                "pods" | "namespaces" | "services" | "nodes" | "leases"
+            )
+        {
             map_at(&mut object, &["metadata"]).insert("generation".into(), json!(generation));
         }
         let top = as_map(&mut object);
@@ -117,7 +122,12 @@ impl Store {
         object
     }
 
-    pub fn delete(&mut self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
+    pub fn delete(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Value>> {
         let gone = self
             .objects
             .get_mut(&(kind.group, kind.plural))?

@@ -47,7 +47,10 @@ fn body(call: &Call) -> Result<Value, Reply> {
 
 /// What must agree between the path and the body.
 fn fits_path(object: &mut Value, to: &Objects) -> Result<(), Reply> {
-    let (version, kind) = (text(object, "/apiVersion").to_owned(), text(object, "/kind").to_owned());
+    let (version, kind) = (
+        text(object, "/apiVersion").to_owned(),
+        text(object, "/kind").to_owned(),
+    );
     if version != to.kind.api_version() || kind != to.kind.kind {
         return Err(answers::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {}: expected {} in {}",
@@ -81,7 +84,11 @@ fn fits_path(object: &mut Value, to: &Objects) -> Result<(), Reply> {
 }
 
 fn namespace_exists(world: &World, to: &Objects) -> Result<(), Reply> {
-    let there = !to.kind.namespaced || world.store.get(&kinds::NAMESPACE, "", &to.namespace).is_some();
+    let there = !to.kind.namespaced
+        || world
+            .store
+            .get(&kinds::NAMESPACE, "", &to.namespace)
+            .is_some();
     if there {
         Ok(())
     } else {
@@ -96,10 +103,17 @@ fn create(world: &mut World, call: &Call, to: &Objects) -> Reply {
         namespace_exists(world, to)?;
         let base = text(&object, "/metadata/generateName").to_owned();
         if name(&object).is_empty() && !base.is_empty() {
-            let own = format!("{base}{}", name_part(&format!("{base}{}", world.unique()), 5));
+            let own = format!(
+                "{base}{}",
+                name_part(&format!("{base}{}", world.unique()), 5)
+            );
             map_at(&mut object, &["metadata"]).insert("name".into(), json!(own));
         }
-        if world.store.get(to.kind, &to.namespace, name(&object)).is_some() {
+        if world
+            .store
+            .get(to.kind, &to.namespace, name(&object))
+            .is_some()
+        {
             return Err(answers::exists(to.kind, name(&object)));
         }
         if !text(&object, "/metadata/resourceVersion").is_empty() {
@@ -152,7 +166,13 @@ fn update(world: &mut World, call: &Call, to: &Objects) -> Reply {
 fn preconditions(kind: &Kind, old: &Value, sent: &Value) -> Result<(), Reply> {
     let wanted = text(sent, "/metadata/uid");
     if !wanted.is_empty() && wanted != uid(old) {
-        return Err(answers::precondition(kind, name(old), "UID", wanted, uid(old)));
+        return Err(answers::precondition(
+            kind,
+            name(old),
+            "UID",
+            wanted,
+            uid(old),
+        ));
     }
     let wanted = text(sent, "/metadata/resourceVersion");
     if !wanted.is_empty() && wanted != text(old, "/metadata/resourceVersion") {
@@ -163,7 +183,13 @@ fn preconditions(kind: &Kind, old: &Value, sent: &Value) -> Result<(), Reply> {
 
 /// What a write of the object itself cannot change: identity, and the status.
 fn carry(old: &Value, object: &mut Value, to: &Objects) {
-    for field in ["uid", "creationTimestamp", "generation", "resourceVersion", "deletionTimestamp"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "resourceVersion",
+        "deletionTimestamp",
+    ] {
         let value = at(old, &format!("/metadata/{field}")).clone();
         let meta = map_at(object, &["metadata"]);
         if value.is_null() {
@@ -182,7 +208,10 @@ fn carry(old: &Value, object: &mut Value, to: &Objects) {
 
 fn patch(world: &mut World, call: &Call, to: &Objects) -> Reply {
     let kind = call.content_type.split(';').next().unwrap_or("").trim();
-    if matches!(kind, "application/apply-patch+yaml" | "application/apply-patch+cbor") {
+    if matches!(
+        kind,
+        "application/apply-patch+yaml" | "application/apply-patch+cbor"
+    ) {
         return apply(world, call, to);
     }
     let made = (|| {
@@ -190,14 +219,16 @@ fn patch(world: &mut World, call: &Call, to: &Objects) -> Reply {
         let old = existing(world, to)?;
         let mut object = (*old).clone();
         match kind {
-            "application/json-patch+json" => patches::apply(&mut object, &change).map_err(|_| {
-                answers::failure(
-                    422,
-                    "Invalid",
-                    "the server rejected our request due to an error in our request",
-                    json!({}),
-                )
-            })?,
+            "application/json-patch+json" => {
+                patches::apply(&mut object, &change).map_err(|_| {
+                    answers::failure(
+                        422,
+                        "Invalid",
+                        "the server rejected our request due to an error in our request",
+                        json!({}),
+                    )
+                })?
+            }
             "application/merge-patch+json" => patches::merge(&mut object, &change),
             "application/strategic-merge-patch+json" if to.kind.is_builtin() => {
                 object = fields::merge(&object, &change, true);
@@ -291,7 +322,12 @@ fn store(
 ) -> Result<Value, Reply> {
     defaults::fill(kind, &mut object);
     if let Some(fault) = defaults::check(kind, old.map(|o| &**o), &object) {
-        return Err(answers::invalid(kind, name(&object), fault.field, &fault.message));
+        return Err(answers::invalid(
+            kind,
+            name(&object),
+            fault.field,
+            &fault.message,
+        ));
     }
     if let Some(old) = old {
         if *kind == kinds::POD && at(old, "/spec") != at(&object, "/spec") {
@@ -317,7 +353,11 @@ fn store(
     if *kind == kinds::POD && old.is_none() {
         let (ns, own) = (namespace(&object).to_owned(), name(&object).to_owned());
         world.place_pod(object, false);
-        return Ok(world.store.get(kind, &ns, &own).map(|o| (**o).clone()).unwrap_or_default());
+        return Ok(world
+            .store
+            .get(kind, &ns, &own)
+            .map(|o| (**o).clone())
+            .unwrap_or_default());
     }
     let now = world.wall_now();
     Ok((*world.store.write(kind, object, now)).clone())
@@ -375,7 +415,11 @@ fn delete(world: &mut World, call: &Call, to: &Objects) -> Reply {
     };
     for (field, word, found) in [
         ("uid", "UID", uid(&old)),
-        ("resourceVersion", "ResourceVersion", text(&old, "/metadata/resourceVersion")),
+        (
+            "resourceVersion",
+            "ResourceVersion",
+            text(&old, "/metadata/resourceVersion"),
+        ),
     ] {
         let wanted = text(&options, &format!("/preconditions/{field}"));
         if !wanted.is_empty() && wanted != found {

@@ -14,7 +14,6 @@ use crate::plan::record::{Entry, Intent, LeafChange, TextRecord};
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Action, Change, LeafEdit, scrape_config};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -204,7 +203,7 @@ impl Step {
             (Action::Text { key, edits }, Some(live)) => {
                 let before = text_of(live, key).unwrap_or_default();
                 let after = edited(&change.object, before, edits)?;
-                intent.text = Some(TextRecord::new(key.clone(), edits, before, &after));
+                intent.text = Some(TextRecord::new(key, edits, before, &after));
             }
             (_, Some(_)) => intent.leaves = ours(reviewed),
             (_, None) => {}
@@ -395,7 +394,9 @@ fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
     if old["uid"] != new["uid"] {
         return Compared::Drift("it was deleted and made anew".into());
     }
-    if old["resourceVersion"] == new["resourceVersion"] {
+    // A text that was reviewed on top of an earlier edit carries the version from before that edit.
+    let text = matches!(action, Action::Text { .. });
+    if !text && old["resourceVersion"] == new["resourceVersion"] {
         return Compared::AsReviewed;
     }
     if landed(reviewed, Some(live)) {
@@ -512,11 +513,6 @@ fn edited(
             .cause(refusal.why)
             .hint(format!("put this in by hand:\n{}", refusal.paste))
     })
-}
-
-fn hash(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn gone(object: &ObjectRef) -> Error {

@@ -2,7 +2,9 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Error};
 use meshscrape::demo::{Fault, Simulation};
@@ -26,16 +28,26 @@ fn status(error: Error) -> kube::core::Status {
 }
 
 async fn get(client: &Client, path: &str) -> Result<String, Error> {
-    let request = http::Request::get(path).body(Vec::new()).expect("a request");
+    let request = http::Request::get(path)
+        .body(Vec::new())
+        .expect("a request");
     client.request_text(request).await
 }
 
 async fn get_json(client: &Client, path: &str) -> Value {
-    let text = get(client, path).await.unwrap_or_else(|e| panic!("{path}: {e}"));
+    let text = get(client, path)
+        .await
+        .unwrap_or_else(|e| panic!("{path}: {e}"));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}: {text}"))
 }
 
-fn dynamic(client: &Client, group: &str, version: &str, kind: &str, ns: &str) -> Api<DynamicObject> {
+fn dynamic(
+    client: &Client,
+    group: &str,
+    version: &str,
+    kind: &str,
+    ns: &str,
+) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
     Api::namespaced_with(client.clone(), ns, &resource)
 }
@@ -44,14 +56,21 @@ fn dynamic(client: &Client, group: &str, version: &str, kind: &str, ns: &str) ->
 async fn apply(client: &Client, manager: &str, yaml: &str) {
     for document in serde_yaml::Deserializer::from_str(yaml) {
         let object: Value = serde::Deserialize::deserialize(document).expect("YAML");
-        let (api_version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
+        let (api_version, kind) = (
+            object["apiVersion"].as_str().unwrap(),
+            object["kind"].as_str().unwrap(),
+        );
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let ns = object["metadata"]["namespace"].as_str().unwrap();
         let api = dynamic(client, group, version, kind, ns);
         let params = PatchParams::apply(manager).force();
-        api.patch(object["metadata"]["name"].as_str().unwrap(), &params, &Patch::Apply(&object))
-            .await
-            .unwrap_or_else(|e| panic!("{kind}: {e:?}"));
+        api.patch(
+            object["metadata"]["name"].as_str().unwrap(),
+            &params,
+            &Patch::Apply(&object),
+        )
+        .await
+        .unwrap_or_else(|e| panic!("{kind}: {e:?}"));
     }
 }
 
@@ -67,26 +86,52 @@ async fn targets(client: &Client, job: &str, pod: &str) -> Vec<(String, String, 
         .expect("targets")
         .iter()
         .filter(|t| t["labels"]["pod"].as_str().unwrap_or("").starts_with(pod))
-        .map(|t| (text(&t["scrapeUrl"]), text(&t["health"]), text(&t["lastError"])))
+        .map(|t| {
+            (
+                text(&t["scrapeUrl"]),
+                text(&t["health"]),
+                text(&t["lastError"]),
+            )
+        })
         .collect()
 }
 
 async fn pods(client: &Client, ns: &str, selector: &str) -> Vec<Pod> {
     let params = ListParams::default().labels(selector);
-    Api::<Pod>::namespaced(client.clone(), ns).list(&params).await.expect("pods").items
+    Api::<Pod>::namespaced(client.clone(), ns)
+        .list(&params)
+        .await
+        .expect("pods")
+        .items
 }
 
 #[tokio::test]
 async fn a_version_and_a_list_come_as_from_a_real_server() {
     let (_, client) = builtin();
-    assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.36.3");
-    let all = Api::<Deployment>::all(client.clone()).list(&ListParams::default()).await.unwrap();
+    assert_eq!(
+        client.apiserver_version().await.unwrap().git_version,
+        "v1.36.3"
+    );
+    let all = Api::<Deployment>::all(client.clone())
+        .list(&ListParams::default())
+        .await
+        .unwrap();
     assert!(all.items.len() > 25, "{}", all.items.len());
     for deployment in &all.items {
         let name = deployment.metadata.name.as_deref().unwrap_or("");
         let status = deployment.status.as_ref().expect(name);
-        assert_eq!(status.available_replicas, deployment.spec.replicas, "{name}");
-        assert!(deployment.metadata.managed_fields.as_ref().is_some_and(|m| !m.is_empty()), "{name}");
+        assert_eq!(
+            status.available_replicas, deployment.spec.replicas,
+            "{name}"
+        );
+        assert!(
+            deployment
+                .metadata
+                .managed_fields
+                .as_ref()
+                .is_some_and(|m| !m.is_empty()),
+            "{name}"
+        );
     }
 }
 
@@ -109,7 +154,11 @@ async fn lists_page_by_limit_and_continue() {
             None => break,
         }
     }
-    let expected: Vec<String> = whole.items.iter().map(|p| p.metadata.name.clone().unwrap()).collect();
+    let expected: Vec<String> = whole
+        .items
+        .iter()
+        .map(|p| p.metadata.name.clone().unwrap())
+        .collect();
     assert_eq!(names, expected);
 }
 
@@ -121,7 +170,10 @@ async fn selectors_choose_by_labels_and_fields() {
     let params = ListParams::default().fields("metadata.name=httpbin");
     let api = Api::<Deployment>::all(client.clone());
     assert_eq!(api.list(&params).await.unwrap().items.len(), 1);
-    let wrong = api.list(&ListParams::default().fields("spec.replicas=1")).await.unwrap_err();
+    let wrong = api
+        .list(&ListParams::default().fields("spec.replicas=1"))
+        .await
+        .unwrap_err();
     assert_eq!(status(wrong).code, 400);
 }
 
@@ -139,16 +191,27 @@ async fn sidecars_are_where_the_rules_put_them() {
         assert!(!found.is_empty(), "{app}");
         for pod in found {
             let annotations = pod.metadata.annotations.unwrap_or_default();
-            assert_eq!(annotations.contains_key("sidecar.istio.io/status"), meshed, "{app}");
+            assert_eq!(
+                annotations.contains_key("sidecar.istio.io/status"),
+                meshed,
+                "{app}"
+            );
             if meshed {
                 assert_eq!(annotations["prometheus.io/port"], "15020");
                 let inits = pod.spec.unwrap().init_containers.unwrap();
-                assert!(inits.iter().any(|c| c.name == "istio-proxy" && c.restart_policy.is_some()));
+                assert!(
+                    inits
+                        .iter()
+                        .any(|c| c.name == "istio-proxy" && c.restart_policy.is_some())
+                );
             }
         }
     }
     let ambient = pods(&client, "search", "app=search-api").await;
-    assert_eq!(ambient[0].metadata.annotations.as_ref().unwrap()["ambient.istio.io/redirection"], "enabled");
+    assert_eq!(
+        ambient[0].metadata.annotations.as_ref().unwrap()["ambient.istio.io/redirection"],
+        "enabled"
+    );
 }
 
 #[tokio::test]
@@ -162,9 +225,18 @@ async fn everything_is_scraped_in_plaintext_at_first() {
     let httpbin = targets(&client, "kubernetes-pods", "httpbin").await;
     assert_eq!(httpbin.len(), 1, "one target a pod: {httpbin:?}");
     assert!(httpbin[0].0.ends_with(":15020/stats/prometheus"));
-    let up = get_json(&client, &format!("{PROMETHEUS}/api/v1/query?query=up%7Bjob%3D%22kubernetes-pods%22%7D")).await;
+    let up = get_json(
+        &client,
+        &format!("{PROMETHEUS}/api/v1/query?query=up%7Bjob%3D%22kubernetes-pods%22%7D"),
+    )
+    .await;
     assert_eq!(up["data"]["result"].as_array().unwrap().len(), found.len());
-    assert_eq!(get(&client, &format!("{PROMETHEUS}/-/ready")).await.unwrap(), "Prometheus Server is Ready.\n");
+    assert_eq!(
+        get(&client, &format!("{PROMETHEUS}/-/ready"))
+            .await
+            .unwrap(),
+        "Prometheus Server is Ready.\n"
+    );
 }
 
 #[tokio::test]
@@ -175,21 +247,44 @@ async fn an_apply_meets_the_owner_of_a_field() {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "prometheus"},
         "spec": {"template": {"metadata": {"labels": {"sidecar.istio.io/inject": "true"}}}},
     });
-    let before = simulation.object("Deployment", "istio-system", "prometheus").unwrap();
-    let refused = api.patch("prometheus", &PatchParams::apply("meshscrape"), &Patch::Apply(&body)).await;
+    let before = simulation
+        .object("Deployment", "istio-system", "prometheus")
+        .unwrap();
+    let refused = api
+        .patch(
+            "prometheus",
+            &PatchParams::apply("meshscrape"),
+            &Patch::Apply(&body),
+        )
+        .await;
     let refused = status(refused.unwrap_err());
     assert_eq!(refused.code, 409);
     let causes = refused.details.unwrap().causes;
     assert_eq!(causes.len(), 1);
     assert_eq!(causes[0].reason, "FieldManagerConflict");
-    assert_eq!(causes[0].field, ".spec.template.metadata.labels.sidecar.istio.io/inject");
-    assert_eq!(causes[0].message, "conflict with \"kubectl-client-side-apply\" using apps/v1");
+    assert_eq!(
+        causes[0].field,
+        ".spec.template.metadata.labels.sidecar.istio.io/inject"
+    );
+    assert_eq!(
+        causes[0].message,
+        "conflict with \"kubectl-client-side-apply\" using apps/v1"
+    );
 
     let dry = PatchParams::apply("meshscrape").force().dry_run();
-    let shown = api.patch("prometheus", &dry, &Patch::Apply(&body)).await.unwrap();
+    let shown = api
+        .patch("prometheus", &dry, &Patch::Apply(&body))
+        .await
+        .unwrap();
     let label = "/spec/template/metadata/labels/sidecar.istio.io~1inject";
     assert_eq!(shown.data.pointer(label), Some(&json!("true")));
-    assert_eq!(simulation.object("Deployment", "istio-system", "prometheus").unwrap(), before, "a dry run stores nothing");
+    assert_eq!(
+        simulation
+            .object("Deployment", "istio-system", "prometheus")
+            .unwrap(),
+        before,
+        "a dry run stores nothing"
+    );
 }
 
 #[tokio::test]
@@ -204,13 +299,25 @@ async fn locks_are_refused_without_ownership_causes() {
     ] {
         let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta});
         let name = body["metadata"]["name"].as_str().unwrap();
-        let refused = status(api.patch(name, &params, &Patch::Apply(&body)).await.unwrap_err());
+        let refused = status(
+            api.patch(name, &params, &Patch::Apply(&body))
+                .await
+                .unwrap_err(),
+        );
         assert_eq!((refused.code, refused.reason.as_str()), (409, "Conflict"));
         assert!(refused.details.unwrap().causes.is_empty());
     }
     let body = json!({"apiVersion": "v1", "kind": "ConfigMap",
                       "metadata": {"name": "x", "managedFields": [{"manager": "m"}]}});
-    assert_eq!(status(api.patch("x", &params, &Patch::Apply(&body)).await.unwrap_err()).code, 400);
+    assert_eq!(
+        status(
+            api.patch("x", &params, &Patch::Apply(&body))
+                .await
+                .unwrap_err()
+        )
+        .code,
+        400
+    );
 }
 
 #[tokio::test]
@@ -225,9 +332,20 @@ async fn a_failing_test_of_a_json_patch_is_422() {
     };
     simulation.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "notes", "namespace": "istio-system"}, "data": {"rule": "old"}}));
-    let refused = send_patch(&client, "/api/v1/namespaces/istio-system/configmaps/notes", &patch("other")).await;
+    let refused = send_patch(
+        &client,
+        "/api/v1/namespaces/istio-system/configmaps/notes",
+        &patch("other"),
+    )
+    .await;
     assert_eq!(status(refused.unwrap_err()).code, 422);
-    send_patch(&client, "/api/v1/namespaces/istio-system/configmaps/notes", &patch("old")).await.unwrap();
+    send_patch(
+        &client,
+        "/api/v1/namespaces/istio-system/configmaps/notes",
+        &patch("old"),
+    )
+    .await
+    .unwrap();
     assert_eq!(api.get("notes").await.unwrap().data.unwrap()["rule"], "new");
 }
 
@@ -259,11 +377,19 @@ async fn a_delete_keeps_to_its_preconditions() {
         }),
         ..DeleteParams::default()
     };
-    let (uid, version) = (live.metadata.uid.unwrap(), live.metadata.resource_version.unwrap());
+    let (uid, version) = (
+        live.metadata.uid.unwrap(),
+        live.metadata.resource_version.unwrap(),
+    );
     for params in [with("other", &version), with(&uid, "1")] {
-        assert_eq!(status(api.delete("default", &params).await.unwrap_err()).code, 409);
+        assert_eq!(
+            status(api.delete("default", &params).await.unwrap_err()).code,
+            409
+        );
     }
-    api.delete("default", &with(&uid, &version).dry_run()).await.unwrap();
+    api.delete("default", &with(&uid, &version).dry_run())
+        .await
+        .unwrap();
     assert!(simulation.object("Sidecar", "loyalty", "default").is_some());
     api.delete("default", &with(&uid, &version)).await.unwrap();
     assert!(simulation.object("Sidecar", "loyalty", "default").is_none());
@@ -272,16 +398,27 @@ async fn a_delete_keeps_to_its_preconditions() {
 #[tokio::test]
 async fn what_is_not_simulated_says_so() {
     let (_, client) = builtin();
-    let error = status(get(&client, "/api/v1/namespaces/default/pods/x/log").await.unwrap_err());
+    let error = status(
+        get(&client, "/api/v1/namespaces/default/pods/x/log")
+            .await
+            .unwrap_err(),
+    );
     assert_eq!(error.code, 501);
-    assert!(error.message.contains("not simulated: GET /api/v1/namespaces/default/pods/x/log"));
+    assert!(
+        error
+            .message
+            .contains("not simulated: GET /api/v1/namespaces/default/pods/x/log")
+    );
 }
 
 #[tokio::test]
 async fn refusals_show_in_requests_and_in_reviews() {
     let (simulation, client) = builtin();
     simulation.deny("list", "", "namespaces", None);
-    let error = Api::<Namespace>::all(client.clone()).list(&ListParams::default()).await.unwrap_err();
+    let error = Api::<Namespace>::all(client.clone())
+        .list(&ListParams::default())
+        .await
+        .unwrap_err();
     let error = status(error);
     assert_eq!(error.code, 403);
     assert_eq!(
@@ -301,14 +438,22 @@ async fn refusals_show_in_requests_and_in_reviews() {
         assert_eq!(answer["status"]["allowed"], allowed, "{resource}");
     }
     simulation.expire_token(true);
-    assert_eq!(status(get(&client, "/version").await.unwrap_err()).code, 401);
+    assert_eq!(
+        status(get(&client, "/version").await.unwrap_err()).code,
+        401
+    );
 }
 
 #[tokio::test]
 async fn faults_happen_in_place_of_answers() {
     let (simulation, client) = builtin();
-    simulation.fault(Box::new(|request| request.path.starts_with("/version").then_some(Fault::Cut)));
-    assert!(!matches!(get(&client, "/version").await.unwrap_err(), Error::Api(_)));
+    simulation.fault(Box::new(|request| {
+        request.path.starts_with("/version").then_some(Fault::Cut)
+    }));
+    assert!(!matches!(
+        get(&client, "/version").await.unwrap_err(),
+        Error::Api(_)
+    ));
     assert!(get(&client, "/apis").await.is_ok());
 }
 
@@ -322,9 +467,19 @@ async fn a_dry_run_of_a_pod_shows_the_sidecar_or_pod_securitys_no() {
     }))
     .unwrap();
     let api = Api::<Pod>::namespaced(client.clone(), "default");
-    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
     let shown = api.create(&dry, &pod).await.unwrap();
-    let names: Vec<String> = shown.spec.unwrap().init_containers.unwrap().into_iter().map(|c| c.name).collect();
+    let names: Vec<String> = shown
+        .spec
+        .unwrap()
+        .init_containers
+        .unwrap()
+        .into_iter()
+        .map(|c| c.name)
+        .collect();
     assert_eq!(names, ["istio-init", "istio-proxy"]);
     let before = simulation.objects("Pod", "default").len();
 
@@ -412,10 +567,19 @@ async fn add_job(client: &Client) {
     let api = Api::<ConfigMap>::namespaced(client.clone(), "istio-system");
     let live = api.get("prometheus").await.unwrap();
     let text = &live.data.as_ref().unwrap()["prometheus.yml"];
-    let changed = text.replacen("    scrape_configs:\n", "", 0).replacen("scrape_configs:\n", &format!("scrape_configs:\n{}", JOB.replace("\n    ", "\n").trim_start_matches("    ")), 1);
+    let changed = text.replacen("    scrape_configs:\n", "", 0).replacen(
+        "scrape_configs:\n",
+        &format!(
+            "scrape_configs:\n{}",
+            JOB.replace("\n    ", "\n").trim_start_matches("    ")
+        ),
+        1,
+    );
     let patch = json!({"data": {"prometheus.yml": changed},
                        "metadata": {"resourceVersion": live.metadata.resource_version}});
-    api.patch("prometheus", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    api.patch("prometheus", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
 }
 
 /// Waits in the simulation's time.
@@ -424,8 +588,17 @@ async fn wait(seconds: u64) {
 }
 
 async fn httpbin_probe(client: &Client, scheme: &str, path: &str) -> Result<String, Error> {
-    let pod = pods(client, "default", "app=httpbin").await.remove(0).metadata.name.unwrap();
-    get(client, &format!("/api/v1/namespaces/default/pods/{scheme}:{pod}:15091/proxy{path}")).await
+    let pod = pods(client, "default", "app=httpbin")
+        .await
+        .remove(0)
+        .metadata
+        .name
+        .unwrap();
+    get(
+        client,
+        &format!("/api/v1/namespaces/default/pods/{scheme}:{pod}:15091/proxy{path}"),
+    )
+    .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -441,16 +614,42 @@ async fn the_corrected_recipe_makes_httpbin_up_over_mtls_and_plaintext_is_reset(
     let found = targets(&client, SECURE, "httpbin").await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].1.as_str(), found[0].2.as_str()), ("up", ""));
-    assert!(found[0].0.starts_with("https://10.244.") && found[0].0.ends_with(":15091/stats/prometheus"));
-    let refused = status(httpbin_probe(&client, "http", "/stats/prometheus").await.unwrap_err());
+    assert!(
+        found[0].0.starts_with("https://10.244.")
+            && found[0].0.ends_with(":15091/stats/prometheus")
+    );
+    let refused = status(
+        httpbin_probe(&client, "http", "/stats/prometheus")
+            .await
+            .unwrap_err(),
+    );
     assert_eq!(refused.code, 503);
-    assert!(refused.message.contains("connection reset by peer"), "{}", refused.message);
-    let refused = status(httpbin_probe(&client, "https", "/stats/prometheus").await.unwrap_err());
-    assert!(refused.message.contains("tls: certificate required"), "{}", refused.message);
+    assert!(
+        refused.message.contains("connection reset by peer"),
+        "{}",
+        refused.message
+    );
+    let refused = status(
+        httpbin_probe(&client, "https", "/stats/prometheus")
+            .await
+            .unwrap_err(),
+    );
+    assert!(
+        refused.message.contains("tls: certificate required"),
+        "{}",
+        refused.message
+    );
     // The app's own port goes on answering, and the old job still has its target.
-    let app = get_json(&client, "/api/v1/namespaces/default/services/httpbin:8000/proxy/get").await;
+    let app = get_json(
+        &client,
+        "/api/v1/namespaces/default/services/httpbin:8000/proxy/get",
+    )
+    .await;
     assert_eq!(app["path"], "/get");
-    assert_eq!(targets(&client, "kubernetes-pods", "httpbin").await.len(), 1);
+    assert_eq!(
+        targets(&client, "kubernetes-pods", "httpbin").await.len(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -464,23 +663,43 @@ async fn a_listener_without_strict_is_down_and_serves_plaintext() {
     let found = targets(&client, SECURE, "httpbin").await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].1, "down");
-    assert!(found[0].2.ends_with("read: connection reset by peer"), "{}", found[0].2);
-    let served = httpbin_probe(&client, "http", "/stats/prometheus").await.unwrap();
+    assert!(
+        found[0].2.ends_with("read: connection reset by peer"),
+        "{}",
+        found[0].2
+    );
+    let served = httpbin_probe(&client, "http", "/stats/prometheus")
+        .await
+        .unwrap();
     assert!(served.contains("envoy_server_live"));
-    assert!(httpbin_probe(&client, "http", "/debug/x").await.is_ok(), "the whole agent is open");
+    assert!(
+        httpbin_probe(&client, "http", "/debug/x").await.is_ok(),
+        "the whole agent is open"
+    );
 
     // A connection that was served goes on for a while after the policy came.
     apply(&client, "me", POLICIES).await;
-    assert!(httpbin_probe(&client, "http", "/stats/prometheus").await.is_ok());
+    assert!(
+        httpbin_probe(&client, "http", "/stats/prometheus")
+            .await
+            .is_ok()
+    );
     wait(50).await;
-    assert!(httpbin_probe(&client, "http", "/stats/prometheus").await.is_err());
+    assert!(
+        httpbin_probe(&client, "http", "/stats/prometheus")
+            .await
+            .is_err()
+    );
     assert_eq!(targets(&client, SECURE, "httpbin").await[0].1, "up");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_published_volume_leaves_the_pod_creating() {
     let (simulation, client) = builtin();
-    let published = PROMETHEUS_POD.replace("emptyDir: {medium: Memory}", "secret: {secretName: istio.default}");
+    let published = PROMETHEUS_POD.replace(
+        "emptyDir: {medium: Memory}",
+        "secret: {secretName: istio.default}",
+    );
     apply(&client, "me", &published).await;
     wait(120).await;
     let found = pods(&client, "istio-system", "app.kubernetes.io/name=prometheus").await;
@@ -489,13 +708,23 @@ async fn the_published_volume_leaves_the_pod_creating() {
     assert_eq!(pod["status"]["phase"], "Pending");
     let waiting = "/status/containerStatuses/0/state/waiting/reason";
     assert_eq!(pod.pointer(waiting), Some(&json!("ContainerCreating")));
-    assert!(get(&client, &format!("{PROMETHEUS}/-/ready")).await.is_err());
+    assert!(
+        get(&client, &format!("{PROMETHEUS}/-/ready"))
+            .await
+            .is_err()
+    );
 
     simulation.put(json!({"apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "istio.default", "namespace": "istio-system"}, "stringData": {"key.pem": "x"}}));
     wait(20).await;
-    let pod = serde_json::to_value(&pods(&client, "istio-system", "app.kubernetes.io/name=prometheus").await[0]).unwrap();
-    assert_eq!(pod["status"]["phase"], "Pending", "the agent cannot write its certificates into a Secret's volume");
+    let pod = serde_json::to_value(
+        &pods(&client, "istio-system", "app.kubernetes.io/name=prometheus").await[0],
+    )
+    .unwrap();
+    assert_eq!(
+        pod["status"]["phase"], "Pending",
+        "the agent cannot write its certificates into a Secret's volume"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -529,28 +758,47 @@ async fn a_network_policy_keeps_prometheus_off_one_workload() {
         assert_eq!(health, "down");
         assert!(error.ends_with("context deadline exceeded"), "{error}");
     }
-    assert!(targets(&client, "kubernetes-pods", "shipping").await.iter().all(|t| t.1 == "up"));
+    assert!(
+        targets(&client, "kubernetes-pods", "shipping")
+            .await
+            .iter()
+            .all(|t| t.1 == "up")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rollout_takes_seconds_and_one_gets_stuck() {
     let (_, client) = builtin();
-    let mark = |name: &str| MARK.replace("httpbin", name).replace("namespace: default", "namespace: shop");
+    let mark = |name: &str| {
+        MARK.replace("httpbin", name)
+            .replace("namespace: default", "namespace: shop")
+    };
     apply(&client, "me", &mark("storefront")).await;
     let api = Api::<Deployment>::namespaced(client.clone(), "shop");
     let at_once = api.get("storefront").await.unwrap().status.unwrap();
-    assert_eq!(at_once.updated_replicas, Some(1), "one more than wanted, by the surge");
+    assert_eq!(
+        at_once.updated_replicas,
+        Some(1),
+        "one more than wanted, by the surge"
+    );
     assert_eq!(at_once.available_replicas, Some(3));
     wait(30).await;
     let later = api.get("storefront").await.unwrap();
     assert_eq!(later.status.as_ref().unwrap().updated_replicas, Some(3));
     assert_eq!(later.status.as_ref().unwrap().replicas, Some(3));
-    assert_eq!(later.status.as_ref().unwrap().observed_generation, later.metadata.generation);
+    assert_eq!(
+        later.status.as_ref().unwrap().observed_generation,
+        later.metadata.generation
+    );
 
     apply(&client, "me", &mark("recommendations")).await;
     wait(60).await;
     let stuck = serde_json::to_value(api.get("recommendations").await.unwrap()).unwrap();
-    let progressing = stuck["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Progressing");
+    let progressing = stuck["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["type"] == "Progressing");
     assert_eq!(progressing.unwrap()["reason"], "ProgressDeadlineExceeded");
     assert_eq!(stuck["status"]["availableReplicas"], 2, "the old pods stay");
 }
@@ -566,15 +814,33 @@ async fn a_gateway_of_its_own_serves_prometheus_alone() {
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|t| t.1 == "up"), "{found:?}");
     let public = "/api/v1/namespaces/istio-system/services/istio-ingressgateway:http2/proxy/stats/prometheus";
-    assert!(get(&client, public).await.is_err(), "nothing on the public port");
-    let pod = pods(&client, "istio-system", "istio=ingressgateway").await.remove(0).metadata.name.unwrap();
-    let probe = format!("/api/v1/namespaces/istio-system/pods/http:{pod}:15091/proxy/stats/prometheus");
-    assert!(status(get(&client, &probe).await.unwrap_err()).message.contains("connection reset by peer"));
+    assert!(
+        get(&client, public).await.is_err(),
+        "nothing on the public port"
+    );
+    let pod = pods(&client, "istio-system", "istio=ingressgateway")
+        .await
+        .remove(0)
+        .metadata
+        .name
+        .unwrap();
+    let probe =
+        format!("/api/v1/namespaces/istio-system/pods/http:{pod}:15091/proxy/stats/prometheus");
+    assert!(
+        status(get(&client, &probe).await.unwrap_err())
+            .message
+            .contains("connection reset by peer")
+    );
 
     let stranger = GATEWAY.replace("sa/prometheus", "sa/somebody");
     apply(&client, "me", &stranger).await;
     wait(90).await;
-    assert!(targets(&client, SECURE, "istio-ingressgateway").await.iter().all(|t| t.1 == "down"));
+    assert!(
+        targets(&client, SECURE, "istio-ingressgateway")
+            .await
+            .iter()
+            .all(|t| t.1 == "down")
+    );
 }
 
 const GATEWAY: &str = r#"
@@ -624,10 +890,25 @@ async fn dropped_intents_go_and_hooks_hear_of_writes() {
     apply(&client, "me", MARK).await;
     apply(&client, "me", MARK).await;
     assert_eq!(*heard.lock().unwrap(), 1, "an idle apply writes nothing");
-    apply(&client, "me", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: httpbin, namespace: default}}").await;
-    let live = simulation.object("Deployment", "default", "httpbin").unwrap();
-    assert!(live.pointer("/spec/template/metadata/annotations").is_none());
-    let managers: Vec<&str> = live["metadata"]["managedFields"].as_array().unwrap().iter().map(|m| m["manager"].as_str().unwrap()).collect();
+    apply(
+        &client,
+        "me",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: httpbin, namespace: default}}",
+    )
+    .await;
+    let live = simulation
+        .object("Deployment", "default", "httpbin")
+        .unwrap();
+    assert!(
+        live.pointer("/spec/template/metadata/annotations")
+            .is_none()
+    );
+    let managers: Vec<&str> = live["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["manager"].as_str().unwrap())
+        .collect();
     assert!(!managers.contains(&"me"), "{managers:?}");
 }
 
@@ -636,8 +917,17 @@ async fn minutes_pass_quickly() {
     let (_, client) = builtin();
     let begun = std::time::Instant::now();
     wait(3600).await;
-    assert!(targets(&client, "kubernetes-pods", "").await.iter().all(|t| t.1 == "up"));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        targets(&client, "kubernetes-pods", "")
+            .await
+            .iter()
+            .all(|t| t.1 == "up")
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -645,19 +935,39 @@ async fn a_watch_tells_of_changes() {
     use futures::TryStreamExt;
     let (simulation, client) = builtin();
     let api = Api::<Deployment>::namespaced(client.clone(), "default");
-    let version = api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+    let version = api
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .metadata
+        .resource_version
+        .unwrap();
     let params = kube::api::WatchParams::default().timeout(20);
     let mut stream = Box::pin(api.watch(&params, &version).await.unwrap());
-    let mut live = simulation.object("Deployment", "default", "httpbin").unwrap();
+    let mut live = simulation
+        .object("Deployment", "default", "httpbin")
+        .unwrap();
     live["metadata"]["labels"] = json!({"changed": "yes"});
     simulation.put(live);
     let mut seen = false;
     while let Some(event) = stream.try_next().await.unwrap() {
         if let kube::core::WatchEvent::Modified(object) = event {
-            seen |= object.metadata.labels.is_some_and(|l| l.contains_key("changed"));
+            seen |= object
+                .metadata
+                .labels
+                .is_some_and(|l| l.contains_key("changed"));
         }
     }
     assert!(seen);
-    let expired = api.watch(&params, "1").await.unwrap().try_collect::<Vec<_>>().await.unwrap();
-    assert!(matches!(&expired[0], kube::core::WatchEvent::Error(e) if e.code == 410), "{expired:?}");
+    let expired = api
+        .watch(&params, "1")
+        .await
+        .unwrap()
+        .try_collect::<Vec<_>>()
+        .await
+        .unwrap();
+    assert!(
+        matches!(&expired[0], kube::core::WatchEvent::Error(e) if e.code == 410),
+        "{expired:?}"
+    );
 }

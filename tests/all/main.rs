@@ -4,3 +4,5 @@
 mod transcripts;
 mod demo_api;
 mod review;
+mod apply;
+mod apply_world;

@@ -55,7 +55,9 @@ pub fn duration(text: &str) -> Option<Duration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let number: u64 = rest[..digits].parse().ok()?;
         let tail = &rest[digits..];
-        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let unit = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
         total += match &tail[..unit] {
             "ms" => Duration::from_millis(number),
             "s" => Duration::from_secs(number),
@@ -82,7 +84,11 @@ pub fn parse(yaml: &str) -> Result<Config, String> {
         return Err("parsing YAML: not a mapping".to_owned());
     }
     let or = |value: &str, other: &str| {
-        if value.is_empty() { other.to_owned() } else { value.to_owned() }
+        if value.is_empty() {
+            other.to_owned()
+        } else {
+            value.to_owned()
+        }
     };
     let interval = or(text(&root, "/global/scrape_interval"), "1m");
     let timeout = or(text(&root, "/global/scrape_timeout"), "10s");
@@ -93,16 +99,23 @@ pub fn parse(yaml: &str) -> Result<Config, String> {
             return Err("job_name is empty".to_owned());
         }
         if jobs.iter().any(|job| job.name == own) {
-            return Err(format!("found multiple scrape configs with job name {own:?}"));
+            return Err(format!(
+                "found multiple scrape configs with job name {own:?}"
+            ));
         }
         let wait = or(text(entry, "/scrape_interval"), &interval);
-        let every = duration(&wait).ok_or_else(|| format!("not a valid duration string: {wait:?}"))?;
+        let every =
+            duration(&wait).ok_or_else(|| format!("not a valid duration string: {wait:?}"))?;
         let limit = match text(entry, "/scrape_timeout") {
-            "" => duration(&timeout).unwrap_or(Duration::from_secs(10)).min(every),
+            "" => duration(&timeout)
+                .unwrap_or(Duration::from_secs(10))
+                .min(every),
             own => duration(own).ok_or_else(|| format!("not a valid duration string: {own:?}"))?,
         };
         if limit > every {
-            return Err(format!("scrape timeout greater than scrape interval for scrape config with job name {own:?}"));
+            return Err(format!(
+                "scrape timeout greater than scrape interval for scrape config with job name {own:?}"
+            ));
         }
         let rules = list(entry, "/relabel_configs")
             .iter()
@@ -156,18 +169,26 @@ pub fn words(duration: Duration) -> String {
 fn discoveries(entry: &Value) -> Vec<Discovery> {
     let statics = list(entry, "/static_configs").iter().map(|group| {
         let targets = list(group, "/targets").iter();
-        Discovery::Static(targets.filter_map(Value::as_str).map(str::to_owned).collect())
-    });
-    let kubernetes = list(entry, "/kubernetes_sd_configs").iter().map(|sd| match text(sd, "/role") {
-        "pod" => Discovery::Pods(
-            list(sd, "/namespaces/names")
-                .iter()
+        Discovery::Static(
+            targets
                 .filter_map(Value::as_str)
                 .map(str::to_owned)
                 .collect(),
-        ),
-        "node" => Discovery::Nodes,
-        _ => Discovery::Other,
+        )
     });
+    let kubernetes =
+        list(entry, "/kubernetes_sd_configs")
+            .iter()
+            .map(|sd| match text(sd, "/role") {
+                "pod" => Discovery::Pods(
+                    list(sd, "/namespaces/names")
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned)
+                        .collect(),
+                ),
+                "node" => Discovery::Nodes,
+                _ => Discovery::Other,
+            });
     statics.chain(kubernetes).collect()
 }

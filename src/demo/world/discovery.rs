@@ -8,7 +8,13 @@ use crate::demo::json::{at, controller, list, name, namespace, text, uid};
 /// Characters that a label name cannot hold become underscores.
 fn sanitized(key: &str) -> String {
     key.chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
@@ -19,7 +25,11 @@ fn put(labels: &mut Labels, key: &str, value: &str) {
 fn put_map(labels: &mut Labels, kind: &str, map: &Value) {
     for (key, value) in map.as_object().into_iter().flatten() {
         let key = sanitized(key);
-        put(labels, &format!("{kind}_{key}"), value.as_str().unwrap_or(""));
+        put(
+            labels,
+            &format!("{kind}_{key}"),
+            value.as_str().unwrap_or(""),
+        );
         put(labels, &format!("{kind}present_{key}"), "true");
     }
 }
@@ -49,7 +59,11 @@ pub fn pod(pod: &Value) -> Vec<Labels> {
         put(&mut common, "pod_controller_name", owner);
     }
     put_map(&mut common, "pod_label", at(pod, "/metadata/labels"));
-    put_map(&mut common, "pod_annotation", at(pod, "/metadata/annotations"));
+    put_map(
+        &mut common,
+        "pod_annotation",
+        at(pod, "/metadata/annotations"),
+    );
 
     let mut targets = Vec::new();
     let inits = list(pod, "/spec/initContainers").iter().map(|c| (c, true));
@@ -58,7 +72,11 @@ pub fn pod(pod: &Value) -> Vec<Labels> {
         let mut base = common.clone();
         put(&mut base, "pod_container_name", text(container, "/name"));
         put(&mut base, "pod_container_image", text(container, "/image"));
-        put(&mut base, "pod_container_init", if init { "true" } else { "false" });
+        put(
+            &mut base,
+            "pod_container_init",
+            if init { "true" } else { "false" },
+        );
         let ports = list(container, "/ports");
         if ports.is_empty() {
             base.insert("__address__".to_owned(), address.to_owned());
@@ -70,7 +88,11 @@ pub fn pod(pod: &Value) -> Vec<Labels> {
             let number = at(port, "/containerPort").to_string();
             put(&mut labels, "pod_container_port_number", &number);
             put(&mut labels, "pod_container_port_name", text(port, "/name"));
-            put(&mut labels, "pod_container_port_protocol", text(port, "/protocol"));
+            put(
+                &mut labels,
+                "pod_container_port_protocol",
+                text(port, "/protocol"),
+            );
             labels.insert("__address__".to_owned(), host_port(address, &number));
             targets.push(labels);
         }

@@ -16,7 +16,9 @@ use crate::demo::store::Store;
 fn server_ports(store: &Store, pod: &Value, port: u16) -> Vec<u64> {
     let mut ports = vec![u64::from(port)];
     for service in store.of(&kinds::SERVICE, namespace(pod)) {
-        if !has_labels(at(service, "/spec/selector"), labels(pod)) || !at(service, "/spec/selector").is_object() {
+        if !has_labels(at(service, "/spec/selector"), labels(pod))
+            || !at(service, "/spec/selector").is_object()
+        {
             continue;
         }
         for entry in list(service, "/spec/ports") {
@@ -38,7 +40,9 @@ pub fn request(store: &Store, mesh: &Mesh, pod: &Value, port: u16, caller: &Call
             super::injection::proxy_env(pod, "METRICS_LOCALHOST_ACCESS_ONLY") == Some("true");
         return match port {
             15090 if local_only => Outcome::Refused,
-            15020 if local_only => Outcome::answer(403, "Only requests from localhost are allowed\n"),
+            15020 if local_only => {
+                Outcome::answer(403, "Only requests from localhost are allowed\n")
+            }
             _ => inside(pod, port, caller, mesh, false),
         };
     }
@@ -49,8 +53,16 @@ pub fn request(store: &Store, mesh: &Mesh, pod: &Value, port: u16, caller: &Call
             let selector = at(gateway, "/spec/selector");
             selector.is_object() && has_labels(selector, labels(pod))
         })
-        .flat_map(|gateway| list(gateway, "/spec/servers").iter().map(move |s| (gateway, s)))
-        .filter(|(_, server)| at(server, "/port/number").as_u64().is_some_and(|n| ports.contains(&n)))
+        .flat_map(|gateway| {
+            list(gateway, "/spec/servers")
+                .iter()
+                .map(move |s| (gateway, s))
+        })
+        .filter(|(_, server)| {
+            at(server, "/port/number")
+                .as_u64()
+                .is_some_and(|n| ports.contains(&n))
+        })
         .collect();
     gateways.sort_by_key(|(gateway, _)| text(gateway, "/metadata/creationTimestamp").to_owned());
     let Some((_, first)) = gateways.first() else {
@@ -74,7 +86,12 @@ pub fn request(store: &Store, mesh: &Mesh, pod: &Value, port: u16, caller: &Call
         }
     }
     let path = caller.path.split('?').next().unwrap_or("");
-    let asked = Asked { port, path, method: caller.method, principal: caller.principal() };
+    let asked = Asked {
+        port,
+        path,
+        method: caller.method,
+        principal: caller.principal(),
+    };
     if !authorized(store, mesh, pod, &asked) {
         return Outcome::answer(403, "RBAC: access denied");
     }
@@ -101,7 +118,8 @@ fn routed(store: &Store, gateway: &Value, port: u64, path: &str) -> Option<Desti
         .all(&kinds::VIRTUAL_SERVICE)
         .filter(|service| {
             list(service, "/spec/gateways").iter().any(|bound| {
-                *bound == full.as_str() || (*bound == own && namespace(service) == namespace(gateway))
+                *bound == full.as_str()
+                    || (*bound == own && namespace(service) == namespace(gateway))
             })
         })
         .find_map(|service| {
@@ -122,7 +140,8 @@ fn fits(wanted: &Value, port: u64, path: &str) -> bool {
     let port_fits = at(wanted, "/port").as_u64().is_none_or(|n| n == port);
     let exact = text(wanted, "/uri/exact");
     let prefix = text(wanted, "/uri/prefix");
-    let uri_fits = (exact.is_empty() || exact == path) && (prefix.is_empty() || path.starts_with(prefix));
+    let uri_fits =
+        (exact.is_empty() || exact == path) && (prefix.is_empty() || path.starts_with(prefix));
     port_fits && uri_fits
 }
 
@@ -133,12 +152,14 @@ fn reach(store: &Store, pod: &Value, to: &Destination, caller: &Caller, mesh: &M
         let seen = exported.is_empty()
             || exported.iter().any(|e| e == "*" || e == namespace(pod))
             || (namespace(entry) == namespace(pod) && exported.iter().any(|e| e == "."));
-        seen && list(entry, "/spec/hosts").iter().any(|host| *host == to.host.as_str())
+        seen && list(entry, "/spec/hosts")
+            .iter()
+            .any(|host| *host == to.host.as_str())
     });
     if let Some(entry) = entry {
-        let local = list(entry, "/spec/endpoints").iter().any(|e| {
-            matches!(text(e, "/address"), "127.0.0.1" | "localhost" | "::1")
-        });
+        let local = list(entry, "/spec/endpoints")
+            .iter()
+            .any(|e| matches!(text(e, "/address"), "127.0.0.1" | "localhost" | "::1"));
         let port = list(entry, "/spec/ports")
             .iter()
             .find(|p| at(p, "/number").as_u64() == Some(to.port))

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::demo::json::{annotation, as_map, at, label, list, list_at, map_at, name, namespace, text};
+use crate::demo::json::{
+    annotation, as_map, at, label, list, list_at, map_at, name, namespace, text,
+};
 use crate::demo::kinds;
 use crate::demo::store::Store;
 
@@ -39,7 +41,12 @@ impl Mesh {
     }
 }
 
-const NEVER: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+const NEVER: [&str; 4] = [
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "local-path-storage",
+];
 
 /// The revision behind a name that a label may give: a revision, or a tag of one.
 fn revision(store: &Store, wanted: &str) -> Option<String> {
@@ -78,7 +85,12 @@ fn proxy_metadata(mesh: &Mesh, pod: &Value) -> Map<String, Value> {
     let mut metadata = mesh.proxy_metadata.clone();
     let own = annotation(pod, "proxy.istio.io/config").unwrap_or("");
     let own: Value = serde_yaml::from_str(own).unwrap_or(Value::Null);
-    metadata.extend(at(&own, "/proxyMetadata").as_object().cloned().unwrap_or_default());
+    metadata.extend(
+        at(&own, "/proxyMetadata")
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
+    );
     metadata
 }
 
@@ -133,7 +145,9 @@ pub fn inject(pod: &mut Value, with: &Injection) {
         json!({"name": "TRUST_DOMAIN", "value": with.mesh.trust_domain}),
     ];
     env.extend(metadata.iter().map(|(key, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         json!({"name": key, "value": value})
     }));
     let mut proxy = json!({
@@ -188,7 +202,11 @@ pub fn inject(pod: &mut Value, with: &Injection) {
 
 fn workload_of(pod: &Value) -> String {
     let generated = text(pod, "/metadata/generateName").trim_end_matches('-');
-    let base = if generated.is_empty() { name(pod) } else { generated };
+    let base = if generated.is_empty() {
+        name(pod)
+    } else {
+        generated
+    };
     match label(pod, "pod-template-hash") {
         Some(hash) => base.trim_end_matches(hash).trim_end_matches('-').to_owned(),
         None => base.to_owned(),
@@ -222,16 +240,24 @@ pub fn pod_security(ns: &Value, pod: &Value) -> Option<String> {
     if at(pod, "/spec/hostNetwork") == &Value::Bool(true) {
         faults.push("host namespaces (hostNetwork=true)".to_owned());
     }
-    let containers = list(pod, "/spec/initContainers").iter().chain(list(pod, "/spec/containers"));
+    let containers = list(pod, "/spec/initContainers")
+        .iter()
+        .chain(list(pod, "/spec/containers"));
     for container in containers {
         let added: Vec<String> = list(container, "/securityContext/capabilities/add")
             .iter()
             .filter_map(Value::as_str)
-            .filter(|cap| level == "restricted" || matches!(*cap, "NET_ADMIN" | "NET_RAW" | "SYS_ADMIN"))
+            .filter(|cap| {
+                level == "restricted" || matches!(*cap, "NET_ADMIN" | "NET_RAW" | "SYS_ADMIN")
+            })
             .map(|cap| format!("{cap:?}"))
             .collect();
         if !added.is_empty() {
-            let kind = if level == "baseline" { "non-default" } else { "unrestricted" };
+            let kind = if level == "baseline" {
+                "non-default"
+            } else {
+                "unrestricted"
+            };
             faults.push(format!(
                 "{kind} capabilities (container {:?} must not include {} in securityContext.capabilities.add)",
                 text(container, "/name"),
@@ -239,8 +265,12 @@ pub fn pod_security(ns: &Value, pod: &Value) -> Option<String> {
             ));
         }
     }
-    (!faults.is_empty())
-        .then(|| format!("violates PodSecurity \"{level}:latest\": {}", faults.join(", ")))
+    (!faults.is_empty()).then(|| {
+        format!(
+            "violates PodSecurity \"{level}:latest\": {}",
+            faults.join(", ")
+        )
+    })
 }
 
 /// The sidecar container of a pod, in either place.
@@ -271,7 +301,9 @@ pub fn output_certs(pod: &Value) -> Option<(&str, bool)> {
         // Volumes of these kinds are read-only whatever the mount says.
         let fixed = |source| volume.is_none_or(|volume| volume.get(source).is_some());
         at(mount, "/readOnly") != &Value::Bool(true)
-            && !["secret", "configMap", "projected", "downwardAPI"].into_iter().any(fixed)
+            && !["secret", "configMap", "projected", "downwardAPI"]
+                .into_iter()
+                .any(fixed)
     });
     Some((directory, writable))
 }
@@ -282,7 +314,10 @@ pub fn mount_of<'a>(container: &'a Value, path: &str) -> Option<&'a Value> {
         .iter()
         .filter(|mount| {
             let at = text(mount, "/mountPath").trim_end_matches('/');
-            path == at || path.strip_prefix(at).is_some_and(|rest| rest.starts_with('/'))
+            path == at
+                || path
+                    .strip_prefix(at)
+                    .is_some_and(|rest| rest.starts_with('/'))
         })
         .max_by_key(|mount| text(mount, "/mountPath").len())
 }

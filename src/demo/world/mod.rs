@@ -17,11 +17,11 @@ pub mod config;
 pub mod discovery;
 pub mod gateway;
 pub mod injection;
-pub mod podstatus;
 pub mod pods;
+pub mod podstatus;
 pub mod policy;
-pub mod prometheus;
 pub mod promapi;
+pub mod prometheus;
 pub mod proxy;
 pub mod relabel;
 pub mod rollout;
@@ -125,9 +125,14 @@ impl World {
     pub fn settle(&mut self) {
         self.reconcile();
         for deployment in self.store.all(&kinds::DEPLOYMENT) {
-            self.first_templates.insert(rollout::template_key(deployment));
+            self.first_templates
+                .insert(rollout::template_key(deployment));
         }
-        for set in self.store.all(&kinds::STATEFUL_SET).chain(self.store.all(&kinds::DAEMON_SET)) {
+        for set in self
+            .store
+            .all(&kinds::STATEFUL_SET)
+            .chain(self.store.all(&kinds::DAEMON_SET))
+        {
             self.first_templates.insert(rollout::template_key(set));
         }
         self.settling = false;
@@ -231,9 +236,18 @@ impl World {
 }
 
 /// Sets a condition, keeping its times where nothing of it changed.
-pub fn set_condition(status: &mut Value, kind: &str, state: &str, reason: &str, message: &str, now: &str) {
+pub fn set_condition(
+    status: &mut Value,
+    kind: &str,
+    state: &str,
+    reason: &str,
+    message: &str,
+    now: &str,
+) {
     let conditions = super::json::list_at(status, &[], "conditions");
-    let old = conditions.iter().position(|c| c.get("type").is_some_and(|t| t == kind));
+    let old = conditions
+        .iter()
+        .position(|c| c.get("type").is_some_and(|t| t == kind));
     let mut fresh = json!({
         "type": kind, "status": state, "lastUpdateTime": now, "lastTransitionTime": now,
         "reason": reason, "message": message,
@@ -244,7 +258,10 @@ pub fn set_condition(status: &mut Value, kind: &str, state: &str, reason: &str, 
             if before.get("status").is_some_and(|s| s == state) {
                 map_at(&mut fresh, &[]).insert(
                     "lastTransitionTime".into(),
-                    before.get("lastTransitionTime").cloned().unwrap_or_default(),
+                    before
+                        .get("lastTransitionTime")
+                        .cloned()
+                        .unwrap_or_default(),
                 );
                 let equal = before.get("reason").is_some_and(|r| r == reason)
                     && before.get("message").is_some_and(|m| m == message);
@@ -257,3 +274,6 @@ pub fn set_condition(status: &mut Value, kind: &str, state: &str, reason: &str, 
         None => conditions.push(fresh),
     }
 }
+
+#[cfg(test)]
+mod rules_tests;

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::injection::{self, Injection};
 use super::{World, podstatus};
 use crate::demo::defaults;
-use crate::demo::json::{annotation, at, label, list, map_at, name, namespace, number_of, text, uid};
+use crate::demo::json::{
+    annotation, at, label, list, map_at, name, namespace, number_of, text, uid,
+};
 use crate::demo::kinds;
 use crate::demo::ownership;
 
@@ -53,7 +55,10 @@ impl PodRun {
     }
 
     pub(super) fn due(&self) -> Option<Duration> {
-        [self.next, self.certs_at, self.leaving].into_iter().flatten().min()
+        [self.next, self.certs_at, self.leaving]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -230,7 +235,11 @@ impl World {
         let gone: Vec<String> = self
             .pods
             .iter()
-            .filter(|(_, run)| self.store.get(&kinds::POD, &run.namespace, &run.name).is_none())
+            .filter(|(_, run)| {
+                self.store
+                    .get(&kinds::POD, &run.namespace, &run.name)
+                    .is_none()
+            })
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
@@ -243,7 +252,9 @@ impl World {
             .map(|(key, _)| key.clone())
             .collect();
         for key in waiting {
-            let Some(object) = self.pod_object(&key) else { continue };
+            let Some(object) = self.pod_object(&key) else {
+                continue;
+            };
             if self.missing_volume(&object).is_none() {
                 let next = self.now + Duration::from_secs(1);
                 if let Some(run) = self.pods.get_mut(&key) {
@@ -256,7 +267,9 @@ impl World {
 
     pub fn pod_object(&self, key: &str) -> Option<Arc<Value>> {
         let run = self.pods.get(key)?;
-        self.store.get(&kinds::POD, &run.namespace, &run.name).cloned()
+        self.store
+            .get(&kinds::POD, &run.namespace, &run.name)
+            .cloned()
     }
 
     /// The first volume that cannot be mounted, in the kubelet's words.
@@ -265,8 +278,12 @@ impl World {
         list(pod, "/spec/volumes").iter().find_map(|volume| {
             let own = text(volume, "/name");
             let secret = text(volume, "/secret/secretName");
-            let optional = |source: &str| at(volume, &format!("/{source}/optional")) == &Value::Bool(true);
-            if !secret.is_empty() && !optional("secret") && self.store.get(&kinds::SECRET, ns, secret).is_none() {
+            let optional =
+                |source: &str| at(volume, &format!("/{source}/optional")) == &Value::Bool(true);
+            if !secret.is_empty()
+                && !optional("secret")
+                && self.store.get(&kinds::SECRET, ns, secret).is_none()
+            {
                 return Some(format!(
                     "MountVolume.SetUp failed for volume {own:?} : secret {secret:?} not found"
                 ));
@@ -295,8 +312,12 @@ impl World {
 
     fn pod_due(&mut self, key: &str) {
         let now = self.now;
-        let Some(object) = self.pod_object(key) else { return };
-        let Some(mut run) = self.pods.get(key).cloned() else { return };
+        let Some(object) = self.pod_object(key) else {
+            return;
+        };
+        let Some(mut run) = self.pods.get(key).cloned() else {
+            return;
+        };
         if run.leaving.is_some_and(|at| at <= now) {
             self.store.delete(&kinds::POD, &run.namespace, &run.name);
             self.pods.remove(key);
@@ -356,8 +377,12 @@ impl World {
 
     /// Writes a pod's status where it changed.
     fn refresh_pod(&mut self, key: &str) {
-        let Some(object) = self.pod_object(key) else { return };
-        let Some(run) = self.pods.get(key) else { return };
+        let Some(object) = self.pod_object(key) else {
+            return;
+        };
+        let Some(run) = self.pods.get(key) else {
+            return;
+        };
         let address = self.node_address(text(&object, "/spec/nodeName"));
         let status = podstatus::status(&object, run, &address, &self.stamp());
         if at(&object, "/status") != &status {
@@ -372,7 +397,8 @@ impl World {
         self.store
             .all(&kinds::POD)
             .find(|pod| {
-                text(pod, "/status/podIP") == address && at(pod, "/spec/hostNetwork") != &Value::Bool(true)
+                text(pod, "/status/podIP") == address
+                    && at(pod, "/spec/hostNetwork") != &Value::Bool(true)
             })
             .map(|pod| (uid(pod).to_owned(), pod.clone()))
     }

@@ -30,21 +30,28 @@ fn oldest<'a>(objects: impl Iterator<Item = &'a Arc<Value>>) -> Option<&'a Arc<V
     objects.min_by_key(|object| {
         (
             text(object, "/metadata/creationTimestamp").to_owned(),
-            at(object, "/metadata/resourceVersion").as_str().and_then(|v| v.parse::<u64>().ok()),
+            at(object, "/metadata/resourceVersion")
+                .as_str()
+                .and_then(|v| v.parse::<u64>().ok()),
             name(object).to_owned(),
         )
     })
 }
 
 fn has_selector(object: &Value, pointer: &str) -> bool {
-    at(object, pointer).as_object().is_some_and(|map| !map.is_empty())
+    at(object, pointer)
+        .as_object()
+        .is_some_and(|map| !map.is_empty())
 }
 
 /// The Sidecar that governs a pod: with a selector before namespace-wide before mesh-wide, the oldest of each.
 pub fn sidecar<'a>(store: &'a Store, mesh: &Mesh, pod: &Value) -> Option<&'a Arc<Value>> {
     const SELECTOR: &str = "/spec/workloadSelector/labels";
     let ns = namespace(pod);
-    let own: Vec<&Arc<Value>> = store.all(&kinds::SIDECAR).filter(|s| namespace(s) == ns).collect();
+    let own: Vec<&Arc<Value>> = store
+        .all(&kinds::SIDECAR)
+        .filter(|s| namespace(s) == ns)
+        .collect();
     let chosen = own
         .iter()
         .copied()
@@ -52,9 +59,8 @@ pub fn sidecar<'a>(store: &'a Store, mesh: &Mesh, pod: &Value) -> Option<&'a Arc
     oldest(chosen)
         .or_else(|| oldest(own.iter().copied().filter(|s| !has_selector(s, SELECTOR))))
         .or_else(|| {
-            let root = |s: &&Arc<Value>| {
-                namespace(s) == mesh.root_namespace && !has_selector(s, SELECTOR)
-            };
+            let root =
+                |s: &&Arc<Value>| namespace(s) == mesh.root_namespace && !has_selector(s, SELECTOR);
             oldest(store.all(&kinds::SIDECAR).filter(root))
         })
 }
@@ -65,9 +71,11 @@ pub fn mtls(store: &Store, mesh: &Mesh, pod: &Value, port: u16) -> Mode {
     let all = || store.all(&kinds::PEER_AUTHENTICATION);
     let here = |p: &&Arc<Value>| namespace(p) == namespace(pod);
     let wide = |p: &&Arc<Value>| !has_selector(p, SELECTOR);
-    let chosen = oldest(all().filter(here).filter(|p| {
-        has_selector(p, SELECTOR) && has_labels(at(p, SELECTOR), labels(pod))
-    }));
+    let chosen = oldest(
+        all()
+            .filter(here)
+            .filter(|p| has_selector(p, SELECTOR) && has_labels(at(p, SELECTOR), labels(pod))),
+    );
     if let Some(policy) = chosen {
         let level = text(policy, &format!("/spec/portLevelMtls/{port}/mode"));
         if let Some(found) = mode(level).or_else(|| mode(text(policy, "/spec/mtls/mode"))) {
@@ -75,7 +83,11 @@ pub fn mtls(store: &Store, mesh: &Mesh, pod: &Value, port: u16) -> Mode {
         }
     }
     let by_namespace = oldest(all().filter(here).filter(wide));
-    let by_mesh = oldest(all().filter(wide).filter(|p| namespace(p) == mesh.root_namespace));
+    let by_mesh = oldest(
+        all()
+            .filter(wide)
+            .filter(|p| namespace(p) == mesh.root_namespace),
+    );
     [by_namespace, by_mesh]
         .into_iter()
         .flatten()
@@ -102,10 +114,12 @@ pub fn authorized(store: &Store, mesh: &Mesh, pod: &Value, asked: &Asked) -> boo
         .filter(|p| list(p, "/spec/targetRefs").is_empty() && !at(p, "/spec/targetRef").is_object())
         .collect();
     let of = |action: &'static str| {
-        policies.iter().filter(move |p| match text(p, "/spec/action") {
-            "" => action == "ALLOW",
-            word => word == action,
-        })
+        policies
+            .iter()
+            .filter(move |p| match text(p, "/spec/action") {
+                "" => action == "ALLOW",
+                word => word == action,
+            })
     };
     if of("DENY").any(|policy| matches_any(policy, asked)) {
         return false;
@@ -215,7 +229,8 @@ fn port_fits(entry: &Value, pod: &Value, port: u16) -> bool {
         }
         Value::String(wanted) => list(pod, "/spec/containers").iter().any(|container| {
             list(container, "/ports").iter().any(|p| {
-                text(p, "/name") == wanted && at(p, "/containerPort").as_u64() == Some(u64::from(port))
+                text(p, "/name") == wanted
+                    && at(p, "/containerPort").as_u64() == Some(u64::from(port))
             })
         }),
         _ => true,

@@ -17,7 +17,10 @@ fn success(data: Value) -> Reply {
 }
 
 fn bad_data(why: &str) -> Reply {
-    Reply::json(400, &json!({"status": "error", "errorType": "bad_data", "error": why}))
+    Reply::json(
+        400,
+        &json!({"status": "error", "errorType": "bad_data", "error": why}),
+    )
 }
 
 /// Times as Go prints them, to the nanosecond.
@@ -29,7 +32,10 @@ impl World {
     /// A request that reached the Prometheus in this pod.
     pub fn ask_prometheus(&mut self, pod: &str, method: &str, path: &str, query: &Query) -> Reply {
         let now = self.now;
-        let ready = self.pods.get(pod).is_some_and(super::pods::PodRun::is_running);
+        let ready = self
+            .pods
+            .get(pod)
+            .is_some_and(super::pods::PodRun::is_running);
         let Some(run) = self.proms.get_mut(pod).filter(|_| ready) else {
             return Reply::text(503, "Service Unavailable");
         };
@@ -106,14 +112,17 @@ impl World {
         }
         if state != "active" {
             for pool in pools() {
-                dropped.extend(pool.dropped.iter().map(|labels| {
-                    json!({"discoveredLabels": labels, "scrapePool": pool.job.name})
-                }));
+                dropped.extend(pool.dropped.iter().map(
+                    |labels| json!({"discoveredLabels": labels, "scrapePool": pool.job.name}),
+                ));
             }
         }
-        let counts: BTreeMap<&str, usize> =
-            pools().map(|pool| (pool.job.name.as_str(), pool.dropped.len())).collect();
-        success(json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}))
+        let counts: BTreeMap<&str, usize> = pools()
+            .map(|pool| (pool.job.name.as_str(), pool.dropped.len()))
+            .collect();
+        success(
+            json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}),
+        )
     }
 
     fn target(&self, pool: &Pool, target: &Target) -> Value {
@@ -122,9 +131,10 @@ impl World {
             Health::Up => "up",
             Health::Down => "down",
         };
-        let last = target
-            .last
-            .map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |at| time(self.wall(at)));
+        let last = target.last.map_or_else(
+            || "0001-01-01T00:00:00Z".to_owned(),
+            |at| time(self.wall(at)),
+        );
         json!({
             "discoveredLabels": target.discovered, "labels": target.labels,
             "scrapePool": pool.job.name, "scrapeUrl": target.url,
@@ -213,7 +223,9 @@ fn selector(expression: &str) -> Option<(String, Vec<Matcher>)> {
         let end = rest.find(|c: char| !word(c))?;
         let label = rest[..end].to_owned();
         rest = rest[end..].trim_start();
-        let operator = ["=~", "!~", "!=", "="].into_iter().find(|op| rest.starts_with(op))?;
+        let operator = ["=~", "!~", "!=", "="]
+            .into_iter()
+            .find(|op| rest.starts_with(op))?;
         rest = rest[operator.len()..].trim_start();
         let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'')?;
         let mut value = String::new();
@@ -242,8 +254,16 @@ fn selector(expression: &str) -> Option<(String, Vec<Matcher>)> {
             "=~" | "!~" => Some(regex::Regex::new(&format!("^(?:{value})$")).ok()?),
             _ => None,
         };
-        matchers.push(Matcher { label, value, regex, equal: !operator.starts_with('!') });
-        rest = rest[length..].trim_start().trim_start_matches(',').trim_start();
+        matchers.push(Matcher {
+            label,
+            value,
+            regex,
+            equal: !operator.starts_with('!'),
+        });
+        rest = rest[length..]
+            .trim_start()
+            .trim_start_matches(',')
+            .trim_start();
     }
     Some((metric.to_owned(), matchers))
 }

@@ -90,7 +90,10 @@ pub struct Target {
 
 impl PromRun {
     pub(super) fn due(&self) -> Option<Duration> {
-        [self.sync_at, self.reload_at, self.discover_at].into_iter().flatten().min()
+        [self.sync_at, self.reload_at, self.discover_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The configuration is to be read again, as after `POST /-/reload`.
@@ -102,7 +105,9 @@ impl PromRun {
 /// The container that runs Prometheus, and its `--config.file`.
 fn prometheus_container(pod: &Value) -> Option<(&Value, &str)> {
     list(pod, "/spec/containers").iter().find_map(|container| {
-        let args = list(container, "/args").iter().chain(list(container, "/command"));
+        let args = list(container, "/args")
+            .iter()
+            .chain(list(container, "/command"));
         let file = args
             .filter_map(Value::as_str)
             .find_map(|arg| arg.trim_start_matches('-').strip_prefix("config.file="))?;
@@ -113,7 +118,9 @@ fn prometheus_container(pod: &Value) -> Option<(&Value, &str)> {
 fn source(pod: &Value, container: &Value, file: &str) -> Option<Source> {
     let mount = mount_of(container, file)?;
     let wanted = text(mount, "/name");
-    let volume = list(pod, "/spec/volumes").iter().find(|v| text(v, "/name") == wanted)?;
+    let volume = list(pod, "/spec/volumes")
+        .iter()
+        .find(|v| text(v, "/name") == wanted)?;
     let map = text(volume, "/configMap/name");
     if map.is_empty() {
         return None;
@@ -164,11 +171,16 @@ impl World {
         let pods: Vec<Arc<Value>> = self
             .store
             .all(&kinds::POD)
-            .filter(|pod| self.pods.get(uid(pod)).is_some_and(super::pods::PodRun::is_running))
+            .filter(|pod| {
+                self.pods
+                    .get(uid(pod))
+                    .is_some_and(super::pods::PodRun::is_running)
+            })
             .filter(|pod| prometheus_container(pod).is_some())
             .cloned()
             .collect();
-        self.proms.retain(|key, _| pods.iter().any(|pod| uid(pod) == key));
+        self.proms
+            .retain(|key, _| pods.iter().any(|pod| uid(pod) == key));
         for pod in &pods {
             if self.proms.contains_key(uid(pod)) {
                 continue;
@@ -179,14 +191,18 @@ impl World {
         let delay = self.settings.config_sync;
         let discovery = self.settings.discovery;
         for key in keys {
-            let Some(run) = self.proms.get(&key) else { continue };
+            let Some(run) = self.proms.get(&key) else {
+                continue;
+            };
             let changed = match &run.source {
                 Some(source) if !source.fixed => {
                     self.current_text(&run.namespace, source) != run.synced
                 }
                 _ => false,
             };
-            let Some(run) = self.proms.get_mut(&key) else { continue };
+            let Some(run) = self.proms.get_mut(&key) else {
+                continue;
+            };
             run.sync_at = if changed {
                 Some(run.sync_at.unwrap_or(now + delay))
             } else {
@@ -247,7 +263,9 @@ impl World {
     /// Reads the configuration that lies in the pod.
     fn load(&mut self, key: &str) {
         let now = self.now;
-        let Some(run) = self.proms.get_mut(key) else { return };
+        let Some(run) = self.proms.get_mut(key) else {
+            return;
+        };
         match config::parse(&run.synced) {
             Ok(config) => {
                 let mut old: Vec<Pool> = std::mem::take(&mut run.pools);
@@ -260,7 +278,12 @@ impl World {
                             .find(|pool| pool.job.name == job.name)
                             .map(|pool| std::mem::take(&mut pool.targets))
                             .unwrap_or_default();
-                        Pool { job: job.clone(), made: false, targets, dropped: Vec::new() }
+                        Pool {
+                            job: job.clone(),
+                            made: false,
+                            targets,
+                            dropped: Vec::new(),
+                        }
                     })
                     .collect();
                 run.config = config;
@@ -286,9 +309,14 @@ impl World {
         let keys: Vec<String> = self.proms.keys().cloned().collect();
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
         for key in keys {
-            let Some(run) = self.proms.get(&key) else { continue };
+            let Some(run) = self.proms.get(&key) else {
+                continue;
+            };
             if due(run.sync_at) {
-                let fresh = run.source.as_ref().map(|s| self.current_text(&run.namespace, s));
+                let fresh = run
+                    .source
+                    .as_ref()
+                    .map(|s| self.current_text(&run.namespace, s));
                 if let (Some(run), Some(fresh)) = (self.proms.get_mut(&key), fresh) {
                     run.synced = fresh;
                     run.sync_at = None;
@@ -319,10 +347,16 @@ impl World {
         };
         let volume_name = text(mount, "/name");
         let place = text(mount, "/mountPath").trim_end_matches('/');
-        let Some(inner) = file.strip_prefix(place).map(|rest| rest.trim_start_matches('/')) else {
+        let Some(inner) = file
+            .strip_prefix(place)
+            .map(|rest| rest.trim_start_matches('/'))
+        else {
             return false;
         };
-        let Some(volume) = list(pod, "/spec/volumes").iter().find(|v| text(v, "/name") == volume_name) else {
+        let Some(volume) = list(pod, "/spec/volumes")
+            .iter()
+            .find(|v| text(v, "/name") == volume_name)
+        else {
             return false;
         };
         let ns = namespace(pod);
@@ -351,8 +385,12 @@ impl World {
 
     /// Service discovery and relabelling, for all jobs of one Prometheus.
     fn discover(&mut self, key: &str) {
-        let Some(own) = self.pod_object(key) else { return };
-        let Some(mut run) = self.proms.remove(key) else { return };
+        let Some(own) = self.pod_object(key) else {
+            return;
+        };
+        let Some(mut run) = self.proms.remove(key) else {
+            return;
+        };
         run.discover_at = None;
         let now = self.now;
         let container = list(&own, "/spec/containers")
@@ -429,7 +467,9 @@ impl World {
                 }
                 Discovery::Pods(namespaces) => {
                     for pod in self.store.all(&kinds::POD) {
-                        if !namespaces.is_empty() && !namespaces.iter().any(|ns| ns == namespace(pod)) {
+                        if !namespaces.is_empty()
+                            && !namespaces.iter().any(|ns| ns == namespace(pod))
+                        {
                             continue;
                         }
                         let version = text(pod, "/metadata/resourceVersion");
@@ -467,7 +507,9 @@ impl World {
     }
 
     fn scrape(&mut self, key: &str, until: Duration, all: bool) {
-        let Some(own) = self.pod_object(key) else { return };
+        let Some(own) = self.pod_object(key) else {
+            return;
+        };
         let due = |t: &Target| all || t.next <= until;
         let waiting = self
             .proms
@@ -476,7 +518,9 @@ impl World {
         if !waiting {
             return;
         }
-        let Some(mut run) = self.proms.remove(key) else { return };
+        let Some(mut run) = self.proms.remove(key) else {
+            return;
+        };
         for pool in &mut run.pools {
             let job = pool.job.clone();
             for target in pool.targets.iter_mut().filter(|t| due(t)) {
@@ -490,7 +534,11 @@ impl World {
                 };
                 let result = self.scraped(&own, &job, target);
                 target.take(result, first.min(last), last, &job);
-                target.next = if all { target.next } else { last + job.interval };
+                target.next = if all {
+                    target.next
+                } else {
+                    last + job.interval
+                };
             }
         }
         self.proms.insert(key.to_owned(), run);
@@ -517,7 +565,9 @@ impl World {
             let service = parts.next().unwrap_or("").to_owned();
             let ns = parts.next().unwrap_or(namespace(own)).to_owned();
             let Some(service) = self.store.get(&kinds::SERVICE, &ns, &service).cloned() else {
-                return Err(error(&format!("dial tcp: lookup {host} on 10.96.0.10:53: no such host")));
+                return Err(error(&format!(
+                    "dial tcp: lookup {host} on 10.96.0.10:53: no such host"
+                )));
             };
             self.endpoints(&service).first().cloned()
         };
@@ -533,11 +583,23 @@ impl World {
         } else {
             Tls::Certificate(&principal)
         };
-        let caller = Caller { pod: Some(own), tls, method: "GET", path: &target.path };
+        let caller = Caller {
+            pod: Some(own),
+            tls,
+            method: "GET",
+            path: &target.path,
+        };
         let outcome = self.request(&pod, port, &caller);
-        let from = format!("{}:{}", text(own, "/status/podIP"), 32768 + number_of(&target.url) % 28000);
+        let from = format!(
+            "{}:{}",
+            text(own, "/status/podIP"),
+            32768 + number_of(&target.url) % 28000
+        );
         let to = format!("{host}:{port}");
-        if tls != Tls::Plaintext && !job.tls.insecure && matches!(outcome, Outcome::Answer { .. } | Outcome::App(_)) {
+        if tls != Tls::Plaintext
+            && !job.tls.insecure
+            && matches!(outcome, Outcome::Answer { .. } | Outcome::App(_))
+        {
             return Err(error(&format!(
                 "tls: failed to verify certificate: x509: cannot validate certificate for {host} because it \
                  doesn't contain any IP SANs"
@@ -548,19 +610,27 @@ impl World {
             Outcome::Answer { code: 200, body } => Ok(lines(&body)),
             Outcome::Answer { code, .. } => Err(Failure::hard(format!(
                 "server returned HTTP status {}",
-                http::StatusCode::from_u16(code).map_or_else(|_| code.to_string(), |c| c.to_string())
+                http::StatusCode::from_u16(code)
+                    .map_or_else(|_| code.to_string(), |c| c.to_string())
             ))),
             Outcome::App(_) => {
                 let wanted = annotation(&pod, "prometheus.io/path").unwrap_or("/metrics");
                 if target.path == wanted || target.path == "/metrics" {
                     Ok(lines(&app_metrics(&pod)))
                 } else {
-                    Err(Failure::hard("server returned HTTP status 404 Not Found".to_owned()))
+                    Err(Failure::hard(
+                        "server returned HTTP status 404 Not Found".to_owned(),
+                    ))
                 }
             }
-            Outcome::Refused => Err(error(&format!("dial tcp {to}: connect: connection refused"))),
+            Outcome::Refused => Err(error(&format!(
+                "dial tcp {to}: connect: connection refused"
+            ))),
             Outcome::Reset => Err(Failure {
-                words: format!("Get {:?}: read tcp {from}->{to}: read: connection reset by peer", target.url),
+                words: format!(
+                    "Get {:?}: read tcp {from}->{to}: read: connection reset by peer",
+                    target.url
+                ),
                 drains: true,
             }),
             Outcome::Eof => Err(error("EOF")),
@@ -580,7 +650,10 @@ struct Failure {
 
 impl Failure {
     fn hard(words: String) -> Failure {
-        Failure { words, drains: false }
+        Failure {
+            words,
+            drains: false,
+        }
     }
 }
 
@@ -588,17 +661,26 @@ fn found(job: &Job, mut labels: Labels) -> Found {
     labels.insert("job".to_owned(), job.name.clone());
     labels.insert("__scheme__".to_owned(), job.scheme.clone());
     labels.insert("__metrics_path__".to_owned(), job.path.clone());
-    labels.insert("__scrape_interval__".to_owned(), config::words(job.interval));
+    labels.insert(
+        "__scrape_interval__".to_owned(),
+        config::words(job.interval),
+    );
     labels.insert("__scrape_timeout__".to_owned(), config::words(job.timeout));
     let kept = relabel(labels.clone(), &job.rules);
-    Found { discovered: labels, labels: kept.filter(|l| l.contains_key("__address__")) }
+    Found {
+        discovered: labels,
+        labels: kept.filter(|l| l.contains_key("__address__")),
+    }
 }
 
 fn split_address(address: &str, scheme: &str) -> (String, u16) {
     let default = if scheme == "https" { 443 } else { 80 };
     if let Some(rest) = address.strip_prefix('[') {
         let (host, port) = rest.split_once(']').unwrap_or((rest, ""));
-        return (host.to_owned(), port.trim_start_matches(':').parse().unwrap_or(default));
+        return (
+            host.to_owned(),
+            port.trim_start_matches(':').parse().unwrap_or(default),
+        );
     }
     match address.rsplit_once(':') {
         Some((host, port)) => (host.to_owned(), port.parse().unwrap_or(default)),
@@ -619,13 +701,20 @@ impl Target {
             }
         }
         labels.retain(|key, _| !key.starts_with("__"));
-        labels.entry("instance".to_owned()).or_insert_with(|| address.clone());
+        labels
+            .entry("instance".to_owned())
+            .or_insert_with(|| address.clone());
         if address.is_empty() {
             return None;
         }
-        let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
+        let query = if parameters.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", parameters.join("&"))
+        };
         let url = format!("{scheme}://{address}{path}{query}");
-        let spread = number_of(&format!("{}{url}", job.name)) % (job.interval.as_millis() as u64).max(1);
+        let spread =
+            number_of(&format!("{}{url}", job.name)) % (job.interval.as_millis() as u64).max(1);
         Some(Target {
             discovered,
             labels,
@@ -645,7 +734,11 @@ impl Target {
 
     /// Final labels and URL: what two discovered targets must share to be one.
     fn key(&self) -> String {
-        let labels: Vec<String> = self.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let labels: Vec<String> = self
+            .labels
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         format!("{} {}", self.url, labels.join(","))
     }
 
@@ -670,7 +763,11 @@ impl Target {
                     }
                 }
                 let slow = failure.words.ends_with("deadline exceeded");
-                self.took = if slow { job.timeout.as_secs_f64() } else { quick / 3.0 };
+                self.took = if slow {
+                    job.timeout.as_secs_f64()
+                } else {
+                    quick / 3.0
+                };
                 self.health = Health::Down;
                 self.error = failure.words;
                 self.samples = 0;

@@ -20,7 +20,10 @@ const IDLE: Duration = Duration::from_secs(60);
 /// What comes back from a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    Answer { code: u16, body: String },
+    Answer {
+        code: u16,
+        body: String,
+    },
     /// The request reached the app behind this port.
     App(u16),
     /// Nobody listens.
@@ -91,7 +94,13 @@ impl World {
         let now = self.now;
         match (&outcome, self.kept.get_mut(&key)) {
             (Outcome::Answer { .. } | Outcome::App(_), _) => {
-                self.kept.insert(key, Kept { served: now, refused: None });
+                self.kept.insert(
+                    key,
+                    Kept {
+                        served: now,
+                        refused: None,
+                    },
+                );
                 outcome
             }
             (Outcome::Reset, Some(kept)) if now.saturating_sub(kept.served) < IDLE => {
@@ -148,7 +157,10 @@ fn plain_app(pod: &Value, port: u16, caller: &Caller) -> Outcome {
 
 /// Whether the sidecar captures what arrives at a port.
 fn captured(pod: &Value, port: u16) -> bool {
-    if matches!(port, 15000 | 15001 | 15004 | 15006 | 15008 | 15020 | 15021 | 15090) {
+    if matches!(
+        port,
+        15000 | 15001 | 15004 | 15006 | 15008 | 15020 | 15021 | 15090
+    ) {
         return false;
     }
     let listed = |text: &str| text.split(',').any(|p| p.trim().parse() == Ok(port));
@@ -174,7 +186,13 @@ fn meshed(store: &Store, mesh: &Mesh, pod: &Value, port: u16, caller: &Caller) -
     }
     let mode = mtls(store, mesh, pod, port);
     if let Some(merged) = native_port(pod, port) {
-        return native(merged, captured(pod, port).then_some(mode), pod, caller, mesh);
+        return native(
+            merged,
+            captured(pod, port).then_some(mode),
+            pod,
+            caller,
+            mesh,
+        );
     }
     if !captured(pod, port) {
         return plain_app(pod, port, caller);
@@ -218,7 +236,14 @@ fn allowed(store: &Store, mesh: &Mesh, pod: &Value, port: u16, caller: &Caller) 
 }
 
 /// Captured, and no Sidecar lists the port: the service's own listener, or the passthrough chains.
-fn unlisted(store: &Store, mesh: &Mesh, pod: &Value, port: u16, mode: Mode, caller: &Caller) -> Outcome {
+fn unlisted(
+    store: &Store,
+    mesh: &Mesh,
+    pod: &Value,
+    port: u16,
+    mode: Mode,
+    caller: &Caller,
+) -> Outcome {
     if !declares(pod, port) {
         return match (mode, caller.tls) {
             (Mode::Strict, Tls::Plaintext) => Outcome::Reset,
@@ -241,7 +266,13 @@ fn unlisted(store: &Store, mesh: &Mesh, pod: &Value, port: u16, mode: Mode, call
     }
 }
 
-fn native(merged: bool, capture: Option<Mode>, pod: &Value, caller: &Caller, mesh: &Mesh) -> Outcome {
+fn native(
+    merged: bool,
+    capture: Option<Mode>,
+    pod: &Value,
+    caller: &Caller,
+    mesh: &Mesh,
+) -> Outcome {
     match (caller.tls, capture) {
         // Inbound capture terminates the TLS and forwards plaintext to a TLS-only listener.
         (Tls::Certificate(_) | Tls::NoCertificate, Some(Mode::Strict)) => Outcome::Reset,
@@ -313,7 +344,10 @@ pub fn inside(pod: &Value, port: u16, caller: &Caller, mesh: &Mesh, local: bool)
 fn labels_of(pod: &Value) -> String {
     let app = text(pod, "/metadata/labels/app");
     let app = if app.is_empty() { name(pod) } else { app };
-    format!("destination_workload=\"{app}\",destination_workload_namespace=\"{}\"", namespace(pod))
+    format!(
+        "destination_workload=\"{app}\",destination_workload_namespace=\"{}\"",
+        namespace(pod)
+    )
 }
 
 /// A few series such as Envoy has.
@@ -339,7 +373,11 @@ fn merged_metrics(pod: &Value, mesh: &Mesh) -> String {
          istio_agent_process_start_time_seconds {start}\n\
          # TYPE istio_agent_scrapes_total counter\nistio_agent_scrapes_total 42\n"
     );
-    let app = if mesh.merge_metrics { app_metrics(pod) } else { String::new() };
+    let app = if mesh.merge_metrics {
+        app_metrics(pod)
+    } else {
+        String::new()
+    };
     format!("{}{agent}{app}", envoy_metrics(pod))
 }
 

@@ -1,6 +1,7 @@
 //! Prometheus's relabelling, for the actions that scrape jobs of a mesh use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::Regex;
 use serde_json::Value;
@@ -60,11 +61,13 @@ impl Rule {
             Some(other) => Some(other.to_string()),
         };
         let pattern = scalar("regex").unwrap_or_else(|| "(.*)".to_owned());
-        let regex = Regex::new(&format!("^(?s:{pattern})$"))
-            .map_err(|_| format!("error parsing regexp: {pattern:?}"))?;
+        let regex =
+            compiled(&pattern).ok_or_else(|| format!("error parsing regexp: {pattern:?}"))?;
         let target = scalar("target_label").unwrap_or_default();
         if action == Action::Replace && target.is_empty() {
-            return Err("relabel configuration for replace action requires 'target_label' value".to_owned());
+            return Err(
+                "relabel configuration for replace action requires 'target_label' value".to_owned(),
+            );
         }
         Ok(Rule {
             action,
@@ -81,7 +84,21 @@ impl Rule {
     }
 }
 
-/// Go's `$1` takes the longest run of word characters, as the regex crate does; only `$$` differs in nothing.
+/// Anchored, as Prometheus does; each pattern is compiled once, since configurations are loaded again and again.
+fn compiled(pattern: &str) -> Option<Regex> {
+    static KNOWN: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = known.get(pattern) {
+        return Some(regex.clone());
+    }
+    let regex = Regex::new(&format!("^(?s:{pattern})$")).ok()?;
+    if known.len() < 1000 {
+        known.insert(pattern.to_owned(), regex.clone());
+    }
+    Some(regex)
+}
+
+/// Go and the regex crate read `$1` and `${1}` alike: the longest run of word characters.
 fn expand(captures: &regex::Captures, template: &str) -> String {
     let mut out = String::new();
     captures.expand(template, &mut out);

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{World, set_condition};
-use crate::demo::json::{annotation, at, label, labels, map_at, name, name_part, namespace, text, uid};
+use crate::demo::json::{
+    annotation, at, label, labels, map_at, name, name_part, namespace, text, uid,
+};
 use crate::demo::kinds;
 use crate::demo::world::pods::Born;
 
@@ -23,9 +24,7 @@ pub struct RolloutRun {
 
 /// A hash of the pod template, as stable as the template.
 pub fn template_hash(workload: &Value) -> String {
-    let template = at(workload, "/spec/template").to_string();
-    let digest = Sha256::digest(template.as_bytes());
-    name_part(&format!("{digest:x}"), 10)
+    name_part(&at(workload, "/spec/template").to_string(), 10)
 }
 
 /// Names one template of one workload, for the set of those that were there at first.
@@ -67,7 +66,7 @@ impl World {
                 name: name(pod).to_owned(),
                 hash: label(pod, hash_label).unwrap_or("").to_owned(),
                 ready: self.pods.get(uid(pod)).is_some_and(|run| run.is_ready()),
-                leaving: text(pod, "/metadata/deletionTimestamp") != "",
+                leaving: !text(pod, "/metadata/deletionTimestamp").is_empty(),
             })
             .collect()
     }
@@ -98,7 +97,9 @@ impl World {
             .cloned()
             .collect();
         let newest = sets.iter().map(|set| set_revision(set)).max().unwrap_or(0);
-        let found = sets.iter().find(|set| label(set, "pod-template-hash") == Some(&hash));
+        let found = sets
+            .iter()
+            .find(|set| label(set, "pod-template-hash") == Some(&hash));
         let current = match found {
             Some(set) if set_revision(set) == newest || paused => set.clone(),
             Some(set) => self.renumber(set, newest + 1),
@@ -154,7 +155,11 @@ impl World {
         }
         for _ in 0..create {
             let suffix = self.unique();
-            let pod_name = format!("{}-{}", name(&current), name_part(&format!("{own}{suffix}"), 5));
+            let pod_name = format!(
+                "{}-{}",
+                name(&current),
+                name_part(&format!("{own}{suffix}"), 5)
+            );
             let born = Born {
                 owner: &current,
                 template: at(&current, "/spec/template"),
@@ -188,7 +193,8 @@ impl World {
         let ns = namespace(deployment).to_owned();
         let set_name = format!("{}-{hash}", name(deployment));
         let mut template = at(deployment, "/spec/template").clone();
-        map_at(&mut template, &["metadata", "labels"]).insert("pod-template-hash".into(), json!(hash));
+        map_at(&mut template, &["metadata", "labels"])
+            .insert("pod-template-hash".into(), json!(hash));
         let mut selector = at(deployment, "/spec/selector").clone();
         map_at(&mut selector, &["matchLabels"]).insert("pod-template-hash".into(), json!(hash));
         let set = json!({
@@ -210,8 +216,10 @@ impl World {
 
     fn renumber(&mut self, set: &Value, revision: u64) -> Arc<Value> {
         let mut changed = set.clone();
-        map_at(&mut changed, &["metadata", "annotations"])
-            .insert("deployment.kubernetes.io/revision".into(), json!(revision.to_string()));
+        map_at(&mut changed, &["metadata", "annotations"]).insert(
+            "deployment.kubernetes.io/revision".into(),
+            json!(revision.to_string()),
+        );
         self.write(&kinds::REPLICA_SET, changed);
         self.store
             .get(&kinds::REPLICA_SET, namespace(set), name(set))
@@ -255,12 +263,18 @@ impl World {
                 updated = alive;
                 current_name = name(set).to_owned();
             }
-            let wanted = if is_current { replicas.max(alive) } else { alive };
+            let wanted = if is_current {
+                replicas.max(alive)
+            } else {
+                alive
+            };
             self.replica_set_status(set, wanted, alive, set_ready);
         }
         let now = self.now;
         let key = uid(&deployment).to_owned();
-        let limit = at(&deployment, "/spec/progressDeadlineSeconds").as_u64().unwrap_or(600);
+        let limit = at(&deployment, "/spec/progressDeadlineSeconds")
+            .as_u64()
+            .unwrap_or(600);
         let complete = updated == replicas && all == replicas && ready >= replicas;
         let run = self.rollouts.entry(key).or_default();
         let progress = (hash.unwrap_or("").to_owned(), updated, ready, all);
@@ -297,27 +311,82 @@ impl World {
         }
         let set = format!("ReplicaSet \"{current_name}\"");
         if hash.is_none() {
-            set_condition(&mut status, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", &stamp);
+            set_condition(
+                &mut status,
+                "Progressing",
+                "Unknown",
+                "DeploymentPaused",
+                "Deployment is paused",
+                &stamp,
+            );
         } else if stuck {
             let words = format!("{set} has timed out progressing.");
-            set_condition(&mut status, "Progressing", "False", "ProgressDeadlineExceeded", &words, &stamp);
+            set_condition(
+                &mut status,
+                "Progressing",
+                "False",
+                "ProgressDeadlineExceeded",
+                &words,
+                &stamp,
+            );
         } else if complete {
             let words = format!("{set} has successfully progressed.");
-            set_condition(&mut status, "Progressing", "True", "NewReplicaSetAvailable", &words, &stamp);
+            set_condition(
+                &mut status,
+                "Progressing",
+                "True",
+                "NewReplicaSetAvailable",
+                &words,
+                &stamp,
+            );
         } else {
             let words = format!("{set} is progressing.");
-            set_condition(&mut status, "Progressing", "True", "ReplicaSetUpdated", &words, &stamp);
+            set_condition(
+                &mut status,
+                "Progressing",
+                "True",
+                "ReplicaSetUpdated",
+                &words,
+                &stamp,
+            );
         }
-        let least = replicas - share(at(&deployment, "/spec/strategy/rollingUpdate/maxUnavailable"), replicas, false).min(replicas);
+        let least = replicas
+            - share(
+                at(&deployment, "/spec/strategy/rollingUpdate/maxUnavailable"),
+                replicas,
+                false,
+            )
+            .min(replicas);
         if ready >= least {
             let words = "Deployment has minimum availability.";
-            set_condition(&mut status, "Available", "True", "MinimumReplicasAvailable", words, &stamp);
+            set_condition(
+                &mut status,
+                "Available",
+                "True",
+                "MinimumReplicasAvailable",
+                words,
+                &stamp,
+            );
         } else {
             let words = "Deployment does not have minimum availability.";
-            set_condition(&mut status, "Available", "False", "MinimumReplicasUnavailable", words, &stamp);
+            set_condition(
+                &mut status,
+                "Available",
+                "False",
+                "MinimumReplicasUnavailable",
+                words,
+                &stamp,
+            );
         }
         match failure {
-            Some(why) => set_condition(&mut status, "ReplicaFailure", "True", "FailedCreate", &why, &stamp),
+            Some(why) => set_condition(
+                &mut status,
+                "ReplicaFailure",
+                "True",
+                "FailedCreate",
+                &why,
+                &stamp,
+            ),
             None => {
                 if let Some(Value::Array(conditions)) = status.get_mut("conditions") {
                     conditions.retain(|c| text(c, "/type") != "ReplicaFailure");

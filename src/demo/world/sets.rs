@@ -43,8 +43,10 @@ impl World {
             match at_ordinal(ordinal) {
                 Some(pod) => waiting |= !pod.ready || pod.leaving,
                 None if !waiting || parallel || self.settling => {
-                    map_at(&mut template, &["metadata", "labels"])
-                        .insert("apps.kubernetes.io/pod-index".into(), json!(ordinal.to_string()));
+                    map_at(&mut template, &["metadata", "labels"]).insert(
+                        "apps.kubernetes.io/pod-index".into(),
+                        json!(ordinal.to_string()),
+                    );
                     let pod_name = format!("{own}-{ordinal}");
                     map_at(&mut template, &["metadata", "labels"])
                         .insert("statefulset.kubernetes.io/pod-name".into(), json!(pod_name));
@@ -65,31 +67,49 @@ impl World {
             }
         }
         for pod in pods.iter().filter(|pod| !pod.leaving) {
-            let ordinal = pod.name.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
+            let ordinal = pod
+                .name
+                .rsplit('-')
+                .next()
+                .and_then(|n| n.parse::<usize>().ok());
             if ordinal.is_none_or(|n| n >= replicas) {
                 self.stop_pod(&pod.uid);
             }
         }
         let rolling = text(set, "/spec/updateStrategy/type") != "OnDelete";
-        let partition = at(set, "/spec/updateStrategy/rollingUpdate/partition").as_u64().unwrap_or(0) as usize;
+        let partition = at(set, "/spec/updateStrategy/rollingUpdate/partition")
+            .as_u64()
+            .unwrap_or(0) as usize;
         if rolling && !waiting {
             // From the highest ordinal down, one at a time.
-            let stale = (partition..replicas).rev().find_map(|n| at_ordinal(n).filter(|pod| pod.hash != hash));
+            let stale = (partition..replicas)
+                .rev()
+                .find_map(|n| at_ordinal(n).filter(|pod| pod.hash != hash));
             if let Some(pod) = stale {
                 self.stop_pod(&pod.uid);
             }
         }
         let pods = self.pods_of(namespace(set), uid(set), HASH);
-        let updated = pods.iter().filter(|pod| pod.hash == hash && !pod.leaving).count();
+        let updated = pods
+            .iter()
+            .filter(|pod| pod.hash == hash && !pod.leaving)
+            .count();
         let mut status = counts(&pods, set);
         let map = map_at(&mut status, &[]);
         map.insert("updatedReplicas".into(), json!(updated));
         map.insert("updateRevision".into(), json!(hash));
         let before = text(set, "/status/currentRevision");
         let done = updated == replicas && pods.iter().all(|pod| pod.ready);
-        let current = if done || before.is_empty() { hash.as_str() } else { before };
+        let current = if done || before.is_empty() {
+            hash.as_str()
+        } else {
+            before
+        };
         map.insert("currentRevision".into(), json!(current));
-        let on_current = pods.iter().filter(|pod| pod.hash == current && !pod.leaving).count();
+        let on_current = pods
+            .iter()
+            .filter(|pod| pod.hash == current && !pod.leaving)
+            .count();
         map.insert("currentReplicas".into(), json!(on_current));
         map.insert("collisionCount".into(), json!(0));
         self.set_status(&kinds::STATEFUL_SET, set, status);
@@ -98,7 +118,11 @@ impl World {
     fn reconcile_daemon(&mut self, set: &Value) {
         let own = name(set).to_owned();
         let hash = template_hash(set);
-        let nodes: Vec<String> = self.store.all(&kinds::NODE).map(|node| name(node).to_owned()).collect();
+        let nodes: Vec<String> = self
+            .store
+            .all(&kinds::NODE)
+            .map(|node| name(node).to_owned())
+            .collect();
         let pods = self.pods_of(namespace(set), uid(set), HASH);
         let node_of = |world: &World, pod: &Seen| {
             world
@@ -109,7 +133,8 @@ impl World {
         };
         let mut template = Self::template_of(set, &hash);
         let generation = at(set, "/metadata/generation").to_string();
-        map_at(&mut template, &["metadata", "labels"]).insert("pod-template-generation".into(), json!(generation));
+        map_at(&mut template, &["metadata", "labels"])
+            .insert("pod-template-generation".into(), json!(generation));
         for node in &nodes {
             if pods.iter().any(|pod| node_of(self, pod) == *node) {
                 continue;
@@ -131,7 +156,10 @@ impl World {
         if text(set, "/spec/updateStrategy/type") != "OnDelete" {
             let stale = pods.iter().filter(|pod| pod.hash != hash && !pod.leaving);
             // One node at a time; a pod that is not ready is no loss.
-            let next = stale.clone().find(|pod| !pod.ready).or_else(|| stale.clone().next().filter(|_| !restless));
+            let next = stale
+                .clone()
+                .find(|pod| !pod.ready)
+                .or_else(|| stale.clone().next().filter(|_| !restless));
             if let Some(pod) = next {
                 self.stop_pod(&pod.uid);
             }
