@@ -1,1 +1,5 @@
+//! Everything that needs only Rust, in one program: fewer links.
+#![allow(clippy::print_stderr)]
+
+mod transcripts;
 mod demo_api;

@@ -1,0 +1,304 @@
+//! What the user chose. The wizard fills it step by step, flags pre-fill it, a file keeps it.
+
+use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+
+/// The `version` that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// Choices, as the wizard's steps and the command line's flags make them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Answers {
+    pub prometheus: Option<WorkloadRef>,
+    /// Namespaces shown in the next step; named alone (no workload chosen in it) a namespace means all its workloads.
+    pub namespaces: BTreeSet<String>,
+    pub workloads: BTreeSet<WorkloadRef>,
+    /// Gateways by the Deployment that carries them.
+    pub gateways: BTreeSet<GatewayRef>,
+    pub options: Options,
+    /// Differing options of single workloads and gateways.
+    pub each: BTreeMap<WorkloadRef, ItemOptions>,
+    /// Managers whose fields may be taken, by name.
+    pub take: BTreeSet<String>,
+    /// Changes left out in the review, by id.
+    pub leave_out: BTreeSet<String>,
+}
+
+/// A gateway as `NAMESPACE/NAME` of its Deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct GatewayRef {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl From<GatewayRef> for String {
+    fn from(of: GatewayRef) -> String {
+        format!("{}/{}", of.namespace, of.name)
+    }
+}
+
+impl TryFrom<String> for GatewayRef {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split('/').collect::<Vec<_>>()[..] {
+            [namespace, name] if !namespace.is_empty() && !name.is_empty() => Ok(GatewayRef {
+                namespace: namespace.into(),
+                name: name.into(),
+            }),
+            _ => Err(format!(
+                "`{text}` is not NAMESPACE/NAME of a gateway's Deployment, such as istio-system/istio-ingressgateway"
+            )),
+        }
+    }
+}
+
+impl std::str::FromStr for GatewayRef {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.to_owned().try_into()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Options {
+    pub port: MetricsPort,
+    pub mark: Mark,
+    pub injection: Injection,
+    /// Old plaintext jobs leave secured pods out. `None`: the default of the port
+    /// (15020: yes; 15090: only where nothing but Envoy's series would be lost).
+    pub stop_plaintext_jobs: Option<bool>,
+    /// Repair what the published recipe or Istio's sample left behind.
+    pub repair: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            port: MetricsPort::Merged,
+            mark: Mark::Template,
+            injection: Injection::Template,
+            stop_plaintext_jobs: None,
+            repair: true,
+        }
+    }
+}
+
+/// Options of one workload or gateway where they differ from those for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ItemOptions {
+    pub port: Option<MetricsPort>,
+    pub mark: Option<Mark>,
+}
+
+/// Which plaintext port inside the pod 15091 leads to.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(into = "u16", try_from = "u16")]
+pub enum MetricsPort {
+    /// 15020: Envoy, the agent and the app, merged.
+    #[default]
+    Merged,
+    /// 15090: Envoy only.
+    Envoy,
+}
+
+impl From<MetricsPort> for u16 {
+    fn from(port: MetricsPort) -> u16 {
+        match port {
+            MetricsPort::Merged => 15020,
+            MetricsPort::Envoy => 15090,
+        }
+    }
+}
+
+impl TryFrom<u16> for MetricsPort {
+    type Error = String;
+    fn try_from(port: u16) -> Result<Self, String> {
+        match port {
+            15020 => Ok(MetricsPort::Merged),
+            15090 => Ok(MetricsPort::Envoy),
+            other => Err(format!(
+                "port {other} is neither 15020 (merged: Envoy, agent and app) nor 15090 (Envoy only)"
+            )),
+        }
+    }
+}
+
+/// Where the annotation that Prometheus discovers by is put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// On the pod template: lasting, restarts the pods.
+    #[default]
+    Template,
+    /// On the running pods: no restart, lost with the pod.
+    Pods,
+}
+
+/// How a workload without a sidecar gets one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Injection {
+    /// A label on the pod template of what was chosen.
+    #[default]
+    Template,
+    /// The namespace's label; whatever else restarts there gets a sidecar too.
+    Namespace,
+}
+
+impl Answers {
+    /// A namespace, a workload or a gateway is named.
+    pub fn chooses_something(&self) -> bool {
+        !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty())
+    }
+
+    pub fn port_of(&self, item: &WorkloadRef) -> MetricsPort {
+        self.each
+            .get(item)
+            .and_then(|each| each.port)
+            .unwrap_or(self.options.port)
+    }
+
+    pub fn mark_of(&self, item: &WorkloadRef) -> Mark {
+        self.each
+            .get(item)
+            .and_then(|each| each.mark)
+            .unwrap_or(self.options.mark)
+    }
+}
+
+/// The file: the answers beside the version of their form.
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    answers: Answers,
+}
+
+impl Answers {
+    /// # Errors
+    /// The file is missing, is no YAML, has unknown keys, or is of another version; the error names the place.
+    pub fn load(file: &Path) -> Result<Answers, Error> {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            Error::new(format!("the answers file {shown} cannot be read"))
+                .cause(e)
+                .hint("the wizard writes one: press s in its Review step")
+        })?;
+        Answers::parse(&text).map_err(|e| {
+            Error::new(format!("the answers file {shown} is not right"))
+                .cause(e)
+                .hint("mend that line, or let the wizard write the file anew: s in its Review step")
+        })
+    }
+
+    fn parse(text: &str) -> Result<Answers, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: Option<u32>,
+        }
+        let head: Head = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        match head.version {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(format!(
+                    "its version is {other}; this program knows version {VERSION}"
+                ));
+            }
+            None => return Err(format!("it lacks `version: {VERSION}`")),
+        }
+        let file: File = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        Ok(file.answers)
+    }
+
+    pub fn to_yaml(&self) -> String {
+        let file = File {
+            version: VERSION,
+            answers: self.clone(),
+        };
+        serde_yaml::to_string(&file).unwrap_or_default()
+    }
+
+    /// Writes the file whole or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self, file: &Path) -> Result<(), Error> {
+        let failed = |e: std::io::Error| {
+            Error::new(format!(
+                "the answers could not be saved to {}",
+                file.display()
+            ))
+            .cause(e)
+            .hint("choose another place")
+        };
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".new");
+        let mut out = std::fs::File::create(&beside).map_err(failed)?;
+        out.write_all(self.to_yaml().as_bytes()).map_err(failed)?;
+        out.sync_all().map_err(failed)?;
+        std::fs::rename(&beside, file).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::kinds::Kind;
+
+    fn some() -> Answers {
+        Answers {
+            prometheus: Some(WorkloadRef::new(
+                "istio-system",
+                Kind::Deployment,
+                "prometheus",
+            )),
+            workloads: [WorkloadRef::new("shop", Kind::StatefulSet, "ledger")].into(),
+            gateways: ["istio-system/istio-ingressgateway".parse().unwrap()].into(),
+            options: Options {
+                port: MetricsPort::Envoy,
+                mark: Mark::Pods,
+                ..Options::default()
+            },
+            ..Answers::default()
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_what_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("answers.yaml");
+        some().save(&file).unwrap();
+        assert_eq!(Answers::load(&file).unwrap(), some());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_broken_file_names_the_place() {
+        for (text, place) in [
+            ("version: 1\nanswers:\n  options: {port: 15021}\n", "15021"),
+            (
+                "version: 1\nanswers:\n  workload: []\n",
+                "unknown field `workload`",
+            ),
+            (
+                "version: 1\nanswers:\n  workloads: [shop/cart]\n",
+                "shop/cart",
+            ),
+            ("version: 7\nanswers: {}\n", "version is 7"),
+            ("answers: {}\n", "lacks `version: 1`"),
+            ("version: 1\n answers: {\n", "line 2"),
+        ] {
+            let error = Answers::parse(text).unwrap_err();
+            assert!(error.contains(place), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the engine reports while it works: pure values that the wizard and the commands read.
+
+use crate::error::Error;
+use crate::plan::ChangeId;
+use crate::plan::review::Reviewed;
+use crate::targets::Board;
+use std::sync::Arc;
+
+/// Progress of a review.
+#[derive(Clone, Debug)]
+pub enum ReviewEvent {
+    Asked(Arc<Reviewed>),
+    /// Every change has its answer.
+    Done,
+}
+
+/// Progress of an apply.
+#[derive(Clone, Debug)]
+pub enum ApplyEvent {
+    Step {
+        id: ChangeId,
+        state: StepState,
+    },
+    /// A line for the log, with the moment it belongs to.
+    Log(String),
+    /// The targets as they are now, while waiting for them.
+    Targets(Arc<Board>),
+    /// A change failed: apply waits for a [`Decision`].
+    Stopped {
+        id: ChangeId,
+        error: Error,
+    },
+    Finished(Outcome),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepState {
+    Pending,
+    /// Waits before or after the write: for what, in words.
+    Waiting(String),
+    Writing,
+    Rollout {
+        updated: u32,
+        ready: u32,
+        desired: u32,
+        note: String,
+    },
+    Done,
+    /// Live already was as wanted.
+    Unchanged,
+    Failed(Error),
+    LeftOut,
+    /// Written, then taken back: why.
+    TakenBack(String),
+    /// Not written, and not a failure: why (old jobs stay while a target is not UP …).
+    Held(String),
+}
+
+/// What the user answers when apply has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Retry,
+    /// Leave this change out, and what hangs on it.
+    LeaveOut,
+    /// Take back everything that this run wrote.
+    Undo,
+    /// End here; what was written stays.
+    Stop,
+}
+
+/// How an apply or an undo ended.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    pub written: Vec<ChangeId>,
+    pub unchanged: Vec<ChangeId>,
+    pub not_written: Vec<ChangeId>,
+    pub taken_back: Vec<ChangeId>,
+    /// The last look at the targets of what was applied.
+    pub board: Arc<Board>,
+    pub all_up: bool,
+    /// Plaintext was seen refused at every target; `None`: not asked (`--no-probe`).
+    pub plaintext_refused: Option<bool>,
+    pub ended: Ended,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Ended {
+    /// Every approved change stands.
+    #[default]
+    Whole,
+    /// Stopped by the user or a failure; what was written stays.
+    PartWay(Option<Error>),
+    /// Everything written by this run was taken back.
+    Undone,
+}

@@ -1,0 +1,62 @@
+//! What every job of the engine works with: the cluster, the journal, the clock. Demo swaps these three.
+
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::plan::record::Entry;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+#[derive(Clone)]
+pub struct Session {
+    pub cluster: Cluster,
+    pub journal: Arc<dyn Journal>,
+    pub clock: Clock,
+}
+
+/// Where records of writes are kept. Appending returns only when the line is safe.
+pub trait Journal: Send + Sync {
+    /// # Errors
+    /// The line could not be kept: nothing may then be written to the cluster.
+    fn append(&self, entry: &Entry) -> Result<(), Error>;
+    /// Every entry of a run, oldest first; `None`: of the newest run that is not itself an undo and has not been undone.
+    fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error>;
+    /// Runs by id, newest first, with the time they began, their context and how they ended.
+    fn runs(&self) -> Result<Vec<RunNote>, Error>;
+    /// What reading and appending found wrong and went on from (a torn last line …), in words; each once.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunNote {
+    pub run: String,
+    pub at: Timestamp,
+    pub context: String,
+    /// `whole`, `partWay`, `undone`; `None`: it never said, so it was cut off.
+    pub how: Option<String>,
+    pub undoes: Option<String>,
+}
+
+/// Wall-clock time that follows tokio's clock, so that tests can pause it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Timestamp,
+    at: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock {
+            start: Timestamp::now(),
+            at: Instant::now(),
+        }
+    }
+}
+
+impl Clock {
+    pub fn now(&self) -> Timestamp {
+        self.start + SignedDuration::try_from(self.at.elapsed()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,103 @@
+//! One error for the whole program: what went wrong, what caused it, what to try.
+//!
+//! Its kind decides the exit code; `main` is the one place that prints it.
+
+use std::fmt;
+
+/// What an error means for the caller of the program; each has its own exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Anything that failed, wrong arguments too.
+    Failed,
+    /// Refused before anything was written: a conflict, an admission refusal, drift.
+    Refused,
+    /// Stopped part way: some changes were written, others not. The run can go on or be undone.
+    StoppedPartWay,
+    /// A failure after which everything was taken back.
+    UndoneAfterFailure,
+}
+
+impl Kind {
+    /// The process's exit code. 0, 2 and 3 are outcomes, not errors.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Failed => 1,
+            Kind::Refused => 4,
+            Kind::StoppedPartWay => 5,
+            Kind::UndoneAfterFailure => 6,
+        }
+    }
+}
+
+/// An error in the words of the user: what, why, and what to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub kind: Kind,
+    /// What went wrong, one sentence without a full stop.
+    pub what: String,
+    /// What caused it, outermost first; may hold the other side's own words.
+    pub causes: Vec<String>,
+    /// What to try.
+    pub hints: Vec<String>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(what: impl Into<String>) -> Self {
+        Error {
+            kind: Kind::Failed,
+            what: what.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    pub fn refused(what: impl Into<String>) -> Self {
+        Error {
+            kind: Kind::Refused,
+            ..Error::new(what)
+        }
+    }
+
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    /// Three kinds of lines: `error:`, `cause:`, `try:`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        for cause in &self.causes {
+            write!(f, "\ncause: {cause}")?;
+        }
+        for hint in &self.hints {
+            write!(f, "\n  try: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The valid name nearest to a mistyped one, for "did you mean".
+pub fn nearest<'a>(given: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    valid
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(given, name), name))
+        .filter(|(score, _)| *score > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,252 @@
+//! Kubernetes objects by name: which kind, where, and under which API path.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A kind of object that meshscrape reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    Namespace,
+    Pod,
+    Service,
+    ConfigMap,
+    Secret,
+    ServiceAccount,
+    Deployment,
+    StatefulSet,
+    DaemonSet,
+    ReplicaSet,
+    Sidecar,
+    Gateway,
+    VirtualService,
+    ServiceEntry,
+    EnvoyFilter,
+    PeerAuthentication,
+    AuthorizationPolicy,
+    /// `gateway.networking.k8s.io` Gateway; called so to keep it apart from Istio's.
+    K8sGateway,
+    NetworkPolicy,
+    /// The Prometheus operator's `Prometheus` resource.
+    OperatorPrometheus,
+    PodMonitor,
+    MutatingWebhookConfiguration,
+    Lease,
+}
+
+impl Kind {
+    /// (apiVersion, kind as written in YAML, plural in paths, namespaced).
+    pub const fn row(self) -> (&'static str, &'static str, &'static str, bool) {
+        match self {
+            Kind::Namespace => ("v1", "Namespace", "namespaces", false),
+            Kind::Pod => ("v1", "Pod", "pods", true),
+            Kind::Service => ("v1", "Service", "services", true),
+            Kind::ConfigMap => ("v1", "ConfigMap", "configmaps", true),
+            Kind::Secret => ("v1", "Secret", "secrets", true),
+            Kind::ServiceAccount => ("v1", "ServiceAccount", "serviceaccounts", true),
+            Kind::Deployment => ("apps/v1", "Deployment", "deployments", true),
+            Kind::StatefulSet => ("apps/v1", "StatefulSet", "statefulsets", true),
+            Kind::DaemonSet => ("apps/v1", "DaemonSet", "daemonsets", true),
+            Kind::ReplicaSet => ("apps/v1", "ReplicaSet", "replicasets", true),
+            Kind::Sidecar => ("networking.istio.io/v1", "Sidecar", "sidecars", true),
+            Kind::Gateway => ("networking.istio.io/v1", "Gateway", "gateways", true),
+            Kind::VirtualService => (
+                "networking.istio.io/v1",
+                "VirtualService",
+                "virtualservices",
+                true,
+            ),
+            Kind::ServiceEntry => (
+                "networking.istio.io/v1",
+                "ServiceEntry",
+                "serviceentries",
+                true,
+            ),
+            Kind::EnvoyFilter => (
+                "networking.istio.io/v1alpha3",
+                "EnvoyFilter",
+                "envoyfilters",
+                true,
+            ),
+            Kind::PeerAuthentication => (
+                "security.istio.io/v1",
+                "PeerAuthentication",
+                "peerauthentications",
+                true,
+            ),
+            Kind::AuthorizationPolicy => (
+                "security.istio.io/v1",
+                "AuthorizationPolicy",
+                "authorizationpolicies",
+                true,
+            ),
+            Kind::K8sGateway => ("gateway.networking.k8s.io/v1", "Gateway", "gateways", true),
+            Kind::NetworkPolicy => (
+                "networking.k8s.io/v1",
+                "NetworkPolicy",
+                "networkpolicies",
+                true,
+            ),
+            Kind::OperatorPrometheus => (
+                "monitoring.coreos.com/v1",
+                "Prometheus",
+                "prometheuses",
+                true,
+            ),
+            Kind::PodMonitor => (
+                "monitoring.coreos.com/v1",
+                "PodMonitor",
+                "podmonitors",
+                true,
+            ),
+            Kind::MutatingWebhookConfiguration => (
+                "admissionregistration.k8s.io/v1",
+                "MutatingWebhookConfiguration",
+                "mutatingwebhookconfigurations",
+                false,
+            ),
+            Kind::Lease => ("coordination.k8s.io/v1", "Lease", "leases", true),
+        }
+    }
+
+    pub fn api_version(self) -> &'static str {
+        self.row().0
+    }
+
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    pub fn plural(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The API group; empty for core.
+    pub fn group(self) -> &'static str {
+        self.row().0.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The path of the collection: of one namespace, or (`None`) of the whole cluster.
+    pub fn path(self, namespace: Option<&str>) -> String {
+        let (version, _, plural, namespaced) = self.row();
+        let root = if version.contains('/') { "apis" } else { "api" };
+        match namespace {
+            Some(ns) if namespaced => format!("/{root}/{version}/namespaces/{ns}/{plural}"),
+            _ => format!("/{root}/{version}/{plural}"),
+        }
+    }
+}
+
+/// The name of one object: what it is and where. Displayed as `Kind namespace/name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectRef {
+    pub kind: Kind,
+    /// Empty for objects without a namespace.
+    pub namespace: String,
+    pub name: String,
+}
+
+impl ObjectRef {
+    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        ObjectRef {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    pub fn path(&self) -> String {
+        let ns = (!self.namespace.is_empty()).then_some(self.namespace.as_str());
+        format!("{}/{}", self.kind.path(ns), self.name)
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind.name(), self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind.name(), self.namespace, self.name)
+        }
+    }
+}
+
+/// A workload, a gateway's Deployment or a Prometheus: `NS/KIND/NAME` on the command line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct WorkloadRef {
+    pub namespace: String,
+    /// `Deployment`, `StatefulSet` or `DaemonSet`.
+    pub kind: Kind,
+    pub name: String,
+}
+
+impl WorkloadRef {
+    pub fn new(namespace: impl Into<String>, kind: Kind, name: impl Into<String>) -> Self {
+        WorkloadRef {
+            namespace: namespace.into(),
+            kind,
+            name: name.into(),
+        }
+    }
+
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef::new(self.kind, &self.namespace, &self.name)
+    }
+
+    /// The name of our objects for it: `-sts` and `-ds` keep kinds of one name apart.
+    pub fn our_name(&self) -> String {
+        let ending = match self.kind {
+            Kind::StatefulSet => "-sts",
+            Kind::DaemonSet => "-ds",
+            _ => "",
+        };
+        format!("meshscrape-{}{ending}", self.name)
+    }
+}
+
+impl fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.namespace, self.kind.name(), self.name)
+    }
+}
+
+impl From<WorkloadRef> for String {
+    fn from(of: WorkloadRef) -> String {
+        of.to_string()
+    }
+}
+
+impl TryFrom<String> for WorkloadRef {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for WorkloadRef {
+    type Err = String;
+
+    /// Kinds are matched without regard to case; `deploy`, `sts`, `ds` work as in kubectl.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let [namespace, kind, name] = parts[..] else {
+            return Err(format!(
+                "`{text}` is not NAMESPACE/KIND/NAME, such as shop/Deployment/cart"
+            ));
+        };
+        let kind = match kind.to_ascii_lowercase().as_str() {
+            "deployment" | "deployments" | "deploy" => Kind::Deployment,
+            "statefulset" | "statefulsets" | "sts" => Kind::StatefulSet,
+            "daemonset" | "daemonsets" | "ds" => Kind::DaemonSet,
+            other => {
+                return Err(format!(
+                    "`{other}` in `{text}` is no workload kind: Deployment, StatefulSet or DaemonSet"
+                ));
+            }
+        };
+        if namespace.is_empty() || name.is_empty() {
+            return Err(format!("`{text}` lacks a namespace or a name"));
+        }
+        Ok(WorkloadRef::new(namespace, kind, name))
+    }
+}

@@ -1,0 +1,456 @@
+//! What is there: the cluster as meshscrape understands it. Values only; `engine::discover` fills
+//! an [`Inventory`] from the API server, [`assemble`] makes a [`Mesh`] of it.
+
+pub mod kinds;
+pub mod objects;
+
+mod assemble;
+mod certificates;
+mod gateway;
+mod injection;
+mod istio;
+mod labels;
+mod leftovers;
+mod mtls;
+mod owner;
+mod pods;
+mod prometheus;
+mod scraped;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+pub use assemble::{assemble, wanted_config_maps};
+
+use kinds::{Kind, ObjectRef, WorkloadRef};
+use objects as lean;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How far the answer to one question to the cluster has come. A partial answer is a value.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Progress {
+    /// Not asked yet.
+    #[default]
+    Waiting,
+    /// Still filling; `about` is the API server's own estimate of the whole.
+    Filling {
+        seen: usize,
+        about: Option<usize>,
+    },
+    Complete,
+    /// No permission: the verb and resource that are missing, in words.
+    Denied(String),
+    /// The kind does not exist in this cluster (its CRD is not installed).
+    Absent,
+    /// The question failed: the error in words.
+    Failed(String),
+}
+
+impl Progress {
+    /// Nothing more will come without asking again.
+    pub fn settled(&self) -> bool {
+        !matches!(self, Progress::Waiting | Progress::Filling { .. })
+    }
+}
+
+/// A list and how far it has come.
+#[derive(Clone, Debug)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    pub progress: Progress,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Listing {
+            items: Vec::new(),
+            progress: Progress::Waiting,
+        }
+    }
+}
+
+/// Everything that was read, as lean objects; the input of [`assemble()`].
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    pub context: String,
+    /// The API server's `gitVersion`, or why it could not be asked.
+    pub server: Option<Result<String, String>>,
+    pub namespaces: Listing<lean::Namespace>,
+    pub workloads: BTreeMap<Kind, Listing<lean::Workload>>,
+    pub pods: Listing<lean::Pod>,
+    pub services: Listing<lean::Service>,
+    pub sidecars: Listing<lean::Sidecar>,
+    pub peer_authentications: Listing<lean::PeerAuthentication>,
+    pub authorization_policies: Listing<lean::AuthorizationPolicy>,
+    pub gateways: Listing<lean::Gateway>,
+    pub virtual_services: Listing<lean::VirtualService>,
+    pub service_entries: Listing<lean::ServiceEntry>,
+    pub envoy_filters: Listing<lean::EnvoyFilter>,
+    pub k8s_gateways: Listing<lean::K8sGateway>,
+    pub pod_monitors: Listing<lean::PodMonitor>,
+    pub webhooks: Listing<lean::Webhook>,
+    /// Istio's ConfigMaps `istio[-REV]` and the ones that a Prometheus reads, by `namespace/name`.
+    pub config_maps: BTreeMap<String, Result<lean::ConfigMap, String>>,
+    /// Answers of the access reviews that were asked.
+    pub access: BTreeMap<AccessQuestion, bool>,
+}
+
+/// One access review: may I `verb` `resource` there?
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AccessQuestion {
+    pub verb: &'static str,
+    pub group: &'static str,
+    /// `pods/proxy` with its subresource where there is one.
+    pub resource: &'static str,
+    /// `None`: in all namespaces.
+    pub namespace: Option<String>,
+}
+
+/// The cluster, understood. Cheap to share; made anew when the [`Inventory`] has grown.
+#[derive(Clone, Debug, Default)]
+pub struct Mesh {
+    pub context: String,
+    pub server: Option<Result<String, String>>,
+    pub istio: Istio,
+    pub namespaces: Vec<Namespace>,
+    /// Sorted by namespace, name, kind. Gateways, istiod and Prometheis are not among them.
+    pub workloads: Vec<Arc<Workload>>,
+    pub gateways: Vec<Arc<Gateway>>,
+    pub prometheis: Vec<Arc<Prometheus>>,
+    pub leftovers: Vec<Leftover>,
+    /// How far each list has come, by what it lists; for the words where rows are still missing.
+    pub progress: BTreeMap<&'static str, Progress>,
+    pub access: BTreeMap<AccessQuestion, bool>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Istio {
+    /// Every control plane found.
+    pub control_planes: Vec<ControlPlane>,
+    pub root_namespace: String,
+    pub trust_domain: String,
+    /// `enablePrometheusMerge`; Istio's default is true.
+    pub prometheus_merge: bool,
+    /// Mode and source of the mesh-wide PeerAuthentication.
+    pub mesh_mode: (MtlsMode, Option<ObjectRef>),
+    /// Ambient mode is in use somewhere (ztunnel or labelled namespaces).
+    pub ambient: bool,
+    /// The unlabelled revision has an injector, so that `sidecar.istio.io/inject` alone is enough.
+    pub default_injector: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlPlane {
+    /// `default` for the unlabelled one.
+    pub revision: String,
+    pub namespace: String,
+    /// From istiod's image tag.
+    pub version: String,
+    pub ready: bool,
+}
+
+/// A PeerAuthentication's mode as it takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum MtlsMode {
+    #[default]
+    Permissive,
+    Strict,
+    Disable,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    pub name: String,
+    pub terminating: bool,
+    pub injection: NamespaceInjection,
+    pub pods: usize,
+    pub meshed_pods: usize,
+    /// Workloads of it that already have the secure port.
+    pub secured: usize,
+    pub workloads: usize,
+    pub mtls: (MtlsMode, Option<ObjectRef>),
+    /// The level of `pod-security.kubernetes.io/enforce`, if any.
+    pub pod_security: Option<String>,
+}
+
+/// What the namespace's labels say of injection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamespaceInjection {
+    /// `istio-injection=enabled`
+    Enabled,
+    /// `istio.io/rev=…`
+    Revision(String),
+    /// `istio-injection=disabled`: no pod label reaches the webhook.
+    Disabled,
+    /// `istio.io/dataplane-mode=ambient`
+    Ambient,
+    /// No label: a pod's own label decides.
+    None,
+    /// kube-system and its like, which no injection webhook is called for.
+    Never,
+}
+
+/// A Deployment, StatefulSet or DaemonSet, with everything that governs how it is scraped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    pub id: WorkloadRef,
+    pub uid: String,
+    pub desired: u32,
+    pub ready: u32,
+    pub pods: Vec<Pod>,
+    pub template: lean::Template,
+    /// The `matchLabels` of its selector: what our policies and listener select by.
+    pub selector: BTreeMap<String, String>,
+    pub services: Vec<ServicePort>,
+    pub sidecar: SidecarState,
+    pub mtls: (MtlsMode, Option<ObjectRef>),
+    /// What governs it today, other than our own objects and those recognised as leftovers.
+    pub governed_by: Governed,
+    pub scraped: Scraped,
+    /// EnvoyFilters that match `inbound|…` names which a Sidecar listener would rename.
+    pub envoy_filters: Vec<ObjectRef>,
+    pub owner: Option<Owner>,
+    /// Why it cannot be chosen (every reason, the gravest first). Empty: it can.
+    pub obstacles: Vec<Obstacle>,
+    /// Our objects for it that exist already.
+    pub ours: Vec<ObjectRef>,
+    /// 15020 or 15090, read from our own Sidecar or Gateway where it exists.
+    pub secured_port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    pub name: String,
+    pub uid: String,
+    pub ip: Option<String>,
+    pub phase: String,
+    pub ready: bool,
+    /// The value of `prometheus.istio.io/secure-port` on the pod itself.
+    pub secure_port: Option<String>,
+    /// The pod's own annotations `prometheus.io/scrape`, `prometheus.io/port` … by their whole keys, as they
+    /// stand after injection.
+    pub prometheus_io: BTreeMap<String, String>,
+    /// istio-proxy's image tag; `None` without a sidecar.
+    pub proxy: Option<String>,
+    pub started: Option<jiff::Timestamp>,
+    pub terminating: bool,
+}
+
+/// A port of a Service that leads to the workload, with the container port behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    pub service: String,
+    pub port: u16,
+    /// The container port, named ones resolved by the pod template. `None`: cannot be resolved.
+    pub target: Option<u16>,
+    pub name: Option<String>,
+    pub app_protocol: Option<String>,
+    /// `TCP`, `UDP`, `SCTP`.
+    pub transport: String,
+}
+
+/// Whether the pods have a sidecar, or how they could get one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SidecarState {
+    /// Every running pod has one, of these versions.
+    Injected {
+        versions: Vec<String>,
+        revision: String,
+    },
+    /// Some pods have one: a restart is under way or due.
+    Partly { with: usize, without: usize },
+    /// None has one, and a pod-template label would bring it; `revision` where the label needs one.
+    Switchable { revision: Option<String> },
+    /// None has one and the template already asks for it: the next restart brings it.
+    AfterRestart,
+    /// Never: the reason stands among the obstacles.
+    Impossible,
+}
+
+/// Istio objects of others that select or govern the pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Governed {
+    pub sidecars: Vec<ObjectRef>,
+    pub peer_authentications: Vec<ObjectRef>,
+    pub allow_policies: Vec<ObjectRef>,
+}
+
+/// How the pods are scraped today, as their annotations and the scrape jobs say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scraped {
+    /// Port of the plaintext scrape by a `prometheus.io/scrape` job, if any.
+    pub plaintext: Option<u16>,
+    /// Some pod or the template carries the secure port.
+    pub secure: bool,
+    /// The template itself carries it (lasting), not only pods.
+    pub secure_template: bool,
+    /// The app declares metrics of its own that the merge brings along.
+    pub app_metrics: bool,
+}
+
+/// Why a workload, gateway or Prometheus cannot be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// A short word for the list: `ambient`, `own Sidecar`, `Helm`.
+    pub word: &'static str,
+    /// The reason in plain words, with the object's name; and what the user can do.
+    pub reason: String,
+}
+
+/// Who would set a direct change back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub tool: OwnerTool,
+    /// The release, application or kustomization; or the owning resource.
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerTool {
+    Helm,
+    ArgoCd,
+    Flux,
+    /// The Prometheus operator or another controller, by ownerReferences.
+    Operator,
+}
+
+/// A gateway: the workload whose pods carry it, and the Istio objects that configure it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    pub workload: Workload,
+    pub flavour: GatewayFlavour,
+    /// Labels that a Gateway of ours selects its pods by.
+    pub selector: BTreeMap<String, String>,
+    /// Istio Gateways of others that have a server on 15091 for it.
+    pub on_15091: Vec<ObjectRef>,
+    /// `ingress`, `egress` or a name from its labels; for the list.
+    pub role: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayFlavour {
+    Classic,
+    GatewayApi,
+    Waypoint,
+}
+
+/// A Prometheus that runs in the cluster, and where its configuration comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prometheus {
+    pub id: WorkloadRef,
+    pub flavour: PrometheusFlavour,
+    pub owner: Option<Owner>,
+    pub desired: u32,
+    pub pods: Vec<Pod>,
+    pub template: lean::Template,
+    pub service_account: String,
+    /// The container that runs Prometheus.
+    pub container: String,
+    /// Port of its HTTP API and prefix of its paths (`""` or `/prometheus`).
+    pub http_port: u16,
+    pub route_prefix: String,
+    /// HTTPS or basic auth stand in its `--web.config.file`.
+    pub web_config: bool,
+    pub config: Option<PrometheusConfig>,
+    /// A container that reloads it when the file changes.
+    pub reloader: bool,
+    /// `--web.enable-lifecycle`
+    pub lifecycle: bool,
+    pub storage: Storage,
+    /// `Recreate` or `RollingUpdate`.
+    pub strategy: String,
+    pub sidecar: bool,
+    /// Mount path of certificates written by OUTPUT_CERTS that both containers share, if so set up.
+    pub certificates: Option<String>,
+    /// Why it cannot be chosen. Empty: it can.
+    pub obstacles: Vec<Obstacle>,
+    /// Faults of the published recipe that its pod template carries (`istio.default` Secret, read-only mount …).
+    pub faults: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrometheusFlavour {
+    IstioSample,
+    CommunityChart,
+    Operator,
+    Plain,
+    Agent,
+    VmAgent,
+}
+
+/// The file that `--config.file` names, followed to its ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusConfig {
+    pub config_map: ObjectRef,
+    pub key: String,
+    /// The text, or why it could not be read.
+    pub text: Result<Arc<str>, String>,
+    /// Mounted by subPath: never updated in a running pod.
+    pub sub_path: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// History goes with the pod.
+    EmptyDir,
+    /// A PersistentVolumeClaim or a host path: history stays.
+    Lasting(String),
+    Unknown,
+}
+
+/// Something that the published recipe or Istio's secure sample left behind, recognised by what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    pub object: ObjectRef,
+    pub kind: LeftoverKind,
+    /// What is wrong with it, in one sentence.
+    pub fault: String,
+    pub uid: String,
+    /// The object's spec as it stands; null for kinds that are not repaired by their spec.
+    pub spec: serde_json::Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeftoverKind {
+    /// A selectorless `Sidecar` whose ingress is 15091 alone.
+    NamespaceSidecar,
+    /// A `Gateway` with a 15091 server beside a public one, or open to any mesh identity.
+    GatewayServer,
+    /// A `ServiceEntry` on a `.local` host or exported everywhere.
+    AdminServiceEntry,
+    /// A `VirtualService` that serves `/stats/prometheus` on every server of its Gateway.
+    MetricsRoute,
+    /// Annotations put on a running pod or template (`prometheus.io/path`, `secure-port`).
+    Annotations,
+    /// A job keyed on the secure annotations, other than ours.
+    ScrapeJob,
+    /// Prometheus's own pod template.
+    PrometheusPod,
+}
+
+impl Mesh {
+    pub fn workload(&self, id: &WorkloadRef) -> Option<&Arc<Workload>> {
+        self.workloads
+            .binary_search_by(|w| w.id.sort_key().cmp(&id.sort_key()))
+            .ok()
+            .map(|at| &self.workloads[at])
+    }
+
+    pub fn gateway(&self, namespace: &str, name: &str) -> Option<&Arc<Gateway>> {
+        self.gateways
+            .iter()
+            .find(|g| g.workload.id.namespace == namespace && g.workload.id.name == name)
+    }
+
+    pub fn prometheus(&self, id: &WorkloadRef) -> Option<&Arc<Prometheus>> {
+        self.prometheis.iter().find(|p| p.id == *id)
+    }
+}
+
+impl WorkloadRef {
+    /// The order of lists: namespace, name, kind.
+    pub fn sort_key(&self) -> (&str, &str, Kind) {
+        (&self.namespace, &self.name, self.kind)
+    }
+}

@@ -1,0 +1,206 @@
+//! The plan: what would be written, in which order, and what a dry run says of it.
+//!
+//! `recipe` (or an undo) makes a [`Plan`]; `engine::review` asks the server of every change and makes a
+//! [`Review`]; only a `Review` makes an [`Approved`], and apply takes nothing else.
+
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+
+pub mod diff;
+pub mod kubectl;
+pub mod leaves;
+pub mod mask;
+pub mod normalise;
+pub mod owners;
+pub mod path;
+pub mod record;
+pub mod review;
+pub mod scrape_config;
+pub mod undo;
+pub mod yaml;
+
+/// Changes in the order of writing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    pub changes: Vec<Change>,
+    /// Prices and risks of the plan as a whole (per change: [`Change::prices`]).
+    pub prices: Vec<Price>,
+    /// What the plan deliberately does not do, and why; for the user.
+    pub notes: Vec<String>,
+}
+
+/// Stable within a plan and between runs: `Kind/namespace/name#part`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChangeId(pub String);
+
+impl ChangeId {
+    pub fn new(object: &ObjectRef, part: Part) -> Self {
+        ChangeId(format!(
+            "{}/{}/{}#{}",
+            object.kind.name(),
+            object.namespace,
+            object.name,
+            part.word()
+        ))
+    }
+}
+
+impl std::fmt::Display for ChangeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub id: ChangeId,
+    pub object: ObjectRef,
+    pub action: Action,
+    pub part: Part,
+    /// The workload, gateway or Prometheus that it serves; changes of one item are reviewed and left out together.
+    pub item: Option<WorkloadRef>,
+    /// Changes that must stand before this one. Leaving one of them out leaves this one out.
+    pub needs: Vec<ChangeId>,
+    /// What this one comes after, where both are written; it does not fall with them.
+    pub after: Vec<ChangeId>,
+    /// What is waited for between the last write and this one.
+    pub before: Vec<Await>,
+    /// What is waited for before the next change is written.
+    pub then: Vec<Await>,
+    /// What it does, in one sentence for the user.
+    pub why: String,
+    pub prices: Vec<Price>,
+}
+
+/// The role of a change in the recipe; for grouping, order and words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    PrometheusPod,
+    ScrapeJob,
+    Injection,
+    /// PeerAuthentication, AuthorizationPolicy.
+    Policy,
+    /// Sidecar or Gateway: what opens 15091.
+    Listener,
+    /// ServiceEntry and VirtualService behind a gateway's listener.
+    Route,
+    Mark,
+    OldJobs,
+    /// Removal or repair of what the published recipe left behind.
+    Repair,
+    /// Taking something of ours back.
+    Undo,
+}
+
+impl Part {
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::PrometheusPod => "prometheus-pod",
+            Part::ScrapeJob => "scrape-job",
+            Part::Injection => "injection",
+            Part::Policy => "policy",
+            Part::Listener => "listener",
+            Part::Route => "route",
+            Part::Mark => "mark",
+            Part::OldJobs => "old-jobs",
+            Part::Repair => "repair",
+            Part::Undo => "undo",
+        }
+    }
+}
+
+/// How an object is changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Server-side apply of an intent. The whole of what we want of the object: the review adds what we
+    /// already own of it, so that an earlier run's fields do not fall out.
+    Apply { intent: Value },
+    /// JSON Patch made of leaves, each tested for its present value.
+    Edit { leaves: Vec<LeafEdit> },
+    /// Text inside one key of a ConfigMap.
+    Text {
+        key: String,
+        edits: Vec<scrape_config::TextEdit>,
+    },
+    /// Delete the object; with its uid, so that a successor of the same name is left alone.
+    Delete { uid: String },
+}
+
+/// One leaf set or removed. Paths address list elements by their keys (see [`path::LeafPath`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeafEdit {
+    pub path: path::LeafPath,
+    /// What must stand there for the edit to be right; `None`: absent. Unset means: whatever stands there at review.
+    #[serde(default, skip_serializing_if = "Expected::is_any")]
+    pub expect: Expected,
+    /// `None` removes the leaf.
+    pub to: Option<Value>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Expected {
+    #[default]
+    Any,
+    Absent,
+    Value(Value),
+}
+
+impl Expected {
+    fn is_any(&self) -> bool {
+        matches!(self, Expected::Any)
+    }
+}
+
+/// What apply waits for around a write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Await {
+    /// The object is read back as it was written.
+    ReadBack,
+    /// istiod has had time to push (facts: a second between policies and listener).
+    Settle(Duration),
+    /// The rollout of the changed workload, judged as `kubectl rollout status` does.
+    Rollout(WorkloadRef),
+    /// The new scrape job stands in the running configuration of every replica of that Prometheus.
+    ConfigLoaded {
+        prometheus: WorkloadRef,
+        job: String,
+    },
+    /// The job no longer stands in the running configuration (undo).
+    ConfigDropped {
+        prometheus: WorkloadRef,
+        job: String,
+    },
+    /// Every target of these items is UP by a scrape begun after the last change.
+    TargetsUp(Vec<WorkloadRef>),
+}
+
+/// What a change costs, shown where the choice is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Price {
+    /// Pods of this workload restart.
+    Restarts { workload: WorkloadRef, pods: usize },
+    /// Prometheus restarts and its history is lost with its `emptyDir`; takes a confirmation of its own.
+    LosesHistory { prometheus: WorkloadRef },
+    /// Prometheus restarts; scraping and alerting pause.
+    ScrapeGap { prometheus: WorkloadRef },
+    /// Connections open for more than about 45 s are cut once.
+    CutsConnections { workload: WorkloadRef },
+    /// An EnvoyFilter matches an `inbound|…` name that this renames.
+    EnvoyFilterStops {
+        filter: ObjectRef,
+        workload: WorkloadRef,
+    },
+    /// These workloads get a sidecar at their next restart, though they were not chosen.
+    AlsoInjected {
+        namespace: String,
+        workloads: Vec<WorkloadRef>,
+    },
+    /// Anything else, in words.
+    Note(String),
+}

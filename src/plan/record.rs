@@ -1,0 +1,139 @@
+//! What the journal keeps of a write: enough to go on, or to take it back. One JSON object a line.
+
+use super::path::LeafPath;
+use super::scrape_config::TextEdit;
+use super::{ChangeId, Part};
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "entry")]
+pub enum Entry {
+    #[serde(rename_all = "camelCase")]
+    Started {
+        version: u32,
+        run: String,
+        at: Timestamp,
+        context: String,
+        /// Undo of this run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undoes: Option<String>,
+        prometheus: Option<WorkloadRef>,
+    },
+    /// Written (and synced to disk) before the request is sent.
+    Intent(Box<Intent>),
+    /// Written after the answer; a missing one means: look at the live object.
+    #[serde(rename_all = "camelCase")]
+    Result {
+        run: String,
+        seq: u32,
+        at: Timestamp,
+        written: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uid: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource_version: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    #[serde(rename_all = "camelCase")]
+    Ended {
+        run: String,
+        at: Timestamp,
+        /// `whole`, `partWay` or `undone`.
+        how: String,
+    },
+}
+
+/// What a write is about to change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    pub run: String,
+    /// Counts the writes of a run from 0.
+    pub seq: u32,
+    pub at: Timestamp,
+    pub change: ChangeId,
+    pub part: Part,
+    pub object: ObjectRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<WorkloadRef>,
+    /// The live object's uid before the write; `None`: the write creates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Leaves that change; empty where the write creates or deletes the whole object, or edits text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<LeafChange>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextRecord>,
+    /// The whole object, where the write deletes it; so that it can be brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Value>,
+}
+
+/// One leaf, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeafChange {
+    pub path: LeafPath,
+    /// `None`: absent.
+    pub before: Option<Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
+    /// `None`: removed.
+    pub after: Option<Value>,
+}
+
+/// Edits of text inside a ConfigMap's key: hashes, place and our own text, never the whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TextRecord {
+    pub key: String,
+    pub edits: Vec<TextEdit>,
+    /// SHA-256 of the whole text, in hex.
+    pub before: String,
+    pub after: String,
+    /// Jobs that the edits replaced or took out, by name, so that they can be put back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was: BTreeMap<String, Value>,
+}
+
+impl TextRecord {
+    /// Of a text before and after its edits.
+    pub fn new(key: impl Into<String>, edits: &[TextEdit], before: &str, after: &str) -> Self {
+        let jobs = super::undo::jobs(before).unwrap_or_default();
+        let was = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                TextEdit::ReplaceJob { name, .. } | TextEdit::RemoveJob { name } => {
+                    let job = jobs.iter().find(|job| job["job_name"] == name.as_str())?;
+                    Some((name.clone(), job.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        TextRecord {
+            key: key.into(),
+            edits: edits.to_vec(),
+            before: sha256(before),
+            after: sha256(after),
+            was,
+        }
+    }
+}
+
+/// SHA-256 of a text, in hex.
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}

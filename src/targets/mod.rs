@@ -1,0 +1,177 @@
+//! Expected pods against what each Prometheus replica sees: the state of every target, with its cause.
+
+mod board;
+mod cause;
+mod memory;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+pub use board::{BoardInput, board, may_probe, next_scrape, stale};
+pub use cause::{About, Policy, cause, group};
+pub use memory::Memory;
+
+use crate::answers::MetricsPort;
+use crate::mesh::kinds::WorkloadRef;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A pod that should be scraped over mTLS, from the cluster's point of view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub item: WorkloadRef,
+    pub gateway: bool,
+    pub pod: String,
+    pub uid: String,
+    pub ip: Option<String>,
+    pub phase: String,
+    pub ready: bool,
+    pub sidecar: bool,
+    /// The value of `prometheus.istio.io/secure-port`; `None`: not marked (yet).
+    pub secure_port: Option<String>,
+    pub started: Option<Timestamp>,
+    pub port: MetricsPort,
+}
+
+/// What one Prometheus replica says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replica {
+    pub pod: String,
+    /// Why it could not be asked; the rest is then of `asked_at` or empty.
+    pub error: Option<String>,
+    pub asked_at: Option<Timestamp>,
+    /// What its own clock said when it was asked: its times are compared with no other clock.
+    pub now: Option<Timestamp>,
+    /// Secure jobs in its *running* configuration.
+    pub jobs_loaded: Vec<String>,
+    /// Jobs whose scrape pool exists: a job without one failed to load (certificates unreadable).
+    pub pools: Vec<String>,
+    pub targets: Vec<Target>,
+}
+
+/// One active target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Target {
+    pub job: String,
+    pub url: String,
+    pub namespace: String,
+    pub pod: String,
+    pub health: Health,
+    /// Prometheus's own words; empty when UP.
+    pub last_error: String,
+    /// When the last scrape began.
+    pub last_scrape: Option<Timestamp>,
+    pub took: Duration,
+    pub interval: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    Up,
+    Down,
+    #[default]
+    Unknown,
+}
+
+/// What plaintext to the secure port got, asked through the API server's pod proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Probe {
+    #[default]
+    NotAsked,
+    /// Reset: what "secured" needs.
+    Refused,
+    /// Metrics came in plaintext.
+    Served,
+    /// It could not be told: no permission, no listener, another error; in words.
+    Unknown(String),
+}
+
+/// One line of the status table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub expected: Expected,
+    pub state: State,
+    pub probe: Probe,
+    pub last_scrape: Option<Timestamp>,
+    pub took: Option<Duration>,
+    /// Seconds of the last scrapes, oldest first, at most [`TREND`].
+    pub trend: Vec<f32>,
+    pub next_scrape: Option<Duration>,
+}
+
+pub const TREND: usize = 16;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// UP over mTLS, by a scrape begun after the last change. `double`: also scraped in plaintext, by this job.
+    Up {
+        double: Option<String>,
+    },
+    /// UP, but a policy changed under a live connection: counts when it is still so at that time.
+    Unsettled {
+        until: Timestamp,
+    },
+    Down {
+        error: String,
+        cause: Option<Cause>,
+    },
+    /// Nothing is wrong yet: what it waits for, in words.
+    Waiting {
+        on: String,
+    },
+    /// Scraped, but only in plaintext, by this job.
+    Plaintext {
+        job: String,
+    },
+    /// It can't be a target: why.
+    NotCovered {
+        why: String,
+    },
+}
+
+/// A cause by the table of facts, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub code: &'static str,
+    pub cause: String,
+    pub fix: String,
+}
+
+/// The whole table at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    pub at: Option<Timestamp>,
+    pub rows: Vec<Arc<Row>>,
+    pub replicas: Vec<ReplicaNote>,
+    pub counts: Counts,
+    /// Why the figures are old, since when; `None`: they are fresh.
+    pub stale: Option<(String, Timestamp)>,
+}
+
+/// A Prometheus replica in one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaNote {
+    pub pod: String,
+    pub error: Option<String>,
+    pub job_loaded: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub up: usize,
+    pub down: usize,
+    pub waiting: usize,
+    pub plaintext: usize,
+    pub not_covered: usize,
+    /// UP and plaintext seen refused.
+    pub secured: usize,
+    pub double: usize,
+}
+
+impl Counts {
+    pub fn all(&self) -> usize {
+        self.up + self.down + self.waiting + self.plaintext + self.not_covered
+    }
+}
