@@ -17,4 +17,3 @@ pub mod targets;
 pub mod text;
 pub mod wizard;
 pub mod world;
-pub mod demo;
