@@ -3,3 +3,4 @@
 
 mod transcripts;
 mod demo_api;
+mod review;
