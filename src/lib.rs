@@ -7,4 +7,6 @@ pub mod error;
 pub mod mesh;
 pub mod plan;
 pub mod targets;
+pub mod text;
+pub mod ui;
 pub mod wizard;
