@@ -121,7 +121,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
 
 fn row(paint: &mut Paint, area: Rect, row: &ApplyRow) {
     let (glyph, role) = glyph(paint, &row.state);
-    let kind = if area.width >= 74 { 19 } else { 10 };
+    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 90);
     let rest = area.width.saturating_sub(1 + kind + 2 * 3);
     let name = rest * 45 / 100;
     let path = if row.object.namespace.is_empty() {
@@ -138,7 +138,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow) {
         area,
         &[
             (1, Fit::Left, Words::of(role, glyph.to_string())),
-            (kind, Fit::Left, Words::of(plain, row.object.kind.name())),
+            (kind, Fit::Left, Words::of(plain, kind_name)),
             (name, Fit::Middle, Words::of(plain, path)),
             (rest - name, Fit::Left, said(&row.state)),
         ],

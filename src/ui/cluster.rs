@@ -77,14 +77,13 @@ fn glyph(paint: &Paint, check: &Check) -> (char, Role) {
 }
 
 /// One line of the checklist, with what to do below it.
-fn check_lines(paint: &Paint, line: &CheckLine, room: usize) -> Vec<Words> {
+fn check_lines(paint: &Paint, line: &CheckLine, column: usize, room: usize) -> Vec<Words> {
     let (glyph, role) = glyph(paint, &line.check);
     let found = if line.check == Check::Asking && line.found.is_empty() {
         "asking …"
     } else {
         &line.found
     };
-    let column = 18.min(room / 3);
     let mut lines: Vec<Words> = Words::wrapped(
         match line.check {
             Check::Asking | Check::Skipped => Role::Muted,
@@ -122,11 +121,13 @@ fn check_lines(paint: &Paint, line: &CheckLine, room: usize) -> Vec<Words> {
 
 fn checklist(paint: &mut Paint, state: &State, area: Rect) {
     let room = usize::from(area.width);
+    let labels = state.cluster.checks.iter().map(|line| line.label.len());
+    let column = (labels.max().unwrap_or(0) + 1).max(16).min(room / 2);
     let all: Vec<Vec<Words>> = state
         .cluster
         .checks
         .iter()
-        .map(|line| check_lines(paint, line, room))
+        .map(|line| check_lines(paint, line, column, room))
         .collect();
     let tall: usize = all.iter().map(Vec::len).sum();
     // Where not all fits, what to do is kept for what is not well, and the rest takes one line each.

@@ -13,7 +13,12 @@ use ratatui::layout::Rect;
 pub fn header(paint: &mut Paint, state: &State, area: Rect) {
     let mut right = Words::new();
     if state.start.demo {
-        right = right.and(Role::Waiting, "▲ DEMO: a simulated cluster");
+        let text = if area.width < layout::WIDE {
+            "▲ DEMO"
+        } else {
+            "▲ DEMO: a simulated cluster"
+        };
+        right = right.and(Role::Waiting, text);
     }
     if state.start.read_only {
         let gap = if right.is_empty() { "" } else { "   " };
@@ -90,7 +95,7 @@ fn figure(state: &State, step: Step) -> String {
 }
 
 pub fn rail(paint: &mut Paint, state: &State, places: &Places) {
-    if !places.wide {
+    if !places.tall_rail {
         return step_line(paint, state, places.rail);
     }
     let inside = panel(

@@ -42,7 +42,7 @@ fn target(state: &State, area: Rect, at: Position) -> Option<Target> {
 }
 
 fn rail(state: &State, places: &Places, at: Position) -> Option<Step> {
-    let index = if places.wide {
+    let index = if places.tall_rail {
         at.y.checked_sub(places.rail.y + 1)?
     } else {
         at.x.checked_sub(frame::step_line_marks(state, places.rail))?

@@ -17,11 +17,15 @@ pub const WIDE: u16 = 100;
 /// Smaller than this nothing is drawn but the wish for room.
 pub const LEAST: (u16, u16) = (60, 16);
 const RAIL: u16 = 21;
+/// From here on Review and Status have the rail in its box.
+const ROOMY: u16 = 140;
 
 /// The places of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     pub wide: bool,
+    /// The rail is a box; else one line.
+    pub tall_rail: bool,
     pub header: Rect,
     /// The rail's box, or its one line.
     pub rail: Rect,
@@ -42,6 +46,8 @@ pub fn too_small(area: Rect) -> bool {
 
 pub fn places(state: &State, area: Rect) -> Places {
     let wide = area.width >= WIDE;
+    // List beside diff, and the table of targets, need the rail's room more than the rail does.
+    let roomy = !matches!(state.step, Step::Review | Step::Status) || area.width >= ROOMY;
     let row = |y| Rect::new(area.x, y, area.width, 1);
     let mut places = Places {
         wide,
@@ -55,7 +61,8 @@ pub fn places(state: &State, area: Rect) -> Places {
         area.width,
         area.height.saturating_sub(2),
     );
-    let main = if wide {
+    places.tall_rail = wide && roomy;
+    let main = if places.tall_rail {
         places.rail = Rect {
             width: RAIL,
             ..body
@@ -124,7 +131,7 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
             let rows = state.review.rows.rows.len() as u16 + 4;
             below(main.height - rows.clamp(8, main.height / 3))
         }
-        Step::Review if wide => beside((main.width * 56 / 100).max(40)),
+        Step::Review if wide => beside(main.width * 54 / 100),
         Step::Status if main.height >= 16 => below((main.height / 3).clamp(6, 9)),
         Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
         Step::Options if state.options.each.is_none() => (main, Rect::default()),

@@ -95,6 +95,12 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
         ),
         step => (Role::Plain, step.question().into()),
     };
+    let whole = words::width(&question) <= usize::from(inside.width);
+    let question = match question.find("? ") {
+        // Short of room, the question itself stays whole.
+        Some(end) if !whole => question[..=end].to_owned(),
+        _ => question,
+    };
     paint.text(inside.x, inside.y, inside.width, role, &question);
     filter(paint, state, inside);
     match state.step {

@@ -23,7 +23,7 @@ fn injection(of: &NamespaceInjection) -> String {
 }
 
 fn columns(width: u16) -> [u16; 6] {
-    let (inject, pods, secured, mode) = (9, 11, 9, 10);
+    let (inject, pods, secured, mode) = (12, 11, 8, 10);
     let rest = inject + pods + secured + mode + 2 * 5 + 1;
     // Narrow, the mode is left to the detail.
     if width < rest + 12 {

@@ -172,7 +172,7 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         .rows
         .current()
         .and_then(|row| row.choices.get(state.options.column));
-    if let Some(cell) = cell {
+    if let Some(cell) = cell.filter(|_| state.options.each.is_none()) {
         if let Some(why) = &cell.blocked {
             lines.extend(item(
                 '✕',
@@ -189,6 +189,7 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         }
         if !lines.is_empty() {
             lines.insert(0, Words::strong("This choice"));
+            lines.push(Words::new());
         }
     }
     match &state.options.planned {

@@ -19,14 +19,14 @@ pub struct Traffic<'a> {
 }
 
 /// The least width that the picture needs.
-pub const WIDTH: u16 = 74;
+pub const WIDTH: u16 = 75;
 pub const HEIGHT: u16 = 8;
 
-/// Eight lines, at least [`WIDTH`] columns wide.
+/// Eight lines, at most [`WIDTH`] columns wide.
 pub fn picture(of: &Traffic) -> Vec<Words> {
-    const LEFT: usize = 12;
-    const WIRE: usize = 27;
-    const RIGHT: usize = 31;
+    const LEFT: usize = 16;
+    const WIRE: usize = 25;
+    const RIGHT: usize = 27;
     let name = super::words::middle(of.prometheus, LEFT - 2).into_owned();
     let pod = match of.workload {
         Some(workload) => format!("a pod of {}", super::words::middle(workload, RIGHT - 9)),
@@ -36,61 +36,51 @@ pub fn picture(of: &Traffic) -> Vec<Words> {
         MetricsPort::Merged => (":15020", "Envoy, agent, app"),
         MetricsPort::Envoy => (":15090", "Envoy only"),
     };
-    let inside = format!(" :15091 Envoy ──▶ {port}");
-    let pad = |text: &str, to: usize| format!("{text:<to$}");
-    let blank = " ".repeat(LEFT + 2);
-    let left = |text: &str| Words::of(Role::Muted, text.to_owned());
-    let mut lines = vec![
-        Words::strong(pad(" Prometheus", LEFT + 2))
-            .and(Role::Plain, " ".repeat(WIRE + 1))
+    let gap = " ".repeat(WIRE + 1);
+    let under = " ".repeat(LEFT + WIRE + 3);
+    let (wire, end, role) = if of.jobs_stopped {
+        ("╌ ╌ ╌ ╌ ╌ ✕", "✓ old jobs leave the pod out", Role::Good)
+    } else {
+        (
+            "╌ ╌ ╌ ╌ ╌ ▶",
+            "▲ old jobs go on: scraped twice",
+            Role::Waiting,
+        )
+    };
+    vec![
+        Words::strong(format!("{:<1$}", " Prometheus in", LEFT + 2))
+            .and(Role::Plain, &gap)
             .and(Role::Strong, pod),
-        left(&format!("┌{}┐", "─".repeat(LEFT)))
+        Words::muted(format!("┌{}┐", "─".repeat(LEFT)))
             .and(
                 Role::Good,
                 format!("{:^WIRE$} ", "mTLS, its own certificate"),
             )
             .and(Role::Muted, format!("┌{}┐", "─".repeat(RIGHT))),
-        left("│")
+        Words::muted("│")
             .and(Role::Plain, format!("{name:^LEFT$}"))
             .and(Role::Muted, "│")
-            .and(Role::Good, format!(" {}▶", "─".repeat(WIRE - 2)))
-            .and(Role::Plain, " ")
+            .and(Role::Good, format!(" {}▶ ", "─".repeat(WIRE - 2)))
             .and(Role::Muted, "│")
-            .and(Role::Plain, pad(&inside, RIGHT))
+            .and(
+                Role::Plain,
+                format!("{:<RIGHT$}", format!(" :15091 Envoy ──▶ {port}")),
+            )
             .and(Role::Muted, "│"),
-        left(&format!("└{}┘", "─".repeat(LEFT)))
-            .and(Role::Plain, " ".repeat(WIRE + 1))
+        Words::muted(format!("└{}┘", "─".repeat(LEFT)))
+            .and(Role::Plain, &gap)
             .and(Role::Muted, "│")
-            .and(Role::Plain, pad(&format!("{:18}{what}", ""), RIGHT))
+            .and(Role::Plain, format!("{what:>0$} ", RIGHT - 1))
             .and(Role::Muted, "│"),
-        Words::plain(&blank)
-            .and(Role::Plain, " ".repeat(WIRE + 1))
+        Words::plain(&under[..LEFT + 2])
+            .and(Role::Plain, &gap)
             .and(Role::Muted, format!("└{}┘", "─".repeat(RIGHT))),
-    ];
-    let (wire, end) = if of.jobs_stopped {
-        ("╌ ╌ ╌ ╌ ╌ ╌ ╌ ✕", "● old jobs leave the pod out")
-    } else {
-        ("╌ ╌ ╌ ╌ ╌ ╌ ╌ ▶", "▲ old jobs go on: scraped twice")
-    };
-    let role = if of.jobs_stopped {
-        Role::Good
-    } else {
-        Role::Waiting
-    };
-    lines.push(
-        Words::plain(&blank)
-            .and(Role::Muted, format!(" {:<12}{wire:<15}", "plaintext"))
-            .and(Role::Plain, " ")
+        Words::plain(&under[..LEFT + 2])
+            .and(Role::Muted, format!(" {:<12}{wire:<12} ", "plaintext"))
             .and(role, end),
-    );
-    lines.push(
-        Words::plain(" ".repeat(LEFT + WIRE + 3)).and(Role::Good, "✕ :15091 refuses plaintext"),
-    );
-    lines.push(Words::plain(" ".repeat(LEFT + WIRE + 3)).and(
-        Role::Waiting,
-        format!("▲ {port} itself still answers anyone"),
-    ));
-    lines
+        Words::plain(&under).and(Role::Good, "✓ :15091 refuses plaintext"),
+        Words::plain(&under).and(Role::Waiting, format!("▲ {port} still answers anyone")),
+    ]
 }
 
 /// How long the mark lasts, in one line below the picture.
@@ -130,7 +120,16 @@ mod tests {
 
     #[test]
     fn the_picture_follows_the_choices() {
-        insta::assert_snapshot!(text(&TRAFFIC), @"");
+        insta::assert_snapshot!(text(&TRAFFIC), @r"
+         Prometheus in                              a pod of httpbin
+        ┌────────────────┐mTLS, its own certificate ┌───────────────────────────┐
+        │   monitoring   │ ───────────────────────▶ │ :15091 Envoy ──▶ :15020   │
+        └────────────────┘                          │         Envoy, agent, app │
+                                                    └───────────────────────────┘
+                           plaintext   ╌ ╌ ╌ ╌ ╌ ✕  ✓ old jobs leave the pod out
+                                                    ✓ :15091 refuses plaintext
+                                                    ▲ :15020 still answers anyone
+        ");
         let other = text(&Traffic {
             port: MetricsPort::Envoy,
             jobs_stopped: false,

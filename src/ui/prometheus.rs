@@ -58,7 +58,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                     Words::of(role, text)
                 }
             };
-            let last = 26.min(area.width / 2);
+            let last = 24.min(area.width / 2);
             let kind = if wide { 15 } else { 0 };
             let gaps = if wide { 6 } else { 4 };
             let name = area.width.saturating_sub(1 + last + kind + gaps);
@@ -75,7 +75,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         },
     );
     if state.prometheus.rows.is_empty() && !state.cluster.filling {
-        nothing(paint, state, places.list);
+        nothing(paint, places.list);
     } else {
         rows::filling(
             paint,
@@ -87,7 +87,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     }
 }
 
-fn nothing(paint: &mut Paint, state: &State, area: Rect) {
+fn nothing(paint: &mut Paint, area: Rect) {
     let room = usize::from(area.width);
     let mut lines = vec![Words::of(
         Role::Waiting,
@@ -96,25 +96,12 @@ fn nothing(paint: &mut Paint, state: &State, area: Rect) {
     lines.push(Words::new());
     lines.extend(Words::wrapped(
         Role::Plain,
-        "Install one; Istio's sample is enough to begin with:",
+        "Install one. Istio's sample is enough to begin with; from the folder of Istio's release:",
         room,
     ));
-    let version = state
-        .mesh
-        .istio
-        .control_planes
-        .first()
-        .and_then(|plane| {
-            let mut parts = plane.version.split('.');
-            Some(format!("release-{}.{}", parts.next()?, parts.next()?))
-        })
-        .unwrap_or_else(|| "master".into());
-    lines.extend(Words::wrapped(
+    lines.push(Words::of(
         Role::Accent,
-        &format!(
-            "  kubectl apply -f https://raw.githubusercontent.com/istio/istio/{version}/samples/addons/prometheus.yaml"
-        ),
-        room,
+        "  kubectl apply -f samples/addons/prometheus.yaml",
     ));
     lines.push(Words::new());
     lines.push(
@@ -126,8 +113,13 @@ fn nothing(paint: &mut Paint, state: &State, area: Rect) {
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Prometheus(of)) = state.prometheus.current() else {
-        let title = Words::strong("Prometheus");
-        panel(paint, area, &title, &Words::new(), false);
+        let title = Words::strong("Which can be chosen");
+        let inside = panel(paint, area, &title, &Words::new(), false);
+        let text = "A Deployment or StatefulSet that nobody else sets back (no Helm, no operator, no \
+                    GitOps), whose --config.file comes from a ConfigMap. Others are listed too, with \
+                    the reason.";
+        let lines = Words::wrapped(Role::Plain, text, usize::from(inside.width));
+        paint.lines(inside, &lines);
         return;
     };
     let title = Words::strong(&of.id.name);
@@ -168,7 +160,10 @@ fn detail(of: &Prometheus, room: usize) -> Vec<Words> {
     lines.extend(fact("owner", Role::Plain, &owner, room));
     let config = match &of.config {
         Some(config) => match &config.text {
-            Ok(_) => format!("{}, key {}", config.config_map, config.key),
+            Ok(_) => format!(
+                "{}/{}, key {}",
+                config.config_map.namespace, config.config_map.name, config.key
+            ),
             Err(why) => format!("{}: {why}", config.config_map),
         },
         None => "not found".to_owned(),

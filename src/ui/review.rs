@@ -8,9 +8,12 @@ use super::words::{count, many};
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
 
-/// `11 changes · 3 objects new, 4 patched · 6 pods restart`
+/// `11 changes · ✕ 1 to settle · 3 new, 4 patched · 6 pods restart`
 pub fn heading(of: &ReviewCounts) -> String {
     let mut parts = vec![many(of.changes, "change")];
+    if of.stopped > 0 {
+        parts.push(format!("✕ {} to settle", count(of.stopped)));
+    }
     let mut kinds = Vec::new();
     for (number, word) in [
         (of.new, "new"),
@@ -31,9 +34,6 @@ pub fn heading(of: &ReviewCounts) -> String {
             "restart"
         };
         parts.push(format!("{} {verb}", many(of.restarts, "pod")));
-    }
-    if of.stopped > 0 {
-        parts.push(format!("✕ {} to settle", count(of.stopped)));
     }
     if of.asking > 0 {
         parts.push(format!("asking about {}", count(of.asking)));
@@ -135,7 +135,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
         None => figures(row),
     };
     let last = (figures.width() as u16).min(area.width / 2).max(9);
-    let kind = if area.width >= 70 { 19 } else { 10 };
+    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 74);
     let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
     let path = if row.object.namespace.is_empty() {
         row.object.name.clone()
@@ -146,7 +146,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
         area,
         &[
             (1, Fit::Left, Words::of(role, glyph.to_string())),
-            (kind, Fit::Left, Words::of(plain, row.object.kind.name())),
+            (kind, Fit::Left, Words::of(plain, kind_name)),
             (name, Fit::Middle, Words::of(plain, path)),
             (last, Fit::Right, figures),
         ],

@@ -4,6 +4,7 @@ use super::layout::Places;
 use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::words::{self, count};
+use crate::mesh::kinds::Kind;
 use crate::mesh::{MtlsMode, Progress, SidecarState, Workload};
 use crate::wizard::state::State;
 
@@ -14,6 +15,23 @@ pub fn mark(chosen: bool, blocked: bool) -> Words {
         (false, true) => Words::muted("–"),
         (false, false) => Words::plain("○"),
     }
+}
+
+/// A kind's name and the width of its column; short of room the long names are shortened.
+pub fn kind(of: Kind, roomy: bool) -> (u16, &'static str) {
+    if roomy {
+        return (19, of.name());
+    }
+    let short = match of {
+        Kind::PeerAuthentication => "PeerAuth",
+        Kind::AuthorizationPolicy => "AuthPolicy",
+        Kind::VirtualService => "VirtualSvc",
+        Kind::ServiceEntry => "SvcEntry",
+        Kind::ServiceAccount => "SvcAccount",
+        Kind::NetworkPolicy => "NetPolicy",
+        other => other.name(),
+    };
+    (11, short)
 }
 
 pub fn name(name: &str, blocked: bool) -> Words {

@@ -66,6 +66,7 @@ pub fn question(state: &State) -> (Role, String) {
     let counts = &board.counts;
     let mut parts = Vec::new();
     for (number, word) in [
+        (counts.secured, "secured"),
         (counts.down, "DOWN"),
         (counts.waiting, "waiting"),
         (counts.plaintext, "plaintext only"),
@@ -75,12 +76,6 @@ pub fn question(state: &State) -> (Role, String) {
         if number > 0 {
             parts.push(format!("{} {word}", count(number)));
         }
-    }
-    if counts.secured > 0 {
-        parts.push(format!(
-            "{} seen to refuse plaintext",
-            count(counts.secured)
-        ));
     }
     let all_well = counts.all() > 0 && counts.up == counts.all();
     match (all_well, parts.is_empty()) {
@@ -137,7 +132,7 @@ fn columns(width: u16) -> [u16; 7] {
     };
     let gaps = if trend > 0 { 12 } else { 10 };
     let rest = width.saturating_sub(namespace + last + took + trend + gaps);
-    let state = (rest * 40 / 100).max(21);
+    let state = 22;
     let names = rest.saturating_sub(state);
     if width < 90 {
         // The pod says the workload's name too.

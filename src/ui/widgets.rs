@@ -125,7 +125,13 @@ pub fn sparkline(of: &[f32], room: usize) -> String {
 pub fn fact(label: &str, role: Role, value: &str, room: usize) -> Vec<Words> {
     let column = 11;
     let head = format!("{label:<column$}");
-    if words::width(&head) > column || room < 2 * column {
+    // A name that would be broken in the narrow column gets the next line to itself.
+    let longest = value
+        .split_whitespace()
+        .map(words::width)
+        .max()
+        .unwrap_or(0);
+    if words::width(&head) > column || room < 2 * column || longest > room - column {
         let mut lines = vec![Words::muted(label)];
         lines.extend(
             Words::wrapped(role, value, room.saturating_sub(2))

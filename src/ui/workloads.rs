@@ -164,7 +164,11 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 
 /// What a workload is today, what it will be, what that costs.
 pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
-    let mut lines = Words::wrapped(Role::Strong, &of.id.name, room);
+    let mut lines = Vec::new();
+    if super::words::width(&of.id.name) + 2 > room {
+        // The title is cut: the whole name stands here.
+        lines.extend(Words::wrapped(Role::Strong, &of.id.name, room));
+    }
     lines.extend(Words::wrapped(
         Role::Plain,
         &format!(

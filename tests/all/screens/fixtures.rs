@@ -302,9 +302,16 @@ pub fn state(step: Step) -> State {
     state.gateways = list(mesh.gateways.iter().cloned().map(Row::Gateway).collect(), 1);
     state.mesh = mesh;
     options(&mut state);
-    review(&mut state);
-    apply(&mut state);
-    status(&mut state);
+    if step >= Step::Review {
+        review(&mut state);
+    }
+    if step >= Step::Apply {
+        apply(&mut state);
+    }
+    if step == Step::Status {
+        ended(&mut state);
+        status(&mut state);
+    }
     state
 }
 
@@ -600,7 +607,10 @@ fn apply(state: &mut State) {
 }
 
 pub fn failed(state: &mut State) {
-    let id = state.apply.rows.rows[4].id.clone();
+    let Some(row) = state.apply.rows.rows.get(4) else {
+        return;
+    };
+    let id = row.id.clone();
     let error = Error::new("Sidecar shop/meshscrape-httpbin was refused")
         .cause("admission webhook \"validation.istio.io\" denied the request: port 15091 is used twice")
         .hint("leave it out, or remove the other listener and retry");

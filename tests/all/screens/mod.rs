@@ -99,7 +99,10 @@ fn other_faces_of_the_steps() {
     );
     both!(
         "2_none",
-        with(Step::Prometheus, |state| state.prometheus = List::default())
+        with(Step::Prometheus, |state| {
+            state.prometheus = List::default();
+            state.answers.prometheus = None;
+        })
     );
     both!("4_filling", with(Step::Workloads, fixtures::filling));
     both!(
@@ -219,7 +222,7 @@ fn the_row_under_the_cursor_is_marked_without_colour() {
                 modifier.contains(Modifier::REVERSED | Modifier::BOLD)
             })
         };
-        let invoice = row_of(&buffer, "invoice ");
+        let invoice = row_of(&buffer, "1 of 2") + 1;
         assert!(reversed(invoice));
         assert!(!reversed(invoice + 1));
     }
@@ -292,7 +295,6 @@ fn names_from_the_cluster_cannot_steer_the_terminal() {
         state.workloads.cursor = 0;
         state.cluster.context = Some(hostile.into());
         fixtures::note(state, Tone::Bad, hostile);
-        state.review.rows.rows = Arc::from(Vec::new());
     });
     let mut seen = 0;
     let mut check = |buffer: Buffer| {
@@ -309,7 +311,7 @@ fn names_from_the_cluster_cannot_steer_the_terminal() {
         seen += text(&buffer).matches("\\u{1b}").count();
     };
     check(buffer(&mut state, 120, 40));
-    state.step = Step::Status;
+    state = with(Step::Status, |_| ());
     let target = fixtures::target(
         hostile,
         hostile,
@@ -322,7 +324,7 @@ fn names_from_the_cluster_cannot_steer_the_terminal() {
     state.status.rows.rows = Arc::from(vec![Arc::new(target)]);
     state.status.rows.cursor = 0;
     check(buffer(&mut state, 120, 40));
-    state.step = Step::Apply;
+    state = with(Step::Apply, |_| ());
     state.apply.log.push_back(hostile.into());
     check(buffer(&mut state, 80, 24));
     let mut state = with(Step::Review, |state| {
@@ -451,7 +453,7 @@ fn the_mouse_hits_what_is_drawn() {
         assert_eq!(hit(&mut status, size, "invoice-7c"), Some(Target::Row(4)));
         let mut asked = with(Step::Review, fixtures::confirm);
         assert_eq!(hit(&mut asked, size, "Apply  "), Some(Target::Button(1)));
-        assert_eq!(hit(&mut asked, size, "help"), None);
+        assert_eq!(hit(&mut asked, size, "Deploy"), None);
     }
     let mut wide = state(Step::Workloads);
     assert_eq!(
