@@ -17,5 +17,7 @@ pub mod runtime;
 pub mod targets;
 pub mod term;
 pub mod text;
+pub mod text;
+pub mod ui;
 pub mod wizard;
 pub mod world;

@@ -6,3 +6,4 @@ mod demo_api;
 mod review;
 mod apply;
 mod apply_world;
+mod screens;
