@@ -279,8 +279,12 @@ impl Cluster {
         if let Some(version) = resource_version {
             preconditions["resourceVersion"] = json!(version);
         }
-        let body =
+        let mut body =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
+        if write.dry_run {
+            // Beside a body the query's dryRun counts for nothing: the object would go.
+            body["dryRun"] = json!(["All"]);
+        }
         let path = format!("{}?{}", object.path(), write.query(false));
         let body = serde_json::to_vec(&body).unwrap_or_default();
         self.answer(Method::DELETE, &path, Some("application/json"), body)
@@ -323,11 +327,45 @@ impl Cluster {
         path: &str,
     ) -> Result<Proxied, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{scheme}:{pod}:{port}/proxy{path}");
-        let (parts, body) = self.send(Method::GET, &path, None, Vec::new()).await?;
+        self.proxied(Method::GET, &path).await
+    }
+
+    /// POST without a body, else as [`Cluster::pod_proxy`]. Needs `create` on `pods/proxy`.
+    pub async fn pod_proxy_post(
+        &self,
+        namespace: &str,
+        pod: &str,
+        scheme: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<Proxied, ApiError> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{scheme}:{pod}:{port}/proxy{path}");
+        self.proxied(Method::POST, &path).await
+    }
+
+    /// GET through the API server's proxy to a Service: any of its ready pods answers. `port` is the Service's own.
+    pub async fn service_proxy(
+        &self,
+        namespace: &str,
+        service: &str,
+        scheme: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<Proxied, ApiError> {
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/services/{scheme}:{service}:{port}/proxy{path}"
+        );
+        self.proxied(Method::GET, &path).await
+    }
+
+    async fn proxied(&self, method: Method, path: &str) -> Result<Proxied, ApiError> {
+        let (parts, body) = self.send(method.clone(), path, None, Vec::new()).await?;
         let status = parts.status.as_u16();
-        let refused = ApiError::status(&Method::GET, &path, &parts, &body);
-        if matches!(status, 401 | 403) && refused.is_from_api_server() {
-            return Err(refused);
+        if matches!(status, 401 | 403) {
+            let refused = ApiError::status(&method, path, &parts, &body);
+            if refused.is_from_api_server() {
+                return Err(refused);
+            }
         }
         Ok(Proxied { status, body })
     }

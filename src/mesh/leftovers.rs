@@ -152,13 +152,14 @@ pub(super) fn leftovers(
     prometheis: &[Arc<Prometheus>],
 ) -> Vec<Leftover> {
     let mut found = Vec::new();
-    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, fault: Option<String>| {
+    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
         if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
             found.push(Leftover {
                 object: ObjectRef::new(of, &meta.namespace, &meta.name),
                 kind,
                 fault,
                 uid: meta.uid.clone(),
+                spec: spec.clone(),
             });
         }
     };
@@ -173,6 +174,7 @@ pub(super) fn leftovers(
             LeftoverKind::NamespaceSidecar,
             Kind::Sidecar,
             &item.metadata,
+            &item.spec,
             fault,
         );
     }
@@ -181,6 +183,7 @@ pub(super) fn leftovers(
             LeftoverKind::GatewayServer,
             Kind::Gateway,
             &item.metadata,
+            &item.spec,
             gateway_fault(&item.spec),
         );
     }
@@ -190,6 +193,7 @@ pub(super) fn leftovers(
             LeftoverKind::AdminServiceEntry,
             Kind::ServiceEntry,
             &item.metadata,
+            &item.spec,
             fault,
         );
     }
@@ -199,6 +203,7 @@ pub(super) fn leftovers(
             LeftoverKind::MetricsRoute,
             Kind::VirtualService,
             &item.metadata,
+            &item.spec,
             fault,
         );
     }
@@ -210,6 +215,7 @@ pub(super) fn leftovers(
                 kind: LeftoverKind::Annotations,
                 fault,
                 uid: workload.uid.clone(),
+                spec: Value::Null,
             });
         }
     }
@@ -234,6 +240,7 @@ pub(super) fn leftovers(
                         kind: LeftoverKind::ScrapeJob,
                         fault,
                         uid: uid.clone().unwrap_or_default(),
+                        spec: Value::Null,
                     }),
             );
         }
@@ -243,6 +250,7 @@ pub(super) fn leftovers(
                 kind: LeftoverKind::PrometheusPod,
                 fault: prometheus.faults.join(" "),
                 uid: String::new(),
+                spec: Value::Null,
             });
         }
     }

@@ -410,6 +410,8 @@ pub struct Leftover {
     /// What is wrong with it, in one sentence.
     pub fault: String,
     pub uid: String,
+    /// The object's spec as it stands; null for kinds that are not repaired by their spec.
+    pub spec: serde_json::Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
