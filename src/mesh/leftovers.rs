@@ -4,15 +4,16 @@ use super::assemble::Index;
 use super::kinds::{Kind, ObjectRef};
 use super::labels::{is_ours, labels_at};
 use super::objects::Meta;
+use super::obstacles::native_port;
 use super::scraped::{self, Job};
-use super::workload::{SECURE, native_port, secure};
+use super::workload::{SECURE, secure};
 use super::{Gateway, Inventory, Leftover, LeftoverKind, Prometheus, Workload};
 use serde_json::Value;
 use std::sync::Arc;
 
 const PATH: &str = "/stats/prometheus";
 
-fn list<'v>(value: &'v Value) -> &'v [Value] {
+fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
