@@ -1,7 +1,9 @@
 //! Async work over the cluster: discover, review, apply, watch, undo. Reports events; knows no screen.
 
 pub mod apply;
+mod compare;
 pub mod event;
+mod outcome;
 pub mod review;
 pub mod rollout;
 pub mod session;

@@ -1,2 +1,3 @@
 mod apply;
 mod apply_world;
+mod demo_api;
