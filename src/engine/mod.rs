@@ -1,5 +1,6 @@
 //! Async work over the cluster: discover, review, apply, watch, undo. Reports events; knows no screen.
 
+pub mod discover;
 pub mod apply;
 mod compare;
 pub mod event;

@@ -2,6 +2,8 @@
 
 mod pods;
 mod probe;
+#[cfg(test)]
+mod tests;
 
 use super::session::Session;
 use crate::answers::MetricsPort;
@@ -65,7 +67,8 @@ impl Watch {
     }
 
     /// This item (or every one) was changed just now: scrapes begun before count no more.
-    /// `policy` when a policy changed, under whatever connections live.
+    /// `policy` when a policy changed, under whatever connections live. A [`look`](Watch::look) before the first
+    /// change tells which there are; without it every target found UP right after is held back for a minute.
     pub fn touched(&mut self, item: Option<&WorkloadRef>, policy: bool) {
         let now = self.session.clock.now();
         let items = self.items.iter().map(|watched| &watched.item);
@@ -76,7 +79,8 @@ impl Watch {
         }
     }
 
-    /// One look. Where the cluster or Prometheus cannot be asked, the last board with [`Board::stale`] set.
+    /// One look. Where the cluster or Prometheus cannot be asked, the last board with [`Board::stale`] set:
+    /// nothing may be concluded from its figures.
     pub async fn look(&mut self) -> Arc<Board> {
         let board = match self.see().await {
             Ok(seen) => self.join(&seen).await,
@@ -194,8 +198,9 @@ impl Watch {
         let running = self.prom.config(pod).await?;
         let pools = self.prom.pools(pod).await?;
         let jobs_loaded = running.secure();
-        let now = self.prom.time(pod).await;
+        // Ours first: see `Memory`.
         let asked_at = Some(self.session.clock.now());
+        let now = self.prom.time(pod).await;
         let jobs = [jobs_loaded.clone(), running.old()].concat();
         let targets = if jobs.is_empty() {
             Vec::new()

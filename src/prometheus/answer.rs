@@ -127,11 +127,15 @@ pub(super) fn accept(status: u16, body: Bytes) -> Result<Bytes, Fault> {
             "wait; it answers when it is ready",
         )
         .because(text(&body, 200)),
-        _ => match data::<serde::de::IgnoredAny>(&body) {
-            Err(fault) if fault.cause.is_some() => fault,
-            _ => Fault::new(format!("answered {status}"), "its log says more"),
-        },
+        _ => Fault::new(format!("answered {status}"), "its log says more")
+            .because(said(&body).unwrap_or_else(|| text(&body, 200))),
     })
+}
+
+/// Prometheus's own words for an error.
+fn said(body: &[u8]) -> Option<String> {
+    let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_slice(body).ok()?;
+    envelope.error.map(Cow::into_owned)
 }
 
 fn unreached(message: String) -> Fault {

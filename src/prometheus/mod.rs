@@ -7,6 +7,9 @@ mod config;
 mod targets;
 mod way;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{Job, Running};
 pub use targets::Wanted;
 pub use way::owned_by;
@@ -34,8 +37,10 @@ pub struct Prom {
 
 struct At {
     id: WorkloadRef,
-    /// Labels of its pod template: the selector where the workload itself cannot be read.
+    /// Labels of its pod template, as a Service selects by them.
     labels: Labels,
+    /// Those that no patch of ours changes: the selector where the workload itself cannot be read.
+    lasting: Labels,
     port: u16,
     prefix: String,
     https: AtomicBool,
@@ -54,6 +59,7 @@ impl Prom {
             at: Arc::new(At {
                 id: at.id.clone(),
                 labels: at.template.metadata.labels.clone(),
+                lasting: lasting(&at.template.metadata.labels),
                 port: at.http_port,
                 prefix: if prefix.is_empty() {
                     String::new()
@@ -218,4 +224,10 @@ impl Prom {
     fn denied(&self, pod: &str, error: &ApiError) -> Error {
         answer::denied(&self.place(pod), error)
     }
+}
+
+fn lasting(labels: &Labels) -> Labels {
+    let mut labels = labels.clone();
+    labels.retain(|key, _| !key.contains("istio.io/"));
+    labels
 }

@@ -77,7 +77,7 @@ impl Prom {
         };
         match self.at.selector.get_or_try_init(read).await {
             Ok(labels) if !labels.is_empty() => labels,
-            _ => &self.at.labels,
+            _ => &self.at.lasting,
         }
     }
 

@@ -32,16 +32,9 @@ pub fn board(input: &BoardInput) -> Board {
         .map(|one| Arc::new(index.row(one)))
         .collect();
     rows.sort_by(|a, b| {
-        let key = |row: &Row| {
-            let (ns, name, kind) = row.expected.item.sort_key();
-            (
-                ns.to_owned(),
-                name.to_owned(),
-                kind,
-                row.expected.pod.clone(),
-            )
-        };
-        key(a).cmp(&key(b))
+        let (a, b) = (&a.expected, &b.expected);
+        let items = a.item.sort_key().cmp(&b.item.sort_key());
+        items.then_with(|| a.pod.cmp(&b.pod))
     });
     Board {
         at: Some(input.now),

@@ -22,6 +22,8 @@ pub struct Memory {
     pods: HashMap<String, Timestamp>,
     /// Since when a replica has had a job without its pool.
     failing: HashMap<(String, String), Timestamp>,
+    /// Pods that were UP at the last look; `None`: there has been none.
+    up: Option<HashMap<WorkloadRef, HashSet<String>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,14 +33,16 @@ struct Touch {
     policy: Option<Timestamp>,
     /// Pods of the item that were UP when the policy changed.
     live: HashSet<String>,
+    /// No look came before the change: what is UP at the first one after it may have been so before.
+    unknown: bool,
     /// What each replica showed at its first look after the change.
     bases: HashMap<String, Base>,
 }
 
 #[derive(Clone, Debug)]
 struct Base {
-    /// The replica's own clock.
-    now: Option<Timestamp>,
+    /// The change by the replica's own clock, or a moment later.
+    since: Option<Timestamp>,
     /// Taken anew once the policy has settled.
     settled: bool,
     seen: HashMap<(String, String), Seen>,
@@ -70,7 +74,8 @@ pub(super) enum Freshness {
 }
 
 impl Memory {
-    /// The item was changed at `now`; `policy` when a policy changed under a live connection.
+    /// The item was changed at `now`; `policy` when a policy changed, under whatever connections live.
+    /// Without a look before it, every target that the next one finds UP counts as such a connection.
     pub fn touched(&mut self, item: &WorkloadRef, policy: bool, now: Timestamp) {
         let earlier = self.touches.remove(item);
         let (mut since, mut live) = earlier
@@ -79,13 +84,14 @@ impl Memory {
             .map_or((None, HashSet::new()), |(at, live)| (Some(at), live));
         if policy {
             since = Some(now);
-        } else if since.is_none() {
-            live.clear();
+            let up = self.up.as_ref().and_then(|up| up.get(item));
+            live.extend(up.into_iter().flatten().cloned());
         }
         let touch = Touch {
             at: now,
             policy: since,
             live,
+            unknown: self.up.is_none(),
             bases: HashMap::new(),
         };
         self.touches.insert(item.clone(), touch);
@@ -104,11 +110,17 @@ impl Memory {
             items.insert((&one.item.namespace, &one.pod), &one.item);
             self.pods.entry(one.uid.clone()).or_insert(now);
         }
+        let mut up: HashMap<WorkloadRef, HashSet<String>> = HashMap::new();
         for replica in &asked {
             let mut of: HashMap<&WorkloadRef, Vec<&Target>> = HashMap::new();
-            for target in &replica.targets {
-                if let Some(item) = items.get(&(&*target.namespace, &*target.pod)) {
-                    of.entry(item).or_default().push(target);
+            for target in replica.targets.iter().filter(|t| replica.is_secure(t)) {
+                let Some(item) = items.get(&(&*target.namespace, &*target.pod)) else {
+                    continue;
+                };
+                of.entry(item).or_default().push(target);
+                if target.health == Health::Up {
+                    let pods = up.entry((*item).clone()).or_default();
+                    pods.insert(target.pod.clone());
                 }
             }
             for (item, touch) in &mut self.touches {
@@ -118,6 +130,9 @@ impl Memory {
                     of.get(item).map(Vec::as_slice).unwrap_or_default(),
                 );
             }
+        }
+        if !asked.is_empty() {
+            self.up = Some(up);
         }
         self.observe_pools(now, &asked);
         self.observe_trends(&asked);
@@ -221,14 +236,15 @@ impl Touch {
     fn observe(&mut self, now: Timestamp, replica: &Replica, targets: &[&Target]) {
         let over = self.until().is_none_or(|until| now >= until);
         let first = !self.bases.contains_key(&replica.pod);
-        if first && !over {
+        if first && !over && self.unknown {
             let up = targets.iter().filter(|t| t.health == Health::Up);
             self.live.extend(up.map(|t| t.pod.clone()));
         }
         match self.bases.get_mut(&replica.pod) {
             Some(base) if base.settled || !over => base.observe(targets),
             _ => {
-                let base = Base::new(replica, targets, over);
+                let since = self.until().filter(|_| over).unwrap_or(self.at);
+                let base = Base::new(replica, targets, over, since);
                 self.bases.insert(replica.pod.clone(), base);
             }
         }
@@ -236,7 +252,9 @@ impl Touch {
 }
 
 impl Base {
-    fn new(replica: &Replica, targets: &[&Target], settled: bool) -> Self {
+    /// `since` by this machine's clock. Both clocks were read at one moment, ours first: carried over to the
+    /// replica's, the change comes out no earlier than it was.
+    fn new(replica: &Replica, targets: &[&Target], settled: bool, since: Timestamp) -> Self {
         let seen = targets.iter().map(|target| {
             let seen = Seen {
                 last: target.last_scrape,
@@ -244,8 +262,12 @@ impl Base {
             };
             (key(target), seen)
         });
+        let theirs = replica.now.zip(replica.asked_at).and_then(|(now, asked)| {
+            let gone = asked.duration_since(since).max(SignedDuration::ZERO);
+            now.checked_sub(gone).ok()
+        });
         Base {
-            now: replica.now,
+            since: theirs,
             settled,
             seen: seen.collect(),
         }
@@ -262,15 +284,15 @@ impl Base {
         }
     }
 
-    /// Begun after the base was taken. Where Prometheus does not tell its time, the second new scrape is the first
-    /// that surely did: the one before it may have been under way.
+    /// Begun after the change. Where Prometheus does not tell its time: a target that came later, or the second new
+    /// scrape, since the first may have been under way.
     fn fresh(&self, target: &Target) -> bool {
-        let Some(seen) = self.seen.get(&key(target)) else {
-            return true;
-        };
-        match (self.now, target.last_scrape) {
-            (Some(base), Some(last)) => last > base,
-            _ => seen.newer >= 2,
+        match (self.since, target.last_scrape) {
+            (Some(since), Some(last)) => last > since,
+            _ => self
+                .seen
+                .get(&key(target))
+                .is_none_or(|seen| seen.newer >= 2),
         }
     }
 }

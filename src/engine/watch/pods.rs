@@ -25,39 +25,41 @@ pub(super) async fn expected(cluster: &Cluster, items: &[Watched]) -> Result<Vec
         let namespace = watched.item.namespace.as_str();
         by_namespace.entry(namespace).or_default().push(watched);
     }
-    let questions = by_namespace.into_iter().flat_map(|(namespace, items)| {
+    let mut questions = Vec::new();
+    for (namespace, items) in by_namespace {
         if items.len() > BY_SELECTOR {
-            vec![(namespace, items, None)]
-        } else {
-            let one = |item: &'_ _| {
-                let item: &Watched = item;
-                select(&item.selector)
-            };
-            let each = items.into_iter().map(|item| {
-                let selector = one(item);
-                (namespace, vec![item], Some(selector))
-            });
-            each.collect()
+            questions.push(of_namespace(cluster, namespace, items, None));
+            continue;
         }
-    });
-    let questions: Vec<_> = questions.collect();
+        for item in items {
+            let selector = Some(select(&item.selector));
+            questions.push(of_namespace(cluster, namespace, vec![item], selector));
+        }
+    }
     let found: Vec<Vec<Expected>> = stream::iter(questions)
-        .map(|(namespace, items, selector)| async move {
-            let pods = list(cluster, namespace, selector.as_deref()).await?;
-            let mut expected = Vec::new();
-            for item in items {
-                let of: Vec<_> = pods.iter().filter(|pod| belongs(pod, item)).collect();
-                if of.is_empty() && !is_scaled_to_zero(cluster, item).await {
-                    expected.push(nobody(item));
-                }
-                expected.extend(of.into_iter().map(|pod| one(pod, item)));
-            }
-            Ok::<_, ApiError>(expected)
-        })
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+async fn of_namespace(
+    cluster: &Cluster,
+    namespace: &str,
+    items: Vec<&Watched>,
+    selector: Option<String>,
+) -> Result<Vec<Expected>, ApiError> {
+    let pods = list(cluster, namespace, selector.as_deref()).await?;
+    let mut expected = Vec::new();
+    for item in items {
+        let before = expected.len();
+        let of = pods.iter().filter(|pod| belongs(pod, item));
+        expected.extend(of.map(|pod| one(pod, item)));
+        if expected.len() == before && !is_scaled_to_zero(cluster, item).await {
+            expected.push(nobody(item));
+        }
+    }
+    Ok(expected)
 }
 
 async fn list(
@@ -147,3 +149,6 @@ fn nobody(watched: &Watched) -> Expected {
         port: watched.port,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,550 @@
+//! The one keymap. What a key does here and now, and why it does nothing: the footer, the help and the
+//! palette are drawn from it, and `update` looks keys up in it and nowhere else.
+
+use super::list::Row;
+use super::state::{Answer, Check, Connection, ReviewMode, Standing, State, Step};
+use std::fmt;
+
+/// A key, as the terminal told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    Char(char),
+    Ctrl(char),
+    Enter,
+    Esc,
+    Backspace,
+    Tab,
+    BackTab,
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+}
+
+impl fmt::Display for Key {
+    /// As the footer names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Char(' ') => f.write_str("space"),
+            Key::Char(c) => write!(f, "{c}"),
+            Key::Ctrl(c) => write!(f, "ctrl-{c}"),
+            Key::Enter => f.write_str("enter"),
+            Key::Esc => f.write_str("esc"),
+            Key::Backspace => f.write_str("backspace"),
+            Key::Tab => f.write_str("tab"),
+            Key::BackTab => f.write_str("shift-tab"),
+            Key::Up => f.write_str("up"),
+            Key::Down => f.write_str("down"),
+            Key::Left => f.write_str("left"),
+            Key::Right => f.write_str("right"),
+            Key::PageUp => f.write_str("page up"),
+            Key::PageDown => f.write_str("page down"),
+            Key::Home => f.write_str("home"),
+            Key::End => f.write_str("end"),
+        }
+    }
+}
+
+/// What a key, or a click, does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    /// Choose or leave what is under the cursor.
+    Toggle,
+    ToggleAll,
+    Next,
+    Back,
+    Jump(Step),
+    Filter,
+    /// Ends typing into the filter; the text stays.
+    FilterDone,
+    FilterClear,
+    Info,
+    Help,
+    Close,
+    Quit,
+    Interrupt,
+    Suspend,
+    /// Ask the cluster again.
+    Retry,
+    /// Options of single items.
+    Each,
+    LeaveOut,
+    SideBySide,
+    Yaml,
+    Kubectl,
+    Focus,
+    Export,
+    Save,
+    Take,
+    Apply,
+    StopApply,
+    /// Brings the decision about a failed change back on the screen.
+    Decide,
+    /// Take the run back.
+    Undo,
+    Problems,
+    Freeze,
+    ButtonNext,
+    ButtonBefore,
+    Press,
+    Cancel,
+    /// Presses the button with this answer.
+    Answer(Answer),
+}
+
+/// One key with what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    pub key: Key,
+    /// Other keys that do the same.
+    pub also: &'static [Key],
+    /// A word or two for the footer.
+    pub label: String,
+    pub action: Action,
+    /// Why it does nothing here and now; `None`: it works.
+    pub why_not: Option<String>,
+    /// It stands in the footer (help shows every one).
+    pub footer: bool,
+}
+
+impl Binding {
+    fn new(key: Key, label: impl Into<String>, action: Action) -> Self {
+        Binding {
+            key,
+            also: &[],
+            label: label.into(),
+            action,
+            why_not: None,
+            footer: true,
+        }
+    }
+
+    fn also(mut self, keys: &'static [Key]) -> Self {
+        self.also = keys;
+        self
+    }
+
+    fn unless(mut self, why: Option<String>) -> Self {
+        self.why_not = self.why_not.or(why);
+        self
+    }
+
+    /// In the help only.
+    fn quiet(mut self) -> Self {
+        self.footer = false;
+        self
+    }
+
+    pub fn works(&self) -> bool {
+        self.why_not.is_none()
+    }
+
+    fn has(&self, key: Key) -> bool {
+        self.key == key || self.also.contains(&key)
+    }
+}
+
+/// Keys go into a text now: letters are typed, not looked up.
+pub fn typing(state: &State) -> bool {
+    match &state.dialog {
+        Some(dialog) => dialog.input.is_some(),
+        None => !state.help && state.filter().is_some_and(|filter| filter.editing),
+    }
+}
+
+/// The binding of a key here and now; it may say why it does nothing.
+pub fn lookup(state: &State, key: Key) -> Option<Binding> {
+    let mut found: Vec<Binding> = keys(state).into_iter().filter(|b| b.has(key)).collect();
+    let works = found.iter().position(Binding::works).unwrap_or(0);
+    (!found.is_empty()).then(|| found.swap_remove(works))
+}
+
+/// The footer: what works here and now.
+pub fn footer(state: &State) -> Vec<Binding> {
+    keys(state)
+        .into_iter()
+        .filter(|binding| binding.footer && binding.works())
+        .collect()
+}
+
+/// Every key of the step, for the help: whatever lies over the step now.
+pub fn help(state: &State) -> Vec<Binding> {
+    let mut all = step_keys(state);
+    all.extend(everywhere());
+    all
+}
+
+/// Keys that work whatever lies on top.
+fn everywhere() -> [Binding; 2] {
+    [
+        Binding::new(Key::Ctrl('c'), "stop or quit", Action::Interrupt).quiet(),
+        Binding::new(Key::Ctrl('z'), "to the shell and back", Action::Suspend).quiet(),
+    ]
+}
+
+/// Every key of the present screen.
+pub fn keys(state: &State) -> Vec<Binding> {
+    use Key::*;
+    let mut all = if let Some(dialog) = &state.dialog {
+        dialog_keys(dialog)
+    } else if state.help {
+        vec![
+            Binding::new(Esc, "close", Action::Close).also(&[
+                Char('?'),
+                Enter,
+                Char('q'),
+                Backspace,
+            ]),
+            Binding::new(Down, "scroll", Action::Down).also(&[Char('j')]),
+            Binding::new(Up, "up", Action::Up)
+                .also(&[Char('k')])
+                .quiet(),
+        ]
+    } else if typing(state) {
+        vec![
+            Binding::new(Enter, "keep the filter", Action::FilterDone),
+            Binding::new(Esc, "clear it", Action::FilterClear),
+            Binding::new(Down, "next row", Action::Down).quiet(),
+            Binding::new(Up, "row before", Action::Up).quiet(),
+        ]
+    } else {
+        step_keys(state)
+    };
+    all.extend(everywhere());
+    all
+}
+
+fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
+    use Key::*;
+    let mut all = vec![
+        Binding::new(Enter, "press", Action::Press),
+        Binding::new(Tab, "next button", Action::ButtonNext),
+        Binding::new(BackTab, "button before", Action::ButtonBefore).quiet(),
+    ];
+    if dialog.input.is_none() {
+        all[1] = Binding::new(Tab, "next button", Action::ButtonNext).also(&[
+            Right,
+            Down,
+            Char('l'),
+            Char('j'),
+        ]);
+        all[2] = Binding::new(BackTab, "button before", Action::ButtonBefore)
+            .also(&[Left, Up, Char('h'), Char('k')])
+            .quiet();
+    }
+    for button in &dialog.buttons {
+        match button.answer {
+            Answer::Cancel => all.push(Binding::new(
+                Esc,
+                button.label.to_lowercase(),
+                Action::Answer(Answer::Cancel),
+            )),
+            Answer::Retry if dialog.input.is_none() => {
+                all.push(Binding::new(Char('r'), "retry", Action::Answer(Answer::Retry)).quiet())
+            }
+            Answer::Undo if dialog.input.is_none() => {
+                all.push(Binding::new(Char('u'), "undo", Action::Answer(Answer::Undo)).quiet())
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+fn step_keys(state: &State) -> Vec<Binding> {
+    use Key::*;
+    let mut all = Vec::new();
+    let lists = state.list_len() > 0;
+    let no_rows = || (!lists).then(|| "there is no row yet".to_owned());
+    match state.step {
+        Step::Cluster => {
+            if matches!(state.cluster.connection, Connection::Choosing) {
+                all.push(Binding::new(Enter, "use this context", Action::Next).also(&[Char(' ')]));
+            } else {
+                all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+            }
+            all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
+            let others = state.cluster.contexts.as_ref().map_or(0, |c| c.names.len());
+            all.push(
+                Binding::new(Char('c'), "other context", Action::Each).unless(
+                    (others < 2 || matches!(state.cluster.connection, Connection::Choosing))
+                        .then(|| "there is no other context to choose".to_owned()),
+                ),
+            );
+        }
+        Step::Prometheus => {
+            let blocked = state.prometheus.current().and_then(Row::blocked);
+            all.push(
+                Binding::new(Char(' '), "choose", Action::Toggle)
+                    .unless(blocked.map(|(_, why)| why.to_owned()))
+                    .unless(no_rows()),
+            );
+            all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+            all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
+        }
+        Step::Namespaces | Step::Workloads | Step::Gateways => {
+            let row = state.list().and_then(|list| list.current());
+            let blocked = row.and_then(Row::blocked).map(|(_, why)| why.to_owned());
+            all.push(
+                Binding::new(Char(' '), "choose", Action::Toggle)
+                    .unless(blocked)
+                    .unless(no_rows()),
+            );
+            all.push(Binding::new(Char('a'), "all", Action::ToggleAll).unless(no_rows()));
+            if state.step == Step::Workloads {
+                let head = matches!(row, Some(Row::Namespace { .. }));
+                let open = matches!(row, Some(Row::Namespace { open: true, .. }));
+                all.push(
+                    Binding::new(Right, "open", Action::Right)
+                        .also(&[Char('l')])
+                        .quiet()
+                        .unless((!head || open).then(|| "nothing is folded here".to_owned())),
+                );
+                all.push(
+                    Binding::new(Left, "fold", Action::Left)
+                        .also(&[Char('h')])
+                        .quiet()
+                        .unless(no_rows()),
+                );
+            }
+            all.push(Binding::new(Char('/'), "filter", Action::Filter));
+            all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+            all.push(
+                Binding::new(Char('r'), "ask again", Action::Retry)
+                    .quiet()
+                    .unless(retry(state)),
+            );
+        }
+        Step::Options => {
+            let each = state.options.each.is_some();
+            let blocked = state.choice_blocked();
+            all.push(Binding::new(Char(' '), "choose", Action::Toggle).unless(blocked));
+            all.push(
+                Binding::new(Right, "other choice", Action::Right)
+                    .also(&[Char('l')])
+                    .unless(no_rows()),
+            );
+            all.push(
+                Binding::new(Left, "choice before", Action::Left)
+                    .also(&[Char('h')])
+                    .quiet(),
+            );
+            let label = if each { "for all" } else { "each by itself" };
+            all.push(Binding::new(Char('e'), label, Action::Each));
+            all.push(Binding::new(Enter, "review", Action::Next).unless(state.next_refused()));
+        }
+        Step::Review => review_keys(state, &mut all),
+        Step::Apply => apply_keys(state, &mut all),
+        Step::Status => status_keys(state, &mut all),
+    }
+    all.extend(common_keys(state));
+    all
+}
+
+/// Why `r` does nothing.
+fn retry(state: &State) -> Option<String> {
+    if matches!(
+        state.cluster.connection,
+        Connection::Choosing | Connection::Reading | Connection::Connecting
+    ) {
+        return Some("nothing has been asked yet".into());
+    }
+    state
+        .cluster
+        .filling
+        .then(|| "the cluster is being asked already".to_owned())
+}
+
+fn review_keys(state: &State, all: &mut Vec<Binding>) {
+    use Key::*;
+    let review = &state.review;
+    let row = review.rows.current();
+    let none = || row.is_none().then(|| "there is no change here".to_owned());
+    let toggle = match row.map(|r| &r.standing) {
+        Some(Standing::LeftOut) => "take in",
+        _ => "leave out",
+    };
+    let not_toggled = match row.map(|r| &r.standing) {
+        Some(Standing::HangsOn(id)) => Some(format!("it hangs on {id}, which is not written")),
+        Some(Standing::Unchanged) => Some("nothing would be written here".to_owned()),
+        _ => None,
+    };
+    all.push(
+        Binding::new(Char(' '), toggle, Action::LeaveOut)
+            .unless(not_toggled)
+            .unless(none()),
+    );
+    let (v, y, k) = match review.mode {
+        ReviewMode::Unified => ("side by side", "YAML", "kubectl"),
+        ReviewMode::SideBySide => ("unified", "YAML", "kubectl"),
+        ReviewMode::Yaml => ("side by side", "diff", "kubectl"),
+        ReviewMode::Kubectl => ("side by side", "YAML", "diff"),
+    };
+    all.push(Binding::new(Char('v'), v, Action::SideBySide).unless(none()));
+    all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
+    all.push(Binding::new(Char('k'), k, Action::Kubectl).unless(none()));
+    all.push(
+        Binding::new(
+            Tab,
+            if review.diff_focus { "list" } else { "diff" },
+            Action::Focus,
+        )
+        .unless(none()),
+    );
+    let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
+    all.push(
+        Binding::new(Char('t'), "take the field", Action::Take)
+            .unless((!conflict).then(|| "no manager's field stands against it".to_owned())),
+    );
+    all.push(
+        Binding::new(Char('e'), "export", Action::Export).unless(Some(
+            "writing to a folder comes in a later version; y shows the YAML".to_owned(),
+        )),
+    );
+    all.push(Binding::new(Char('s'), "save answers", Action::Save));
+    all.push(
+        Binding::new(Char('r'), "review again", Action::Retry).unless(
+            (review.review.is_some() && !review.done)
+                .then(|| "the review is being made".to_owned()),
+        ),
+    );
+    if state.nothing_to_write() {
+        all.push(Binding::new(Enter, "status", Action::Jump(Step::Status)));
+    } else {
+        all.push(Binding::new(Enter, "apply …", Action::Apply).unless(state.apply_refused()));
+    }
+}
+
+fn apply_keys(state: &State, all: &mut Vec<Binding>) {
+    use Key::*;
+    let apply = &state.apply;
+    let running = apply.running;
+    all.push(
+        Binding::new(Char('s'), "stop", Action::StopApply)
+            .unless((!running).then(|| "nothing is being written".to_owned()))
+            .unless(
+                apply
+                    .stopping
+                    .then(|| "it stops after the write under way".to_owned()),
+            ),
+    );
+    let ended = || running.then(|| "the run is not over".to_owned());
+    all.push(
+        Binding::new(Char('u'), "undo", Action::Undo)
+            .unless(ended())
+            .unless(undo_refused(state)),
+    );
+    if apply.stopped.is_some() {
+        all.push(Binding::new(Enter, "decide …", Action::Decide));
+    } else {
+        all.push(Binding::new(Enter, "status", Action::Next).unless(ended()));
+    }
+}
+
+fn status_keys(state: &State, all: &mut Vec<Binding>) {
+    use Key::*;
+    let status = &state.status;
+    let problems = if status.problems_only {
+        "show all"
+    } else {
+        "problems only"
+    };
+    let freeze = if status.frozen { "go on" } else { "freeze" };
+    all.push(Binding::new(Char('p'), problems, Action::Problems));
+    all.push(Binding::new(Char('f'), freeze, Action::Freeze));
+    all.push(Binding::new(Char('/'), "filter", Action::Filter));
+    all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
+}
+
+fn undo_refused(state: &State) -> Option<String> {
+    if state.start.read_only {
+        return Some("read-only: nothing is written".into());
+    }
+    if state.apply.undoing && state.apply.outcome.is_some() {
+        return Some("the run was taken back".into());
+    }
+    None
+}
+
+fn common_keys(state: &State) -> Vec<Binding> {
+    use Key::*;
+    let mut all = vec![
+        Binding::new(Down, "next row", Action::Down)
+            .also(&[Char('j')])
+            .quiet(),
+        Binding::new(Up, "row before", Action::Up)
+            .also(if state.step == Step::Review {
+                &[]
+            } else {
+                &[Char('k')]
+            })
+            .quiet(),
+        Binding::new(PageDown, "page down", Action::PageDown)
+            .also(&[Ctrl('d'), Ctrl('f')])
+            .quiet(),
+        Binding::new(PageUp, "page up", Action::PageUp)
+            .also(&[Ctrl('u'), Ctrl('b')])
+            .quiet(),
+        Binding::new(Home, "first", Action::Top)
+            .also(&[Char('g')])
+            .quiet(),
+        Binding::new(End, "last", Action::Bottom)
+            .also(&[Char('G')])
+            .quiet(),
+    ];
+    let filtered = state.filter().is_some_and(|f| !f.text.is_empty());
+    if state.detail {
+        all.push(Binding::new(Esc, "close detail", Action::Info).also(&[Char('i'), Backspace]));
+    } else {
+        if filtered {
+            all.push(Binding::new(Esc, "clear filter", Action::FilterClear));
+        } else {
+            all.push(
+                Binding::new(Esc, "back", Action::Back)
+                    .also(&[Backspace])
+                    .unless(state.back_refused()),
+            );
+        }
+        let detail = Binding::new(Char('i'), "detail", Action::Info);
+        all.push(if state.viewport.wide {
+            detail
+                .quiet()
+                .unless(Some("the detail is on the screen already".into()))
+        } else {
+            detail
+        });
+    }
+    for step in Step::ALL {
+        let digit = char::from_digit(step.number() as u32, 10).unwrap_or('0');
+        all.push(
+            Binding::new(Char(digit), step.title(), Action::Jump(step))
+                .quiet()
+                .unless(state.jump_refused(step)),
+        );
+    }
+    all.push(Binding::new(Char('?'), "help", Action::Help));
+    all.push(Binding::new(Char('q'), "quit", Action::Quit));
+    all
+}
+
+/// The checks that close the way on, in words.
+pub(super) fn bad_checks(state: &State) -> Option<String> {
+    state
+        .cluster
+        .checks
+        .iter()
+        .find(|line| line.check == Check::Bad && line.label == "API server")
+        .map(|line| line.found.clone())
+}

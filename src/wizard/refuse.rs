@@ -1,0 +1,251 @@
+//! Why a way is closed here and now, in words: asked by the keymap and by `update` alike.
+
+use super::keymap::bad_checks;
+use super::list::{Filter, List, Row};
+use super::state::{Connection, Standing, State, Step, StepMark, Viewport};
+
+impl State {
+    /// The list of the present step, where it is one of the mesh's rows.
+    pub fn list(&self) -> Option<&List<Row>> {
+        match self.step {
+            Step::Cluster => Some(&self.cluster.list),
+            Step::Prometheus => Some(&self.prometheus),
+            Step::Namespaces => Some(&self.namespaces),
+            Step::Workloads => Some(&self.workloads),
+            Step::Gateways => Some(&self.gateways),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list_mut(&mut self) -> Option<&mut List<Row>> {
+        match self.step {
+            Step::Cluster => Some(&mut self.cluster.list),
+            Step::Prometheus => Some(&mut self.prometheus),
+            Step::Namespaces => Some(&mut self.namespaces),
+            Step::Workloads => Some(&mut self.workloads),
+            Step::Gateways => Some(&mut self.gateways),
+            _ => None,
+        }
+    }
+
+    /// The filter of the present step, where it has one.
+    pub fn filter(&self) -> Option<&Filter> {
+        match self.step {
+            Step::Namespaces | Step::Workloads | Step::Gateways => {
+                self.list().map(|list| &list.filter)
+            }
+            Step::Status => Some(&self.status.rows.filter),
+            _ => None,
+        }
+    }
+
+    /// Rows of whatever the arrows move through.
+    pub fn list_len(&self) -> usize {
+        match self.step {
+            Step::Options => match &self.options.each {
+                Some(each) => each.rows.len(),
+                None => self.options.rows.rows.len(),
+            },
+            Step::Review => self.review.rows.rows.len(),
+            Step::Apply => self.apply.rows.rows.len(),
+            Step::Status => self.status.rows.rows.len(),
+            _ => self.list().map_or(0, |list| list.rows.len()),
+        }
+    }
+
+    /// Takes over the heights that the drawing side has laid out; call it before each frame.
+    pub fn fit(&mut self, viewport: Viewport) {
+        self.viewport = viewport;
+        let height = viewport.list;
+        for list in [
+            &mut self.cluster.list,
+            &mut self.prometheus,
+            &mut self.namespaces,
+            &mut self.workloads,
+            &mut self.gateways,
+        ] {
+            list.fit(height);
+        }
+        self.options.rows.fit(height);
+        if let Some(each) = &mut self.options.each {
+            each.fit(height);
+        }
+        self.review.rows.fit(height);
+        self.review.diff_height = viewport.diff;
+        self.apply.rows.fit(height);
+        self.status.rows.fit(height);
+        if viewport.wide {
+            self.detail = false;
+        }
+    }
+
+    /// Why enter does not lead to the next step.
+    pub fn next_refused(&self) -> Option<String> {
+        match self.step {
+            Step::Cluster => match &self.cluster.connection {
+                Connection::Reading => Some("the kubeconfig is being read".into()),
+                Connection::Connecting => Some("the connection is being made".into()),
+                Connection::Failed(error) => Some(error.what.clone()),
+                Connection::Choosing => None,
+                Connection::Open => bad_checks(self),
+            },
+            Step::Prometheus => {
+                let chosen = self.answers.prometheus.as_ref();
+                match chosen.and_then(|id| self.mesh.prometheus(id)) {
+                    Some(p) => p.obstacles.first().map(|o| o.reason.clone()),
+                    // Enter takes the one under the cursor.
+                    None => match self.prometheus.current() {
+                        Some(row) => row.blocked().map(|(_, why)| why.to_owned()),
+                        None if self.cluster.filling => {
+                            Some("Prometheus is being looked for".into())
+                        }
+                        None => Some("there is no Prometheus to choose yet".into()),
+                    },
+                }
+            }
+            Step::Namespaces => None,
+            Step::Workloads => None,
+            Step::Gateways => (self.chosen_count() == 0)
+                .then(|| "no workload and no gateway is chosen".to_owned()),
+            Step::Options => match &self.options.planned {
+                Some(Err(error)) => Some(error.what.clone()),
+                // A plan that is still being made is waited for in the review.
+                None | Some(Ok(_)) => None,
+            },
+            Step::Review => self.apply_refused(),
+            Step::Apply => self
+                .apply
+                .running
+                .then(|| "changes are being written".to_owned()),
+            Step::Status => Some("this is the last step".into()),
+        }
+    }
+
+    pub fn back_refused(&self) -> Option<String> {
+        if self.options.each.is_some() && self.step == Step::Options {
+            return None;
+        }
+        if self.apply.running {
+            return Some("changes are being written; s stops after the write under way".into());
+        }
+        if self.start.monitor && self.step == Step::Status {
+            return Some("this is the monitor alone; q ends it".into());
+        }
+        (self.step == Step::Cluster).then(|| "this is the first step".to_owned())
+    }
+
+    pub fn jump_refused(&self, step: Step) -> Option<String> {
+        if step == self.step {
+            return Some("this is the step on the screen".into());
+        }
+        if self.start.monitor && step < Step::Review {
+            return Some("this is the monitor alone".into());
+        }
+        if self.apply.running && step != Step::Status && step != Step::Apply {
+            return Some("changes are being written; s stops after the write under way".into());
+        }
+        if step == Step::Apply && self.apply.rows.rows.is_empty() {
+            return Some("nothing has been applied yet".into());
+        }
+        (step > self.reached).then(|| "the steps before it come first".to_owned())
+    }
+
+    /// Why the review cannot be applied as it stands.
+    pub fn apply_refused(&self) -> Option<String> {
+        let review = &self.review;
+        if let Some(error) = &review.error {
+            return Some(error.what.clone());
+        }
+        if review.review.is_none() || !review.done {
+            return Some(format!(
+                "the server is still being asked about {} changes",
+                review.counts.asking
+            ));
+        }
+        if self.start.read_only {
+            return Some("read-only: nothing is written".into());
+        }
+        if review.counts.stopped > 0 {
+            return Some(format!(
+                "{} must be taken or left out first",
+                plural(
+                    review.counts.stopped,
+                    "change stands against it and",
+                    "changes stand against it and"
+                )
+            ));
+        }
+        (review.counts.changes == 0).then(|| "there is nothing to write".to_owned())
+    }
+
+    /// The review is whole and finds the cluster as wanted.
+    pub fn nothing_to_write(&self) -> bool {
+        let review = &self.review;
+        review.done
+            && review.error.is_none()
+            && review.counts.changes == 0
+            && review.counts.stopped == 0
+            && review.counts.left_out == 0
+    }
+
+    /// Why the option under the cursor can't be chosen.
+    pub fn choice_blocked(&self) -> Option<String> {
+        if self.options.each.is_some() {
+            return None;
+        }
+        let Some(row) = self.options.rows.current() else {
+            return Some("there is no option here yet".into());
+        };
+        row.choices.get(self.options.column)?.blocked.clone()
+    }
+
+    /// Chosen workloads and gateways.
+    pub fn chosen_count(&self) -> usize {
+        self.answers.workloads.len() + self.answers.gateways.len()
+    }
+
+    /// How a step stands on the rail.
+    pub fn mark(&self, step: Step) -> StepMark {
+        let answers = &self.start.answers;
+        if step == self.step {
+            return StepMark::Here;
+        }
+        if step < self.step {
+            return StepMark::Done;
+        }
+        if step <= self.reached {
+            return StepMark::Reached;
+        }
+        let answered = match step {
+            Step::Prometheus => answers.prometheus.is_some(),
+            Step::Namespaces => !answers.namespaces.is_empty(),
+            Step::Workloads => !answers.workloads.is_empty(),
+            Step::Gateways => !answers.gateways.is_empty(),
+            Step::Options => answers.options != Default::default() || !answers.each.is_empty(),
+            _ => false,
+        };
+        if answered {
+            StepMark::Answered
+        } else {
+            StepMark::Ahead
+        }
+    }
+
+    /// Changes of the review that stand against an approval.
+    pub fn standing_against(&self) -> impl Iterator<Item = &super::state::ReviewRow> {
+        self.review.rows.rows.iter().filter(|row| {
+            matches!(
+                row.standing,
+                Standing::Conflict(_)
+                    | Standing::Refused(_)
+                    | Standing::Gate { .. }
+                    | Standing::Failed(_)
+            )
+        })
+    }
+}
+
+/// `1 pod`, `6 pods`.
+pub fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
