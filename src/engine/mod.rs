@@ -2,7 +2,9 @@
 
 pub mod discover;
 pub mod apply;
+mod compare;
 pub mod event;
+mod outcome;
 pub mod review;
 pub mod rollout;
 pub mod session;

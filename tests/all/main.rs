@@ -6,4 +6,5 @@ mod demo_api;
 mod review;
 mod apply;
 mod apply_world;
+mod demo_api;
 mod screens;
