@@ -1,8 +1,11 @@
 //! What the user chose. The wizard fills it step by step, flags pre-fill it, a file keeps it.
 
+use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
 
 /// The `version` that this program writes and reads.
 pub const VERSION: u32 = 1;
@@ -153,6 +156,11 @@ pub enum Injection {
 }
 
 impl Answers {
+    /// A namespace, a workload or a gateway is named.
+    pub fn chooses_something(&self) -> bool {
+        !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty())
+    }
+
     pub fn port_of(&self, item: &WorkloadRef) -> MetricsPort {
         self.each
             .get(item)
@@ -165,5 +173,132 @@ impl Answers {
             .get(item)
             .and_then(|each| each.mark)
             .unwrap_or(self.options.mark)
+    }
+}
+
+/// The file: the answers beside the version of their form.
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    answers: Answers,
+}
+
+impl Answers {
+    /// # Errors
+    /// The file is missing, is no YAML, has unknown keys, or is of another version; the error names the place.
+    pub fn load(file: &Path) -> Result<Answers, Error> {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            Error::new(format!("the answers file {shown} cannot be read"))
+                .cause(e)
+                .hint("the wizard writes one: press s in its Review step")
+        })?;
+        Answers::parse(&text).map_err(|e| {
+            Error::new(format!("the answers file {shown} is not right"))
+                .cause(e)
+                .hint("mend that line, or let the wizard write the file anew: s in its Review step")
+        })
+    }
+
+    fn parse(text: &str) -> Result<Answers, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: Option<u32>,
+        }
+        let head: Head = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        match head.version {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(format!(
+                    "its version is {other}; this program knows version {VERSION}"
+                ));
+            }
+            None => return Err(format!("it lacks `version: {VERSION}`")),
+        }
+        let file: File = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        Ok(file.answers)
+    }
+
+    pub fn to_yaml(&self) -> String {
+        let file = File {
+            version: VERSION,
+            answers: self.clone(),
+        };
+        serde_yaml::to_string(&file).unwrap_or_default()
+    }
+
+    /// Writes the file whole or not at all.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self, file: &Path) -> Result<(), Error> {
+        let failed = |e: std::io::Error| {
+            Error::new(format!(
+                "the answers could not be saved to {}",
+                file.display()
+            ))
+            .cause(e)
+            .hint("choose another place")
+        };
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".new");
+        let mut out = std::fs::File::create(&beside).map_err(failed)?;
+        out.write_all(self.to_yaml().as_bytes()).map_err(failed)?;
+        out.sync_all().map_err(failed)?;
+        std::fs::rename(&beside, file).map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::kinds::Kind;
+
+    fn some() -> Answers {
+        Answers {
+            prometheus: Some(WorkloadRef::new(
+                "istio-system",
+                Kind::Deployment,
+                "prometheus",
+            )),
+            workloads: [WorkloadRef::new("shop", Kind::StatefulSet, "ledger")].into(),
+            gateways: ["istio-system/istio-ingressgateway".parse().unwrap()].into(),
+            options: Options {
+                port: MetricsPort::Envoy,
+                mark: Mark::Pods,
+                ..Options::default()
+            },
+            ..Answers::default()
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_what_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("answers.yaml");
+        some().save(&file).unwrap();
+        assert_eq!(Answers::load(&file).unwrap(), some());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_broken_file_names_the_place() {
+        for (text, place) in [
+            ("version: 1\nanswers:\n  options: {port: 15021}\n", "15021"),
+            (
+                "version: 1\nanswers:\n  workload: []\n",
+                "unknown field `workload`",
+            ),
+            (
+                "version: 1\nanswers:\n  workloads: [shop/cart]\n",
+                "shop/cart",
+            ),
+            ("version: 7\nanswers: {}\n", "version is 7"),
+            ("answers: {}\n", "lacks `version: 1`"),
+            ("version: 1\n answers: {\n", "line 2"),
+        ] {
+            let error = Answers::parse(text).unwrap_err();
+            assert!(error.contains(place), "{text:?}: {error}");
+        }
     }
 }

@@ -1,49 +1,68 @@
-//! Text from outside, made harmless for a terminal.
+//! Text from the cluster, made safe for a terminal.
 
 use std::borrow::Cow;
 
-/// Makes what could steer a terminal or hide text visible: C0 (but for `\n`), DEL, C1, marks that turn the
-/// writing direction, and characters without width. `\x1b[31m` becomes `\u{1b}[31m`; a tab becomes four spaces.
+/// Makes control characters visible: names and messages from the cluster must not reach the terminal as
+/// escape sequences, nor turn a line around. Line feeds stay, a tab becomes four spaces.
+///
+/// C0 and DEL become their pictures (`␛`), C1 and the bidirectional overrides become `�`.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    let Some(first) = text.find(harmful) else {
+    if !text.chars().any(needs_care) {
         return Cow::Borrowed(text);
-    };
-    let mut safe = String::with_capacity(text.len() + 16);
-    safe.push_str(&text[..first]);
-    for c in text[first..].chars() {
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
         match c {
-            '\t' => safe.push_str("    "),
-            c if harmful(c) => safe.extend(c.escape_unicode()),
-            c => safe.push(c),
+            '\n' => out.push(c),
+            '\t' => out.push_str("    "),
+            '\u{7f}' => out.push('\u{2421}'),
+            c if (c as u32) < 0x20 => {
+                out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'));
+            }
+            c if needs_care(c) => out.push('\u{fffd}'),
+            c => out.push(c),
         }
     }
-    Cow::Owned(safe)
+    Cow::Owned(out)
 }
 
-fn harmful(c: char) -> bool {
-    matches!(c,
-        '\0'..='\t' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+fn needs_care(c: char) -> bool {
+    match c {
+        '\n' => false,
+        c if (c as u32) < 0x20 => true,
+        '\u{7f}'..='\u{9f}' => true,
+        // Left-to-right and right-to-left marks, embeddings, overrides and isolates; line separators;
+        // the byte order mark.
+        '\u{061c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}' => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::clean;
+    use std::borrow::Cow;
 
     #[test]
-    fn harmless_text_is_not_copied() {
-        assert!(matches!(
-            clean("größe 名前\nline"),
-            std::borrow::Cow::Borrowed(_)
-        ));
+    fn escape_sequences_do_not_survive() {
+        assert_eq!(clean("\x1b[31mred\x07"), "␛[31mred␇");
+        assert_eq!(clean("a\u{9b}31m\u{7f}"), "a\u{fffd}31m␡");
+        assert_eq!(clean("line\r\nnext"), "line␍\nnext");
     }
 
     #[test]
-    fn what_steers_a_terminal_becomes_visible() {
-        assert_eq!(clean("a\x1b[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(clean("a\u{9b}31m\x7f\r"), "a\\u{9b}31m\\u{7f}\\u{d}");
-        assert_eq!(clean("x\u{202e}y\u{200b}"), "x\\u{202e}y\\u{200b}");
+    fn a_line_cannot_be_turned_around() {
+        assert_eq!(clean("a\u{202e}b\u{2066}c"), "a\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn ordinary_text_is_not_copied() {
+        assert!(matches!(clean("größe: 漢字\nok"), Cow::Borrowed(_)));
         assert_eq!(clean("a\tb"), "a    b");
     }
 }

@@ -46,6 +46,24 @@ pub struct Page<T> {
     pub resource_version: String,
 }
 
+/// One page of a list as it came, its items not yet read.
+#[derive(Clone, Debug)]
+pub struct RawPage {
+    pub body: Bytes,
+    /// For the next page; `None`: this was the last.
+    pub next: Option<String>,
+    pub remaining: Option<usize>,
+}
+
+/// A list's own metadata.
+#[derive(serde::Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ListMeta {
+    r#continue: String,
+    remaining_item_count: Option<usize>,
+    resource_version: String,
+}
+
 /// What came back through a pod or Service proxy: the status is the one the proxy gave.
 #[derive(Clone, Debug)]
 pub struct Proxied {
@@ -168,31 +186,35 @@ impl Cluster {
         #[derive(serde::Deserialize)]
         struct List<T> {
             #[serde(default)]
-            metadata: Meta,
+            metadata: ListMeta,
             items: Option<Vec<T>>,
         }
-        #[derive(serde::Deserialize, Default)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Meta {
-            r#continue: String,
-            remaining_item_count: Option<usize>,
-            resource_version: String,
-        }
-        let mut path = format!("{}?limit={PAGE}", kind.path(namespace));
-        if !query.is_empty() {
-            path.push('&');
-            path.push_str(query);
-        }
-        if let Some(token) = token {
-            path.push_str("&continue=");
-            path.push_str(&encode(token));
-        }
-        let list: List<T> = self.read(&path).await?;
+        let list: List<T> = self.read(&page_path(kind, namespace, query, token)).await?;
         Ok(Page {
             items: list.items.unwrap_or_default(),
             next: Some(list.metadata.r#continue).filter(|token| !token.is_empty()),
             remaining: list.metadata.remaining_item_count,
             resource_version: list.metadata.resource_version,
+        })
+    }
+
+    /// One page, its items left unread: the next page can be asked for while they are decoded elsewhere.
+    pub async fn raw_page(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<RawPage, ApiError> {
+        let path = page_path(kind, namespace, "", token);
+        let (parts, body) = self.send(Method::GET, &path, None, Vec::new()).await?;
+        if !parts.status.is_success() {
+            return Err(ApiError::status(&Method::GET, &path, &parts, &body));
+        }
+        let meta = list_meta(&body).map_err(|e| ApiError::garbled(&Method::GET, &path, e))?;
+        Ok(RawPage {
+            body,
+            next: Some(meta.r#continue).filter(|token| !token.is_empty()),
+            remaining: meta.remaining_item_count,
         })
     }
 
@@ -301,11 +323,45 @@ impl Cluster {
         path: &str,
     ) -> Result<Proxied, ApiError> {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{scheme}:{pod}:{port}/proxy{path}");
-        let (parts, body) = self.send(Method::GET, &path, None, Vec::new()).await?;
+        self.proxied(Method::GET, &path).await
+    }
+
+    /// POST without a body, else as [`Cluster::pod_proxy`]. Needs `create` on `pods/proxy`.
+    pub async fn pod_proxy_post(
+        &self,
+        namespace: &str,
+        pod: &str,
+        scheme: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<Proxied, ApiError> {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{scheme}:{pod}:{port}/proxy{path}");
+        self.proxied(Method::POST, &path).await
+    }
+
+    /// GET through the API server's proxy to a Service: any of its ready pods answers. `port` is the Service's own.
+    pub async fn service_proxy(
+        &self,
+        namespace: &str,
+        service: &str,
+        scheme: &str,
+        port: u16,
+        path: &str,
+    ) -> Result<Proxied, ApiError> {
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/services/{scheme}:{service}:{port}/proxy{path}"
+        );
+        self.proxied(Method::GET, &path).await
+    }
+
+    async fn proxied(&self, method: Method, path: &str) -> Result<Proxied, ApiError> {
+        let (parts, body) = self.send(method.clone(), path, None, Vec::new()).await?;
         let status = parts.status.as_u16();
-        let refused = ApiError::status(&Method::GET, &path, &parts, &body);
-        if matches!(status, 401 | 403) && refused.is_from_api_server() {
-            return Err(refused);
+        if matches!(status, 401 | 403) {
+            let refused = ApiError::status(&method, path, &parts, &body);
+            if refused.is_from_api_server() {
+                return Err(refused);
+            }
         }
         Ok(Proxied { status, body })
     }
@@ -319,6 +375,40 @@ impl Cluster {
     ) -> Result<Answer, ApiError> {
         let (body, warnings) = self.json(method, path, content_type, body).await?;
         Ok(Answer { body, warnings })
+    }
+}
+
+fn page_path(kind: Kind, namespace: Option<&str>, query: &str, token: Option<&str>) -> String {
+    let mut path = format!("{}?limit={PAGE}", kind.path(namespace));
+    if !query.is_empty() {
+        path.push('&');
+        path.push_str(query);
+    }
+    if let Some(token) = token {
+        path.push_str("&continue=");
+        path.push_str(&encode(token));
+    }
+    path
+}
+
+/// API servers write a list's metadata before its items, so that most of the body need not be looked at.
+fn list_meta(body: &[u8]) -> Result<ListMeta, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct List {
+        #[serde(default)]
+        metadata: ListMeta,
+    }
+    const KEY: &[u8] = b"\"metadata\":";
+    const ITEMS: &[u8] = b"\"items\":";
+    let head = &body[..body.len().min(512)];
+    let find = |key: &[u8]| head.windows(key.len()).position(|window| window == key);
+    match (find(KEY), find(ITEMS)) {
+        (Some(at), items) if items.is_none_or(|items| at < items) => {
+            let mut values =
+                serde_json::Deserializer::from_slice(&body[at + KEY.len()..]).into_iter();
+            values.next().unwrap_or_else(|| Ok(ListMeta::default()))
+        }
+        _ => Ok(serde_json::from_slice::<List>(body)?.metadata),
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Reason {
     Invalid,
     TooMany,
     Server,
+    /// Held back by the read-only guard; nothing was sent.
+    ReadOnly,
 }
 
 #[derive(Deserialize, Default)]
@@ -91,6 +93,11 @@ impl ApiError {
     }
 
     pub(super) fn transport(method: &Method, path: &str, error: kube::Error) -> Self {
+        if let kube::Error::Service(inner) = &error
+            && let Some(held) = inner.downcast_ref::<super::stack::ReadOnly>()
+        {
+            return ApiError::new(method, path, Reason::ReadOnly, held.to_string());
+        }
         let mut message = error.to_string();
         let mut source = std::error::Error::source(&error);
         while let Some(inner) = source {
@@ -103,12 +110,12 @@ impl ApiError {
         ApiError::new(method, path, Reason::Unreachable, message)
     }
 
-    pub(super) fn cut(method: &Method, path: &str, error: impl fmt::Display) -> Self {
+    pub(crate) fn cut(method: &Method, path: &str, error: impl fmt::Display) -> Self {
         let message = format!("the answer broke off: {error}");
         ApiError::new(method, path, Reason::Garbled, message)
     }
 
-    pub(super) fn garbled(method: &Method, path: &str, error: impl fmt::Display) -> Self {
+    pub(crate) fn garbled(method: &Method, path: &str, error: impl fmt::Display) -> Self {
         let message = format!("the answer is not what the API promises: {error}");
         ApiError::new(method, path, Reason::Garbled, message)
     }
@@ -208,6 +215,7 @@ impl ApiError {
             Reason::Gone => "the list is too old: read it again",
             Reason::Invalid => "the server's words above say which field",
             Reason::TooMany => "the API server is busy: wait a little, then try again",
+            Reason::ReadOnly => "start it without --read-only to write",
             Reason::Server => "look at the API server's or the webhook's log",
         }
     }

@@ -1,7 +1,10 @@
 //! The one client stack, for the real and the simulated cluster.
 
 pub mod api;
+pub mod connect;
 pub mod error;
+pub mod stack;
 
 pub use api::Cluster;
+pub use connect::{ConnectOptions, Contexts, connect, contexts};
 pub use error::ApiError;

@@ -1,4 +1,12 @@
 //! Async work over the cluster: discover, review, apply, watch, undo. Reports events; knows no screen.
 
+pub mod apply;
+pub mod discover;
 pub mod event;
+pub mod review;
+pub mod rollout;
 pub mod session;
+mod steps;
+pub mod undo;
+mod waits;
+pub mod watch;

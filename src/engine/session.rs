@@ -23,6 +23,10 @@ pub trait Journal: Send + Sync {
     fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error>;
     /// Runs by id, newest first, with the time they began, their context and how they ended.
     fn runs(&self) -> Result<Vec<RunNote>, Error>;
+    /// What reading and appending found wrong and went on from (a torn last line …), in words; each once.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,24 @@
 
 pub mod kinds;
 pub mod objects;
-// assembled parts, one file each: istio, injection, mtls, workload, gateway, prometheus, owner, leftovers
+
+mod assemble;
+mod certificates;
+mod gateway;
+mod injection;
+mod istio;
+mod labels;
+mod leftovers;
+mod mtls;
+mod owner;
+mod pods;
+mod prometheus;
+mod scraped;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+pub use assemble::{assemble, wanted_config_maps};
 
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
@@ -53,7 +70,7 @@ impl<T> Default for Listing<T> {
     }
 }
 
-/// Everything that was read, as lean objects; the input of [`Mesh::assemble`].
+/// Everything that was read, as lean objects; the input of [`assemble()`].
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     pub context: String,
@@ -211,7 +228,8 @@ pub struct Pod {
     pub ready: bool,
     /// The value of `prometheus.istio.io/secure-port` on the pod itself.
     pub secure_port: Option<String>,
-    /// The pod's own `prometheus.io/scrape`, `port`, `path` as they stand after injection.
+    /// The pod's own annotations `prometheus.io/scrape`, `prometheus.io/port` … by their whole keys, as they
+    /// stand after injection.
     pub prometheus_io: BTreeMap<String, String>,
     /// istio-proxy's image tag; `None` without a sidecar.
     pub proxy: Option<String>,
@@ -389,6 +407,8 @@ pub struct Leftover {
     /// What is wrong with it, in one sentence.
     pub fault: String,
     pub uid: String,
+    /// The object's spec as it stands; null for kinds that are not repaired by their spec.
+    pub spec: serde_json::Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

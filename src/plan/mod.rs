@@ -8,11 +8,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
+pub mod diff;
+pub mod kubectl;
+pub mod leaves;
+pub mod mask;
+pub mod normalise;
+pub mod owners;
 pub mod path;
 pub mod record;
 pub mod review;
 pub mod scrape_config;
-// diff, normalise, leaves, owners, mask, order, undo, progress …: one file each
+pub mod undo;
+pub mod yaml;
 
 /// Changes in the order of writing.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,6 +7,9 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,4 +99,41 @@ pub struct TextRecord {
     /// SHA-256 of the whole text, in hex.
     pub before: String,
     pub after: String,
+    /// Jobs that the edits replaced or took out, by name, so that they can be put back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was: BTreeMap<String, Value>,
+}
+
+impl TextRecord {
+    /// Of a text before and after its edits.
+    pub fn new(key: impl Into<String>, edits: &[TextEdit], before: &str, after: &str) -> Self {
+        let jobs = super::undo::jobs(before).unwrap_or_default();
+        let was = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                TextEdit::ReplaceJob { name, .. } | TextEdit::RemoveJob { name } => {
+                    let job = jobs.iter().find(|job| job["job_name"] == name.as_str())?;
+                    Some((name.clone(), job.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        TextRecord {
+            key: key.into(),
+            edits: edits.to_vec(),
+            before: sha256(before),
+            after: sha256(after),
+            was,
+        }
+    }
+}
+
+/// SHA-256 of a text, in hex.
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

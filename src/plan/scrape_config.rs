@@ -1,6 +1,18 @@
 //! `prometheus.yml` edited as text: one insertion at a time, each gated by parsing before and after.
+//!
+//! Comments, line ends, quoting and every other byte of the file stay as they are. What this room cannot
+//! edit with certainty it refuses, and says what to paste.
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value as Yaml;
+
+pub mod emit;
+pub(crate) mod jobs;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub use jobs::{Job, jobs, leave_marked_out_rule};
 
 /// One edit of the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,4 +48,194 @@ pub struct GateRefusal {
     pub why: String,
     /// YAML to paste by hand, and where.
     pub paste: String,
+}
+
+impl std::fmt::Display for GateRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for GateRefusal {}
+
+/// Applies the edits in order. An edit that stands already is no change, so applying twice equals applying once.
+///
+/// `RemoveJob` after `InsertJob`, and `RemoveRule` after `AddRule`, give back the very bytes.
+///
+/// # Errors
+/// Where the text is no valid YAML, where the place cannot be found with certainty, or where the parsed
+/// result would be anything but the parsed original with that edit.
+pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
+    let mut text = text.to_owned();
+    for edit in edits {
+        let refuse = |why: String| GateRefusal {
+            why,
+            paste: paste(edit),
+        };
+        let before = parse(&text).map_err(refuse)?;
+        let Some(wanted) = model(&before, edit).map_err(refuse)? else {
+            continue;
+        };
+        let after = place::edit(&text, &before, edit).map_err(refuse)?;
+        gate(&after, wanted).map_err(refuse)?;
+        text = after;
+    }
+    Ok(text)
+}
+
+/// Parses the whole file; duplicate keys, tabs as indentation and a second document are errors.
+pub(crate) fn parse(text: &str) -> Result<Yaml, String> {
+    if text
+        .trim_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
+        .is_empty()
+    {
+        return Err("the file is empty".into());
+    }
+    match serde_yaml::from_str::<Yaml>(text) {
+        Ok(root @ Yaml::Mapping(_)) => Ok(root),
+        Ok(_) => {
+            Err("the file is no mapping of keys, as Prometheus's configuration must be".into())
+        }
+        Err(error) => Err(format!("the file is no valid YAML: {error}")),
+    }
+}
+
+/// What the file must parse to after the edit; `None`: it stands already.
+fn model(before: &Yaml, edit: &TextEdit) -> Result<Option<Yaml>, String> {
+    let mut root = before.clone();
+    let mut list = match root.get("scrape_configs") {
+        None | Some(Yaml::Null) => Vec::new(),
+        Some(Yaml::Sequence(list)) => list.clone(),
+        Some(_) => return Err("`scrape_configs` is no list".into()),
+    };
+    let at = |name: &str| -> Result<Option<usize>, String> {
+        let mut found = (0..list.len()).filter(|i| list[*i]["job_name"].as_str() == Some(name));
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(format!("two jobs are called `{name}`")),
+            (first, None) => Ok(first),
+        }
+    };
+    match edit {
+        TextEdit::InsertJob { name, job } => {
+            let job = to_yaml(job)?;
+            match at(name)? {
+                Some(i) if list[i] == job => return Ok(None),
+                Some(_) => {
+                    return Err(format!(
+                        "a job `{name}` with other settings stands there already"
+                    ));
+                }
+                None => list.insert(0, job),
+            }
+        }
+        TextEdit::ReplaceJob { name, job } => {
+            let job = to_yaml(job)?;
+            let i = at(name)?.ok_or_else(|| format!("there is no job `{name}` to replace"))?;
+            if list[i] == job {
+                return Ok(None);
+            }
+            list[i] = job;
+        }
+        TextEdit::RemoveJob { name } => match at(name)? {
+            Some(i) => drop(list.remove(i)),
+            None => return Ok(None),
+        },
+        TextEdit::AddRule { job, rule } => {
+            let rule = to_yaml(rule)?;
+            let i = at(job)?.ok_or_else(|| format!("there is no job `{job}`"))?;
+            let mut rules = rules_of(&list[i])?;
+            if rules.contains(&rule) {
+                return Ok(None);
+            }
+            rules.insert(0, rule);
+            set(&mut list[i], "relabel_configs", Yaml::Sequence(rules));
+        }
+        TextEdit::RemoveRule { job, rule } => {
+            let rule = to_yaml(rule)?;
+            let Some(i) = at(job)? else { return Ok(None) };
+            let mut rules = rules_of(&list[i])?;
+            let Some(k) = rules.iter().position(|r| *r == rule) else {
+                return Ok(None);
+            };
+            rules.remove(k);
+            set(&mut list[i], "relabel_configs", Yaml::Sequence(rules));
+        }
+    }
+    set(&mut root, "scrape_configs", Yaml::Sequence(list));
+    Ok(Some(root))
+}
+
+fn gate(after: &str, wanted: Yaml) -> Result<(), String> {
+    let after = parse(after).map_err(|e| format!("the edited text would not parse: {e}"))?;
+    if canonical(after) == canonical(wanted) {
+        Ok(())
+    } else {
+        Err("the edited text would not mean the same as before plus the edit".into())
+    }
+}
+
+/// An absent list, an empty one and `null` mean the same to Prometheus.
+fn canonical(mut root: Yaml) -> Yaml {
+    let empty = |v: Option<&Yaml>| match v {
+        Some(Yaml::Sequence(list)) => list.is_empty(),
+        Some(Yaml::Null) => true,
+        _ => false,
+    };
+    if let Some(Yaml::Sequence(list)) = root.get_mut("scrape_configs") {
+        for job in list {
+            if empty(job.get("relabel_configs"))
+                && let Yaml::Mapping(job) = job
+            {
+                job.remove("relabel_configs");
+            }
+        }
+    }
+    if empty(root.get("scrape_configs"))
+        && let Yaml::Mapping(root) = &mut root
+    {
+        root.remove("scrape_configs");
+    }
+    root
+}
+
+fn rules_of(job: &Yaml) -> Result<Vec<Yaml>, String> {
+    match job.get("relabel_configs") {
+        None | Some(Yaml::Null) => Ok(Vec::new()),
+        Some(Yaml::Sequence(list)) => Ok(list.clone()),
+        Some(_) => Err("`relabel_configs` is no list".into()),
+    }
+}
+
+fn set(map: &mut Yaml, key: &str, value: Yaml) {
+    if let Yaml::Mapping(map) = map {
+        map.insert(key.into(), value);
+    }
+}
+
+pub(crate) fn to_yaml(value: &serde_json::Value) -> Result<Yaml, String> {
+    serde_yaml::to_value(value).map_err(|e| e.to_string())
+}
+
+fn paste(edit: &TextEdit) -> String {
+    let item = |value| emit::block_item(value, emit::Style::default());
+    match edit {
+        TextEdit::InsertJob { job, .. } => {
+            format!("# first under scrape_configs:\n{}", item(job))
+        }
+        TextEdit::ReplaceJob { name, job } => format!(
+            "# under scrape_configs:, in place of the job {name}\n{}",
+            item(job)
+        ),
+        TextEdit::RemoveJob { name } => {
+            format!("# take the job {name} out of scrape_configs\n")
+        }
+        TextEdit::AddRule { job, rule } => format!(
+            "# first under relabel_configs: of the job {job}\n{}",
+            item(rule)
+        ),
+        TextEdit::RemoveRule { job, rule } => format!(
+            "# take this out of relabel_configs: of the job {job}\n{}",
+            item(rule)
+        ),
+    }
 }

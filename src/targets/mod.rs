@@ -1,5 +1,17 @@
 //! Expected pods against what each Prometheus replica sees: the state of every target, with its cause.
 
+mod board;
+mod cause;
+mod memory;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+pub use board::{BoardInput, board, may_probe, next_scrape, stale};
+pub use cause::{About, Policy, cause, group};
+pub use memory::Memory;
+
 use crate::answers::MetricsPort;
 use crate::mesh::kinds::WorkloadRef;
 use jiff::Timestamp;
@@ -30,6 +42,8 @@ pub struct Replica {
     /// Why it could not be asked; the rest is then of `asked_at` or empty.
     pub error: Option<String>,
     pub asked_at: Option<Timestamp>,
+    /// What its own clock said when it was asked: its times are compared with no other clock.
+    pub now: Option<Timestamp>,
     /// Secure jobs in its *running* configuration.
     pub jobs_loaded: Vec<String>,
     /// Jobs whose scrape pool exists: a job without one failed to load (certificates unreadable).

@@ -62,7 +62,11 @@ pub fn places(state: &State, area: Rect) -> Places {
         area.height.saturating_sub(2),
     );
     places.tall_rail = wide && roomy;
-    let main = if places.tall_rail {
+    let main = if state.start.monitor {
+        // The monitor alone has no steps to show.
+        places.tall_rail = false;
+        body
+    } else if places.tall_rail {
         places.rail = Rect {
             width: RAIL,
             ..body

@@ -37,7 +37,9 @@ use theme::Role;
 /// Draws the whole screen in the theme of the process.
 pub fn draw(state: &State, frame: &mut Frame) {
     let area = frame.area();
-    draw_in(state, frame.buffer_mut(), area, theme::current());
+    let mut theme = theme::current();
+    theme.ascii |= state.start.ascii;
+    draw_in(state, frame.buffer_mut(), area, theme);
 }
 
 /// Draws into a buffer, in a theme.

@@ -90,6 +90,8 @@ pub enum Action {
     Take,
     Apply,
     StopApply,
+    /// Brings the decision about a failed change back on the screen.
+    Decide,
     /// Take the run back.
     Undo,
     Problems,
@@ -177,11 +179,24 @@ pub fn footer(state: &State) -> Vec<Binding> {
         .collect()
 }
 
+/// Every key of the step, for the help: whatever lies over the step now.
+pub fn help(state: &State) -> Vec<Binding> {
+    let mut all = step_keys(state);
+    all.extend(everywhere());
+    all
+}
+
+/// Keys that work whatever lies on top.
+fn everywhere() -> [Binding; 2] {
+    [
+        Binding::new(Key::Ctrl('c'), "stop or quit", Action::Interrupt).quiet(),
+        Binding::new(Key::Ctrl('z'), "to the shell and back", Action::Suspend).quiet(),
+    ]
+}
+
 /// Every key of the present screen.
 pub fn keys(state: &State) -> Vec<Binding> {
     use Key::*;
-    let interrupt = Binding::new(Ctrl('c'), "stop", Action::Interrupt).quiet();
-    let suspend = Binding::new(Ctrl('z'), "suspend", Action::Suspend).quiet();
     let mut all = if let Some(dialog) = &state.dialog {
         dialog_keys(dialog)
     } else if state.help {
@@ -207,7 +222,7 @@ pub fn keys(state: &State) -> Vec<Binding> {
     } else {
         step_keys(state)
     };
-    all.extend([interrupt, suspend]);
+    all.extend(everywhere());
     all
 }
 
@@ -431,7 +446,11 @@ fn apply_keys(state: &State, all: &mut Vec<Binding>) {
             .unless(ended())
             .unless(undo_refused(state)),
     );
-    all.push(Binding::new(Enter, "status", Action::Next).unless(ended()));
+    if apply.stopped.is_some() {
+        all.push(Binding::new(Enter, "decide …", Action::Decide));
+    } else {
+        all.push(Binding::new(Enter, "status", Action::Next).unless(ended()));
+    }
 }
 
 fn status_keys(state: &State, all: &mut Vec<Binding>) {

@@ -1,11 +1,12 @@
 //! What can happen to the wizard, and what it asks of the world.
 
 use super::keymap::{Action, Key};
-use super::state::{ChangeView, Contexts, Planned, Step, UndoPlan};
+use super::state::{ChangeView, Contexts, Forbidden, Planned, Step, UndoPlan};
 use crate::answers::Answers;
 use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
 use crate::mesh::Mesh;
+use crate::mesh::kinds::WorkloadRef;
 use crate::plan::Plan;
 use crate::plan::review::{Approved, Review, Reviewed};
 use crate::targets::Board;
@@ -40,6 +41,8 @@ pub enum Msg {
     Tick(Timestamp),
     /// SIGTERM, SIGHUP or Ctrl-C: end as soon as no write is cut.
     Interrupt,
+    /// Time to look whether what was missing has appeared; see [`Wants::rediscover`].
+    Rediscover,
     Contexts(Result<Contexts, Error>),
     Connected(Generation, Result<(), Error>),
     /// The mesh as far as it has been read; `last`: nothing more comes of this question.
@@ -48,7 +51,12 @@ pub enum Msg {
         mesh: Arc<Mesh>,
         last: bool,
     },
-    Planned(Generation, Result<Planned, Error>),
+    Planned {
+        generation: Generation,
+        result: Result<Planned, Error>,
+        /// Choices that would lose metrics, whether the plan could be made or not.
+        forbidden: Vec<Forbidden>,
+    },
     /// The review has begun: every change, none answered yet.
     ReviewOpened(Generation, Box<Review>),
     Reviewed {
@@ -67,6 +75,8 @@ pub enum Msg {
     Board(Arc<Board>),
     UndoPlanned(Generation, Result<UndoPlan, Error>),
     Saved(Result<PathBuf, Error>),
+    /// The file to save into is there already.
+    SaveExists(PathBuf),
     Copied(Result<(), Error>),
 }
 
@@ -110,6 +120,7 @@ pub enum Effect {
         approved: Approved,
         mesh: Arc<Mesh>,
         answers: Arc<Answers>,
+        prometheus: Option<WorkloadRef>,
         /// The run that this one takes back.
         undoes: Option<String>,
     },

@@ -93,7 +93,14 @@ impl State {
                 let chosen = self.answers.prometheus.as_ref();
                 match chosen.and_then(|id| self.mesh.prometheus(id)) {
                     Some(p) => p.obstacles.first().map(|o| o.reason.clone()),
-                    None => Some("no Prometheus is chosen".into()),
+                    // Enter takes the one under the cursor.
+                    None => match self.prometheus.current() {
+                        Some(row) => row.blocked().map(|(_, why)| why.to_owned()),
+                        None if self.cluster.filling => {
+                            Some("Prometheus is being looked for".into())
+                        }
+                        None => Some("there is no Prometheus to choose yet".into()),
+                    },
                 }
             }
             Step::Namespaces => None,
@@ -101,9 +108,9 @@ impl State {
             Step::Gateways => (self.chosen_count() == 0)
                 .then(|| "no workload and no gateway is chosen".to_owned()),
             Step::Options => match &self.options.planned {
-                None => Some("the plan is being made".into()),
                 Some(Err(error)) => Some(error.what.clone()),
-                Some(Ok(_)) => None,
+                // A plan that is still being made is waited for in the review.
+                None | Some(Ok(_)) => None,
             },
             Step::Review => self.apply_refused(),
             Step::Apply => self
@@ -121,12 +128,18 @@ impl State {
         if self.apply.running {
             return Some("changes are being written; s stops after the write under way".into());
         }
+        if self.start.monitor && self.step == Step::Status {
+            return Some("this is the monitor alone; q ends it".into());
+        }
         (self.step == Step::Cluster).then(|| "this is the first step".to_owned())
     }
 
     pub fn jump_refused(&self, step: Step) -> Option<String> {
         if step == self.step {
             return Some("this is the step on the screen".into());
+        }
+        if self.start.monitor && step < Step::Review {
+            return Some("this is the monitor alone".into());
         }
         if self.apply.running && step != Step::Status && step != Step::Apply {
             return Some("changes are being written; s stops after the write under way".into());

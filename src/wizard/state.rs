@@ -108,8 +108,14 @@ pub struct Start {
     pub read_only: bool,
     /// `--context`: no question then.
     pub context: Option<String>,
-    /// Ask pods for plaintext; false after `--no-probe`.
+    /// `--no-probe`: pods are not asked for plaintext.
     pub no_probe: bool,
+    /// Only the monitor: Status is the first and the last step.
+    pub monitor: bool,
+    /// How long targets, and each rollout, may take. Zero: the program's own limits.
+    pub timeout: std::time::Duration,
+    /// Draw with ASCII only.
+    pub ascii: bool,
 }
 
 /// The contexts of the kubeconfig.
@@ -175,18 +181,14 @@ pub struct ClusterStep {
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
     pub plan: Arc<Plan>,
-    /// Choices that would lose metrics, with the reason.
-    pub forbidden: Vec<Forbidden>,
-    /// Something of the published recipe or Istio's sample would be repaired.
-    pub repairs: usize,
-    /// Chosen workloads that need a sidecar first.
-    pub injections: Vec<WorkloadRef>,
 }
 
 /// A choice that can't be made, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forbidden {
     pub option: OptionChoice,
+    /// The item that it is forbidden for; `None`: for all together.
+    pub item: Option<WorkloadRef>,
     pub why: String,
 }
 
@@ -246,6 +248,10 @@ pub struct OptionsStep {
     pub each: Option<List<EachRow>>,
     /// The plan of the present choices, or why the recipe refuses them. `None`: being made.
     pub planned: Option<Result<Planned, Error>>,
+    /// Choices that would lose metrics.
+    pub forbidden: Vec<Forbidden>,
+    /// The choices for which the plan was asked for.
+    pub planned_for: Option<Arc<Answers>>,
     /// Prices of the whole plan, one sentence each, gravest first.
     pub prices: Vec<String>,
 }
@@ -379,7 +385,11 @@ pub struct ReviewStep {
     pub review: Option<Review>,
     /// The run that this review takes back; `None`: a review of the choices.
     pub undoes: Option<String>,
-    /// What an undo leaves alone, and why.
+    /// The Prometheus that the run was for, of an undo.
+    pub undo_prometheus: Option<WorkloadRef>,
+    /// What of an undo takes a word of its own.
+    pub asks: Vec<String>,
+    /// What an undo leaves alone, and why; or what the plan deliberately does not do.
     pub notes: Vec<String>,
     pub rows: List<ReviewRow>,
     pub counts: ReviewCounts,
@@ -422,6 +432,8 @@ pub struct ApplyStep {
     pub stopping: bool,
     /// It takes back what a run wrote.
     pub undoing: bool,
+    /// What was approved has been written and the cluster is to be read anew.
+    pub fresh: bool,
     /// A change failed; apply waits for a decision.
     pub stopped: Option<(ChangeId, Error)>,
     pub outcome: Option<Outcome>,
@@ -468,8 +480,12 @@ pub struct StatusStep {
 #[derive(Clone, Debug, Default)]
 pub struct UndoPlan {
     pub run: String,
+    /// The Prometheus that the run was for.
+    pub prometheus: Option<WorkloadRef>,
     pub plan: Arc<Plan>,
     pub notes: Vec<String>,
+    /// What takes a word of its own: somebody's open listener that would come back.
+    pub asks: Vec<String>,
 }
 
 /// A decision that is asked for. Drawn over the step; the safe answer has the focus.
@@ -506,6 +522,8 @@ pub enum DialogKind {
     SaveAnswers,
     ReplaceFile(std::path::PathBuf),
     ConfirmUndo,
+    /// The undo brings back somebody's listener without policies: a confirmation of its own.
+    ConfirmOpens,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -592,6 +610,10 @@ pub struct State {
     pub now: Option<Timestamp>,
     /// Counts spinner ticks.
     pub ticks: u64,
+    /// The Prometheus was chosen by the user's word; else the only choosable one is.
+    pub prometheus_by_user: bool,
+    /// The program ends as soon as the write under way is over.
+    pub quit_after: bool,
     /// The program ends; set once.
     pub leaving: bool,
 }

@@ -1,1 +1,3 @@
 mod screens;
+mod apply;
+mod apply_world;

@@ -1,0 +1,643 @@
+//! Writes what was approved, in its order, waiting between the writes for what the next one rests on.
+//!
+//! It stops at the first failure. Where somebody can be asked it asks; else it ends part way. A write is
+//! never cut: the user's stop is heard between writes and during waits only.
+
+use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
+use super::session::Session;
+use super::steps::{self, Wrote, title};
+use super::undo;
+use super::waits::{About, Around, LOOK_EVERY, Waited, lacking, stop_wanted};
+use super::watch::{Watch, Watched};
+use crate::error::{Error, Kind};
+use crate::journal::VERSION;
+use crate::mesh;
+use crate::mesh::kinds::WorkloadRef;
+use crate::plan::record::Entry;
+use crate::plan::review::{Approved, ApprovedChange};
+use crate::plan::{Await, ChangeId, Part};
+use crate::targets::{Board, Probe};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// How long targets may take to come UP, each time they are waited for.
+    pub timeout: Duration,
+    /// How long one rollout may take.
+    pub rollout_timeout: Duration,
+    /// Ask for plaintext on the secure port; without it nothing is called secured.
+    pub probe: bool,
+    /// This apply takes that run back; it is then recorded as undone.
+    pub undoes: Option<String>,
+}
+
+impl Default for ApplyOptions {
+    fn default() -> Self {
+        ApplyOptions {
+            timeout: Duration::from_secs(180),
+            rollout_timeout: Duration::from_secs(600),
+            probe: true,
+            undoes: None,
+        }
+    }
+}
+
+/// How an apply is told what to do while it runs.
+#[derive(Debug)]
+pub struct Control {
+    /// Becomes true when the user wants it to end; heard between writes and during waits.
+    pub stop: watch::Receiver<bool>,
+    /// Answers to [`ApplyEvent::Stopped`]; `None`: there is no one to ask, and a failure ends the run.
+    pub decisions: Option<mpsc::Receiver<Decision>>,
+}
+
+/// The other end of a [`Control`].
+#[derive(Clone, Debug)]
+pub struct Steering {
+    pub stop: watch::Sender<bool>,
+    pub decisions: mpsc::Sender<Decision>,
+}
+
+impl Control {
+    /// For a person at the screen.
+    pub fn asked() -> (Steering, Control) {
+        let (stop, stopped) = watch::channel(false);
+        let (decisions, decided) = mpsc::channel(4);
+        let control = Control {
+            stop: stopped,
+            decisions: Some(decided),
+        };
+        (Steering { stop, decisions }, control)
+    }
+
+    /// With no one to ask.
+    pub fn alone() -> (watch::Sender<bool>, Control) {
+        let (stop, stopped) = watch::channel(false);
+        let control = Control {
+            stop: stopped,
+            decisions: None,
+        };
+        (stop, control)
+    }
+}
+
+/// What has become of a change.
+#[derive(Clone, Debug, PartialEq)]
+enum Fate {
+    Written,
+    Unchanged,
+    LeftOut,
+    Held,
+    TakenBack,
+}
+
+/// How a walk over the changes ended.
+enum Walked {
+    ToTheEnd,
+    Stopped,
+    Failed(Error),
+    Undo(Error),
+}
+
+/// One change's end, where it is not a failure.
+enum Done {
+    Fate(Fate),
+    /// Its targets did not come UP after it was written: why.
+    NotUp(String),
+    Stopped,
+}
+
+struct Run {
+    id: String,
+    seq: u32,
+    changes: Vec<ApprovedChange>,
+    fates: BTreeMap<ChangeId, Fate>,
+    /// Left out by the user after a failure, whether written before it or not; what needs them falls.
+    given_up: BTreeSet<ChangeId>,
+    /// Its first line is in the journal.
+    begun: bool,
+    /// The first failure that was answered by leaving a change out.
+    left_out_for: Option<Error>,
+    take_backs: u32,
+    decisions: Option<mpsc::Receiver<Decision>>,
+}
+
+/// Applies what was approved and says how it ended; every event goes to `report`, the last one is
+/// [`ApplyEvent::Finished`] with the same outcome.
+///
+/// `watched` are the items whose targets are followed; `target` is the Prometheus that scrapes them.
+/// A write in flight goes on to its end even where the returned future is dropped.
+pub async fn apply(
+    session: &Session,
+    approved: Approved,
+    target: Arc<mesh::Prometheus>,
+    watched: Vec<Watched>,
+    options: &ApplyOptions,
+    control: Control,
+    report: &(dyn Fn(ApplyEvent) + Send + Sync),
+) -> Outcome {
+    let items: Vec<WorkloadRef> = watched.iter().map(|watched| watched.item.clone()).collect();
+    let mut around = Around {
+        session,
+        watch: Watch::new(session, Arc::clone(&target), watched, options.probe),
+        target,
+        up_within: options.timeout,
+        rollout_within: options.rollout_timeout,
+        stop: control.stop,
+        report,
+    };
+    let mut run = Run {
+        id: approved.run().0.clone(),
+        seq: 0,
+        changes: approved.changes().to_vec(),
+        fates: BTreeMap::new(),
+        given_up: BTreeSet::new(),
+        begun: false,
+        left_out_for: None,
+        take_backs: 0,
+        decisions: control.decisions,
+    };
+    let begun = run.begin(&around, approved.context(), options.undoes.as_deref());
+    let walked = match begun {
+        Ok(()) => run.walk(&mut around).await,
+        Err(error) => Walked::Failed(error),
+    };
+    let ended = run.end(&mut around, walked, options).await;
+    let outcome = run.outcome(&mut around, &items, options, ended).await;
+    report(ApplyEvent::Finished(outcome.clone()));
+    outcome
+}
+
+impl Run {
+    fn begin(
+        &mut self,
+        around: &Around<'_>,
+        context: &str,
+        undoes: Option<&str>,
+    ) -> Result<(), Error> {
+        let session = around.session;
+        if context != session.cluster.context {
+            return Err(Error::refused(format!(
+                "the changes were reviewed on {context}, and this is {}",
+                session.cluster.context
+            ))
+            .hint("review them on this cluster"));
+        }
+        session.journal.append(&Entry::Started {
+            version: VERSION,
+            run: self.id.clone(),
+            at: session.clock.now(),
+            context: context.to_owned(),
+            undoes: undoes.map(str::to_owned),
+            prometheus: Some(around.target.id.clone()),
+        })?;
+        self.begun = true;
+        for change in &self.changes {
+            around.step(&change.change().id, StepState::Pending);
+        }
+        Ok(())
+    }
+
+    async fn walk(&mut self, around: &mut Around<'_>) -> Walked {
+        for at in 0..self.changes.len() {
+            let change = self.changes[at].clone();
+            let id = &change.change().id;
+            if self.falls(around, &change) {
+                continue;
+            }
+            loop {
+                if around.stopped() {
+                    return Walked::Stopped;
+                }
+                let error = match self.one(around, at, &change).await {
+                    Ok(Done::Fate(fate)) => {
+                        self.settle(around, id, fate);
+                        break;
+                    }
+                    Ok(Done::Stopped) => return Walked::Stopped,
+                    Ok(Done::NotUp(why)) => match self.not_up(around, &change, why).await {
+                        Ok(()) => break,
+                        Err(error) => error,
+                    },
+                    Err(error) => error,
+                };
+                around.step(id, StepState::Failed(error.clone()));
+                around.log(format!("{}: {}", title(change.change()), error.what));
+                match self.decide(around, id, &error).await {
+                    Decision::Retry => {}
+                    Decision::LeaveOut => {
+                        self.left_out_for.get_or_insert(error);
+                        self.given_up.insert(id.clone());
+                        self.fates.entry(id.clone()).or_insert(Fate::LeftOut);
+                        around.step(id, StepState::LeftOut);
+                        break;
+                    }
+                    Decision::Undo => return Walked::Undo(error),
+                    Decision::Stop => return Walked::Failed(error),
+                }
+            }
+        }
+        Walked::ToTheEnd
+    }
+
+    fn settle(&mut self, around: &Around<'_>, id: &ChangeId, fate: Fate) {
+        match &fate {
+            Fate::Written => around.step(id, StepState::Done),
+            Fate::Unchanged => around.step(id, StepState::Unchanged),
+            // Held and taken back were said with their reasons.
+            _ => {}
+        }
+        self.fates.insert(id.clone(), fate);
+    }
+
+    /// A change falls with what it needs. What was written stands, though it failed afterwards: a policy
+    /// that is there but could not be read back does not carry a listener either.
+    fn falls(&mut self, around: &Around<'_>, change: &ApprovedChange) -> bool {
+        let change = change.change();
+        let lost = self.changes.iter().map(|c| c.change()).find(|other| {
+            change.needs.contains(&other.id)
+                && (self.given_up.contains(&other.id)
+                    || matches!(
+                        self.fates.get(&other.id),
+                        Some(Fate::LeftOut | Fate::Held | Fate::TakenBack)
+                    ))
+        });
+        let Some(lost) = lost else { return false };
+        let (fate, state) = match self.fates.get(&lost.id) {
+            Some(Fate::Held | Fate::TakenBack) => (
+                Fate::Held,
+                StepState::Held(format!("it needs {}, which does not stand", title(lost))),
+            ),
+            _ => (Fate::LeftOut, StepState::LeftOut),
+        };
+        around.step(&change.id, state);
+        self.fates.insert(change.id.clone(), fate);
+        true
+    }
+
+    async fn one(
+        &mut self,
+        around: &mut Around<'_>,
+        at: usize,
+        approved: &ApprovedChange,
+    ) -> Result<Done, Error> {
+        let change = approved.change();
+        let mut answer: Option<Value> = None;
+        // After a retry only what failed is done again: a change that was written is waited for.
+        if !self.fates.contains_key(&change.id) {
+            for what in approved.before() {
+                match self.wait(around, &what, at, None).await {
+                    Waited::Over => {}
+                    Waited::Stopped => return Ok(Done::Stopped),
+                    Waited::Failed(error) => return Err(error),
+                    Waited::NotUp(why) => {
+                        around.step(&change.id, StepState::Held(why.clone()));
+                        around.log(format!("{} is held back: {why}", title(change)));
+                        return Ok(Done::Fate(Fate::Held));
+                    }
+                }
+            }
+            if around.stopped() {
+                return Ok(Done::Stopped);
+            }
+            around.step(&change.id, StepState::Writing);
+            let seq = self.seq;
+            self.seq += 1;
+            let fate = match steps::write(around.session, &self.id, seq, approved).await {
+                Ok(Wrote::Yes(body)) => {
+                    answer = body;
+                    around.log(format!("{} is written", title(change)));
+                    around.touched(change);
+                    Fate::Written
+                }
+                Ok(Wrote::Already) => Fate::Unchanged,
+                Err(failure) => {
+                    if failure.written {
+                        self.fates.insert(change.id.clone(), Fate::Written);
+                        around.touched(change);
+                    }
+                    return Err(failure.error);
+                }
+            };
+            self.fates.insert(change.id.clone(), fate);
+        }
+        for what in &change.then {
+            match self.wait(around, what, at, answer.as_ref()).await {
+                Waited::Over => {}
+                Waited::Stopped => return Ok(Done::Stopped),
+                Waited::Failed(error) => return Err(error),
+                Waited::NotUp(why) => return Ok(Done::NotUp(why)),
+            }
+        }
+        let fate = self.fates.get(&change.id).cloned();
+        Ok(Done::Fate(fate.unwrap_or(Fate::Written)))
+    }
+
+    async fn wait(
+        &self,
+        around: &mut Around<'_>,
+        what: &Await,
+        at: usize,
+        wrote: Option<&Value>,
+    ) -> Waited {
+        let reviewed = self.changes[at].reviewed();
+        let mut out = self.items(&[Fate::LeftOut, Fate::TakenBack]);
+        out.extend(self.given_up_items());
+        let about = About {
+            id: &reviewed.change.id,
+            reviewed,
+            wrote,
+            out: &out,
+            restart_follows: around.restarted_by(&self.changes[at + 1..]),
+        };
+        around.wait(what, &about).await
+    }
+
+    /// A mark takes its pod out of the old jobs at once where those leave marked pods out, so a mark
+    /// whose target does not come UP goes away again: no workload stays unscraped.
+    async fn not_up(
+        &mut self,
+        around: &mut Around<'_>,
+        approved: &ApprovedChange,
+        why: String,
+    ) -> Result<(), Error> {
+        let change = approved.change();
+        let ours = self.fates.get(&change.id) == Some(&Fate::Written);
+        if !ours || !matches!(change.part, Part::Mark | Part::Injection) {
+            return Err(Error::new(format!(
+                "the targets behind {} are not UP after {} s",
+                title(change),
+                around.up_within.as_secs()
+            ))
+            .cause(why)
+            .hint("look at the targets: each says what it waits for, or why it is DOWN"));
+        }
+        let state = StepState::Waiting(format!("it is taken back: {why}"));
+        around.step(&change.id, state);
+        self.take_backs += 1;
+        let run = format!("{}-b{}", self.id, self.take_backs);
+        undo::take_back(around, &self.id, &run, Some(&change.id))
+            .await
+            .map_err(|error| {
+                Error::new(format!(
+                    "{} is not UP and could not be taken back",
+                    title(change)
+                ))
+                .kind(Kind::StoppedPartWay)
+                .cause(&why)
+                .cause(error.what)
+                .hint("undo the run")
+            })?;
+        around.log(format!("{} was taken back: {why}", title(change)));
+        around.step(&change.id, StepState::TakenBack(why));
+        self.fates.insert(change.id.clone(), Fate::TakenBack);
+        Ok(())
+    }
+
+    async fn decide(&mut self, around: &Around<'_>, id: &ChangeId, error: &Error) -> Decision {
+        let Some(decisions) = &mut self.decisions else {
+            return Decision::Stop;
+        };
+        (around.report)(ApplyEvent::Stopped {
+            id: id.clone(),
+            error: error.clone(),
+        });
+        let mut stop = around.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop_wanted(&mut stop) => Decision::Stop,
+            decision = decisions.recv() => decision.unwrap_or(Decision::Stop),
+        }
+    }
+
+    async fn end(
+        &mut self,
+        around: &mut Around<'_>,
+        walked: Walked,
+        options: &ApplyOptions,
+    ) -> Ended {
+        let wrote = self.fates.values().any(|fate| *fate == Fate::Written);
+        let part_way = |error: Error| {
+            let kind = if wrote {
+                Kind::StoppedPartWay
+            } else {
+                error.kind
+            };
+            Ended::PartWay(Some(error.kind(kind)))
+        };
+        let ended = match walked {
+            Walked::Stopped => Ended::PartWay(None),
+            Walked::Failed(error) => part_way(error),
+            Walked::ToTheEnd => match self.left_out_for.take() {
+                Some(error) => part_way(error),
+                None => Ended::Whole,
+            },
+            Walked::Undo(error) => self.undo(around, error).await,
+        };
+        if self.begun {
+            let how = match &ended {
+                Ended::Whole => "whole",
+                Ended::PartWay(_) => "partWay",
+                Ended::Undone => "undone",
+            };
+            around.record_end(&self.id, how);
+            if let (Some(run), Ended::Whole) = (&options.undoes, &ended) {
+                around.record_end(run, "undone");
+            }
+        }
+        ended
+    }
+
+    async fn undo(&mut self, around: &mut Around<'_>, error: Error) -> Ended {
+        let run = format!("{}-undo", self.id);
+        if let Err(failed) = undo::take_back(around, &self.id, &run, None).await {
+            let mut told = Error::new("not everything could be taken back")
+                .kind(Kind::StoppedPartWay)
+                .cause(failed.what);
+            told.causes.extend(failed.causes);
+            told.causes
+                .push(format!("it was undone because: {}", error.what));
+            told.hints = failed.hints;
+            return Ended::PartWay(Some(told.hint(format!("meshscrape undo {}", self.id))));
+        }
+        for change in &self.changes {
+            let id = &change.change().id;
+            if self.fates.get(id) == Some(&Fate::Written) {
+                self.fates.insert(id.clone(), Fate::TakenBack);
+                around.step(id, StepState::TakenBack("undone".into()));
+            }
+        }
+        Ended::Undone
+    }
+
+    /// The items of changes that came to one of these fates.
+    fn items(&self, fates: &[Fate]) -> BTreeSet<WorkloadRef> {
+        let changes = self.changes.iter().map(ApprovedChange::change);
+        changes
+            .filter(|change| {
+                self.fates
+                    .get(&change.id)
+                    .is_some_and(|f| fates.contains(f))
+            })
+            .filter_map(|change| change.item.clone())
+            .collect()
+    }
+
+    fn given_up_items(&self) -> impl Iterator<Item = WorkloadRef> {
+        let changes = self.changes.iter().map(ApprovedChange::change);
+        changes
+            .filter(|change| self.given_up.contains(&change.id))
+            .filter_map(|change| change.item.clone())
+    }
+
+    fn of(&self, fates: &[Option<Fate>]) -> Vec<ChangeId> {
+        let ids = self.changes.iter().map(|change| &change.change().id);
+        ids.filter(|id| fates.contains(&self.fates.get(*id).cloned()))
+            .cloned()
+            .collect()
+    }
+
+    async fn outcome(
+        &self,
+        around: &mut Around<'_>,
+        items: &[WorkloadRef],
+        options: &ApplyOptions,
+        ended: Ended,
+    ) -> Outcome {
+        let mut out = self.items(&[Fate::LeftOut]);
+        out.extend(self.given_up_items());
+        let counts = |item: &WorkloadRef| items.contains(item) && !out.contains(item);
+        let lost = self
+            .fates
+            .values()
+            .any(|fate| matches!(fate, Fate::Held | Fate::TakenBack));
+        let whole = ended == Ended::Whole;
+        let board = if items.is_empty() || self.fates.is_empty() {
+            Arc::default()
+        } else {
+            let patience = if whole && !lost {
+                options.timeout
+            } else {
+                Duration::ZERO
+            };
+            last_look(around, patience, options.probe, counts).await
+        };
+        let rows = || board.rows.iter().filter(|row| counts(&row.expected.item));
+        Outcome {
+            written: self.of(&[Some(Fate::Written)]),
+            unchanged: self.of(&[Some(Fate::Unchanged)]),
+            not_written: self.of(&[None, Some(Fate::LeftOut), Some(Fate::Held)]),
+            taken_back: self.of(&[Some(Fate::TakenBack)]),
+            all_up: whole && !lost && (items.is_empty() || lacking(&board, counts).is_none()),
+            plaintext_refused: (options.probe && rows().next().is_some())
+                .then(|| rows().all(|row| row.probe == Probe::Refused)),
+            board,
+            ended,
+        }
+    }
+}
+
+/// Looks until all is UP and every probe has its answer, the time is over, or the user says stop.
+async fn last_look(
+    around: &mut Around<'_>,
+    patience: Duration,
+    probe: bool,
+    counts: impl Fn(&WorkloadRef) -> bool,
+) -> Arc<Board> {
+    if patience.is_zero() {
+        let board = around.watch.look().await;
+        (around.report)(ApplyEvent::Targets(Arc::clone(&board)));
+        return board;
+    }
+    let last = std::sync::Mutex::new(Arc::<Board>::default());
+    let report = around.report;
+    let mut stop = around.stop.clone();
+    let deadline = Instant::now() + patience;
+    let keep = |board: Arc<Board>| {
+        if let Ok(mut last) = last.lock() {
+            *last = Arc::clone(&board);
+        }
+        report(ApplyEvent::Targets(board));
+    };
+    let settled = |board: &Board| {
+        lacking(board, &counts).is_none()
+            && (!probe
+                || board
+                    .rows
+                    .iter()
+                    .filter(|row| counts(&row.expected.item))
+                    .all(|row| matches!(row.probe, Probe::Refused | Probe::Unknown(_))))
+    };
+    tokio::select! {
+        biased;
+        () = stop_wanted(&mut stop) => {}
+        board = around.watch.until(LOOK_EVERY, deadline, &keep, settled) => return board,
+    }
+    last.into_inner().unwrap_or_default()
+}
+
+/// How an apply ended, in words, one thing a line.
+pub fn summary(outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.push(match &outcome.ended {
+        Ended::Whole if outcome.written.is_empty() => "Nothing had to be written.".to_owned(),
+        Ended::Whole => format!("{} written.", changes(outcome.written.len())),
+        Ended::Undone => format!("Undone: {} taken back.", changes(outcome.taken_back.len())),
+        Ended::PartWay(_) if outcome.written.is_empty() => {
+            "Stopped before anything was written.".to_owned()
+        }
+        Ended::PartWay(_) => format!(
+            "Stopped part way: {} written, {} not.",
+            changes(outcome.written.len()),
+            outcome.not_written.len()
+        ),
+    });
+    if let Ended::PartWay(Some(error)) = &outcome.ended {
+        lines.push(error.what.clone());
+        lines.extend(error.causes.iter().map(|cause| format!("  {cause}")));
+    }
+    let mut list = |title: &str, ids: &[ChangeId]| {
+        if !ids.is_empty() {
+            lines.push(format!("{title}:"));
+            lines.extend(ids.iter().map(|id| format!("  {id}")));
+        }
+    };
+    if outcome.ended != Ended::Whole {
+        list("Written", &outcome.written);
+    }
+    list("Not written", &outcome.not_written);
+    list("Taken back", &outcome.taken_back);
+    if !outcome.unchanged.is_empty() {
+        lines.push(format!(
+            "{} already as wanted.",
+            changes(outcome.unchanged.len())
+        ));
+    }
+    let counts = &outcome.board.counts;
+    if counts.all() > 0 {
+        lines.push(format!(
+            "{} of {} targets UP over mTLS.",
+            counts.up,
+            counts.all()
+        ));
+        lines.push(match outcome.plaintext_refused {
+            Some(true) if outcome.all_up => "Plaintext is refused: secured.".to_owned(),
+            Some(true) => "Plaintext is refused at every target.".to_owned(),
+            Some(false) => "Plaintext was not seen refused at every target.".to_owned(),
+            None => "Plaintext was not asked for, so nothing is called secured.".to_owned(),
+        });
+    }
+    lines
+}
+
+fn changes(count: usize) -> String {
+    match count {
+        1 => "1 change".into(),
+        n => format!("{n} changes"),
+    }
+}

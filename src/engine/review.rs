@@ -1,0 +1,502 @@
+//! The review: every change of a plan asked of the server as a dry run, before any is written.
+
+mod conflicts;
+mod pods;
+
+use super::event::ReviewEvent;
+use crate::cluster::api::{Answer, MANAGER, Write};
+use crate::cluster::error::Reason;
+use crate::cluster::{ApiError, Cluster};
+use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::plan::leaves::patch;
+use crate::plan::normalise::normalise;
+use crate::plan::owners::{merge, owned_intent};
+use crate::plan::path::LeafPath;
+use crate::plan::review::{Review, Reviewed, Verdict};
+use crate::plan::scrape_config::{self, TextEdit};
+use crate::plan::{Action, Change, LeafEdit, Plan};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Changes asked at a time.
+const AT_ONCE: usize = 8;
+/// A question that lost a race with another writer is asked again, so many times in all.
+const ATTEMPTS: usize = 4;
+/// On objects that we create: which run made them.
+const RUN: &str = "meshscrape.dev/run";
+
+/// Asks the server of every change: reads the live object, dry-runs the change, and for a new pod template
+/// a Pod from it. Nothing is written. Each answer is reported as it comes.
+///
+/// A question that fails is a [`Verdict`], not an error: the others go on.
+pub async fn review(
+    cluster: &Cluster,
+    review: Review,
+    report: &(dyn Fn(ReviewEvent) + Send + Sync),
+) -> Review {
+    let mut review = review;
+    let asker = Asker {
+        cluster,
+        run: review.run.0.clone(),
+        created: created_namespaces(&review.plan),
+    };
+    let groups = groups(&review.plan);
+    let mut answers = futures::stream::iter(groups)
+        .map(|group| asker.group(group))
+        .buffer_unordered(AT_ONCE);
+    while let Some(answered) = answers.next().await {
+        for reviewed in answered {
+            let reviewed = Arc::new(reviewed);
+            review.insert(Arc::clone(&reviewed));
+            report(ReviewEvent::Asked(reviewed));
+        }
+    }
+    drop(answers);
+    report(ReviewEvent::Done);
+    review
+}
+
+/// Changes that are asked one after another, the later ones on the result of the earlier: text edits of one
+/// ConfigMap. All others stand alone.
+fn groups(plan: &Plan) -> Vec<Vec<Change>> {
+    let mut groups: Vec<Vec<Change>> = Vec::new();
+    for change in &plan.changes {
+        let text = matches!(change.action, Action::Text { .. });
+        let same = groups.iter_mut().find(|group| {
+            text && group.first().is_some_and(|first| {
+                first.object == change.object && matches!(first.action, Action::Text { .. })
+            })
+        });
+        match same {
+            Some(group) => group.push(change.clone()),
+            None => groups.push(vec![change.clone()]),
+        }
+    }
+    groups
+}
+
+fn created_namespaces(plan: &Plan) -> BTreeSet<String> {
+    plan.changes
+        .iter()
+        .filter(|change| {
+            change.object.kind == Kind::Namespace && matches!(change.action, Action::Apply { .. })
+        })
+        .map(|change| change.object.name.clone())
+        .collect()
+}
+
+struct Asker<'a> {
+    cluster: &'a Cluster,
+    run: String,
+    /// Namespaces that the plan itself writes.
+    created: BTreeSet<String>,
+}
+
+/// The answer to one attempt.
+enum Asked {
+    Yes(Box<Reviewed>),
+    /// Somebody else wrote meanwhile.
+    Again(String),
+}
+
+impl Asker<'_> {
+    async fn group(&self, group: Vec<Change>) -> Vec<Reviewed> {
+        if matches!(
+            group.first(),
+            Some(Change {
+                action: Action::Text { .. },
+                ..
+            })
+        ) {
+            return self.texts(group).await;
+        }
+        let mut out = Vec::new();
+        for change in group {
+            out.push(self.ask(change).await);
+        }
+        out
+    }
+
+    async fn ask(&self, change: Change) -> Reviewed {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            match self.attempt(&change).await {
+                Asked::Yes(mut reviewed) => {
+                    if pods::wanted(&reviewed) {
+                        reviewed.pod =
+                            Some(pods::ask(self.cluster, &reviewed, &self.created).await);
+                    }
+                    return *reviewed;
+                }
+                Asked::Again(words) => last = words,
+            }
+        }
+        let verdict = Verdict::Failed(format!(
+            "it changes faster than it can be reviewed: {last}; review again"
+        ));
+        blank(change, verdict)
+    }
+
+    async fn attempt(&self, change: &Change) -> Asked {
+        let live = match self.cluster.get(&change.object).await {
+            Ok(live) => live.map(Arc::new),
+            Err(error) => return yes(blank(change.clone(), failed(&error))),
+        };
+        match &change.action {
+            Action::Apply { intent } => self.apply(change, intent, live).await,
+            Action::Edit { leaves } => self.edit(change, leaves, live).await,
+            Action::Delete { uid } => self.delete(change, uid, live).await,
+            // Asked as a group.
+            Action::Text { .. } => yes(blank(
+                change.clone(),
+                Verdict::Failed("text is reviewed by ConfigMap".into()),
+            )),
+        }
+    }
+
+    async fn apply(&self, change: &Change, intent: &Value, live: Option<Arc<Value>>) -> Asked {
+        let object = &change.object;
+        let mut reviewed = blank(change.clone(), Verdict::Unchanged);
+        reviewed.live = live.clone();
+        if object.kind == Kind::Pod {
+            let uid = &intent["metadata"]["uid"];
+            let other = match &live {
+                None => true,
+                Some(pod) => !uid.is_null() && pod["metadata"]["uid"] != *uid,
+            };
+            if other {
+                let words =
+                    format!("{object} is gone since the plan was made: there is nothing to mark");
+                reviewed.warnings.push(words);
+                return yes(reviewed);
+            }
+        }
+        let intent = self.intent(intent, live.as_deref());
+        reviewed.intent = Some(intent.clone());
+
+        let (answer, causes) = match self.cluster.apply(object, &intent, Write::DRY_RUN).await {
+            Err(error) if error.reason == Reason::FieldConflict => {
+                let force = Write {
+                    dry_run: true,
+                    force: true,
+                };
+                let causes = error.conflicts;
+                (self.cluster.apply(object, &intent, force).await, causes)
+            }
+            answer => (answer, Vec::new()),
+        };
+        reviewed.conflicts = conflicts::of_apply(&causes, live.as_deref(), &intent);
+        match answer {
+            Ok(Answer { body, warnings }) => {
+                reviewed.warnings = warnings;
+                reviewed.verdict = match &live {
+                    None => Verdict::New,
+                    Some(live) if normalise(live) == normalise(&body) => Verdict::Unchanged,
+                    Some(_) => Verdict::Changes,
+                };
+                if reviewed.verdict == Verdict::Unchanged {
+                    reviewed.conflicts.clear();
+                }
+                reviewed.after = Some(Arc::new(body));
+                yes(reviewed)
+            }
+            Err(error) if error.reason == Reason::Stale => Asked::Again(error.message),
+            Err(error) if error.is_not_found() => {
+                reviewed.verdict = self.missing(object, &error).await;
+                if matches!(reviewed.verdict, Verdict::Unverified(_)) {
+                    reviewed.after = Some(Arc::new(intent));
+                }
+                yes(reviewed)
+            }
+            Err(error) => {
+                reviewed.verdict = refused_or_failed(&error);
+                reviewed.after = Some(Arc::new(intent));
+                yes(reviewed)
+            }
+        }
+    }
+
+    /// The intent as it is sent. Of an object that is wholly ours the plan's intent is everything; of
+    /// anybody else's, what we own already stays in.
+    fn intent(&self, intent: &Value, live: Option<&Value>) -> Value {
+        let run = LeafPath::fields(["metadata", "annotations"]).field(RUN);
+        if intent["metadata"]["labels"]["app.kubernetes.io/managed-by"] == MANAGER {
+            let mut out = intent.clone();
+            let kept = match live {
+                Some(live) => run.get(live).cloned(),
+                None => Some(Value::from(self.run.as_str())),
+            };
+            if let Some(kept) = kept.filter(|kept| kept != "") {
+                run.set(&mut out, kept);
+            }
+            return out;
+        }
+        match live.and_then(|live| owned_intent(live, MANAGER)) {
+            Some(owned) => merge(owned, intent),
+            None => intent.clone(),
+        }
+    }
+
+    /// Why an apply found nothing to apply to.
+    async fn missing(&self, object: &ObjectRef, error: &ApiError) -> Verdict {
+        let namespace = &object.namespace;
+        if self.created.contains(namespace) {
+            return Verdict::Unverified(format!(
+                "the namespace {namespace} comes with an earlier step of this plan"
+            ));
+        }
+        let there = ObjectRef::new(Kind::Namespace, "", namespace);
+        if !namespace.is_empty() && matches!(self.cluster.get(&there).await, Ok(None)) {
+            return Verdict::Refused(format!("the namespace {namespace} does not exist"));
+        }
+        Verdict::Refused(format!(
+            "{} ({}) is not known to this cluster: {}",
+            object.kind.name(),
+            object.kind.api_version(),
+            error.message
+        ))
+    }
+
+    async fn edit(&self, change: &Change, leaves: &[LeafEdit], live: Option<Arc<Value>>) -> Asked {
+        let object = &change.object;
+        let mut reviewed = blank(change.clone(), Verdict::Unchanged);
+        reviewed.live = live.clone();
+        let Some(live) = live else {
+            if leaves.iter().any(|edit| edit.to.is_some()) {
+                reviewed.verdict = Verdict::Refused(format!("{object} does not exist"));
+            }
+            return yes(reviewed);
+        };
+        let (operations, _) = match patch(&live, leaves) {
+            Ok(patched) => patched,
+            Err(mismatch) => {
+                reviewed.verdict = Verdict::Refused(format!("{mismatch}: plan again"));
+                return yes(reviewed);
+            }
+        };
+        if operations.is_empty() {
+            reviewed.after = Some(live);
+            return yes(reviewed);
+        }
+        reviewed.conflicts = conflicts::of_edit(&live, leaves);
+        let operations = Value::Array(operations);
+        match self
+            .cluster
+            .json_patch(object, &operations, Write::DRY_RUN)
+            .await
+        {
+            Ok(answer) => {
+                reviewed.warnings = answer.warnings;
+                reviewed.verdict = changed(&live, &answer.body);
+                reviewed.after = Some(Arc::new(answer.body));
+                yes(reviewed)
+            }
+            Err(error) => self.raced(reviewed, &live, error).await,
+        }
+    }
+
+    /// A patch that failed: on its test of the resourceVersion, it is asked again.
+    async fn raced(&self, mut reviewed: Reviewed, live: &Value, error: ApiError) -> Asked {
+        let raced = match error.reason {
+            Reason::Stale => true,
+            Reason::Invalid => match self.cluster.get(&reviewed.change.object).await {
+                Ok(now) => now.is_none_or(|now| {
+                    now["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
+                }),
+                Err(_) => false,
+            },
+            _ => false,
+        };
+        if raced {
+            return Asked::Again(error.message);
+        }
+        reviewed.verdict = refused_or_failed(&error);
+        yes(reviewed)
+    }
+
+    async fn delete(&self, change: &Change, uid: &str, live: Option<Arc<Value>>) -> Asked {
+        let object = &change.object;
+        let mut reviewed = blank(change.clone(), Verdict::Unchanged);
+        reviewed.live = live.clone();
+        let Some(live) = live else {
+            return yes(reviewed);
+        };
+        if live["metadata"]["uid"] != uid {
+            let words = format!("another {object} stands there since the plan was made: it stays");
+            reviewed.warnings.push(words);
+            reviewed.after = Some(live);
+            return yes(reviewed);
+        }
+        reviewed.conflicts = conflicts::of_delete(&live);
+        match self.cluster.delete(object, uid, None, Write::DRY_RUN).await {
+            Ok(answer) => {
+                reviewed.warnings = answer.warnings;
+                reviewed.verdict = Verdict::Deletes;
+                yes(reviewed)
+            }
+            Err(error) if error.is_not_found() => Asked::Again(error.message),
+            Err(error) if error.reason == Reason::Stale => Asked::Again(error.message),
+            Err(error) => {
+                reviewed.verdict = refused_or_failed(&error);
+                yes(reviewed)
+            }
+        }
+    }
+
+    /// Text edits of one ConfigMap, each on the result of the one before.
+    async fn texts(&self, group: Vec<Change>) -> Vec<Reviewed> {
+        let object = match group.first() {
+            Some(first) => first.object.clone(),
+            None => return Vec::new(),
+        };
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            let live = match self.cluster.get(&object).await {
+                Ok(Some(live)) => live,
+                Ok(None) => {
+                    let verdict = Verdict::Refused(format!("{object} does not exist"));
+                    return all(group, verdict);
+                }
+                Err(error) => return all(group, failed(&error)),
+            };
+            match self.text_chain(&group, live).await {
+                Ok(reviewed) => return reviewed,
+                Err(words) => last = words,
+            }
+        }
+        let words = format!("it changes faster than it can be reviewed: {last}; review again");
+        all(group, Verdict::Failed(words))
+    }
+
+    /// One attempt; `Err`: somebody else wrote meanwhile.
+    async fn text_chain(&self, group: &[Change], live: Value) -> Result<Vec<Reviewed>, String> {
+        let real = live.clone();
+        let mut base = Arc::new(live);
+        let mut out = Vec::new();
+        for change in group {
+            let Action::Text { key, edits } = &change.action else {
+                continue;
+            };
+            let mut reviewed = blank(change.clone(), Verdict::Unchanged);
+            reviewed.live = Some(Arc::clone(&base));
+            let text = base["data"][key.as_str()].as_str().unwrap_or_default();
+            let missing = base["data"].get(key.as_str()).is_none();
+            match edited(&change.object, key, text, missing, edits) {
+                Err(verdict) => reviewed.verdict = verdict,
+                Ok(after) if after == text => reviewed.after = Some(Arc::clone(&base)),
+                Ok(after) => {
+                    let operations = text_patch(&real, key, &after);
+                    let answer = self
+                        .cluster
+                        .json_patch(&change.object, &operations, Write::DRY_RUN)
+                        .await;
+                    match answer {
+                        Ok(answer) => {
+                            let path = LeafPath::fields(["data"]).field(key.as_str());
+                            reviewed.conflicts = conflicts::of_text(&real, &path);
+                            reviewed.warnings = answer.warnings;
+                            reviewed.verdict = Verdict::Changes;
+                            base = Arc::new(answer.body);
+                            reviewed.after = Some(Arc::clone(&base));
+                        }
+                        Err(error) => match self.raced(reviewed, &real, error).await {
+                            Asked::Again(words) => return Err(words),
+                            Asked::Yes(failed) => {
+                                out.push(*failed);
+                                continue;
+                            }
+                        },
+                    }
+                }
+            }
+            out.push(reviewed);
+        }
+        Ok(out)
+    }
+}
+
+fn edited(
+    object: &ObjectRef,
+    key: &str,
+    text: &str,
+    missing: bool,
+    edits: &[TextEdit],
+) -> Result<String, Verdict> {
+    if missing {
+        return Err(Verdict::Refused(format!("{object} has no {key}")));
+    }
+    scrape_config::apply(text, edits).map_err(|refusal| Verdict::Gate {
+        why: refusal.why,
+        paste: refusal.paste,
+    })
+}
+
+/// Replaces one key's text, where the object and its text are the ones that were read.
+fn text_patch(live: &Value, key: &str, after: &str) -> Value {
+    let path = format!("/data/{}", key.replace('~', "~0").replace('/', "~1"));
+    let mut operations = Vec::new();
+    if let Some(version) = live["metadata"]["resourceVersion"].as_str() {
+        operations
+            .push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
+    }
+    operations.push(json!({"op": "test", "path": path, "value": live["data"][key]}));
+    operations.push(json!({"op": "replace", "path": path, "value": after}));
+    Value::Array(operations)
+}
+
+fn yes(reviewed: Reviewed) -> Asked {
+    Asked::Yes(Box::new(reviewed))
+}
+
+fn all(group: Vec<Change>, verdict: Verdict) -> Vec<Reviewed> {
+    group
+        .into_iter()
+        .map(|change| blank(change, verdict.clone()))
+        .collect()
+}
+
+fn blank(change: Change, verdict: Verdict) -> Reviewed {
+    Reviewed {
+        change,
+        live: None,
+        after: None,
+        verdict,
+        conflicts: Vec::new(),
+        warnings: Vec::new(),
+        pod: None,
+        intent: None,
+    }
+}
+
+fn changed(live: &Value, after: &Value) -> Verdict {
+    if normalise(live) == normalise(after) {
+        Verdict::Unchanged
+    } else {
+        Verdict::Changes
+    }
+}
+
+/// The question could not be put, or got no answer.
+fn failed(error: &ApiError) -> Verdict {
+    Verdict::Failed(format!("{}: {}", error.message, error.hint()))
+}
+
+/// A refusal is the server's word on the change itself: a validation, an admission webhook, a quota.
+fn refused_or_failed(error: &ApiError) -> Verdict {
+    match error.reason {
+        Reason::Invalid => Verdict::Refused(error.message.clone()),
+        Reason::Forbidden if !lacks_permission(error) => Verdict::Refused(error.message.clone()),
+        // The API server answers so where a webhook denies without a code of its own.
+        Reason::Server if error.message.contains("denied the request") => {
+            Verdict::Refused(error.message.clone())
+        }
+        _ => failed(error),
+    }
+}
+
+/// A 403 of the authoriser, in contrast to one of admission: `User "x" cannot patch resource …`.
+fn lacks_permission(error: &ApiError) -> bool {
+    error.reason == Reason::Forbidden && error.message.contains(" cannot ")
+}

@@ -1,0 +1,98 @@
+//! A Pod from a new template, dry-run: injection, Pod Security and quotas speak at pods, not at Deployments.
+
+use super::lacks_permission;
+use crate::cluster::Cluster;
+use crate::cluster::api::Write;
+use crate::cluster::error::Reason;
+use crate::mesh::kinds::Kind;
+use crate::plan::review::{PodVerdict, Reviewed, Verdict};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Does the change make new pods?
+pub(super) fn wanted(reviewed: &Reviewed) -> bool {
+    let kind = reviewed.change.object.kind;
+    let (Some(live), Some(after)) = (&reviewed.live, &reviewed.after) else {
+        return false;
+    };
+    matches!(kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet)
+        && reviewed.verdict == Verdict::Changes
+        && live["spec"]["template"] != after["spec"]["template"]
+}
+
+/// Asks admission. `created`: namespaces that the plan itself writes, whose labels do not yet speak.
+pub(super) async fn ask(
+    cluster: &Cluster,
+    reviewed: &Reviewed,
+    created: &BTreeSet<String>,
+) -> PodVerdict {
+    let object = &reviewed.change.object;
+    let template = match &reviewed.after {
+        Some(after) => &after["spec"]["template"],
+        None => return PodVerdict::Unknown("there is no template".into()),
+    };
+    let pod = pod(&object.name, &object.namespace, template);
+    let answer = cluster
+        .create(Kind::Pod, &object.namespace, &pod, Write::DRY_RUN)
+        .await;
+    match answer {
+        Ok(answer) => {
+            let sidecar = has_proxy(&answer.body);
+            let mut notes = answer.warnings;
+            if !sidecar && relies_on_injection(template) {
+                notes.push(if created.contains(&object.namespace) {
+                    format!(
+                        "whether its pods get a sidecar shows only when the label stands on the namespace {}",
+                        object.namespace
+                    )
+                } else {
+                    "injection adds no istio-proxy to its new pods: look at the injector's webhook and the revision label".into()
+                });
+            }
+            PodVerdict::Admitted { sidecar, notes }
+        }
+        Err(error) if lacks_permission(&error) => PodVerdict::Unknown(format!(
+            "no permission to dry-run a pod in {}: {}",
+            object.namespace, error.message
+        )),
+        Err(error) => match error.reason {
+            Reason::Forbidden | Reason::Invalid => PodVerdict::Forbidden(error.message),
+            Reason::Server if error.message.contains("denied the request") => {
+                PodVerdict::Forbidden(error.message)
+            }
+            _ => PodVerdict::Unknown(error.message),
+        },
+    }
+}
+
+fn pod(name: &str, namespace: &str, template: &Value) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("generateName".into(), json!(format!("{name}-")));
+    metadata.insert("namespace".into(), json!(namespace));
+    for field in ["labels", "annotations"] {
+        if let Some(value) = template["metadata"].get(field) {
+            metadata.insert(field.into(), value.clone());
+        }
+    }
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+}
+
+fn has_proxy(pod: &Value) -> bool {
+    ["containers", "initContainers"].iter().any(|list| {
+        pod["spec"][*list]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|container| container["name"] == "istio-proxy")
+    })
+}
+
+/// Does the template say that it wants a sidecar, or carry a mark that only one can honour?
+fn relies_on_injection(template: &Value) -> bool {
+    let metadata = &template["metadata"];
+    metadata["labels"]["sidecar.istio.io/inject"] == "true"
+        || metadata["labels"].get("istio.io/rev").is_some()
+        || metadata["annotations"]
+            .get("prometheus.istio.io/secure-port")
+            .is_some()
+}

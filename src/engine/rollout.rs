@@ -1,0 +1,203 @@
+//! Whether a rollout is done, judged as `kubectl rollout status` does.
+//!
+//! kubectl's rules look at `observedGeneration` first: without that a rollout seems complete right after
+//! the patch that starts it.
+
+use serde_json::Value;
+
+/// How far the rollout of a Deployment, StatefulSet or DaemonSet is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    Done,
+    Going {
+        /// Pods of the new template.
+        updated: u32,
+        /// Of those wanted, the ready ones (available ones, where the kind counts them).
+        ready: u32,
+        desired: u32,
+        note: String,
+    },
+    /// It has failed: why, in words.
+    Failed(String),
+    /// The controller will not finish it without somebody's help: what is needed, in words.
+    NeverByItself(String),
+}
+
+/// Judges a live object. Kinds without a rollout are done at once.
+pub fn rollout_state(live: &Value) -> Rollout {
+    match live["kind"].as_str() {
+        Some("Deployment") => deployment(live),
+        Some("StatefulSet") => stateful_set(live),
+        Some("DaemonSet") => daemon_set(live),
+        _ => Rollout::Done,
+    }
+}
+
+fn count(value: &Value) -> u32 {
+    value.as_u64().and_then(|n| n.try_into().ok()).unwrap_or(0)
+}
+
+fn observed(live: &Value) -> bool {
+    let observed = live["status"]["observedGeneration"].as_u64().unwrap_or(0);
+    observed >= live["metadata"]["generation"].as_u64().unwrap_or(0)
+}
+
+fn condition<'a>(live: &'a Value, name: &str) -> Option<&'a Value> {
+    let conditions = live["status"]["conditions"].as_array()?;
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == name)
+}
+
+fn deployment(live: &Value) -> Rollout {
+    let status = &live["status"];
+    let desired = live["spec"]["replicas"].as_u64().map_or(1, |n| n as u32);
+    let (replicas, updated, available) = (
+        count(&status["replicas"]),
+        count(&status["updatedReplicas"]),
+        count(&status["availableReplicas"]),
+    );
+    let going = |note: String| Rollout::Going {
+        updated,
+        ready: available,
+        desired,
+        note,
+    };
+    let paused = live["spec"]["paused"] == true;
+    if !observed(live) && !paused {
+        return going("the change is not seen by the controller yet".into());
+    }
+    if let Some(progressing) = condition(live, "Progressing")
+        && progressing["reason"] == "ProgressDeadlineExceeded"
+        && !paused
+    {
+        let why = progressing["message"].as_str().unwrap_or_default();
+        return Rollout::Failed(
+            format!("the rollout exceeded its progress deadline: {why}")
+                .trim_end_matches([':', ' '])
+                .to_owned(),
+        );
+    }
+    let waits = if updated < desired {
+        Some(format!("{updated} of {desired} new pods were made"))
+    } else if replicas > updated {
+        Some(format!("{} old pods still end", replicas - updated))
+    } else if available < updated {
+        Some(format!("{available} of {updated} new pods are available"))
+    } else {
+        None
+    };
+    match waits {
+        Some(_) if paused => Rollout::NeverByItself(
+            "the Deployment is paused: its pods are replaced when it is resumed (kubectl rollout resume)"
+                .into(),
+        ),
+        // A paused one whose change is not seen yet still shows the figures of before.
+        None if paused && !observed(live) => Rollout::NeverByItself(
+            "the Deployment is paused: its pods are replaced when it is resumed (kubectl rollout resume)"
+                .into(),
+        ),
+        Some(note) => match condition(live, "ReplicaFailure") {
+            Some(failure) if failure["status"] == "True" => going(format!(
+                "{note}; {}",
+                failure["message"].as_str().unwrap_or("pods cannot be made")
+            )),
+            _ => going(note),
+        },
+        None => Rollout::Done,
+    }
+}
+
+fn stateful_set(live: &Value) -> Rollout {
+    let status = &live["status"];
+    let desired = live["spec"]["replicas"].as_u64().map_or(1, |n| n as u32);
+    let (updated, ready) = (
+        count(&status["updatedReplicas"]),
+        count(&status["readyReplicas"]),
+    );
+    let going = |note: String| Rollout::Going {
+        updated,
+        ready,
+        desired,
+        note,
+    };
+    let strategy = &live["spec"]["updateStrategy"];
+    if strategy["type"] == "OnDelete" {
+        return on_delete(live, updated, desired);
+    }
+    if !observed(live) || count(&status["observedGeneration"]) == 0 {
+        return going("the change is not seen by the controller yet".into());
+    }
+    if ready < desired {
+        return going(format!("{ready} of {desired} pods are ready"));
+    }
+    let partition = count(&strategy["rollingUpdate"]["partition"]);
+    if partition > 0 {
+        let wanted = desired.saturating_sub(partition);
+        if updated < wanted {
+            return going(format!(
+                "{updated} of {wanted} pods above the partition are new"
+            ));
+        }
+        return Rollout::NeverByItself(format!(
+            "the StatefulSet has partition {partition}: its first {} pods keep the old template until the partition is lowered",
+            partition.min(desired)
+        ));
+    }
+    if !strategy["rollingUpdate"].is_null() && updated < desired {
+        return going(format!("{updated} of {desired} pods are new"));
+    }
+    if status["updateRevision"] != status["currentRevision"] {
+        return going(format!(
+            "{updated} pods are at revision {}",
+            status["updateRevision"].as_str().unwrap_or("?")
+        ));
+    }
+    Rollout::Done
+}
+
+fn daemon_set(live: &Value) -> Rollout {
+    let status = &live["status"];
+    let (desired, updated, available) = (
+        count(&status["desiredNumberScheduled"]),
+        count(&status["updatedNumberScheduled"]),
+        count(&status["numberAvailable"]),
+    );
+    let going = |note: String| Rollout::Going {
+        updated,
+        ready: available,
+        desired,
+        note,
+    };
+    if live["spec"]["updateStrategy"]["type"] == "OnDelete" {
+        return on_delete(live, updated, desired);
+    }
+    if !observed(live) {
+        return going("the change is not seen by the controller yet".into());
+    }
+    if updated < desired {
+        return going(format!("{updated} of {desired} pods are new"));
+    }
+    if available < desired {
+        return going(format!("{available} of {desired} new pods are available"));
+    }
+    Rollout::Done
+}
+
+/// kubectl refuses to judge `OnDelete`; it is done only when somebody has deleted every old pod.
+fn on_delete(live: &Value, updated: u32, desired: u32) -> Rollout {
+    let seen = observed(live);
+    if seen && updated >= desired {
+        return Rollout::Done;
+    }
+    // Until the controller has seen the change, its figures are those of the template before.
+    let updated = if seen { updated } else { 0 };
+    Rollout::NeverByItself(format!(
+        "its update strategy is OnDelete: {} pods keep the old template until you delete them",
+        desired.saturating_sub(updated)
+    ))
+}
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

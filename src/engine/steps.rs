@@ -1,0 +1,577 @@
+//! One change: compared with what was reviewed, journalled, written, journalled again.
+//!
+//! It runs in a task of its own, so that whoever waits for it may go away without cutting between the
+//! request and the line that says how it ended.
+
+use crate::cluster::api::Write;
+use crate::cluster::error::{ApiError, Reason};
+use crate::engine::session::Session;
+use crate::error::Error;
+use crate::mesh::kinds::ObjectRef;
+use crate::plan::leaves::{leaves, patch};
+use crate::plan::path::LeafPath;
+use crate::plan::record::{Entry, Intent, LeafChange, TextRecord};
+use crate::plan::review::{ApprovedChange, Reviewed};
+use crate::plan::{Action, Change, LeafEdit, scrape_config};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Writes that lost a race against a status update are made again on the newer object, so many times.
+const ATTEMPTS: usize = 5;
+/// After a write without an answer: how often and how long apart the object is looked at.
+const LOOKS: usize = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// Pause after a 429 that names none, and the longest one that is kept.
+const BUSY: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How a write came out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Wrote {
+    /// The object as the server answered; `None` after a delete.
+    Yes(Option<Value>),
+    /// Live already was as wanted; nothing was sent.
+    Already,
+}
+
+/// A write that did not come out well.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub error: Error,
+    /// The object was changed all the same (the record of it could not be completed).
+    pub written: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure {
+            error,
+            written: false,
+        }
+    }
+}
+
+/// Writes one change under its run's next number. Goes on to its end even where the caller is dropped.
+pub(super) async fn write(
+    session: &Session,
+    run: &str,
+    seq: u32,
+    change: &ApprovedChange,
+) -> Result<Wrote, Failure> {
+    let step = Step {
+        session: session.clone(),
+        run: run.to_owned(),
+        seq,
+        change: change.clone(),
+    };
+    let object = change.change().object.clone();
+    match tokio::spawn(step.go()).await {
+        Ok(result) => result,
+        Err(e) => Err(Error::new(format!("the write of {object} broke off"))
+            .cause(e)
+            .hint("look at the object, then run this again: what is already there is not written twice")
+            .into()),
+    }
+}
+
+struct Step {
+    session: Session,
+    run: String,
+    seq: u32,
+    change: ApprovedChange,
+}
+
+/// What one request came to.
+enum Sent {
+    Yes(Option<Value>),
+    /// The object moved between the comparison and the write: compare again.
+    Raced,
+    /// The server turned it away for now, before it did anything.
+    Later(Duration),
+    No(Error),
+    /// No answer, or a broken one: only the live object can tell.
+    Unknown(ApiError),
+}
+
+impl Step {
+    async fn go(self) -> Result<Wrote, Failure> {
+        let reviewed = self.change.reviewed();
+        let object = &reviewed.change.object;
+        let mut announced = false;
+        for _ in 0..ATTEMPTS {
+            let live = match self.session.cluster.get(object).await {
+                Ok(live) => live,
+                Err(error) => return Err(self.give_up(announced, not_written(object, &error))),
+            };
+            match compare(reviewed, live.as_ref()) {
+                Compared::AsReviewed => {}
+                Compared::Already => {
+                    if announced {
+                        self.result(true, live.as_ref(), None)?;
+                    }
+                    return Ok(Wrote::Already);
+                }
+                Compared::Drift(why) => {
+                    let error = Error::refused(format!("{object} changed since the review"))
+                        .cause(why)
+                        .hint(
+                            "review again: the new state is then shown before anything is written",
+                        );
+                    return Err(self.give_up(announced, error));
+                }
+            }
+            if !announced {
+                let intent = self.intent(live.as_ref())?;
+                let entry = Entry::Intent(Box::new(intent));
+                self.session.journal.append(&entry)?;
+                announced = true;
+            }
+            match self.send(live.as_ref()).await {
+                Sent::Yes(answer) => {
+                    self.result(true, answer.as_ref(), None)?;
+                    return Ok(Wrote::Yes(answer));
+                }
+                Sent::Raced => {}
+                Sent::Later(pause) => tokio::time::sleep(pause).await,
+                Sent::No(error) => return Err(self.give_up(true, error)),
+                Sent::Unknown(error) => return self.look(&error).await,
+            }
+        }
+        let error = Error::new(format!("{object} was not written"))
+            .cause(format!(
+                "{ATTEMPTS} attempts met a busy server or an object that had just changed"
+            ))
+            .hint("try again");
+        Err(self.give_up(true, error))
+    }
+
+    /// Ends the record of a write that did not happen.
+    fn give_up(&self, announced: bool, error: Error) -> Failure {
+        if announced && let Err(failure) = self.result(false, None, Some(&error)) {
+            return Failure {
+                written: false,
+                ..failure
+            };
+        }
+        error.into()
+    }
+
+    fn result(
+        &self,
+        written: bool,
+        answer: Option<&Value>,
+        error: Option<&Error>,
+    ) -> Result<(), Failure> {
+        let meta = |field: &str| answer?["metadata"][field].as_str().map(str::to_owned);
+        let entry = Entry::Result {
+            run: self.run.clone(),
+            seq: self.seq,
+            at: self.session.clock.now(),
+            written,
+            uid: meta("uid"),
+            resource_version: meta("resourceVersion"),
+            error: error.map(|e| match e.causes.first() {
+                Some(cause) => format!("{}: {cause}", e.what),
+                None => e.what.clone(),
+            }),
+        };
+        self.session
+            .journal
+            .append(&entry)
+            .map_err(|error| Failure { error, written })
+    }
+
+    fn intent(&self, live: Option<&Value>) -> Result<Intent, Error> {
+        let reviewed = self.change.reviewed();
+        let change = &reviewed.change;
+        let mut intent = Intent {
+            run: self.run.clone(),
+            seq: self.seq,
+            at: self.session.clock.now(),
+            change: change.id.clone(),
+            part: change.part,
+            object: change.object.clone(),
+            item: change.item.clone(),
+            uid: live.and_then(|live| live["metadata"]["uid"].as_str().map(str::to_owned)),
+            leaves: Vec::new(),
+            text: None,
+            deleted: None,
+        };
+        match (&change.action, live) {
+            (Action::Delete { .. }, live) => intent.deleted = live.cloned(),
+            (Action::Text { key, edits }, Some(live)) => {
+                let before = text_of(live, key).unwrap_or_default();
+                let after = edited(&change.object, before, edits)?;
+                intent.text = Some(TextRecord::new(key, edits, before, &after));
+            }
+            (_, Some(_)) => intent.leaves = ours(reviewed),
+            (_, None) => {}
+        }
+        Ok(intent)
+    }
+
+    async fn send(&self, live: Option<&Value>) -> Sent {
+        let reviewed = self.change.reviewed();
+        let change = &reviewed.change;
+        match &change.action {
+            Action::Apply { intent } => {
+                let intent = reviewed.intent.as_ref().unwrap_or(intent);
+                self.apply(intent, live).await
+            }
+            Action::Edit { leaves } => self.edit(leaves, live).await,
+            Action::Text { key, edits } => self.text(key, edits, live).await,
+            Action::Delete { uid } => {
+                let version = live.and_then(|live| live["metadata"]["resourceVersion"].as_str());
+                let cluster = &self.session.cluster;
+                let answer = cluster
+                    .delete(&change.object, uid, version, Write::default())
+                    .await;
+                match answer {
+                    Ok(_) => Sent::Yes(None),
+                    Err(error) if error.is_not_found() => Sent::Yes(None),
+                    Err(error) => failed(&change.object, error),
+                }
+            }
+        }
+    }
+
+    /// Without force first: the server then names the conflicts as they are now. Forced only where they
+    /// are exactly those that were approved, and only onto the very object that was compared.
+    async fn apply(&self, intent: &Value, live: Option<&Value>) -> Sent {
+        let object = &self.change.change().object;
+        let cluster = &self.session.cluster;
+        let mut body = intent.clone();
+        if let Some(live) = live {
+            // An object that went away meanwhile must not come back as a fragment of itself.
+            body["metadata"]["uid"] = live["metadata"]["uid"].clone();
+        }
+        let conflict = match cluster.apply(object, &body, Write::default()).await {
+            Ok(answer) => return Sent::Yes(Some(answer.body)),
+            Err(error) if error.reason == Reason::FieldConflict => error,
+            Err(error) => return failed(object, error),
+        };
+        if let Err(error) = as_approved(object, &conflict, self.change.reviewed()) {
+            return Sent::No(error);
+        }
+        if let Some(live) = live {
+            body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+        }
+        let force = Write {
+            force: true,
+            ..Write::default()
+        };
+        match cluster.apply(object, &body, force).await {
+            Ok(answer) => Sent::Yes(Some(answer.body)),
+            Err(error) => failed(object, error),
+        }
+    }
+
+    async fn edit(&self, edits: &[LeafEdit], live: Option<&Value>) -> Sent {
+        let object = &self.change.change().object;
+        let Some(live) = live else {
+            return Sent::No(gone(object));
+        };
+        match patch(live, edits) {
+            Ok((operations, _)) => self.patch(live, operations).await,
+            Err(why) => Sent::No(
+                Error::refused(format!("{object} was not written"))
+                    .cause(why)
+                    .hint("review again"),
+            ),
+        }
+    }
+
+    async fn text(
+        &self,
+        key: &str,
+        edits: &[scrape_config::TextEdit],
+        live: Option<&Value>,
+    ) -> Sent {
+        let object = &self.change.change().object;
+        let Some(live) = live else {
+            return Sent::No(gone(object));
+        };
+        match edited(object, text_of(live, key).unwrap_or_default(), edits) {
+            Ok(text) => {
+                let path = format!("/data/{}", key.replace('~', "~0").replace('/', "~1"));
+                let operations = vec![
+                    json!({"op": "test", "path": "/metadata/resourceVersion",
+                        "value": live["metadata"]["resourceVersion"]}),
+                    json!({"op": "replace", "path": path, "value": text}),
+                ];
+                self.patch(live, operations).await
+            }
+            Err(error) => Sent::No(error),
+        }
+    }
+
+    /// The patch tests the resourceVersion, so it holds only for the very object that was compared.
+    async fn patch(&self, live: &Value, operations: Vec<Value>) -> Sent {
+        let object = &self.change.change().object;
+        let cluster = &self.session.cluster;
+        let version = &live["metadata"]["resourceVersion"];
+        let operations = Value::Array(operations);
+        let answer = cluster
+            .json_patch(object, &operations, Write::default())
+            .await;
+        let error = match answer {
+            Ok(answer) => return Sent::Yes(Some(answer.body)),
+            Err(error) => error,
+        };
+        // A failed test and a failed validation are both "invalid"; the object itself tells them apart.
+        if error.reason == Reason::Invalid
+            && let Ok(Some(now)) = cluster.get(object).await
+            && now["metadata"]["resourceVersion"] != *version
+        {
+            return Sent::Raced;
+        }
+        failed(object, error)
+    }
+
+    /// A write without an answer: has it landed?
+    async fn look(&self, error: &ApiError) -> Result<Wrote, Failure> {
+        let reviewed = self.change.reviewed();
+        let object = &reviewed.change.object;
+        let mut seen = false;
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+            let Ok(live) = self.session.cluster.get(object).await else {
+                continue;
+            };
+            seen = true;
+            if landed(reviewed, live.as_ref()) {
+                self.result(true, live.as_ref(), None)?;
+                return Ok(Wrote::Yes(live));
+            }
+        }
+        // No line that says "not written": the request may still be on its way, and a missing line means
+        // that the live object has to be looked at.
+        let state = if seen {
+            "the object still is as before"
+        } else {
+            "the object could not be read afterwards, so it may or may not have been written"
+        };
+        let what = if error.reason == Reason::Server {
+            format!("{object} was not written")
+        } else {
+            format!("the write of {object} got no answer")
+        };
+        Err(Error::new(what)
+            .cause(error)
+            .cause(state)
+            .hint(error.hint())
+            .into())
+    }
+}
+
+/// Live beside what was reviewed.
+#[derive(Clone, Debug, PartialEq)]
+enum Compared {
+    /// Nothing moved that this change touches.
+    AsReviewed,
+    /// Live is as wanted.
+    Already,
+    /// What moved, in words.
+    Drift(String),
+}
+
+fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
+    let action = &reviewed.change.action;
+    let (before, live) = match (reviewed.live.as_deref(), live) {
+        (None, None) => return Compared::AsReviewed,
+        (None, Some(_)) if landed(reviewed, live) => return Compared::Already,
+        (None, Some(_)) => {
+            return Compared::Drift("it did not exist then, and exists now".into());
+        }
+        (Some(_), None) if matches!(action, Action::Delete { .. }) => return Compared::Already,
+        (Some(_), None) => return Compared::Drift("it was deleted".into()),
+        (Some(before), Some(live)) => (before, live),
+    };
+    let (old, new) = (&before["metadata"], &live["metadata"]);
+    if old["uid"] != new["uid"] {
+        return Compared::Drift("it was deleted and made anew".into());
+    }
+    // A text that was reviewed on top of an earlier edit carries the version from before that edit.
+    let text = matches!(action, Action::Text { .. });
+    if !text && old["resourceVersion"] == new["resourceVersion"] {
+        return Compared::AsReviewed;
+    }
+    if landed(reviewed, Some(live)) {
+        return Compared::Already;
+    }
+    if let Action::Text { key, .. } = action {
+        return if text_of(before, key) == text_of(live, key) {
+            Compared::AsReviewed
+        } else {
+            Compared::Drift(format!("the text of {key} is another now"))
+        };
+    }
+    let mut moved = leaves(Some(before), Some(live));
+    if !matches!(action, Action::Delete { .. }) {
+        let ours = ours(reviewed);
+        moved.retain(|moved| ours.iter().any(|our| touches(&our.path, &moved.path)));
+    }
+    match moved.first() {
+        None => Compared::AsReviewed,
+        Some(leaf) => Compared::Drift(format!(
+            "{} was {}, and now is {}",
+            leaf.path,
+            words(leaf.before.as_ref()),
+            words(leaf.after.as_ref())
+        )),
+    }
+}
+
+/// Is everything that the change wants there?
+pub(super) fn landed(reviewed: &Reviewed, live: Option<&Value>) -> bool {
+    let Some(live) = live else {
+        return matches!(reviewed.change.action, Action::Delete { .. });
+    };
+    match &reviewed.change.action {
+        Action::Delete { uid } => live["metadata"]["uid"] != uid.as_str(),
+        Action::Text { key, .. } => {
+            let after = reviewed.after.as_deref();
+            after.is_some_and(|after| text_of(after, key) == text_of(live, key))
+        }
+        Action::Apply { .. } if reviewed.live.is_none() => {
+            wanted(reviewed).is_some_and(|intent| holds(live, intent))
+        }
+        _ => {
+            let Some(after) = reviewed.after.as_deref() else {
+                return false;
+            };
+            let missing = leaves(Some(live), Some(after));
+            let ours = ours(reviewed);
+            !missing
+                .iter()
+                .any(|leaf| ours.iter().any(|our| touches(&our.path, &leaf.path)))
+        }
+    }
+}
+
+/// The intent as it is sent, of an apply.
+pub(super) fn wanted(reviewed: &Reviewed) -> Option<&Value> {
+    match &reviewed.change.action {
+        Action::Apply { intent } => Some(reviewed.intent.as_ref().unwrap_or(intent)),
+        _ => None,
+    }
+}
+
+/// Does `live` hold all of `wanted`? Lists hold their elements in any order, with others beside them.
+pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| {
+            let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+            live.get(key).map_or(empty, |live| holds(live, value))
+        }),
+        (Value::Array(live), Value::Array(wanted)) => wanted
+            .iter()
+            .all(|wanted| live.iter().any(|live| holds(live, wanted))),
+        _ => live == wanted,
+    }
+}
+
+/// The leaves that the change was shown to change.
+fn ours(reviewed: &Reviewed) -> Vec<LeafChange> {
+    leaves(reviewed.live.as_deref(), reviewed.after.as_deref())
+}
+
+/// One path is the other, or lies within it.
+fn touches(a: &LeafPath, b: &LeafPath) -> bool {
+    a.0.iter().zip(&b.0).all(|(a, b)| a == b)
+}
+
+fn words(value: Option<&Value>) -> String {
+    match value {
+        None => "absent".into(),
+        Some(Value::String(text)) if text.len() <= 60 => format!("\"{text}\""),
+        Some(value) => {
+            let text = value.to_string();
+            if text.chars().count() <= 60 {
+                return text;
+            }
+            let start: String = text.chars().take(57).collect();
+            format!("{start}…")
+        }
+    }
+}
+
+fn text_of<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["data"][key].as_str()
+}
+
+fn edited(
+    object: &ObjectRef,
+    text: &str,
+    edits: &[scrape_config::TextEdit],
+) -> Result<String, Error> {
+    scrape_config::apply(text, edits).map_err(|refusal| {
+        Error::refused(format!("the text in {object} cannot be edited safely"))
+            .cause(refusal.why)
+            .hint(format!("put this in by hand:\n{}", refusal.paste))
+    })
+}
+
+fn gone(object: &ObjectRef) -> Error {
+    Error::refused(format!("{object} does not exist any more")).hint("review again")
+}
+
+fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
+    let failed = Error::new(format!("{object} was not written"))
+        .cause(error)
+        .hint(error.hint());
+    match error.reason {
+        Reason::FieldConflict | Reason::Stale => failed.kind(crate::error::Kind::Refused),
+        _ => failed,
+    }
+}
+
+fn failed(object: &ObjectRef, error: ApiError) -> Sent {
+    match error.reason {
+        Reason::Stale => Sent::Raced,
+        Reason::TooMany => Sent::Later(error.retry_after.unwrap_or(BUSY).min(LONGEST_PAUSE)),
+        Reason::Timeout | Reason::Unreachable | Reason::Garbled | Reason::Server => {
+            Sent::Unknown(error)
+        }
+        _ => Sent::No(not_written(object, &error)),
+    }
+}
+
+/// Are the server's conflicts exactly those that the user approved?
+fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Result<(), Error> {
+    let now: BTreeSet<(&str, &str)> = error
+        .conflicts
+        .iter()
+        .map(|c| (c.manager.as_str(), c.field.as_str()))
+        .collect();
+    let then: BTreeSet<(&str, &str)> = reviewed
+        .conflicts
+        .iter()
+        .map(|c| (c.manager.as_str(), c.field.as_str()))
+        .collect();
+    if now == then {
+        return Ok(());
+    }
+    let mut refusal = Error::refused(format!(
+        "the fields of others that {object} would take are not those that were approved"
+    ));
+    for (manager, field) in now.difference(&then) {
+        refusal = refusal.cause(format!("{field} now belongs to {manager}"));
+    }
+    for (manager, field) in then.difference(&now) {
+        refusal = refusal.cause(format!("{field} no longer belongs to {manager}"));
+    }
+    Err(refusal.hint("review again: the fields are then shown with their owners"))
+}
+
+/// For other rooms of the engine that name what a change is.
+pub(super) fn title(change: &Change) -> String {
+    format!("{} ({})", change.object, change.part.word())
+}
+
+#[cfg(test)]
+#[path = "steps_tests.rs"]
+mod tests;

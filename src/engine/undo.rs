@@ -1,0 +1,258 @@
+//! Taking a run back: its journal and the live objects make a plan, which goes the way of every plan.
+
+use super::session::Session;
+use super::steps;
+use super::waits::{About, Around, Waited};
+use crate::error::{Error, Kind};
+use crate::journal::VERSION;
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::plan::record::Entry;
+use crate::plan::review::{Approved, NotApprovable, Review, RunId, Word};
+use crate::plan::undo::{UndoNote, undo};
+use crate::plan::{Await, ChangeId, Plan};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Objects that are read at the same time.
+const AT_ONCE: usize = 8;
+
+/// What taking a run back comes to.
+#[derive(Clone, Debug)]
+pub struct UndoPlan {
+    /// The run that is taken back; goes into `ApplyOptions::undoes`.
+    pub run: String,
+    /// The Prometheus that the run was for.
+    pub prometheus: Option<WorkloadRef>,
+    pub plan: Plan,
+    pub notes: Vec<UndoNote>,
+    /// What the journal had to say while it was read.
+    pub warnings: Vec<String>,
+}
+
+/// Plans the undo of a run; `None`: of the newest one that has not been undone.
+///
+/// # Errors
+/// There is no such run, it was undone already or is an undo itself, it belongs to another context, the
+/// journal or an object cannot be read.
+pub async fn plan_undo(session: &Session, run: Option<&str>) -> Result<UndoPlan, Error> {
+    let entries = session.journal.run(run)?;
+    let Some(Entry::Started {
+        run,
+        context,
+        undoes,
+        prometheus,
+        ..
+    }) = entries.first()
+    else {
+        return Err(
+            Error::new("the journal of that run does not begin with its beginning")
+                .hint("look at its file: it may have been edited"),
+        );
+    };
+    if let Some(undone) = undoes {
+        return Err(
+            Error::new(format!("run {run} is itself the undo of {undone}"))
+                .hint("apply again to have the changes back"),
+        );
+    }
+    if *context != session.cluster.context {
+        return Err(Error::new(format!(
+            "run {run} was on context {context}, and this is {}",
+            session.cluster.context
+        ))
+        .hint(format!("--context {context}")));
+    }
+    if is_undone(&entries) {
+        return Err(Error::new(format!("run {run} was undone already")));
+    }
+    let (plan, notes) = plan_of(session, &entries).await?;
+    Ok(UndoPlan {
+        run: run.clone(),
+        prometheus: prometheus.clone(),
+        plan,
+        notes,
+        warnings: session.journal.warnings(),
+    })
+}
+
+/// Records that a run is undone although nothing was left to write, so that it is not offered again.
+///
+/// # Errors
+/// The journal cannot be written.
+pub fn record_undone(session: &Session, run: &str) -> Result<(), Error> {
+    session.journal.append(&Entry::Ended {
+        run: run.to_owned(),
+        at: session.clock.now(),
+        how: "undone".into(),
+    })
+}
+
+fn is_undone(entries: &[Entry]) -> bool {
+    entries
+        .iter()
+        .any(|entry| matches!(entry, Entry::Ended { how, .. } if how == "undone"))
+}
+
+async fn plan_of(session: &Session, entries: &[Entry]) -> Result<(Plan, Vec<UndoNote>), Error> {
+    let objects: BTreeSet<ObjectRef> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Intent(intent) => Some(intent.object.clone()),
+            _ => None,
+        })
+        .collect();
+    let live: BTreeMap<ObjectRef, Option<Arc<Value>>> = stream::iter(objects)
+        .map(|object| async move {
+            let live = session.cluster.get(&object).await.map_err(|error| {
+                Error::new(format!("{object} cannot be read"))
+                    .cause(&error)
+                    .hint(error.hint())
+            })?;
+            Ok::<_, Error>((object, live.map(Arc::new)))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    undo(entries, &|object| live.get(object).cloned().flatten())
+}
+
+/// Takes back a run, or one change of it, at once: planned, dry-run and written like any change, and
+/// recorded as a run of its own.
+pub(super) async fn take_back(
+    around: &mut Around<'_>,
+    run: &str,
+    as_run: &str,
+    only: Option<&ChangeId>,
+) -> Result<(), Error> {
+    let mut entries = around.session.journal.run(Some(run))?;
+    if let Some(only) = only {
+        keep_one(&mut entries, only);
+    }
+    let (plan, _) = plan_of(around.session, &entries).await?;
+    if plan.changes.is_empty() {
+        return Ok(());
+    }
+    let cluster = &around.session.cluster;
+    let review = Review::new(cluster.context.clone(), RunId(as_run.to_owned()), plan);
+    let review = super::review::review(cluster, review, &|_| {}).await;
+    // The history that could go is the little that was gathered since this very run's restart.
+    match review.approve(Word { lose_history: true }) {
+        Ok(approved) => straight(around, run, as_run, approved).await,
+        Err(NotApprovable::NothingToDo) => Ok(()),
+        Err(why) => Err(refusal(&review, &why)),
+    }
+}
+
+/// The entries of one change, and the beginning of its run.
+fn keep_one(entries: &mut Vec<Entry>, only: &ChangeId) {
+    let seqs: BTreeSet<u32> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Intent(intent) if intent.change == *only => Some(intent.seq),
+            _ => None,
+        })
+        .collect();
+    entries.retain(|entry| match entry {
+        Entry::Started { .. } => true,
+        Entry::Intent(intent) => seqs.contains(&intent.seq),
+        Entry::Result { seq, .. } => seqs.contains(seq),
+        Entry::Ended { .. } => false,
+    });
+}
+
+fn refusal(review: &Review, why: &NotApprovable) -> Error {
+    let mut error = Error::new("it cannot be taken back as things are");
+    if let NotApprovable::Stopped(ids) = why {
+        for id in ids {
+            let Some(reviewed) = review.items.get(id) else {
+                continue;
+            };
+            error = error.cause(format!(
+                "{}: {:?}",
+                reviewed.change.object, reviewed.verdict
+            ));
+        }
+    }
+    error.hint("meshscrape undo shows each change with what stands in its way")
+}
+
+/// Writes in order without asking anybody. Stops where a write fails; a wait that only makes things
+/// smoother (a rollout, a configuration that is dropped late) does not hold up the way back.
+async fn straight(
+    around: &mut Around<'_>,
+    undoes: &str,
+    run: &str,
+    approved: Approved,
+) -> Result<(), Error> {
+    around.session.journal.append(&Entry::Started {
+        version: VERSION,
+        run: run.to_owned(),
+        at: around.session.clock.now(),
+        context: approved.context().to_owned(),
+        undoes: Some(undoes.to_owned()),
+        prometheus: Some(around.target.id.clone()),
+    })?;
+    let result = straight_on(around, run, &approved).await;
+    let how = if result.is_ok() { "whole" } else { "partWay" };
+    around.record_end(run, how);
+    result
+}
+
+async fn straight_on(around: &mut Around<'_>, run: &str, approved: &Approved) -> Result<(), Error> {
+    let nobody = BTreeSet::new();
+    let changes = approved.changes();
+    for (at, change) in changes.iter().enumerate() {
+        let restart_follows = around.restarted_by(&changes[at + 1..]);
+        let about = |wrote| About {
+            id: &change.change().id,
+            reviewed: change.reviewed(),
+            wrote,
+            out: &nobody,
+            restart_follows,
+        };
+        for what in change.before() {
+            let waited = around.wait(&what, &about(None)).await;
+            go_on(around, &what, waited)?;
+        }
+        if around.stopped() {
+            return Err(stopped());
+        }
+        let seq = u32::try_from(at).unwrap_or(u32::MAX);
+        let wrote = steps::write(around.session, run, seq, change)
+            .await
+            .map_err(|failure| failure.error)?;
+        around.log(format!("{} is taken back", change.change().object));
+        around.touched(change.change());
+        let answer = match &wrote {
+            steps::Wrote::Yes(answer) => answer.as_ref(),
+            steps::Wrote::Already => None,
+        };
+        for what in &change.change().then {
+            let waited = around.wait(what, &about(answer)).await;
+            go_on(around, what, waited)?;
+        }
+    }
+    Ok(())
+}
+
+fn go_on(around: &Around<'_>, what: &Await, waited: Waited) -> Result<(), Error> {
+    match waited {
+        Waited::Over => Ok(()),
+        Waited::Stopped => Err(stopped()),
+        Waited::Failed(error) if *what == Await::ReadBack => Err(error),
+        Waited::Failed(error) => {
+            around.log(error.what);
+            Ok(())
+        }
+        Waited::NotUp(why) => {
+            around.log(why);
+            Ok(())
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::new("stopped while changes were taken back").kind(Kind::StoppedPartWay)
+}

@@ -1,0 +1,378 @@
+//! What apply waits for around its writes. Every wait has a deadline, and ends when the user says stop.
+
+use super::event::{ApplyEvent, StepState};
+use super::rollout::{Rollout, rollout_state};
+use super::session::Session;
+use super::steps::landed;
+use super::watch::Watch;
+use crate::cluster::error::Reason;
+use crate::error::Error;
+use crate::mesh;
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::plan::record::Entry;
+use crate::plan::review::{ApprovedChange, Reviewed};
+use crate::plan::{Await, Change, ChangeId, Part};
+use crate::targets::{Board, Row, State};
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
+
+const READ_BACK_EVERY: Duration = Duration::from_millis(500);
+const READ_BACK: Duration = Duration::from_secs(30);
+const ROLLOUT_EVERY: Duration = Duration::from_secs(1);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The kubelet brings a ConfigMap into the pod within about a minute; then comes the reload.
+const CONFIG: Duration = Duration::from_secs(180);
+const CONFIG_EVERY: Duration = Duration::from_secs(2);
+/// Nothing tells when the file has reached the pod, so a Prometheus without a reloader is asked again.
+const RELOAD_EVERY: Duration = Duration::from_secs(15);
+
+/// How a wait ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Waited {
+    Over,
+    /// By the user's word.
+    Stopped,
+    /// Targets that are not UP in time: which, in words.
+    NotUp(String),
+    Failed(Error),
+}
+
+/// What a wait is about.
+pub(super) struct About<'a> {
+    pub id: &'a ChangeId,
+    pub reviewed: &'a Reviewed,
+    /// The object as the write's answer showed it.
+    pub wrote: Option<&'a Value>,
+    /// Items that are out of this run, so that nothing waits for their targets.
+    pub out: &'a BTreeSet<WorkloadRef>,
+    /// A later change restarts Prometheus, and its configuration comes with that.
+    pub restart_follows: bool,
+}
+
+/// What surrounds a run's changes.
+pub(super) struct Around<'a> {
+    pub session: &'a Session,
+    pub target: Arc<mesh::Prometheus>,
+    pub watch: Watch,
+    pub up_within: Duration,
+    pub rollout_within: Duration,
+    pub stop: Receiver<bool>,
+    pub report: &'a (dyn Fn(ApplyEvent) + Send + Sync),
+}
+
+impl Around<'_> {
+    pub fn stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    pub fn step(&self, id: &ChangeId, state: StepState) {
+        (self.report)(ApplyEvent::Step {
+            id: id.clone(),
+            state,
+        });
+    }
+
+    pub fn log(&self, line: impl AsRef<str>) {
+        let now = self.session.clock.now().to_zoned(TimeZone::system());
+        let line = format!("{}  {}", now.strftime("%H:%M:%S"), line.as_ref());
+        (self.report)(ApplyEvent::Log(line));
+    }
+
+    /// Tells the watch what a write may have changed for the targets.
+    pub fn touched(&mut self, change: &Change) {
+        let live = matches!(
+            change.part,
+            Part::Policy | Part::Listener | Part::Route | Part::Repair | Part::Undo
+        );
+        match change.part {
+            // The secure targets stay as they are.
+            Part::OldJobs => {}
+            Part::PrometheusPod | Part::ScrapeJob => self.watch.touched(None, false),
+            _ => self.watch.touched(change.item.as_ref(), live),
+        }
+    }
+
+    /// One of these changes is to Prometheus's own workload, so it will restart.
+    pub fn restarted_by(&self, changes: &[ApprovedChange]) -> bool {
+        let prometheus = self.target.id.object();
+        changes.iter().any(|c| c.change().object == prometheus)
+    }
+
+    /// The last line of a run. Nothing can be done about a failure any more than to say it: without the
+    /// line the run counts as cut off, and is offered to be undone.
+    pub fn record_end(&self, run: &str, how: &str) {
+        let entry = Entry::Ended {
+            run: run.to_owned(),
+            at: self.session.clock.now(),
+            how: how.to_owned(),
+        };
+        if let Err(error) = self.session.journal.append(&entry) {
+            let cause = error.causes.first().map_or("", String::as_str);
+            self.log(format!("{}: {cause}", error.what));
+        }
+    }
+
+    pub async fn wait(&mut self, what: &Await, about: &About<'_>) -> Waited {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop_wanted(&mut stop) => Waited::Stopped,
+            waited = self.wait_on(what, about) => waited,
+        }
+    }
+
+    async fn wait_on(&mut self, what: &Await, about: &About<'_>) -> Waited {
+        match what {
+            Await::ReadBack => self.read_back(about).await,
+            Await::Settle(time) => {
+                self.waiting(about.id, "istiod hands the policies to the proxies");
+                tokio::time::sleep(*time).await;
+                Waited::Over
+            }
+            Await::Rollout(workload) => self.rollout(&workload.object(), about.id).await,
+            Await::ConfigLoaded { job, .. } => self.config(job, true, about).await,
+            Await::ConfigDropped { job, .. } => self.config(job, false, about).await,
+            Await::TargetsUp(items) => {
+                let items: Vec<&WorkloadRef> = items
+                    .iter()
+                    .filter(|item| !about.out.contains(*item))
+                    .collect();
+                self.targets_up(&items, about.id).await
+            }
+        }
+    }
+
+    fn waiting(&self, id: &ChangeId, on: impl Into<String>) {
+        self.step(id, StepState::Waiting(on.into()));
+    }
+
+    async fn read_back(&self, about: &About<'_>) -> Waited {
+        let object = &about.reviewed.change.object;
+        let deadline = Instant::now() + READ_BACK;
+        self.waiting(about.id, "reading it back");
+        loop {
+            let why = match self.session.cluster.get(object).await {
+                Ok(live) => {
+                    let same = match (&live, about.wrote) {
+                        (Some(live), Some(wrote)) => {
+                            live["metadata"]["resourceVersion"]
+                                == wrote["metadata"]["resourceVersion"]
+                        }
+                        _ => false,
+                    };
+                    if same || landed(about.reviewed, live.as_ref()) {
+                        return Waited::Over;
+                    }
+                    "it reads otherwise than it was written".to_owned()
+                }
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= deadline {
+                return Waited::Failed(
+                    Error::new(format!("{object} was written, but cannot be read back"))
+                        .cause(why)
+                        .hint("look who else changes it; then try again"),
+                );
+            }
+            tokio::time::sleep(READ_BACK_EVERY).await;
+        }
+    }
+
+    async fn rollout(&self, object: &ObjectRef, id: &ChangeId) -> Waited {
+        let deadline = Instant::now() + self.rollout_within;
+        let describe = format!(
+            "kubectl -n {} describe {} {}",
+            object.namespace,
+            object.kind.name().to_lowercase(),
+            object.name
+        );
+        let fail = |why: String| {
+            Waited::Failed(
+                Error::new(format!("the rollout of {object} is not done"))
+                    .cause(why)
+                    .hint(describe.clone()),
+            )
+        };
+        loop {
+            let note = match self.session.cluster.get(object).await {
+                Ok(None) => return fail("the object does not exist any more".into()),
+                Ok(Some(live)) => match rollout_state(&live) {
+                    Rollout::Done => return Waited::Over,
+                    Rollout::Failed(why) => return fail(why),
+                    Rollout::NeverByItself(why) => {
+                        self.log(format!("{object}: {why}"));
+                        return Waited::Over;
+                    }
+                    Rollout::Going {
+                        updated,
+                        ready,
+                        desired,
+                        note,
+                    } => {
+                        let state = StepState::Rollout {
+                            updated,
+                            ready,
+                            desired,
+                            note: note.clone(),
+                        };
+                        self.step(id, state);
+                        note
+                    }
+                },
+                Err(error) if error.reason == Reason::Forbidden => return fail(error.to_string()),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= deadline {
+                return fail(format!("after {} s: {note}", self.rollout_within.as_secs()));
+            }
+            tokio::time::sleep(ROLLOUT_EVERY).await;
+        }
+    }
+
+    /// Waits until the job is in the running configuration (`there`), or is no longer.
+    async fn config(&self, job: &str, there: bool, about: &About<'_>) -> Waited {
+        let id = &self.target.id;
+        let reloads = self.target.reloader || self.target.lifecycle;
+        if !reloads && about.restart_follows {
+            self.log(format!("{id} reads its new configuration when it restarts"));
+            return Waited::Over;
+        }
+        let begun = Instant::now();
+        let mut reload_at = begun + RELOAD_EVERY;
+        loop {
+            let state = if there {
+                self.watch.job_loaded(job).await
+            } else {
+                self.watch.job_dropped(job).await
+            };
+            let why = match state {
+                Ok(true) => return Waited::Over,
+                Ok(false) if there => format!("job {job} is not in the running configuration yet"),
+                Ok(false) => format!("job {job} is still in the running configuration"),
+                Err(why) => why,
+            };
+            let seconds = begun.elapsed().as_secs();
+            self.waiting(
+                about.id,
+                format!(
+                    "{why}; a ConfigMap takes about a minute to reach the pod ({seconds} s so far)"
+                ),
+            );
+            if begun.elapsed() >= CONFIG {
+                return self.config_late(job, there, why, reloads);
+            }
+            if !self.target.reloader && self.target.lifecycle && Instant::now() >= reload_at {
+                reload_at = Instant::now() + RELOAD_EVERY;
+                // A reload that comes too early does no harm; a refused one is said, and the wait goes on.
+                if let Err(error) = self.watch.reload().await {
+                    self.log(error.what);
+                }
+            }
+            tokio::time::sleep(CONFIG_EVERY).await;
+        }
+    }
+
+    fn config_late(&self, job: &str, there: bool, why: String, reloads: bool) -> Waited {
+        let id = &self.target.id;
+        if !there {
+            self.log(format!(
+                "job {job} is out of the file, and goes from {id} when it next reads it"
+            ));
+            return Waited::Over;
+        }
+        let error = Error::new(format!("Prometheus {id} does not run job {job}"))
+            .cause(format!("after {} s: {why}", CONFIG.as_secs()));
+        Waited::Failed(if reloads {
+            error.hint("look at Prometheus's log: it says why a configuration is refused")
+        } else {
+            error.hint(format!(
+                "it has neither a reloader nor --web.enable-lifecycle: kubectl -n {} rollout restart {} {}",
+                id.namespace,
+                id.kind.name().to_lowercase(),
+                id.name
+            ))
+        })
+    }
+
+    async fn targets_up(&mut self, items: &[&WorkloadRef], id: &ChangeId) -> Waited {
+        if items.is_empty() {
+            return Waited::Over;
+        }
+        self.waiting(id, "the targets come UP");
+        let report = self.report;
+        let deadline = Instant::now() + self.up_within;
+        let board = self
+            .watch
+            .until(
+                LOOK_EVERY,
+                deadline,
+                &|board| report(ApplyEvent::Targets(board)),
+                |board| lacking(board, |item| items.contains(&item)).is_none(),
+            )
+            .await;
+        match lacking(&board, |item| items.contains(&item)) {
+            None => Waited::Over,
+            Some(why) => Waited::NotUp(why),
+        }
+    }
+}
+
+/// Comes back when the user says stop, and never where nobody can say it any more.
+pub(super) async fn stop_wanted(stop: &mut Receiver<bool>) {
+    let nobody = stop.wait_for(|stop| *stop).await.is_err();
+    if nobody {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Which targets of these items are not UP, in words; `None`: all are. Old figures prove nothing.
+pub(super) fn lacking(board: &Board, of: impl Fn(&WorkloadRef) -> bool) -> Option<String> {
+    if let Some((why, _)) = &board.stale {
+        return Some(why.clone());
+    }
+    if board.at.is_none() {
+        return Some("the targets have not been seen yet".into());
+    }
+    let rows: Vec<&Arc<Row>> = board
+        .rows
+        .iter()
+        .filter(|row| of(&row.expected.item))
+        .collect();
+    let not_up: Vec<String> = rows
+        .iter()
+        .filter(|row| !matches!(row.state, State::Up { .. }))
+        .map(|row| format!("{}: {}", row.expected.pod, state_words(&row.state)))
+        .collect();
+    if not_up.is_empty() {
+        return None;
+    }
+    let mut words = format!("{} of {} not UP: ", not_up.len(), rows.len());
+    words.push_str(
+        &not_up
+            .iter()
+            .take(3)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("; "),
+    );
+    if not_up.len() > 3 {
+        words.push_str(&format!("; and {} more", not_up.len() - 3));
+    }
+    Some(words)
+}
+
+fn state_words(state: &State) -> String {
+    match state {
+        State::Up { .. } => "UP".into(),
+        State::Unsettled { .. } => "UP, but not yet a minute after the change of its policy".into(),
+        State::Down { error, .. } => format!("DOWN, {error}"),
+        State::Waiting { on } => on.clone(),
+        State::Plaintext { job } => format!("plaintext, by job {job}"),
+        State::NotCovered { why } => why.clone(),
+    }
+}

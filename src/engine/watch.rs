@@ -1,0 +1,322 @@
+//! The watch over the targets of some items: asks the cluster and every Prometheus replica, probes, joins.
+
+mod pods;
+mod probe;
+#[cfg(test)]
+mod tests;
+
+use super::session::Session;
+use crate::answers::MetricsPort;
+use crate::error::Error;
+use crate::mesh;
+use crate::mesh::kinds::WorkloadRef;
+use crate::prometheus::{Prom, Wanted};
+use crate::targets::{self, About, Board, BoardInput, Expected, Memory, Replica, State};
+use probe::{Memo, Policies, Probes};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A workload or gateway whose pods should be scraped over mTLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    pub item: WorkloadRef,
+    pub gateway: bool,
+    pub port: MetricsPort,
+    /// Labels that its pods carry.
+    pub selector: BTreeMap<String, String>,
+}
+
+/// Looks at targets, and remembers what the looks before have shown.
+pub struct Watch {
+    session: Session,
+    prom: Prom,
+    items: Vec<Watched>,
+    probe: bool,
+    memory: Memory,
+    probes: Probes,
+    policies: Policies,
+    last: Option<Arc<Board>>,
+}
+
+/// What one look read.
+struct Seen {
+    expected: Vec<Expected>,
+    replicas: Vec<Replica>,
+}
+
+impl Watch {
+    /// `probe`: also ask the secure ports in plaintext, through the API server's pod proxy.
+    pub fn new(
+        session: &Session,
+        prometheus: Arc<mesh::Prometheus>,
+        items: Vec<Watched>,
+        probe: bool,
+    ) -> Self {
+        Watch {
+            prom: Prom::new(session.cluster.clone(), &prometheus),
+            session: session.clone(),
+            items,
+            probe,
+            memory: Memory::default(),
+            probes: Probes::default(),
+            policies: Policies::default(),
+            last: None,
+        }
+    }
+
+    /// This item (or every one) was changed just now: scrapes begun before count no more.
+    /// `policy` when a policy changed, under whatever connections live. A [`look`](Watch::look) before the first
+    /// change tells which there are; without it every target found UP right after is held back for a minute.
+    pub fn touched(&mut self, item: Option<&WorkloadRef>, policy: bool) {
+        let now = self.session.clock.now();
+        let items = self.items.iter().map(|watched| &watched.item);
+        for touched in items.filter(|known| item.is_none_or(|item| item == *known)) {
+            self.memory.touched(touched, policy, now);
+            self.probes.forget(touched);
+            self.policies.forget(touched);
+        }
+    }
+
+    /// One look. Where the cluster or Prometheus cannot be asked, the last board with [`Board::stale`] set:
+    /// nothing may be concluded from its figures.
+    pub async fn look(&mut self) -> Arc<Board> {
+        let board = match self.see().await {
+            Ok(seen) => self.join(&seen).await,
+            Err((error, expected)) => self.stale(&error, expected),
+        };
+        let board = Arc::new(board);
+        self.last = Some(Arc::clone(&board));
+        board
+    }
+
+    /// Looks every `every` until `done` or the deadline, and reports each board. `done` is asked of fresh boards only.
+    pub async fn until(
+        &mut self,
+        every: Duration,
+        deadline: Instant,
+        report: &(dyn Fn(Arc<Board>) + Send + Sync),
+        done: impl Fn(&Board) -> bool,
+    ) -> Arc<Board> {
+        loop {
+            let next = Instant::now() + every;
+            let board = self.look().await;
+            report(Arc::clone(&board));
+            if board.stale.is_none() && done(&board) || Instant::now() >= deadline {
+                return board;
+            }
+            tokio::time::sleep_until(next.min(deadline)).await;
+        }
+    }
+
+    /// Whether this job runs in every replica: in its running configuration, and at work.
+    /// `Ok(false)`: some replica has not loaded it yet.
+    ///
+    /// # Errors
+    /// In words what stands in the way: a replica that cannot be asked, or that failed to start the job. It may pass.
+    pub async fn job_loaded(&self, job: &str) -> Result<bool, String> {
+        for pod in self.prom.pods().await.map_err(|e| words(&e))? {
+            let running = self.prom.config(&pod).await.map_err(|e| words(&e))?;
+            if !running.has(job) {
+                return Ok(false);
+            }
+            let pools = self.prom.pools(&pod).await.map_err(|e| words(&e))?;
+            if pools.is_some_and(|pools| !pools.iter().any(|pool| pool == job)) {
+                return Err(format!(
+                    "Prometheus {pod} has job {job} in its configuration, but not at work yet: \
+                     its certificate files may be missing"
+                ));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether this job is gone from the running configuration of every replica.
+    ///
+    /// # Errors
+    /// A replica that cannot be asked, in words.
+    pub async fn job_dropped(&self, job: &str) -> Result<bool, String> {
+        for pod in self.prom.pods().await.map_err(|e| words(&e))? {
+            let running = self.prom.config(&pod).await.map_err(|e| words(&e))?;
+            if running.has(job) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes every replica read its configuration again (`--web.enable-lifecycle`).
+    ///
+    /// # Errors
+    /// The first replica that refused or could not be asked.
+    pub async fn reload(&self) -> Result<(), Error> {
+        for pod in self.prom.pods().await? {
+            self.prom.reload(&pod).await?;
+        }
+        Ok(())
+    }
+
+    async fn see(&self) -> Result<Seen, (Error, Vec<Expected>)> {
+        let cluster = &self.session.cluster;
+        let (expected, proms) =
+            tokio::join!(pods::expected(cluster, &self.items), self.prom.pods());
+        let expected = expected.map_err(|e| (e, Vec::new()))?;
+        let proms = match proms {
+            Ok(proms) => proms,
+            Err(e) => return Err((e, expected)),
+        };
+        let pods = expected.iter();
+        let wanted = Arc::new(Wanted::new(
+            pods.map(|one| (&*one.item.namespace, &*one.pod)),
+        ));
+        let mut replicas = Vec::with_capacity(proms.len());
+        let mut failed = None;
+        // One after the other: a replica's answer may be 26 MB.
+        for pod in proms {
+            let replica = match self.replica(&pod, &wanted).await {
+                Ok(replica) => replica,
+                Err(error) => {
+                    let replica = Replica {
+                        pod,
+                        error: Some(words(&error)),
+                        ..Replica::default()
+                    };
+                    failed.get_or_insert(error);
+                    replica
+                }
+            };
+            replicas.push(replica);
+        }
+        match failed {
+            Some(error) if replicas.iter().all(|r| r.error.is_some()) => Err((error, expected)),
+            _ => Ok(Seen { expected, replicas }),
+        }
+    }
+
+    async fn replica(&self, pod: &str, wanted: &Arc<Wanted>) -> Result<Replica, Error> {
+        let running = self.prom.config(pod).await?;
+        let pools = self.prom.pools(pod).await?;
+        let jobs_loaded = running.secure();
+        // Ours first: see `Memory`.
+        let asked_at = Some(self.session.clock.now());
+        let now = self.prom.time(pod).await;
+        let jobs = [jobs_loaded.clone(), running.old()].concat();
+        let targets = if jobs.is_empty() {
+            Vec::new()
+        } else {
+            self.prom.targets(pod, &jobs, wanted).await?
+        };
+        Ok(Replica {
+            pod: pod.to_owned(),
+            error: None,
+            asked_at,
+            now,
+            pools: pools.unwrap_or_else(|| jobs_loaded.clone()),
+            jobs_loaded,
+            targets,
+        })
+    }
+
+    async fn join(&mut self, seen: &Seen) -> Board {
+        let now = self.session.clock.now();
+        self.memory.observe(now, &seen.expected, &seen.replicas);
+        let pods: HashSet<&str> = seen.expected.iter().map(|one| one.uid.as_str()).collect();
+        self.probes.keep(&pods);
+        let first = self.board(seen);
+        if self.ask_further(&first).await {
+            self.board(seen)
+        } else {
+            first
+        }
+    }
+
+    fn board(&self, seen: &Seen) -> Board {
+        targets::board(&BoardInput {
+            now: self.session.clock.now(),
+            expected: &seen.expected,
+            replicas: &seen.replicas,
+            probes: &self.probes.answers(),
+            about: &self.about(),
+            memory: &self.memory,
+        })
+    }
+
+    fn about(&self) -> HashMap<WorkloadRef, About> {
+        let items = self.items.iter().map(|watched| {
+            let about = About {
+                gateway: watched.gateway,
+                port: watched.port,
+                policy: self.policies.of(&watched.item),
+            };
+            (watched.item.clone(), about)
+        });
+        items.collect()
+    }
+
+    /// Policies of what is DOWN, and plaintext probes where due. True: something new was learned.
+    async fn ask_further(&mut self, board: &Board) -> bool {
+        let due: Vec<Expected> = board
+            .rows
+            .iter()
+            .filter(|row| self.probe && targets::may_probe(row))
+            .map(|row| &row.expected)
+            .filter(|one| self.probes.due(&one.uid))
+            .cloned()
+            .collect();
+        let down = board.rows.iter().filter(|row| {
+            matches!(row.state, State::Down { .. }) && !self.policies.fresh(&row.expected.item)
+        });
+        let asked: HashSet<(WorkloadRef, bool)> = down
+            .map(|row| &row.expected)
+            .chain(&due)
+            .map(|one| (one.item.clone(), one.gateway))
+            .filter(|(item, _)| !self.policies.fresh(item))
+            .collect();
+        if due.is_empty() && asked.is_empty() {
+            return false;
+        }
+        let cluster = &self.session.cluster;
+        self.policies.ask(cluster, asked).await;
+        let memos: Vec<(String, Memo)> = probe::ask(cluster, due, &self.policies).await;
+        self.probes.take(memos);
+        true
+    }
+
+    fn stale(&self, error: &Error, expected: Vec<Expected>) -> Board {
+        let now = self.session.clock.now();
+        let why = words(error);
+        if let Some(last) = &self.last {
+            return targets::stale(Some(last), why, now);
+        }
+        // Nothing was seen yet: the pods at least are known.
+        let board = self.board(&Seen {
+            expected,
+            replicas: Vec::new(),
+        });
+        targets::stale(Some(&board), why, now)
+    }
+}
+
+/// Looks and reports, until the future is dropped.
+pub async fn monitor(mut watch: Watch, every: Duration, report: impl Fn(Arc<Board>) + Send + Sync) {
+    loop {
+        let next = Instant::now() + every;
+        report(watch.look().await);
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+/// An error in one line.
+fn words(error: &Error) -> String {
+    let mut line = error.what.clone();
+    for cause in &error.causes {
+        line.push_str(": ");
+        line.push_str(cause);
+    }
+    if let Some(hint) = error.hints.first() {
+        line.push_str("; try: ");
+        line.push_str(hint);
+    }
+    line
+}

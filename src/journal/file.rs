@@ -1,0 +1,318 @@
+//! One JSON line an entry, one file a run: `$XDG_STATE_HOME/meshscrape/<context>/<run>.jsonl`.
+//!
+//! A line is on disk (file synced, and its folder when the file is new) before `append` returns, because
+//! the write to the cluster that it announces is sent right after. One process at a time writes to the
+//! journal of a context; the lock goes with the process, however it ends.
+
+use super::{VERSION, newest_first, no_such_run, nothing_to_undo, offered, summary};
+use crate::cluster::api::encode;
+use crate::engine::session::{Journal, RunNote};
+use crate::error::Error;
+use crate::plan::record::Entry;
+use etcetera::base_strategy::{BaseStrategy, Xdg};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const ENDING: &str = "jsonl";
+
+/// The journal of one kube-context on this machine.
+#[derive(Debug)]
+pub struct FileJournal {
+    folder: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Held while a run of this process is open.
+    lock: Option<File>,
+    open: BTreeSet<String>,
+    warnings: Vec<String>,
+}
+
+impl FileJournal {
+    /// The journal of a kube-context, in the user's state folder. Touches nothing yet.
+    ///
+    /// # Errors
+    /// No home folder is known.
+    pub fn of_context(context: &str) -> Result<Self, Error> {
+        let home = Xdg::new().map_err(|e| {
+            Error::new("no place is known for the journal")
+                .cause(e)
+                .hint("set HOME or XDG_STATE_HOME")
+        })?;
+        let state = home.state_dir().unwrap_or_else(|| home.data_dir());
+        Ok(FileJournal::at(
+            state.join("meshscrape").join(folder_name(context)),
+        ))
+    }
+
+    /// The journal in that folder.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        FileJournal {
+            folder: folder.into(),
+            state: Mutex::default(),
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, run: &str) -> PathBuf {
+        self.folder.join(format!("{run}.{ENDING}"))
+    }
+
+    fn unwritable(&self, cause: &io::Error) -> Error {
+        let error = Error::refused(format!(
+            "the journal in {} cannot be written",
+            self.folder.display()
+        ))
+        .cause(cause);
+        match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                error.hint("make room on that disk, or set XDG_STATE_HOME to another one")
+            }
+            _ => error.hint("make the folder writable, or set XDG_STATE_HOME to another place"),
+        }
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        if self.folder.is_dir() {
+            let mode = std::fs::metadata(&self.folder)?.permissions().mode();
+            if mode & 0o077 != 0 {
+                std::fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
+            }
+            return Ok(());
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        if let Some(parent) = self.folder.parent() {
+            sync_folder(parent)?;
+        }
+        sync_folder(&self.folder)
+    }
+
+    fn take_lock(&self, state: &mut State) -> Result<(), Error> {
+        if state.lock.is_some() {
+            return Ok(());
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.folder.join("lock"))
+            .map_err(|e| self.unwritable(&e))?;
+        match file.try_lock() {
+            Ok(()) => state.lock = Some(file),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::refused(
+                    "another meshscrape is changing this cluster right now",
+                )
+                .cause(format!("it holds {}", self.folder.join("lock").display()))
+                .hint("wait until it has ended, then review again"));
+            }
+            Err(TryLockError::Error(e)) => return Err(self.unwritable(&e)),
+        }
+        Ok(())
+    }
+
+    fn write_line(&self, entry: &Entry, state: &mut State) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        let begins = matches!(entry, Entry::Started { .. });
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(begins)
+            .mode(0o600)
+            .open(self.path(entry.run()))?;
+        let (end, torn) = sound_end(&mut file)?;
+        if torn {
+            state.warnings.push(format!(
+                "the last line of run {} was torn and has been dropped",
+                entry.run()
+            ));
+            file.set_len(end)?;
+        }
+        file.seek(SeekFrom::Start(end))?;
+        if let Err(error) = file.write_all(&line).and_then(|()| file.sync_all()) {
+            // Leaves no torn line behind; the write's own error is the one to tell.
+            let _ = file.set_len(end);
+            return Err(error);
+        }
+        if begins {
+            sync_folder(&self.folder)?;
+        }
+        Ok(())
+    }
+
+    /// The runs that there are, newest first.
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let unreadable = |e: io::Error| {
+            Error::new(format!(
+                "the journal in {} cannot be read",
+                self.folder.display()
+            ))
+            .cause(e)
+            .hint("make the folder readable for you")
+        };
+        let listing = match std::fs::read_dir(&self.folder) {
+            Ok(listing) => listing,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(unreadable(e)),
+        };
+        let mut names = Vec::new();
+        for file in listing {
+            let path = file.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|ending| ending == ENDING)
+                && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(names)
+    }
+
+    fn read(&self, run: &str) -> Result<Vec<Entry>, Error> {
+        let path = self.path(run);
+        let bytes = std::fs::read(&path).map_err(|e| {
+            Error::new(format!("{} cannot be read", path.display()))
+                .cause(e)
+                .hint("make the file readable for you")
+        })?;
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let mut entries = Vec::with_capacity(lines.len());
+        for (at, line) in lines.iter().enumerate() {
+            match serde_json::from_str(line) {
+                Ok(Entry::Started { version, .. }) if version > VERSION => {
+                    return Err(
+                        Error::new(format!("{} is of a newer meshscrape", path.display()))
+                            .cause(format!("version {version}; this one knows {VERSION}"))
+                            .hint("undo it with the meshscrape that wrote it"),
+                    );
+                }
+                Ok(entry) => entries.push(entry),
+                // Only the last line can have been cut by a crash: each one before it was synced.
+                Err(_) if at + 1 == lines.len() && at > 0 => self
+                    .state()
+                    .warnings
+                    .push(format!("the last line of run {run} is torn and is ignored")),
+                Err(e) => {
+                    return Err(Error::new(format!(
+                        "{}, line {} is damaged",
+                        path.display(),
+                        at + 1
+                    ))
+                    .cause(e)
+                    .hint("mend or remove that line; the lines around it say what was written"));
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn summaries(&self) -> Result<Vec<super::Summary>, Error> {
+        let mut runs = Vec::new();
+        for name in self.names()? {
+            match self.read(&name) {
+                Ok(entries) => runs.extend(summary(&entries)),
+                Err(error) => self.state().warnings.push(format!(
+                    "run {name} is left aside: {}, {}",
+                    error.what,
+                    error.causes.join(", ")
+                )),
+            }
+        }
+        Ok(newest_first(runs))
+    }
+}
+
+impl Journal for FileJournal {
+    fn append(&self, entry: &Entry) -> Result<(), Error> {
+        let mut state = self.state();
+        self.make_folder().map_err(|e| self.unwritable(&e))?;
+        self.take_lock(&mut state)?;
+        let written = self
+            .write_line(entry, &mut state)
+            .map_err(|e| self.unwritable(&e));
+        match entry {
+            Entry::Started { run, .. } if written.is_ok() => {
+                state.open.insert(run.clone());
+            }
+            Entry::Ended { run, .. } => {
+                state.open.remove(run);
+            }
+            _ => {}
+        }
+        if state.open.is_empty() {
+            state.lock = None;
+        }
+        written
+    }
+
+    fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error> {
+        match run {
+            // Compared with the list rather than made a path of: the name comes from the user.
+            Some(run) if self.names()?.iter().any(|name| name == run) => self.read(run),
+            Some(run) => Err(no_such_run(run, &self.summaries()?)),
+            None => match offered(&self.summaries()?) {
+                Some(run) => self.read(run),
+                None => Err(nothing_to_undo().hint(format!(
+                    "runs are kept on the machine that applied them; here in {}",
+                    self.folder.display()
+                ))),
+            },
+        }
+    }
+
+    fn runs(&self) -> Result<Vec<RunNote>, Error> {
+        Ok(self.summaries()?.into_iter().map(|run| run.note).collect())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().warnings)
+    }
+}
+
+/// Where the last whole line ends, and whether something torn follows it.
+fn sound_end(file: &mut File) -> io::Result<(u64, bool)> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let end = bytes
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    Ok((end as u64, end < bytes.len()))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// A context's name as one folder name: contexts may hold slashes and colons, and be long.
+fn folder_name(context: &str) -> String {
+    let name = encode(context);
+    let dots = name.chars().all(|c| c == '.');
+    if !dots && name.len() <= 200 {
+        return name;
+    }
+    let hash = Sha256::digest(context.as_bytes());
+    let hash: String = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let start: String = name.chars().filter(|c| *c != '.').take(180).collect();
+    format!("{start}-{hash}")
+}

@@ -1,0 +1,153 @@
+//! How a Prometheus pod template gets Istio certificates (`OUTPUT_CERTS`), and the known faults of it.
+
+use super::injection::INJECT;
+use super::objects::{Container, Template};
+use super::prometheus::volume;
+use serde_json::Value;
+
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
+const USER_MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
+const USER_VOLUMES: &str = "sidecar.istio.io/userVolume";
+const OUTBOUND: &str = "traffic.sidecar.istio.io/includeOutboundIPRanges";
+/// The Secret that Citadel wrote for each service account, and that nothing writes any more.
+const GONE_SECRET: &str = "istio.default";
+
+/// A mount that injection adds to istio-proxy.
+struct ProxyMount {
+    volume: String,
+    path: String,
+    read_only: bool,
+}
+
+fn annotation<'t>(template: &'t Template, key: &str) -> Option<&'t str> {
+    template.metadata.annotations.get(key).map(String::as_str)
+}
+
+/// Where the agent writes the certificates, by `proxyMetadata.OUTPUT_CERTS`.
+fn output(template: &Template) -> Option<String> {
+    let config: Value = serde_yaml::from_str(annotation(template, PROXY_CONFIG)?).ok()?;
+    let path = config["proxyMetadata"]["OUTPUT_CERTS"].as_str()?;
+    let path = path.trim_end_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
+/// JSON, as a list of mounts or as a map by volume name: Istio takes both.
+fn proxy_mounts(template: &Template) -> Vec<ProxyMount> {
+    let parsed = annotation(template, USER_MOUNTS).and_then(|text| serde_json::from_str(text).ok());
+    let mount = |name: Option<&str>, value: &Value| {
+        Some(ProxyMount {
+            volume: value["name"].as_str().or(name)?.to_owned(),
+            path: value["mountPath"]
+                .as_str()?
+                .trim_end_matches('/')
+                .to_owned(),
+            read_only: value["readOnly"].as_bool().unwrap_or(false),
+        })
+    };
+    match parsed {
+        Some(Value::Array(list)) => list.iter().filter_map(|value| mount(None, value)).collect(),
+        Some(Value::Object(map)) => map
+            .iter()
+            .filter_map(|(name, value)| mount(Some(name), value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The mount of istio-proxy that the certificates are written into, and what follows its path.
+fn written_to(template: &Template) -> Option<(ProxyMount, String)> {
+    let path = output(template)?;
+    proxy_mounts(template).into_iter().find_map(|mount| {
+        let rest = path.strip_prefix(&mount.path)?;
+        let inside = rest.is_empty() || rest.starts_with('/');
+        let rest = rest.to_owned();
+        inside.then_some((mount, rest))
+    })
+}
+
+fn own_mount<'c>(container: &'c Container, volume: &str) -> Option<&'c str> {
+    container
+        .volume_mounts
+        .iter()
+        .find(|mount| mount.name == volume)
+        .map(|mount| mount.mount_path.trim_end_matches('/'))
+}
+
+/// Declared in the template, or added by the injector's own annotation.
+fn volume_of(template: &Template, name: &str) -> Option<Value> {
+    volume(template, name).cloned().or_else(|| {
+        let added: Value = serde_json::from_str(annotation(template, USER_VOLUMES)?).ok()?;
+        let by_name = |list: &Vec<Value>| {
+            list.iter()
+                .find(|v| v["name"].as_str() == Some(name))
+                .cloned()
+        };
+        match &added {
+            Value::Array(list) => by_name(list),
+            other => other.get(name).cloned(),
+        }
+    })
+}
+
+/// The directory in Prometheus's own container where the certificates appear; `None` where the set-up does
+/// not work.
+pub(super) fn shared(template: &Template, container: &Container) -> Option<String> {
+    let (mount, rest) = written_to(template)?;
+    let writable = !mount.read_only && volume_of(template, &mount.volume)?["secret"].is_null();
+    let own = own_mount(container, &mount.volume)?;
+    writable.then(|| format!("{own}{rest}"))
+}
+
+/// Faults of the published recipe, each one sentence with the form that works.
+pub(super) fn faults(template: &Template, container: &Container) -> Vec<String> {
+    let mut found = Vec::new();
+    let volumes = template.spec.volumes.iter();
+    let gone = volumes
+        .filter(|volume| volume["secret"]["secretName"].as_str() == Some(GONE_SECRET))
+        .filter_map(|volume| volume["name"].as_str())
+        .next();
+    if let Some(name) = gone {
+        found.push(format!(
+            "The volume {name} hangs on the Secret {GONE_SECRET}, which nothing creates: the pod never starts. \
+             It should be an emptyDir in memory."
+        ));
+    }
+    let written = written_to(template);
+    if written.as_ref().is_some_and(|(mount, _)| mount.read_only) {
+        found.push(
+            "The certificates are written into a read-only mount of istio-proxy, which then never gets ready. \
+             That mount should be writable."
+                .to_owned(),
+        );
+    }
+    if let Some((mount, _)) = &written
+        && own_mount(container, &mount.volume).is_none()
+    {
+        found.push(format!(
+            "The volume {} is mounted into istio-proxy alone: the container {} needs a mount of its own.",
+            mount.volume, container.name
+        ));
+    }
+    let config = annotation(template, PROXY_CONFIG).unwrap_or_default();
+    if config.contains("INBOUND_CAPTURE_PORTS") {
+        found.push(
+            "INBOUND_CAPTURE_PORTS is read by no Istio code: inbound traffic to Prometheus is captured all the same. \
+             traffic.sidecar.istio.io/includeInboundPorts should be empty."
+                .to_owned(),
+        );
+    }
+    let label = template.metadata.labels.get(INJECT).map(String::as_str);
+    if annotation(template, INJECT) == Some("true") && label != Some("true") {
+        found.push(format!(
+            "{INJECT} stands among the annotations, where the injection webhook does not see it. \
+             It should be a label of the pod template."
+        ));
+    }
+    if output(template).is_some() && annotation(template, OUTBOUND) != Some("") {
+        found.push(format!(
+            "Prometheus's own outbound traffic goes through its sidecar, which can make it scrape itself. \
+             {OUTBOUND} should be empty."
+        ));
+    }
+    found
+}

@@ -1,0 +1,246 @@
+//! Gateways: workloads whose one container is the proxy itself, and the Istio objects that configure them.
+
+use super::assemble::{Index, all_workloads};
+use super::kinds::{Kind, ObjectRef, WorkloadRef};
+use super::labels::is_ours;
+use super::leftovers;
+use super::objects::{self as lean, Labels};
+use super::pods::PROXY;
+use super::workload::{Base, base, native_port, secure, takes};
+use super::{Gateway, GatewayFlavour, Inventory, Obstacle, Workload};
+use std::collections::BTreeMap;
+
+const API_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+const API_CLASS: &str = "gateway.networking.k8s.io/gateway-class-name";
+const WAYPOINT_CLASS: &str = "istio-waypoint";
+
+/// An istio-proxy that routes for others: an injected gateway, a classic one, or one of the Gateway API.
+pub(super) fn is_gateway(item: &lean::Workload) -> bool {
+    let template = &item.spec.template;
+    let containers = &template.spec.containers;
+    let injected = template
+        .metadata
+        .annotations
+        .get("inject.istio.io/templates")
+        .is_some_and(|list| list.split(',').any(|name| name.trim() == "gateway"));
+    let routes = containers
+        .iter()
+        .any(|c| c.name == PROXY && c.args.iter().chain(&c.command).any(|arg| arg == "router"));
+    let alone = matches!(&containers[..], [only] if only.name == PROXY);
+    injected || routes || alone || template.metadata.labels.contains_key(API_NAME)
+}
+
+/// Names of the Gateway API's waypoints.
+pub(super) fn waypoints(inventory: &Inventory) -> Vec<(&str, &str)> {
+    inventory
+        .k8s_gateways
+        .items
+        .iter()
+        .filter(|gateway| gateway.spec["gatewayClassName"].as_str() == Some(WAYPOINT_CLASS))
+        .map(|gateway| {
+            let meta = &gateway.metadata;
+            (meta.namespace.as_str(), meta.name.as_str())
+        })
+        .collect()
+}
+
+fn flavour(index: &Index<'_>, item: &lean::Workload) -> GatewayFlavour {
+    let labels = &item.spec.template.metadata.labels;
+    let Some(name) = labels.get(API_NAME) else {
+        return GatewayFlavour::Classic;
+    };
+    let waypoint = labels.contains_key("istio.io/waypoint-for")
+        || labels
+            .get(API_CLASS)
+            .is_some_and(|class| class == WAYPOINT_CLASS)
+        || labels
+            .get("gateway.istio.io/managed")
+            .is_some_and(|by| by == "istio.io-mesh-controller")
+        || index
+            .waypoints
+            .contains(&(item.metadata.namespace.as_str(), name.as_str()));
+    if waypoint {
+        GatewayFlavour::Waypoint
+    } else {
+        GatewayFlavour::GatewayApi
+    }
+}
+
+/// The fewest labels that people know a gateway by; all of its selector where those would take others too.
+fn selector(item: &lean::Workload, others: &[&lean::Workload]) -> Labels {
+    let labels = &item.spec.template.metadata.labels;
+    let mut selector: Labels = ["app", "istio"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), labels.get(key)?.clone())))
+        .collect();
+    let shared = |selector: &Labels| {
+        others
+            .iter()
+            .any(|other| takes(selector, &other.spec.template))
+    };
+    if selector.is_empty() || shared(&selector) {
+        selector.extend(item.spec.selector.match_labels.clone());
+    }
+    if shared(&selector) {
+        selector.extend(labels.clone());
+    }
+    selector
+}
+
+fn role(item: &lean::Workload) -> String {
+    let labels = &item.spec.template.metadata.labels;
+    let named = labels
+        .get("istio")
+        .or(labels.get("app"))
+        .unwrap_or(&item.metadata.name);
+    for role in ["ingress", "egress"] {
+        if named.contains(role) {
+            return role.to_owned();
+        }
+    }
+    named.clone()
+}
+
+pub(super) fn gateway(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    kind: Kind,
+    item: &lean::Workload,
+) -> Gateway {
+    let Base { mut workload, .. } = base(index, kind, item);
+    // Gateways have no Sidecar and no inbound capture: only policies for the pod count.
+    workload.governed_by.sidecars.clear();
+    workload.governed_by.peer_authentications.clear();
+    let flavour = flavour(index, item);
+    let others: Vec<&lean::Workload> = all_workloads(inventory)
+        .filter(|(other, found)| (*other, &found.metadata.uid) != (kind, &item.metadata.uid))
+        .filter(|(other, found)| {
+            (*other, &found.metadata.namespace, &found.metadata.name)
+                != (kind, &item.metadata.namespace, &item.metadata.name)
+        })
+        .map(|(_, found)| found)
+        .collect();
+    let selector = selector(item, &others);
+    let labels = &item.spec.template.metadata.labels;
+    let on_15091: Vec<&lean::Gateway> = index
+        .gateways
+        .selecting("", labels)
+        .into_iter()
+        .filter(|gateway| !is_ours(&gateway.metadata))
+        .filter(|gateway| {
+            let servers = gateway.spec["servers"].as_array();
+            servers.is_some_and(|all| all.iter().any(secure))
+        })
+        .collect();
+    (workload.ours, workload.secured_port) = ours(index, &workload.id);
+    let caught = others
+        .iter()
+        .find(|other| takes(&selector, &other.spec.template))
+        .map(|other| format!("{}/{}", other.metadata.namespace, other.metadata.name));
+    workload.obstacles = obstacles(index, &workload, flavour, &on_15091, caught);
+    Gateway {
+        flavour,
+        selector,
+        on_15091: on_15091
+            .into_iter()
+            .map(|gateway| {
+                let meta = &gateway.metadata;
+                ObjectRef::new(Kind::Gateway, &meta.namespace, &meta.name)
+            })
+            .collect(),
+        role: role(item),
+        workload,
+    }
+}
+
+fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {
+    let name = id.our_name();
+    let key = (id.namespace.as_str(), name.as_str());
+    let entry = index.our_entries.get(&key);
+    let there: BTreeMap<Kind, bool> = BTreeMap::from([
+        (Kind::ServiceEntry, entry.is_some()),
+        (Kind::VirtualService, index.our_routes.contains_key(&key)),
+        (Kind::Gateway, index.our_gateways.contains_key(&key)),
+    ]);
+    let found = there
+        .into_iter()
+        .filter(|(_, there)| *there)
+        .map(|(kind, _)| ObjectRef::new(kind, &id.namespace, &name))
+        .collect();
+    let port = entry
+        .filter(|_| index.our_gateways.contains_key(&key))
+        .and_then(|entry| entry.spec["ports"][0]["number"].as_u64())
+        .and_then(|port| u16::try_from(port).ok());
+    (found, port)
+}
+
+fn obstacles(
+    index: &Index<'_>,
+    workload: &Workload,
+    flavour: GatewayFlavour,
+    on_15091: &[&lean::Gateway],
+    caught: Option<String>,
+) -> Vec<Obstacle> {
+    let WorkloadRef {
+        namespace, name, ..
+    } = &workload.id;
+    let mut found = Vec::new();
+    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
+    match flavour {
+        GatewayFlavour::Classic => {}
+        GatewayFlavour::GatewayApi => add(
+            "Gateway API",
+            format!(
+                "{namespace}/{name} is managed by a Gateway of the Gateway API, which an Istio Gateway on 15091 does \
+                 not reach. It needs Istio's native secure ports, which are not covered yet."
+            ),
+        ),
+        GatewayFlavour::Waypoint => add(
+            "waypoint",
+            format!(
+                "{namespace}/{name} is a waypoint of ambient mode, which this recipe does not cover."
+            ),
+        ),
+    }
+    for gateway in on_15091 {
+        if leftovers::gateway_fault(&gateway.spec).is_none() {
+            add(
+                "own 15091",
+                format!(
+                    "The Gateway {}/{} has a server on 15091 for it already, and Istio skips the later of two in \
+                     silence. Remove that server to choose this gateway.",
+                    gateway.metadata.namespace, gateway.metadata.name
+                ),
+            );
+        }
+    }
+    for policy in &workload.governed_by.allow_policies {
+        add(
+            "ALLOW policy",
+            format!(
+                "The AuthorizationPolicy {}/{} allows only what it lists for this gateway, so 15091 would be refused \
+                 to Prometheus. Allow Prometheus on 15091 there by hand, or remove it.",
+                policy.namespace, policy.name
+            ),
+        );
+    }
+    if let Some(other) = caught {
+        add(
+            "shared labels",
+            format!(
+                "Every label of its pods is on the pods of {other} too, so a Gateway for the one would open 15091 \
+                 on the other. Give them a label that differs to choose it."
+            ),
+        );
+    }
+    if let Some(setting) = native_port(index, &workload.template) {
+        add(
+            "native port",
+            format!(
+                "It already opens a secure metrics port by {setting}; where that is 15091, Envoy keeps it and drops \
+                 ours without a word. Take the setting away to choose it."
+            ),
+        );
+    }
+    found
+}

@@ -1,0 +1,192 @@
+//! Whether a pod gets a sidecar, as Istio decides it: first whether a webhook is called at all, by its
+//! selectors; then, inside, host network, the pod's label before its annotation, the policy.
+
+use super::labels::selects;
+use super::objects::{Labels, PodSpec, WebhookRule};
+use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
+use std::collections::BTreeSet;
+
+/// Namespaces that the injector leaves alone whatever the labels say.
+const IGNORED: [&str; 4] = [
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "local-path-storage",
+];
+
+pub(super) const INJECT: &str = "sidecar.istio.io/inject";
+pub(super) const REVISION: &str = "istio.io/rev";
+const NAMESPACE_LABEL: &str = "istio-injection";
+
+pub(super) struct Injector<'a> {
+    /// The injection webhooks; `None` where they could not be read, so that Istio's own rules stand in.
+    rules: Option<Vec<&'a WebhookRule>>,
+    /// Revisions and tags that a pod may name.
+    revisions: BTreeSet<String>,
+    /// It is known that there is no Istio at all.
+    nothing: bool,
+}
+
+/// What decides over a pod template's sidecar.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The next pod gets one.
+    Injects,
+    /// A label on the template would bring one; with this revision where the label alone is not enough.
+    ByLabel {
+        revision: Option<String>,
+    },
+    Never {
+        word: &'static str,
+        reason: String,
+    },
+}
+
+pub(super) fn of_namespace(name: &str, labels: &Labels) -> NamespaceInjection {
+    if IGNORED.contains(&name) {
+        return NamespaceInjection::Never;
+    }
+    match labels.get(NAMESPACE_LABEL).map(String::as_str) {
+        Some("enabled") => return NamespaceInjection::Enabled,
+        Some(_) => return NamespaceInjection::Disabled,
+        None => {}
+    }
+    if let Some(revision) = labels.get(REVISION) {
+        NamespaceInjection::Revision(revision.clone())
+    } else if super::istio::is_ambient(labels) {
+        NamespaceInjection::Ambient
+    } else {
+        NamespaceInjection::None
+    }
+}
+
+impl<'a> Injector<'a> {
+    pub fn new(inventory: &'a Inventory, planes: &[ControlPlane]) -> Self {
+        let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).collect();
+        let mut rules = Vec::new();
+        for webhook in &inventory.webhooks.items {
+            let before = rules.len();
+            let injects = |rule: &&WebhookRule| rule.name.ends_with("sidecar-injector.istio.io");
+            rules.extend(webhook.webhooks.iter().filter(injects));
+            if rules.len() > before {
+                let labels = &webhook.metadata.labels;
+                let named = labels.get("istio.io/tag").or(labels.get(REVISION));
+                revisions.extend(named.cloned());
+            }
+        }
+        let complete = inventory.webhooks.progress == Progress::Complete;
+        let planes_known = inventory
+            .workloads
+            .get(&super::kinds::Kind::Deployment)
+            .is_some_and(|list| list.progress == Progress::Complete);
+        Injector {
+            nothing: complete && planes_known && rules.is_empty() && planes.is_empty(),
+            rules: complete.then_some(rules),
+            revisions,
+        }
+    }
+
+    /// Would `sidecar.istio.io/inject: "true"` alone bring a sidecar in a namespace without labels?
+    pub fn default_injector(&self) -> bool {
+        let pod = Labels::from([(INJECT.to_owned(), "true".to_owned())]);
+        !self.nothing && self.reached("default", &Labels::new(), &pod)
+    }
+
+    /// Is a webhook called for a pod with these labels?
+    fn reached(&self, namespace: &str, namespace_labels: &Labels, pod: &Labels) -> bool {
+        if let Some(rules) = &self.rules {
+            return rules.iter().any(|rule| {
+                selects(&rule.namespace_selector, namespace_labels, namespace)
+                    && selects(&rule.object_selector, pod, "")
+            });
+        }
+        let inject = pod.get(INJECT).map(String::as_str);
+        if inject == Some("false") {
+            return false;
+        }
+        match namespace_labels.get(NAMESPACE_LABEL).map(String::as_str) {
+            Some(value) => value == "enabled",
+            None => {
+                namespace_labels.contains_key(REVISION)
+                    || pod.contains_key(REVISION)
+                    || inject == Some("true")
+            }
+        }
+    }
+
+    /// What would happen to the next pod of a template.
+    pub fn decide(
+        &self,
+        namespace: &str,
+        namespace_labels: &Labels,
+        labels: &Labels,
+        annotations: &Labels,
+        spec: &PodSpec,
+    ) -> Decision {
+        let never = |word, reason: String| Decision::Never { word, reason };
+        if IGNORED.contains(&namespace) {
+            return never(
+                "system namespace",
+                format!(
+                    "Istio never injects a sidecar in the namespace {namespace}, so 15091 cannot be opened there."
+                ),
+            );
+        }
+        if spec.host_network {
+            return never(
+                "host network",
+                "Its pods use the host's network (hostNetwork: true), where Istio never injects a sidecar.".to_owned(),
+            );
+        }
+        if self.nothing {
+            return never(
+                "no Istio",
+                "No Istio control plane and no injection webhook was found in this cluster: install Istio first.".to_owned(),
+            );
+        }
+        let wish = labels.get(INJECT).or(annotations.get(INJECT));
+        let refused =
+            wish.is_some_and(|value| matches!(value.as_str(), "false" | "no" | "n" | "off"));
+        if !refused && self.reached(namespace, namespace_labels, labels) {
+            return Decision::Injects;
+        }
+        let mut asked = labels.clone();
+        asked.insert(INJECT.to_owned(), "true".to_owned());
+        if self.reached(namespace, namespace_labels, &asked) {
+            return Decision::ByLabel { revision: None };
+        }
+        for revision in &self.revisions {
+            asked.insert(REVISION.to_owned(), revision.clone());
+            if self.rules.is_some() && self.reached(namespace, namespace_labels, &asked) {
+                return Decision::ByLabel {
+                    revision: Some(revision.clone()),
+                };
+            }
+        }
+        match of_namespace(namespace, namespace_labels) {
+            NamespaceInjection::Disabled => never(
+                "injection off",
+                format!(
+                    "The namespace {namespace} says istio-injection={}, so no label on a pod reaches the injection \
+                     webhook. Take that label off the namespace first.",
+                    namespace_labels
+                        .get(NAMESPACE_LABEL)
+                        .map_or("disabled", String::as_str)
+                ),
+            ),
+            NamespaceInjection::Revision(revision) => never(
+                "no such revision",
+                format!(
+                    "The namespace {namespace} says istio.io/rev={revision}, but no injection webhook serves that \
+                     revision or tag. Install it, or correct the namespace's label."
+                ),
+            ),
+            _ => never(
+                "no injection",
+                format!(
+                    "No injection webhook is called for pods in the namespace {namespace}, whatever their labels."
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Pods joined to the workloads that made them.
+
+use super::kinds::Kind;
+use super::labels::ByLabel;
+use super::objects::{self as lean, Labels};
+use super::{Inventory, Pod};
+use serde::Deserialize;
+use std::collections::HashMap;
+
+pub(super) const PROXY: &str = "istio-proxy";
+pub(super) const SECURE_PORT: &str = "prometheus.istio.io/secure-port";
+
+pub(super) struct Pods<'a> {
+    owned: HashMap<(&'a str, Kind, &'a str), Vec<&'a lean::Pod>>,
+    ownerless: ByLabel<'a, &'a lean::Pod>,
+}
+
+/// The workload that a pod's owner reference leads to: a ReplicaSet is called `NAME-HASH`.
+fn maker(pod: &lean::Pod) -> Option<(Kind, &str)> {
+    let owner = pod.metadata.owner_references.first()?;
+    match owner.kind.as_str() {
+        "StatefulSet" => Some((Kind::StatefulSet, &owner.name)),
+        "DaemonSet" => Some((Kind::DaemonSet, &owner.name)),
+        "ReplicaSet" => {
+            let hash = pod.metadata.labels.get("pod-template-hash");
+            let name = hash
+                .and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
+                .or_else(|| Some(owner.name.rsplit_once('-')?.0))?;
+            Some((Kind::Deployment, name))
+        }
+        _ => None,
+    }
+}
+
+fn finished(pod: &lean::Pod) -> bool {
+    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+}
+
+impl<'a> Pods<'a> {
+    pub fn new(inventory: &'a Inventory) -> Self {
+        let mut owned: HashMap<_, Vec<&lean::Pod>> = HashMap::new();
+        for pod in &inventory.pods.items {
+            if let Some((kind, name)) = maker(pod) {
+                owned
+                    .entry((pod.metadata.namespace.as_str(), kind, name))
+                    .or_default()
+                    .push(pod);
+            }
+        }
+        let ownerless = inventory
+            .pods
+            .items
+            .iter()
+            .filter(|pod| pod.metadata.owner_references.is_empty() && !finished(pod))
+            .map(|pod| (pod.metadata.namespace.as_str(), &pod.metadata.labels, pod));
+        Pods {
+            ownerless: ByLabel::new(ownerless),
+            owned,
+        }
+    }
+
+    /// The pods of a workload, those that have ended aside; by name.
+    pub fn of(
+        &self,
+        namespace: &str,
+        kind: Kind,
+        name: &str,
+        selector: &Labels,
+    ) -> Vec<&'a lean::Pod> {
+        let mut found: Vec<&lean::Pod> = match self.owned.get(&(namespace, kind, name)) {
+            Some(pods) => pods.iter().copied().filter(|pod| !finished(pod)).collect(),
+            None => self.ownerless.carrying(namespace, selector),
+        };
+        found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        found
+    }
+
+    /// Running pods that no listed workload made: of Jobs, of other controllers.
+    pub fn strangers(
+        &self,
+        inventory: &'a Inventory,
+        known: impl Fn(&str, Kind, &str) -> bool,
+    ) -> Vec<&'a lean::Pod> {
+        inventory
+            .pods
+            .items
+            .iter()
+            .filter(|pod| !pod.metadata.owner_references.is_empty() && !finished(pod))
+            .filter(|pod| match maker(pod) {
+                Some((kind, name)) => !known(&pod.metadata.namespace, kind, name),
+                None => true,
+            })
+            .collect()
+    }
+}
+
+/// An image's tag: what stands after the last colon of its last path segment.
+pub(super) fn tag(image: &str) -> String {
+    let named = image.split('@').next().unwrap_or(image);
+    let last = named.rsplit('/').next().unwrap_or(named);
+    match last.split_once(':') {
+        Some((_, tag)) => tag.to_owned(),
+        None if image.contains('@') => "by digest".to_owned(),
+        None => "latest".to_owned(),
+    }
+}
+
+/// The sidecar among containers, and among init containers where it is a native one.
+fn proxy(pod: &lean::Pod) -> Option<&lean::LeanContainer> {
+    let spec = &pod.spec;
+    spec.containers
+        .iter()
+        .chain(&spec.init_containers)
+        .find(|container| container.name == PROXY)
+}
+
+/// The revision that injected it, by the injector's own note.
+pub(super) fn revision(pod: &lean::Pod) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Status {
+        revision: Option<String>,
+    }
+    let annotations = &pod.metadata.annotations;
+    annotations
+        .get("sidecar.istio.io/status")
+        .and_then(|text| serde_json::from_str::<Status>(text).ok()?.revision)
+        .or_else(|| annotations.get(super::injection::REVISION).cloned())
+        .or_else(|| pod.metadata.labels.get(super::injection::REVISION).cloned())
+}
+
+pub(super) fn pod(pod: &lean::Pod) -> Pod {
+    let meta = &pod.metadata;
+    let ready =
+        |condition: &lean::Condition| condition.r#type == "Ready" && condition.status == "True";
+    Pod {
+        name: meta.name.clone(),
+        uid: meta.uid.clone(),
+        ip: pod.status.pod_ip.clone(),
+        phase: pod.status.phase.clone(),
+        ready: pod.status.conditions.iter().any(ready),
+        secure_port: meta.annotations.get(SECURE_PORT).cloned(),
+        prometheus_io: meta
+            .annotations
+            .iter()
+            .filter(|(key, _)| key.starts_with("prometheus.io/"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        proxy: proxy(pod).map(|container| tag(&container.image)),
+        started: pod.status.start_time,
+        terminating: meta.deletion_timestamp.is_some(),
+    }
+}

@@ -1,0 +1,473 @@
+//! Every Prometheus that runs in the cluster, found by its owner and its arguments, never by its name alone;
+//! and the configuration that its `--config.file` leads to.
+
+use super::assemble::Index;
+use super::injection::Decision;
+use super::kinds::{Kind, ObjectRef, WorkloadRef};
+use super::objects::{self as lean, Container, Template, VolumeMount};
+use super::{
+    Inventory, Obstacle, Prometheus, PrometheusConfig, PrometheusFlavour, Storage, certificates,
+    owner, pods,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+const DEFAULT_CONFIG: &str = "/etc/prometheus/prometheus.yml";
+const DEFAULT_PORT: u16 = 9090;
+
+/// The value of an option, as `--name=value` or in the next argument; one dash works as well as two.
+fn option<'c>(container: &'c Container, name: &str) -> Option<&'c str> {
+    let all: Vec<&str> = container
+        .command
+        .iter()
+        .chain(&container.args)
+        .map(String::as_str)
+        .collect();
+    all.iter().enumerate().find_map(|(at, arg)| {
+        let rest = arg
+            .strip_prefix("--")
+            .or(arg.strip_prefix('-'))?
+            .strip_prefix(name)?;
+        match rest.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if rest.is_empty() => all.get(at + 1).copied(),
+            None => None,
+        }
+    })
+}
+
+fn flag(container: &Container, name: &str) -> bool {
+    let given = |arg: &String| {
+        let bare = arg.trim_start_matches('-');
+        bare == name || bare.strip_prefix(name) == Some("=true")
+    };
+    container.command.iter().chain(&container.args).any(given)
+}
+
+/// The last part of an image's name, without its tag.
+fn image_name(image: &str) -> &str {
+    let named = image.split('@').next().unwrap_or(image);
+    let last = named.rsplit('/').next().unwrap_or(named);
+    last.split(':').next().unwrap_or(last)
+}
+
+/// Arguments that no other program of the family takes.
+const OF_ITS_OWN: [&str; 7] = [
+    "storage.tsdb",
+    "storage.agent",
+    "storage.remote",
+    "web.console",
+    "web.enable-lifecycle",
+    "query.",
+    "rules.alert",
+];
+
+fn runs_prometheus(container: &Container) -> bool {
+    let image = image_name(&container.image);
+    let own = |arg: &String| {
+        let bare = arg.trim_start_matches('-');
+        OF_ITS_OWN.iter().any(|start| bare.starts_with(start))
+    };
+    let config = option(container, "config.file").is_some();
+    let arguments = container.args.iter().chain(&container.command);
+    (config && (image == "prometheus" || arguments.into_iter().any(own)))
+        // The image's own default command names the default file.
+        || (image == "prometheus" && container.args.is_empty() && container.command.is_empty())
+}
+
+fn runs_vmagent(container: &Container) -> bool {
+    option(container, "promscrape.config").is_some() || image_name(&container.image) == "vmagent"
+}
+
+/// The container that scrapes, and what kind of program it is.
+fn scraper(item: &lean::Workload) -> Option<(&Container, PrometheusFlavour)> {
+    let containers = &item.spec.template.spec.containers;
+    if let Some(container) = containers.iter().find(|c| runs_prometheus(c)) {
+        return Some((container, flavour(item, container)));
+    }
+    let agent = containers.iter().find(|c| runs_vmagent(c))?;
+    Some((agent, PrometheusFlavour::VmAgent))
+}
+
+fn flavour(item: &lean::Workload, container: &Container) -> PrometheusFlavour {
+    let meta = &item.metadata;
+    for owner in &meta.owner_references {
+        match owner.kind.as_str() {
+            "PrometheusAgent" => return PrometheusFlavour::Agent,
+            "Prometheus" | "ThanosRuler" => return PrometheusFlavour::Operator,
+            "VMAgent" => return PrometheusFlavour::VmAgent,
+            _ => {}
+        }
+    }
+    let agent = flag(container, "agent")
+        || option(container, "enable-feature")
+            .is_some_and(|list| list.split(',').any(|f| f == "agent"));
+    if agent {
+        return PrometheusFlavour::Agent;
+    }
+    let chart = meta
+        .labels
+        .get("helm.sh/chart")
+        .is_some_and(|chart| chart.starts_with("prometheus-"));
+    let reloader = "prometheus-server-configmap-reload";
+    let containers = &item.spec.template.spec.containers;
+    let shaped =
+        container.name == "prometheus-server" && containers.iter().any(|c| c.name == reloader);
+    if shaped && meta.name == "prometheus" {
+        PrometheusFlavour::IstioSample
+    } else if chart || (shaped && meta.name.ends_with("-prometheus-server")) {
+        PrometheusFlavour::CommunityChart
+    } else {
+        PrometheusFlavour::Plain
+    }
+}
+
+/// Where a mounted file comes from.
+enum Source {
+    ConfigMap {
+        name: String,
+        key: String,
+        sub_path: bool,
+    },
+    Secret(String),
+    Elsewhere(String),
+}
+
+pub(super) fn volume<'t>(template: &'t Template, name: &str) -> Option<&'t Value> {
+    template
+        .spec
+        .volumes
+        .iter()
+        .find(|volume| volume["name"].as_str() == Some(name))
+}
+
+/// The mount that `path` lies in: the deepest one.
+pub(super) fn mount_of<'c>(
+    container: &'c Container,
+    path: &str,
+) -> Option<(&'c VolumeMount, String)> {
+    container
+        .volume_mounts
+        .iter()
+        .filter_map(|mount| {
+            let base = mount.mount_path.trim_end_matches('/');
+            let rest = path.strip_prefix(base)?;
+            let inside = rest.is_empty() || rest.starts_with('/');
+            inside.then(|| (mount, rest.trim_start_matches('/').to_owned()))
+        })
+        .max_by_key(|(mount, _)| mount.mount_path.len())
+}
+
+/// The key of a ConfigMap volume that appears as this file.
+fn key_of(source: &Value, file: &str) -> Option<String> {
+    match source["items"].as_array() {
+        Some(items) if !items.is_empty() => items
+            .iter()
+            .find(|item| item["path"].as_str() == Some(file))
+            .and_then(|item| item["key"].as_str())
+            .map(str::to_owned),
+        _ => (!file.is_empty() && !file.contains('/')).then(|| file.to_owned()),
+    }
+}
+
+fn config_path(container: &Container) -> &str {
+    option(container, "config.file").unwrap_or(DEFAULT_CONFIG)
+}
+
+fn follow(template: &Template, container: &Container) -> Source {
+    let path = config_path(container);
+    let Some((mount, rest)) = mount_of(container, path) else {
+        return Source::Elsewhere(format!("{path} is not mounted: it is part of the image"));
+    };
+    let sub_path = mount.sub_path.as_deref().filter(|sub| !sub.is_empty());
+    let file = match (sub_path, rest.is_empty()) {
+        (Some(sub), true) => sub.to_owned(),
+        (Some(sub), false) => format!("{sub}/{rest}"),
+        (None, _) => rest,
+    };
+    let Some(volume) = volume(template, &mount.name) else {
+        return Source::Elsewhere(format!(
+            "the volume {} of {path} is not declared",
+            mount.name
+        ));
+    };
+    let projected = volume["projected"]["sources"].as_array();
+    let sources = projected.map_or_else(|| vec![volume], |list| list.iter().collect());
+    for source in sources {
+        let map = &source["configMap"];
+        if let Some(name) = map["name"].as_str()
+            && let Some(key) = key_of(map, &file)
+        {
+            return Source::ConfigMap {
+                name: name.to_owned(),
+                key,
+                sub_path: sub_path.is_some(),
+            };
+        }
+        let secret = &source["secret"];
+        if let Some(name) = secret["secretName"].as_str().or(secret["name"].as_str()) {
+            return Source::Secret(name.to_owned());
+        }
+    }
+    Source::Elsewhere(format!(
+        "{path} lies in the volume {}, which no ConfigMap fills",
+        mount.name
+    ))
+}
+
+/// The ConfigMap (namespace, name) that a Prometheus reads, so that it can be fetched.
+pub(super) fn config_map(item: &lean::Workload) -> Option<(String, String)> {
+    let (container, _) = scraper(item)?;
+    match follow(&item.spec.template, container) {
+        Source::ConfigMap { name, .. } => Some((item.metadata.namespace.clone(), name)),
+        _ => None,
+    }
+}
+
+fn reloads(container: &Container) -> bool {
+    let image = image_name(&container.image);
+    image.contains("configmap-reload")
+        || image.contains("config-reloader")
+        || ["watched-dir", "volume-dir", "webhook-url", "reload-url"]
+            .iter()
+            .any(|name| option(container, name).is_some())
+}
+
+fn storage(item: &lean::Workload, container: &Container) -> Storage {
+    let template = &item.spec.template;
+    let path = option(container, "storage.tsdb.path").unwrap_or("/prometheus");
+    let path = match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/prometheus/{path}"),
+    };
+    let Some((mount, _)) = mount_of(container, path.trim_end_matches('/')) else {
+        // The container's own file system goes with the pod as well.
+        return Storage::EmptyDir;
+    };
+    let claimed = item
+        .spec
+        .volume_claim_templates
+        .iter()
+        .any(|claim| claim["metadata"]["name"].as_str() == Some(mount.name.as_str()));
+    if claimed {
+        return Storage::Lasting(format!("PersistentVolumeClaim {}", mount.name));
+    }
+    let Some(volume) = volume(template, &mount.name) else {
+        return Storage::Unknown;
+    };
+    if !volume["emptyDir"].is_null() {
+        Storage::EmptyDir
+    } else if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
+        Storage::Lasting(format!("PersistentVolumeClaim {claim}"))
+    } else if let Some(path) = volume["hostPath"]["path"].as_str() {
+        Storage::Lasting(format!("host path {path}"))
+    } else {
+        Storage::Unknown
+    }
+}
+
+fn http_port(container: &Container) -> u16 {
+    option(container, "web.listen-address")
+        .and_then(|address| address.rsplit(':').next()?.parse().ok())
+        .unwrap_or(DEFAULT_PORT)
+}
+
+/// The prefix of all its paths: `--web.route-prefix`, else the path of `--web.external-url`.
+fn route_prefix(container: &Container) -> String {
+    let external = || {
+        let url = option(container, "web.external-url")?;
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        rest.find('/').map(|at| &rest[at..])
+    };
+    let prefix = option(container, "web.route-prefix")
+        .or_else(external)
+        .unwrap_or("");
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("/{prefix}")
+    }
+}
+
+pub(super) fn prometheus(
+    index: &Index<'_>,
+    inventory: &Inventory,
+    kind: Kind,
+    item: &lean::Workload,
+) -> Option<Prometheus> {
+    let (container, flavour) = scraper(item)?;
+    let meta = &item.metadata;
+    let template = &item.spec.template;
+    let id = WorkloadRef::new(&meta.namespace, kind, &meta.name);
+    let pods: Vec<super::Pod> = index
+        .pods
+        .of(
+            &meta.namespace,
+            kind,
+            &meta.name,
+            &item.spec.selector.match_labels,
+        )
+        .into_iter()
+        .map(pods::pod)
+        .collect();
+    let source = follow(template, container);
+    let config = config(inventory, &meta.namespace, &source);
+    let mut living = pods.iter().filter(|pod| !pod.terminating).peekable();
+    let sidecar = living.peek().is_some() && living.all(|pod| pod.proxy.is_some());
+    let strategy = match kind {
+        Kind::Deployment => &item.spec.strategy.r#type,
+        _ => &item.spec.update_strategy.r#type,
+    };
+    let decision = index.injector.decide(
+        &meta.namespace,
+        index.namespace_labels(&meta.namespace),
+        &template.metadata.labels,
+        &template.metadata.annotations,
+        &template.spec,
+    );
+    let config_volume = mount_of(container, config_path(container)).map(|(mount, _)| &mount.name);
+    let watches = |other: &&Container| {
+        let mounts = &other.volume_mounts;
+        other.name != container.name
+            && reloads(other)
+            && mounts.iter().any(|m| Some(&m.name) == config_volume)
+    };
+    let mut found = Prometheus {
+        flavour,
+        owner: owner::owner(meta),
+        desired: match kind {
+            Kind::DaemonSet => item.status.desired_number_scheduled,
+            _ => item.spec.replicas.unwrap_or(1),
+        },
+        service_account: template
+            .spec
+            .service_account_name
+            .clone()
+            .unwrap_or_else(|| "default".to_owned()),
+        container: container.name.clone(),
+        http_port: http_port(container),
+        route_prefix: route_prefix(container),
+        web_config: option(container, "web.config.file").is_some_and(|file| !file.is_empty()),
+        reloader: template.spec.containers.iter().any(|other| watches(&other)),
+        lifecycle: flag(container, "web.enable-lifecycle"),
+        storage: storage(item, container),
+        strategy: match strategy.as_str() {
+            "" => "RollingUpdate".to_owned(),
+            strategy => strategy.to_owned(),
+        },
+        sidecar,
+        certificates: certificates::shared(template, container),
+        faults: certificates::faults(template, container),
+        obstacles: Vec::new(),
+        template: template.clone(),
+        config,
+        pods,
+        id,
+    };
+    found.obstacles = obstacles(&found, &source, decision, container);
+    Some(found)
+}
+
+fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<PrometheusConfig> {
+    let Source::ConfigMap {
+        name,
+        key,
+        sub_path,
+    } = source
+    else {
+        return None;
+    };
+    let text = match inventory.config_maps.get(&format!("{namespace}/{name}")) {
+        None => Err("it has not been read yet".to_owned()),
+        Some(Err(why)) => Err(why.clone()),
+        Some(Ok(map)) => match map.data.get(key) {
+            Some(text) => Ok(Arc::from(text.as_str())),
+            None => Err(format!("it has no key {key}")),
+        },
+    };
+    Some(PrometheusConfig {
+        config_map: ObjectRef::new(Kind::ConfigMap, namespace, name),
+        key: key.clone(),
+        text,
+        sub_path: *sub_path,
+    })
+}
+
+fn obstacles(
+    prometheus: &Prometheus,
+    source: &Source,
+    decision: Decision,
+    container: &Container,
+) -> Vec<Obstacle> {
+    let id = &prometheus.id;
+    let what = format!("The {} {}/{}", id.kind.name(), id.namespace, id.name);
+    let mut found = Vec::new();
+    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
+    match prometheus.flavour {
+        PrometheusFlavour::Agent => add(
+            "agent",
+            format!(
+                "{what} is a Prometheus agent: it has no targets page to prove anything by, and is not covered yet."
+            ),
+        ),
+        PrometheusFlavour::VmAgent => add(
+            "vmagent",
+            format!("{what} is VictoriaMetrics' vmagent, whose configuration is not covered yet."),
+        ),
+        PrometheusFlavour::Operator if prometheus.owner.is_none() => add(
+            "operator",
+            format!(
+                "{what} is run by the Prometheus operator, which sets a direct change back; it is not covered yet."
+            ),
+        ),
+        _ => {}
+    }
+    if id.kind == Kind::DaemonSet {
+        add(
+            "DaemonSet",
+            format!("{what} is a DaemonSet; only a Deployment or a StatefulSet is covered yet."),
+        );
+    }
+    if let Some(owner) = &prometheus.owner {
+        found.push(owner::obstacle(owner, &what));
+    }
+    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
+    let file = config_path(container);
+    match source {
+        Source::Secret(name) => add(
+            "config in a Secret",
+            format!(
+                "Its {file} comes from the Secret {name}, which this program does not read; it is not covered yet."
+            ),
+        ),
+        Source::Elsewhere(why) => {
+            if prometheus.flavour != PrometheusFlavour::VmAgent {
+                add(
+                    "config not found",
+                    format!("Its configuration cannot be followed to a ConfigMap: {why}."),
+                );
+            }
+        }
+        Source::ConfigMap { name, key, .. } => {
+            if let Some(Err(why)) = prometheus.config.as_ref().map(|config| &config.text) {
+                add(
+                    "config not read",
+                    format!(
+                        "The key {key} of the ConfigMap {}/{name}, its configuration, could not be read: {why}.",
+                        id.namespace
+                    ),
+                );
+            }
+        }
+    }
+    if let Decision::Never { word, reason } = decision
+        && !prometheus.sidecar
+    {
+        add(
+            word,
+            format!("{what} needs a sidecar for its certificate. {reason}"),
+        );
+    }
+    found
+}

@@ -1,0 +1,215 @@
+//! A change as the kubectl command that does the same.
+
+use super::leaves;
+use super::review::{Reviewed, Verdict};
+use super::scrape_config::TextEdit;
+use super::yaml::to_yaml;
+use super::{Action, Change};
+use crate::cluster::api::MANAGER;
+use crate::mesh::kinds::{Kind, ObjectRef};
+use serde_json::Value;
+use std::fmt::Write;
+
+/// The command, or several lines of it. What kubectl has no command for stands as a comment.
+pub fn command(change: &Change, reviewed: Option<&Reviewed>) -> String {
+    let object = &change.object;
+    match &change.action {
+        Action::Apply { intent } => {
+            let intent = reviewed
+                .and_then(|reviewed| reviewed.intent.as_ref())
+                .unwrap_or(intent);
+            if object.kind == Kind::Pod
+                && let Some(annotations) = intent["metadata"]["annotations"].as_object()
+            {
+                let pairs: Vec<String> = annotations
+                    .iter()
+                    .map(|(key, value)| {
+                        quote(&format!("{key}={}", value.as_str().unwrap_or_default()))
+                    })
+                    .collect();
+                return format!(
+                    "kubectl{} annotate --field-manager={MANAGER} --overwrite {} {}",
+                    namespace(object),
+                    resource(object),
+                    pairs.join(" ")
+                );
+            }
+            let force = match reviewed {
+                Some(reviewed) if !reviewed.conflicts.is_empty() => " --force-conflicts",
+                _ => "",
+            };
+            format!(
+                "kubectl apply --server-side --field-manager={MANAGER}{force} -f - <<'EOF'\n{}EOF",
+                to_yaml(intent)
+            )
+        }
+        Action::Edit { leaves } => {
+            let live = reviewed.and_then(|reviewed| reviewed.live.as_deref());
+            match live.map(|live| leaves::patch(live, leaves)) {
+                Some(Ok((mut operations, _))) => {
+                    // By hand nothing is raced against: the values' own tests are enough.
+                    operations.retain(|operation| operation["path"] != "/metadata/resourceVersion");
+                    format!(
+                        "kubectl{} patch {} --type=json --field-manager={MANAGER} -p {}",
+                        namespace(object),
+                        resource(object),
+                        quote(&Value::from(operations).to_string())
+                    )
+                }
+                Some(Err(mismatch)) => format!("# no longer possible: {mismatch}"),
+                None => format!("# {} has not been read yet", object),
+            }
+        }
+        Action::Text { key, edits } => text(object, key, edits, reviewed),
+        Action::Delete { uid } => format!(
+            "# only while its uid is {uid}\nkubectl{} delete {} --wait=false",
+            namespace(object),
+            resource(object)
+        ),
+    }
+}
+
+/// Text in a ConfigMap: an editor and what to type there, since the whole text may hold credentials.
+fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Reviewed>) -> String {
+    let mut out = String::new();
+    if let Some(Reviewed {
+        verdict: Verdict::Gate { why, .. },
+        ..
+    }) = reviewed
+    {
+        let _ = writeln!(out, "# {why}");
+    }
+    for edit in edits {
+        let (words, yaml) = match edit {
+            TextEdit::InsertJob { name, job } => (
+                format!("in {key}, as the first of scrape_configs (job {name}):"),
+                Some(job),
+            ),
+            TextEdit::ReplaceJob { name, job } => (
+                format!("in {key}, in the place of the job {name}:"),
+                Some(job),
+            ),
+            TextEdit::RemoveJob { name } => (format!("in {key}, take out the job {name}"), None),
+            TextEdit::AddRule { job, rule } => (
+                format!("in {key}, as the first of relabel_configs of the job {job}:"),
+                Some(rule),
+            ),
+            TextEdit::RemoveRule { job, rule } => (
+                format!("in {key}, take out of relabel_configs of the job {job}:"),
+                Some(rule),
+            ),
+        };
+        let _ = writeln!(out, "# {words}");
+        if let Some(yaml) = yaml {
+            let list = Value::Array(vec![yaml.clone()]);
+            for line in to_yaml(&list).lines() {
+                let _ = writeln!(out, "#   {line}");
+            }
+        }
+    }
+    let _ = write!(
+        out,
+        "kubectl{} edit {}",
+        namespace(object),
+        resource(object)
+    );
+    out
+}
+
+fn namespace(object: &ObjectRef) -> String {
+    if object.namespace.is_empty() {
+        String::new()
+    } else {
+        format!(" -n {}", object.namespace)
+    }
+}
+
+/// `deployment/web`, `gateways.networking.istio.io/gw`: with the group where another kind shares the name.
+fn resource(object: &ObjectRef) -> String {
+    let group = object.kind.group();
+    if group.is_empty() || group == "apps" {
+        format!("{}/{}", object.kind.name().to_lowercase(), object.name)
+    } else {
+        format!("{}.{group}/{}", object.kind.plural(), object.name)
+    }
+}
+
+/// In single quotes for a POSIX shell.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::LeafPath;
+    use super::super::review::tests::{change, reviewed};
+    use super::super::{Expected, LeafEdit};
+    use super::*;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    #[test]
+    fn each_action_has_its_command() {
+        let mut it = change("web", &[]);
+        it.object = ObjectRef::new(Kind::Sidecar, "shop", "web");
+        it.action = Action::Apply {
+            intent: json!({"kind": "Sidecar", "metadata": {"name": "web"}}),
+        };
+        assert_eq!(
+            command(&it, None),
+            "kubectl apply --server-side --field-manager=meshscrape -f - <<'EOF'\nkind: Sidecar\nmetadata:\n  name: web\nEOF"
+        );
+        it.action = Action::Delete { uid: "u1".into() };
+        assert_eq!(
+            command(&it, None),
+            "# only while its uid is u1\nkubectl -n shop delete sidecars.networking.istio.io/web --wait=false"
+        );
+        it.object = ObjectRef::new(Kind::Pod, "shop", "web-1");
+        it.action = Action::Apply {
+            intent: json!({"metadata": {"annotations": {"a/b": "15'091"}}}),
+        };
+        assert_eq!(
+            command(&it, None),
+            r"kubectl -n shop annotate --field-manager=meshscrape --overwrite pod/web-1 'a/b=15'\''091'"
+        );
+    }
+
+    #[test]
+    fn single_leaves_are_a_json_patch() {
+        let mut it = change("web", &[]);
+        it.object = ObjectRef::new(Kind::Deployment, "shop", "web");
+        it.action = Action::Edit {
+            leaves: vec![LeafEdit {
+                path: LeafPath::fields(["metadata", "labels", "a"]),
+                expect: Expected::Any,
+                to: None,
+            }],
+        };
+        let mut answer = reviewed(&it, Verdict::Changes);
+        answer.live = Some(Arc::new(
+            json!({"metadata": {"resourceVersion": "1", "labels": {"a": "1"}}}),
+        ));
+        assert_eq!(
+            command(&it, Some(&answer)),
+            "kubectl -n shop patch deployment/web --type=json --field-manager=meshscrape -p \
+             '[{\"op\":\"test\",\"path\":\"/metadata/labels/a\",\"value\":\"1\"},{\"op\":\"remove\",\"path\":\"/metadata/labels/a\"}]'"
+        );
+    }
+
+    #[test]
+    fn text_is_said_and_not_printed_whole() {
+        let mut it = change("web", &[]);
+        it.object = ObjectRef::new(Kind::ConfigMap, "mon", "prometheus");
+        it.action = Action::Text {
+            key: "prometheus.yml".into(),
+            edits: vec![TextEdit::InsertJob {
+                name: "j".into(),
+                job: json!({"job_name": "j"}),
+            }],
+        };
+        assert_eq!(
+            command(&it, None),
+            "# in prometheus.yml, as the first of scrape_configs (job j):\n#   - job_name: j\nkubectl -n mon edit configmap/prometheus"
+        );
+    }
+}

@@ -1,0 +1,141 @@
+//! The scrape jobs of a `prometheus.yml`, and what each has to do with the secure port.
+
+use super::{Yaml, parse};
+use regex::Regex;
+use serde_json::{Value, json};
+
+const SCRAPE: &str = "__meta_kubernetes_pod_annotation_prometheus_io_scrape";
+const PRESENT: &str = "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port";
+const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
+const SECURE_ENVOY: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_envoy_port";
+const SECURE_ENVOY_PRESENT: &str =
+    "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_envoy_port";
+
+/// A job of `scrape_configs`, read for what it means here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    pub name: String,
+    /// The job as it stands, merge keys resolved.
+    pub value: Value,
+    /// Discovers pods by `prometheus.io/scrape` (or `scrape-slow`) in plaintext.
+    pub plaintext: bool,
+    /// Discovers Envoy's own plaintext port 15090 by its container port name, as Istio's documentation shows.
+    pub envoy_stats: bool,
+    /// Keyed on `prometheus.istio.io/secure-port`.
+    pub secure: bool,
+    /// Keyed on `prometheus.istio.io/secure-envoy-port`.
+    pub secure_envoy: bool,
+    /// Already leaves out pods that carry the mark.
+    pub leaves_marked_out: bool,
+}
+
+impl Job {
+    /// The relabel rules, in order.
+    pub fn rules(&self) -> &[Value] {
+        self.value["relabel_configs"]
+            .as_array()
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The rule by which an old plaintext job leaves out pods that carry the mark (facts: old jobs).
+pub fn leave_marked_out_rule() -> Value {
+    json!({"source_labels": [PRESENT], "action": "drop", "regex": "true"})
+}
+
+/// All jobs of the text, in its order.
+///
+/// # Errors
+/// Where the text is no valid YAML or `scrape_configs` no list of mappings.
+pub fn jobs(text: &str) -> Result<Vec<Job>, String> {
+    let mut root = parse(text)?;
+    root.apply_merge().map_err(|e| e.to_string())?;
+    let list = match root.get("scrape_configs") {
+        None | Some(Yaml::Null) => return Ok(Vec::new()),
+        Some(Yaml::Sequence(list)) => list,
+        Some(_) => return Err("`scrape_configs` is no list".into()),
+    };
+    list.iter().map(job).collect()
+}
+
+fn job(yaml: &Yaml) -> Result<Job, String> {
+    let value = serde_json::to_value(yaml).map_err(|e| e.to_string())?;
+    let name = value["job_name"]
+        .as_str()
+        .ok_or("an entry of `scrape_configs` has no job_name")?
+        .to_owned();
+    let mut job = Job {
+        name,
+        value,
+        plaintext: false,
+        envoy_stats: false,
+        secure: false,
+        secure_envoy: false,
+        leaves_marked_out: false,
+    };
+    let pods = job.value["kubernetes_sd_configs"]
+        .as_array()
+        .is_some_and(|list| list.iter().any(|sd| sd["role"] == "pod"));
+    let kept = |label: &str| {
+        job.rules()
+            .iter()
+            .any(|rule| action(rule) == "keep" && sources(rule).any(|s| s == label))
+    };
+    let secure = pods && (kept(SECURE) || kept(PRESENT));
+    let secure_envoy = pods && (kept(SECURE_ENVOY) || kept(SECURE_ENVOY_PRESENT));
+    let plaintext =
+        pods && !secure && !secure_envoy && (kept(SCRAPE) || kept(&format!("{SCRAPE}_slow")));
+    let envoy_stats = pods
+        && !secure
+        && !secure_envoy
+        && job.rules().iter().any(|rule| {
+            action(rule) == "keep"
+                && sources(rule).eq(["__meta_kubernetes_pod_container_port_name"])
+                && matches(&regex_text(rule), "http-envoy-prom")
+        });
+    let leaves = job.rules().iter().any(|rule| {
+        let sources: Vec<&str> = sources(rule).collect();
+        action(rule) == "drop"
+            && match sources[..] {
+                [PRESENT] => matches(&regex_text(rule), "true"),
+                [SECURE] => matches(&regex_text(rule), "15091"),
+                _ => false,
+            }
+    });
+    job.secure = secure;
+    job.secure_envoy = secure_envoy;
+    job.plaintext = plaintext;
+    job.envoy_stats = envoy_stats;
+    job.leaves_marked_out = leaves;
+    Ok(job)
+}
+
+/// A rule's action; Prometheus's default is `replace`.
+pub(crate) fn action(rule: &Value) -> String {
+    rule["action"]
+        .as_str()
+        .unwrap_or("replace")
+        .to_ascii_lowercase()
+}
+
+pub(crate) fn sources(rule: &Value) -> impl Iterator<Item = &str> {
+    rule["source_labels"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// A rule's regex as text: YAML reads a bare `true` as a boolean, Prometheus as the word.
+pub(crate) fn regex_text(rule: &Value) -> String {
+    match &rule["regex"] {
+        Value::Null => "(.*)".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether Prometheus's regex (anchored at both ends) matches; one that cannot be read matches nothing.
+pub(crate) fn matches(regex: &str, text: &str) -> bool {
+    Regex::new(&format!("^(?s:{regex})$")).is_ok_and(|r| r.is_match(text))
+}

@@ -1,0 +1,555 @@
+//! A run taken back: (journal, live objects) → a plan that goes the same road as any other.
+//!
+//! Each recorded write is reversed, newest first, on a copy of the live object; what the copy then differs
+//! in is the change. So a write that the run itself took back cancels out, and what others changed since
+//! is left alone and said.
+
+mod text;
+
+use super::leaves::{children, leaves};
+use super::record::{Entry, Intent, LeafChange};
+use super::{
+    Action, Await, Change, ChangeId, Expected, LeafEdit, Part, Plan, Price, mask, normalise,
+};
+use crate::cluster::api::MANAGER;
+use crate::error::Error;
+use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) use text::jobs;
+
+/// What an undo leaves alone, or does that the user should know of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UndoNote {
+    pub object: ObjectRef,
+    pub what: NoteKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoteKind {
+    /// Somebody else changed the field since; it stays as it is now. Values are masked.
+    ChangedSince {
+        field: String,
+        before: Option<Value>,
+        after: Option<Value>,
+        now: Option<Value>,
+    },
+    /// The object is gone; nothing of it can be taken back.
+    Gone,
+    /// Another object of that name stands now; it stays.
+    Successor,
+    /// The run deleted it; it comes back with meshscrape as its owner.
+    BroughtBack,
+    /// It brings back somebody's listener on 15091 without the policies that guard one.
+    OpensListener,
+    /// It cannot be put back: why.
+    Cannot(String),
+}
+
+impl UndoNote {
+    /// Must the user say yes to this on its own?
+    pub fn asks(&self) -> bool {
+        self.what == NoteKind::OpensListener
+    }
+
+    pub fn words(&self) -> String {
+        let object = &self.object;
+        let say = |value: &Option<Value>| match value {
+            Some(value) => value.to_string(),
+            None => "absent".to_owned(),
+        };
+        match &self.what {
+            NoteKind::ChangedSince {
+                field,
+                before,
+                after,
+                now,
+            } => format!(
+                "{object}: {field} was changed by somebody else since, and stays: before the run {}, after it {}, now {}",
+                say(before),
+                say(after),
+                say(now)
+            ),
+            NoteKind::Gone => format!("{object} is gone: there is nothing left to take back"),
+            NoteKind::Successor => {
+                format!("{object} is another object now than the one this run wrote: it stays")
+            }
+            NoteKind::BroughtBack => format!(
+                "{object} was deleted by this run and comes back as it was; its field manager is {MANAGER} then"
+            ),
+            NoteKind::OpensListener => format!(
+                "{object}: as it was before, it opens port 15091 without the policies that keep plaintext out"
+            ),
+            NoteKind::Cannot(why) => format!("{object}: {why}"),
+        }
+    }
+}
+
+/// A write as the journal holds it, with what came of it.
+pub(super) struct Written<'a> {
+    pub intent: &'a Intent,
+    /// From the result.
+    pub uid: Option<&'a str>,
+}
+
+/// Takes back what these entries (of one run) say was written, as far as it still stands so.
+///
+/// An intent without a result is judged by the live object: as before means not written.
+///
+/// # Errors
+/// The entries hold no run.
+pub fn undo(
+    entries: &[Entry],
+    live: &dyn Fn(&ObjectRef) -> Option<Arc<Value>>,
+) -> Result<(Plan, Vec<UndoNote>), Error> {
+    let Some(prometheus) = entries.iter().find_map(|entry| match entry {
+        Entry::Started { prometheus, .. } => Some(prometheus.clone()),
+        _ => None,
+    }) else {
+        return Err(Error::new("the journal holds no such run")
+            .hint("list the runs that it holds: meshscrape undo --help"));
+    };
+    let written = written(entries);
+    let mut groups: BTreeMap<(&ObjectRef, Option<&str>), Vec<&Written>> = BTreeMap::new();
+    for write in &written {
+        let key = write.intent.text.as_ref().map(|text| text.key.as_str());
+        let group = groups.entry((&write.intent.object, key)).or_default();
+        group.push(write);
+    }
+
+    let mut drafts = Vec::new();
+    let mut notes = Vec::new();
+    for ((object, key), writes) in groups {
+        let now = live(object);
+        match key {
+            Some(key) => text::reverse(
+                object,
+                key,
+                &writes,
+                now.as_deref(),
+                &mut drafts,
+                &mut notes,
+            ),
+            None => reverse(object, &writes, now.as_deref(), &mut drafts, &mut notes),
+        }
+    }
+    drafts.sort_by_key(|draft| (draft.rank, std::cmp::Reverse(draft.seq)));
+    Ok((plan(drafts, prometheus.as_ref(), live), notes))
+}
+
+/// Intents that were written, or may have been.
+fn written(entries: &[Entry]) -> Vec<Written<'_>> {
+    let mut results: BTreeMap<u32, (bool, Option<&str>)> = BTreeMap::new();
+    for entry in entries {
+        if let Entry::Result {
+            seq, written, uid, ..
+        } = entry
+        {
+            results.insert(*seq, (*written, uid.as_deref()));
+        }
+    }
+    entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Intent(intent) => Some(intent.as_ref()),
+            _ => None,
+        })
+        .filter_map(|intent| match results.get(&intent.seq) {
+            Some((false, _)) => None,
+            Some((true, uid)) => Some(Written { intent, uid: *uid }),
+            None => Some(Written { intent, uid: None }),
+        })
+        .collect()
+}
+
+/// A change of the undo before it has its place.
+pub(super) struct Draft {
+    pub object: ObjectRef,
+    pub part: Part,
+    pub item: Option<WorkloadRef>,
+    pub action: Action,
+    pub why: String,
+    pub seq: u32,
+    pub rank: u8,
+}
+
+/// Reverse of need: old jobs, marks, listeners, policies and routes, what was repaired, job, Prometheus.
+pub(super) fn rank(part: Part, object: &ObjectRef) -> u8 {
+    let workload = matches!(
+        object.kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet
+    );
+    match part {
+        Part::OldJobs => 0,
+        Part::Mark | Part::Injection => 1,
+        Part::Listener => 2,
+        Part::Policy | Part::Route => 3,
+        Part::ScrapeJob => 5,
+        Part::PrometheusPod => 6,
+        Part::Repair if object.kind == Kind::ConfigMap => 5,
+        Part::Repair if workload => 6,
+        Part::Repair | Part::Undo => 4,
+    }
+}
+
+/// Reverses the writes of one object that are not text.
+fn reverse(
+    object: &ObjectRef,
+    writes: &[&Written],
+    live: Option<&Value>,
+    drafts: &mut Vec<Draft>,
+    notes: &mut Vec<UndoNote>,
+) {
+    let mut note = |what| {
+        let note = UndoNote {
+            object: object.clone(),
+            what,
+        };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    };
+    let mut work = live.cloned();
+    let mut brought_back = false;
+    for write in writes.iter().rev() {
+        let intent = write.intent;
+        if let Some(deleted) = &intent.deleted {
+            match &work {
+                None => {
+                    work = Some(normalise::clean(deleted));
+                    brought_back = true;
+                }
+                // The delete was never carried out.
+                Some(now) if now["metadata"]["uid"] == deleted["metadata"]["uid"] => {}
+                Some(_) => note(NoteKind::Successor),
+            }
+        } else if let Some(uid) = &intent.uid {
+            match &mut work {
+                None if object.kind == Kind::Pod => {}
+                None => note(NoteKind::Gone),
+                Some(now) if !brought_back && now["metadata"]["uid"] != uid.as_str() => {
+                    // A pod's successor of the same name never bore the mark of this one.
+                    if object.kind != Kind::Pod {
+                        note(NoteKind::Successor);
+                    }
+                }
+                Some(now) => {
+                    for leaf in &intent.leaves {
+                        take_back(leaf, now, &mut note);
+                    }
+                }
+            }
+        } else {
+            match &work {
+                None => {}
+                Some(now) if brought_back || made_by(now, write.uid) => {
+                    work = None;
+                    brought_back = false;
+                }
+                Some(_) => note(NoteKind::Successor),
+            }
+        }
+    }
+
+    let action = match (live, &work) {
+        (Some(now), None) => Action::Delete {
+            uid: now["metadata"]["uid"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        },
+        (None, Some(back)) => {
+            note(NoteKind::BroughtBack);
+            Action::Apply {
+                intent: back.clone(),
+            }
+        }
+        (Some(now), Some(back)) => {
+            let edits = edits(now, back);
+            if edits.is_empty() {
+                return;
+            }
+            Action::Edit { leaves: edits }
+        }
+        (None, None) => return,
+    };
+    let opens = match &action {
+        Action::Apply { intent } => opens_listener(object, intent),
+        Action::Edit { .. } => work.as_ref().is_some_and(|back| {
+            opens_listener(object, back) && !live.is_some_and(|now| opens_listener(object, now))
+        }),
+        _ => false,
+    };
+    if opens {
+        note(NoteKind::OpensListener);
+    }
+    let first = writes
+        .iter()
+        .find(|write| write.intent.part != Part::Undo)
+        .or(writes.first());
+    let Some(first) = first.map(|write| write.intent) else {
+        return;
+    };
+    let why = match &action {
+        Action::Delete { .. } => format!("takes away {object}, which the run created"),
+        Action::Apply { .. } => format!("brings back {object}, which the run deleted"),
+        _ => format!("puts back the fields of {object} that the run changed"),
+    };
+    drafts.push(Draft {
+        object: object.clone(),
+        part: first.part,
+        item: first.item.clone(),
+        action,
+        why,
+        seq: first.seq,
+        rank: rank(first.part, object),
+    });
+}
+
+/// Is this the object that we made? By its uid, or where that is not known by our field manager.
+fn made_by(object: &Value, uid: Option<&str>) -> bool {
+    match uid {
+        Some(uid) => object["metadata"]["uid"] == uid,
+        None => object["metadata"]["managedFields"]
+            .as_array()
+            .is_some_and(|fields| fields.iter().any(|entry| entry["manager"] == MANAGER)),
+    }
+}
+
+/// Puts one leaf back in the working copy, where it still stands as the run left it.
+fn take_back(leaf: &LeafChange, work: &mut Value, note: &mut dyn FnMut(NoteKind)) {
+    let now = leaf.path.get(work).filter(|now| !now.is_null()).cloned();
+    if now == leaf.before {
+        return;
+    }
+    if now == leaf.after {
+        match &leaf.before {
+            Some(before) => leaf.path.set(work, before.clone()),
+            None => {
+                leaf.path.remove(work);
+            }
+        }
+        return;
+    }
+    // We made the whole subtree and others have added to it: ours goes, theirs stays.
+    if let (None, Some(after), Some(standing)) = (&leaf.before, &leaf.after, &now)
+        && let Some(ours) = children(&leaf.path, after)
+        && children(&leaf.path, standing).is_some()
+    {
+        for (step, value) in ours {
+            let inner = LeafChange {
+                path: leaf.path.clone().step(step),
+                before: None,
+                owners: Vec::new(),
+                after: Some(value.clone()),
+            };
+            // The key of an element that somebody else's fields now fill stays with them.
+            take_back(&inner, work, note);
+        }
+        return;
+    }
+    let masked = |value: &Option<Value>| value.as_ref().map(|value| mask::leaf(&leaf.path, value));
+    note(NoteKind::ChangedSince {
+        field: leaf.path.to_string(),
+        before: masked(&leaf.before),
+        after: masked(&leaf.after),
+        now: masked(&now),
+    });
+}
+
+/// From the live object to the working copy, each leaf tested for what stands there now.
+fn edits(live: &Value, work: &Value) -> Vec<LeafEdit> {
+    leaves(Some(live), Some(work))
+        .into_iter()
+        .map(|change| LeafEdit {
+            path: change.path,
+            expect: match change.before {
+                Some(value) => Expected::Value(value),
+                None => Expected::Absent,
+            },
+            to: change.after,
+        })
+        .collect()
+}
+
+/// Would this object open 15091?
+fn opens_listener(object: &ObjectRef, value: &Value) -> bool {
+    let list = match object.kind {
+        Kind::Sidecar => "ingress",
+        Kind::Gateway => "servers",
+        _ => return false,
+    };
+    value["spec"][list].as_array().is_some_and(|listeners| {
+        listeners
+            .iter()
+            .any(|listener| listener["port"]["number"] == 15091)
+    })
+}
+
+/// Drafts, already in order, as a plan with its needs, waits and prices.
+fn plan(
+    drafts: Vec<Draft>,
+    prometheus: Option<&WorkloadRef>,
+    live: &dyn Fn(&ObjectRef) -> Option<Arc<Value>>,
+) -> Plan {
+    let mut plan = Plan::default();
+    let ranks: Vec<u8> = drafts.iter().map(|draft| draft.rank).collect();
+    // Without a reloader the run wrote the configuration before the pod, so that Prometheus restarts once;
+    // then the configuration only takes effect with the pod's restart here too.
+    let job_seq = drafts.iter().filter(|d| d.rank == 5).map(|d| d.seq).min();
+    let restart_loads = drafts
+        .iter()
+        .any(|draft| draft.rank == 6 && job_seq.is_some_and(|job| job < draft.seq));
+    let mut dropped: Vec<Await> = Vec::new();
+    for draft in drafts {
+        let mut id = ChangeId(format!(
+            "{}-{}",
+            ChangeId::new(&draft.object, Part::Undo),
+            draft.part.word()
+        ));
+        if plan.changes.iter().any(|change| change.id == id) {
+            id = ChangeId(format!("{id}-{}", draft.seq));
+        }
+        let needed = |other: &Change, rank: u8| match (draft.rank, rank) {
+            // A mark without its listener is a target that fails; a listener without its policies is open.
+            (2, 1) | (3, 2) => other.item == draft.item,
+            // The job goes when nothing is marked for it; certificates when nothing reads them.
+            (5, 1) | (6, 5) => true,
+            _ => false,
+        };
+        let needs = plan
+            .changes
+            .iter()
+            .zip(&ranks)
+            .filter(|(other, rank)| needed(other, **rank))
+            .map(|(other, _)| other.id.clone())
+            .collect();
+        let mut change = Change {
+            id,
+            object: draft.object,
+            action: draft.action,
+            part: Part::Undo,
+            item: draft.item,
+            needs,
+            after: Vec::new(),
+            before: Vec::new(),
+            then: Vec::new(),
+            why: draft.why,
+            prices: Vec::new(),
+        };
+        if let (Action::Text { edits, .. }, Some(prometheus)) = (&change.action, prometheus) {
+            dropped.extend(text::removed(edits).map(|job| Await::ConfigDropped {
+                prometheus: prometheus.clone(),
+                job: job.to_owned(),
+            }));
+            if !restart_loads {
+                change.then.append(&mut dropped);
+            }
+        }
+        restart(&mut change, prometheus, live);
+        if draft.rank == 6 {
+            change.then.append(&mut dropped);
+        }
+        plan.changes.push(change);
+    }
+    plan
+}
+
+/// A change of a pod template: its rollout is waited for, and its price said.
+fn restart(
+    change: &mut Change,
+    prometheus: Option<&WorkloadRef>,
+    live: &dyn Fn(&ObjectRef) -> Option<Arc<Value>>,
+) {
+    let object = &change.object;
+    let Action::Edit { leaves } = &change.action else {
+        return;
+    };
+    let workload = matches!(
+        object.kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet
+    );
+    let template = leaves
+        .iter()
+        .any(|edit| edit.path.starts_with_fields(&["spec", "template"]));
+    if !workload || !template {
+        return;
+    }
+    let workload = WorkloadRef::new(&object.namespace, object.kind, &object.name);
+    let now = live(object);
+    let pods = now.as_deref().map_or(1, |now| {
+        let count = match object.kind {
+            Kind::DaemonSet => &now["status"]["desiredNumberScheduled"],
+            _ => &now["spec"]["replicas"],
+        };
+        usize::try_from(count.as_u64().unwrap_or(1)).unwrap_or(1)
+    });
+    change.then.push(Await::Rollout(workload.clone()));
+    change.prices.push(Price::Restarts {
+        workload: workload.clone(),
+        pods,
+    });
+    if prometheus == Some(&workload) {
+        change.prices.push(Price::ScrapeGap {
+            prometheus: workload.clone(),
+        });
+        if now.as_deref().is_some_and(forgets) {
+            change.prices.push(Price::LosesHistory {
+                prometheus: workload,
+            });
+        }
+    }
+}
+
+/// Does this Prometheus lose its data with its pod: kept in an `emptyDir`, or in the container itself?
+fn forgets(object: &Value) -> bool {
+    let pod = &object["spec"]["template"]["spec"];
+    let words = |container: &Value| -> Vec<String> {
+        ["command", "args"]
+            .iter()
+            .flat_map(|field| container[*field].as_array().into_iter().flatten())
+            .filter_map(|word| word.as_str().map(str::to_owned))
+            .collect()
+    };
+    let Some((container, words)) = pod["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|container| (container, words(container)))
+        .find(|(_, words)| words.iter().any(|word| word.starts_with("--config.file")))
+    else {
+        return false;
+    };
+    let path = words
+        .iter()
+        .find_map(|word| word.strip_prefix("--storage.tsdb.path="))
+        .unwrap_or("/prometheus");
+    let mount = container["volumeMounts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|mount| {
+            mount["mountPath"].as_str().is_some_and(|at| {
+                let at = at.trim_end_matches('/');
+                path == at
+                    || path
+                        .strip_prefix(at)
+                        .is_some_and(|rest| rest.starts_with('/'))
+            })
+        })
+        .max_by_key(|mount| mount["mountPath"].as_str().map_or(0, str::len));
+    let Some(mount) = mount else {
+        return true;
+    };
+    pod["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|volume| volume["name"] == mount["name"])
+        .is_some_and(|volume| volume.get("emptyDir").is_some())
+}
+
+#[cfg(test)]
+mod tests;

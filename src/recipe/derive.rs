@@ -1,0 +1,231 @@
+//! Today's job, secured: the same settings and labels, with discovery, address, scheme and TLS of its own.
+//!
+//! Facts (facts on the scrape job): keep on secure-port; two address rules, since `$1:$2` is no address of IPv6;
+//! phases that may hold an IP of others are dropped; no container or port label, or the one target for each
+//! container port would no longer fold into one; HTTP/2 off; `ca_file` always.
+
+use super::METRICS_PATH;
+use crate::plan::scrape_config::Job;
+use crate::plan::scrape_config::jobs::{action, matches, regex_text, sources};
+use serde_json::{Map, Value, json};
+
+const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
+const PHASES: [&str; 4] = ["Pending", "Succeeded", "Failed", "Completed"];
+/// Replaced by our own, or (credentials) not sent to a server whose name is not verified.
+const NOT_CARRIED: [&str; 9] = [
+    "job_name",
+    "scheme",
+    "metrics_path",
+    "enable_http2",
+    "tls_config",
+    "kubernetes_sd_configs",
+    "relabel_configs",
+    "static_configs",
+    "params",
+];
+const CREDENTIALS: [&str; 5] = [
+    "basic_auth",
+    "authorization",
+    "bearer_token",
+    "bearer_token_file",
+    "oauth2",
+];
+
+/// A job and what of today's could not be taken along.
+pub(super) struct Derived {
+    pub job: Value,
+    pub notes: Vec<String>,
+}
+
+pub(super) fn secured(old: Option<&Job>, name: &str, certificates: &str) -> Derived {
+    let certificates = certificates.trim_end_matches('/');
+    let mut notes = Vec::new();
+    let mut job = Map::new();
+    let nothing = json!({"honor_labels": true});
+    let today = old.map_or(&nothing, |old| &old.value);
+    for (key, value) in today.as_object().into_iter().flatten() {
+        if CREDENTIALS.contains(&key.as_str()) {
+            notes.push(format!("{name} does not carry {key} of today's job"));
+        } else if !NOT_CARRIED.contains(&key.as_str()) && !key.ends_with("_sd_configs") {
+            job.insert(key.clone(), value.clone());
+        }
+    }
+    job.insert("job_name".into(), name.into());
+    job.insert("enable_http2".into(), false.into());
+    job.insert("metrics_path".into(), METRICS_PATH.into());
+    job.insert("scheme".into(), "https".into());
+    job.insert(
+        "tls_config".into(),
+        json!({
+            "ca_file": format!("{certificates}/root-cert.pem"),
+            "cert_file": format!("{certificates}/cert-chain.pem"),
+            "key_file": format!("{certificates}/key.pem"),
+            "insecure_skip_verify": true,
+        }),
+    );
+    job.insert("kubernetes_sd_configs".into(), discovery(old));
+    let rules = match old {
+        Some(old) => rules(old, name, &mut notes),
+        None => assemble(Vec::new(), default_labels()),
+    };
+    job.insert("relabel_configs".into(), Value::Array(rules));
+    Derived {
+        job: Value::Object(job),
+        notes,
+    }
+}
+
+/// Pods, with today's restrictions (namespaces, selectors, another API server).
+fn discovery(old: Option<&Job>) -> Value {
+    let pods: Vec<Value> = old
+        .and_then(|old| old.value["kubernetes_sd_configs"].as_array())
+        .into_iter()
+        .flatten()
+        .filter(|sd| sd["role"] == "pod")
+        .cloned()
+        .collect();
+    match pods.is_empty() {
+        true => json!([{"role": "pod"}]),
+        false => Value::Array(pods),
+    }
+}
+
+fn rules(old: &Job, name: &str, notes: &mut Vec<String>) -> Vec<Value> {
+    let (mut filters, mut labels) = (Vec::new(), Vec::new());
+    for rule in old.rules() {
+        match role(rule) {
+            Role::Replaced => {}
+            Role::PerContainer => notes.push(format!(
+                "{name} does not carry a rule of {} that tells containers apart: {}",
+                old.name,
+                crate::plan::scrape_config::emit::json(rule)
+            )),
+            Role::Filter => filters.push(plain(rule)),
+            Role::Label => labels.push(plain(rule)),
+        }
+    }
+    for (label, source) in [
+        ("namespace", "__meta_kubernetes_namespace"),
+        ("pod", "__meta_kubernetes_pod_name"),
+    ] {
+        if !labels.iter().any(|rule| rule["target_label"] == label) {
+            labels.push(json!({"source_labels": [source], "target_label": label}));
+        }
+    }
+    assemble(filters, labels)
+}
+
+fn default_labels() -> Vec<Value> {
+    vec![
+        json!({"action": "labelmap", "regex": "__meta_kubernetes_pod_label_(.+)"}),
+        json!({"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"}),
+        json!({"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"}),
+        json!({"source_labels": ["__meta_kubernetes_pod_node_name"], "target_label": "node"}),
+    ]
+}
+
+fn assemble(filters: Vec<Value>, labels: Vec<Value>) -> Vec<Value> {
+    let ip = "__meta_kubernetes_pod_ip";
+    let mut rules = vec![json!({"source_labels": [SECURE], "action": "keep", "regex": r"\d+"})];
+    rules.extend(filters);
+    rules.push(json!({
+        "source_labels": ["__meta_kubernetes_pod_phase"],
+        "action": "drop",
+        "regex": PHASES.join("|"),
+    }));
+    rules.push(json!({
+        "source_labels": [SECURE, ip],
+        "regex": r"(\d+);((([0-9]+?)(\.|$)){4})",
+        "replacement": "$2:$1",
+        "target_label": "__address__",
+    }));
+    rules.push(json!({
+        "source_labels": [SECURE, ip],
+        "regex": r"(\d+);(([A-Fa-f0-9]{1,4}::?){1,7}[A-Fa-f0-9]{1,4})",
+        "replacement": "[$2]:$1",
+        "target_label": "__address__",
+    }));
+    rules.extend(labels);
+    rules
+}
+
+enum Role {
+    /// Discovery, address, scheme, path: ours stands in its place.
+    Replaced,
+    /// Would keep the targets of a pod's containers from folding into one.
+    PerContainer,
+    /// Keeps or drops pods by what Kubernetes says of them.
+    Filter,
+    Label,
+}
+
+fn role(rule: &Value) -> Role {
+    const ANNOTATION: &str = "__meta_kubernetes_pod_annotation";
+    let action = action(rule);
+    let selects = matches!(action.as_str(), "keep" | "drop");
+    let target = rule["target_label"].as_str().unwrap_or_default();
+    let replacement = rule["replacement"].as_str().unwrap_or_default();
+    let ours = |s: &str| {
+        s.starts_with(ANNOTATION)
+            && (s.ends_with("_prometheus_istio_io_secure_port")
+                || s.ends_with("_prometheus_istio_io_secure_envoy_port"))
+    };
+    let discovers = |s: &str| {
+        ["scrape", "port", "path", "scheme"]
+            .iter()
+            .any(|word| s == format!("{ANNOTATION}_prometheus_io_{word}"))
+    };
+    let phase = action == "drop"
+        && sources(rule).eq(["__meta_kubernetes_pod_phase"])
+        && regex_text(rule).split('|').all(|p| PHASES.contains(&p));
+    if matches!(target, "__address__" | "__scheme__" | "__metrics_path__")
+        || target.starts_with("__param_")
+        || replacement.starts_with("__param_")
+        || sources(rule).any(ours)
+        || (selects && sources(rule).any(discovers))
+        || phase
+    {
+        return Role::Replaced;
+    }
+    let container = "__meta_kubernetes_pod_container_";
+    if sources(rule).any(|s| s.starts_with(container)) {
+        return if selects {
+            Role::Replaced
+        } else {
+            Role::PerContainer
+        };
+    }
+    let mapped = [
+        "name",
+        "id",
+        "image",
+        "init",
+        "port_name",
+        "port_number",
+        "port_protocol",
+    ]
+    .iter()
+    .any(|part| matches(&regex_text(rule), &format!("{container}{part}")));
+    if action == "labelmap" && mapped {
+        return Role::PerContainer;
+    }
+    if selects && sources(rule).all(|s| s.starts_with("__meta_kubernetes_")) {
+        return Role::Filter;
+    }
+    Role::Label
+}
+
+/// The same rule, with a regex that is text and without the action that is the default.
+fn plain(rule: &Value) -> Value {
+    let mut rule = rule.clone();
+    if let Value::Object(map) = &mut rule {
+        if map.get("action").is_some_and(|a| a == "replace") {
+            map.remove("action");
+        }
+        if map.get("regex").is_some_and(|r| !r.is_string()) {
+            let text = regex_text(&Value::Object(map.clone()));
+            map.insert("regex".into(), text.into());
+        }
+    }
+    rule
+}

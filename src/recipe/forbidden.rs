@@ -1,0 +1,132 @@
+//! Choices that would lose metrics. They can't be made, and say why.
+
+use super::select::{Item, Selection, select};
+use super::{old_jobs, scrape_job};
+use crate::answers::{Answers, Mark, MetricsPort};
+use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{Mesh, SidecarState};
+
+/// A choice of the options step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// `stop_plaintext_jobs: true`
+    StopPlaintextJobs,
+    Port(MetricsPort),
+    Mark(Mark),
+}
+
+/// A choice that cannot be made, as the other answers stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    pub choice: Choice,
+    /// The item it is forbidden for; `None`: for all together.
+    pub item: Option<WorkloadRef>,
+    pub why: String,
+}
+
+/// What cannot be chosen in the options step, given the rest of the answers. Empty while nothing is selected.
+pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
+    let Ok(chosen) = select(mesh, answers) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let losses = old_jobs::losses(mesh, answers, &chosen);
+    if !losses.is_empty() {
+        found.push(Forbidden {
+            choice: Choice::StopPlaintextJobs,
+            item: None,
+            why: format!("would lose, of {}", losses.join("; of ")),
+        });
+    }
+    let ended = ended(&chosen) || answers.options.stop_plaintext_jobs == Some(true);
+    for item in chosen.items(answers) {
+        if ended && let Some(why) = port_loses(mesh, &item, MetricsPort::Envoy) {
+            found.push(Forbidden {
+                choice: Choice::Port(MetricsPort::Envoy),
+                item: Some(item.workload.id.clone()),
+                why,
+            });
+        }
+        if let Some(why) = pods_unfit(&item) {
+            found.push(Forbidden {
+                choice: Choice::Mark(Mark::Pods),
+                item: Some(item.workload.id.clone()),
+                why,
+            });
+        }
+    }
+    found
+}
+
+/// # Errors
+/// Where the answers make a choice that would lose metrics.
+pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Result<(), Error> {
+    if answers.options.stop_plaintext_jobs == Some(true) {
+        let losses = old_jobs::losses(mesh, answers, chosen);
+        if !losses.is_empty() {
+            let mut error = Error::new("ending the plaintext jobs would lose metrics");
+            for loss in losses {
+                error = error.cause(format!("of {loss}"));
+            }
+            return Err(error.hint("choose port 15020, or let the plaintext jobs stay"));
+        }
+    }
+    let ended = ended(chosen);
+    for item in chosen.items(answers) {
+        if ended && let Some(why) = port_loses(mesh, &item, item.port) {
+            return Err(Error::new(format!(
+                "port {} cannot be chosen for {}",
+                u16::from(item.port),
+                item.workload.id
+            ))
+            .cause(why)
+            .hint("choose port 15020"));
+        }
+        if item.mark == Mark::Pods
+            && let Some(why) = pods_unfit(&item)
+        {
+            return Err(Error::new(format!(
+                "the running pods of {} cannot be marked",
+                item.workload.id
+            ))
+            .cause(why)
+            .hint("mark the pod template"));
+        }
+    }
+    Ok(())
+}
+
+/// The old jobs leave marked pods out already, so that a mark ends the plaintext scrape at once.
+fn ended(chosen: &Selection) -> bool {
+    scrape_job::config(&chosen.prometheus).is_ok_and(|c| old_jobs::leave_marked_out(&c.jobs))
+}
+
+fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {
+    let lost = old_jobs::lost(mesh, item.workload, port)?;
+    Some(format!(
+        "the plaintext jobs leave out what carries the mark, which would lose, of {lost}"
+    ))
+}
+
+fn pods_unfit(item: &Item) -> Option<String> {
+    let name = &item.workload.id.name;
+    if item.gateway.is_none() {
+        match item.workload.sidecar {
+            SidecarState::Switchable { .. } | SidecarState::AfterRestart => {
+                return Some(format!(
+                    "{name} gets its sidecar by a restart, and a restart takes the mark off"
+                ));
+            }
+            _ => {}
+        }
+    }
+    let annotations = &item.workload.template.metadata.annotations;
+    let closed = annotations
+        .get("proxy.istio.io/config")
+        .and_then(|text| serde_yaml::from_str::<serde_json::Value>(text).ok())
+        .is_some_and(|c| c["proxyMetadata"]["METRICS_LOCALHOST_ACCESS_ONLY"] == "true");
+    closed.then(|| {
+        format!("{name} keeps its plaintext ports to itself: a pod that restarts without the mark would not be scraped at all")
+    })
+}

@@ -1,0 +1,103 @@
+//! A gateway's 15091: a Gateway of its own, with a route behind it that no public server carries.
+//!
+//! Facts: routes are built for every server of a Gateway, so the metrics would be served on the public port as
+//! well (fault 9): a Gateway with 15091 alone, and a match on the port. `subjectAltNames` (with `spiffe://`) lets
+//! only Prometheus in. The ServiceEntry's host does not end in `.local` and is exported nowhere (fault 10).
+
+use super::{METRICS_PATH, SECURE_PORT, change, ours, own};
+use crate::answers::MetricsPort;
+use crate::mesh::Gateway;
+use crate::mesh::kinds::Kind;
+use crate::plan::{Action, Await, Change, Part};
+use serde_json::json;
+use std::time::Duration;
+
+/// ServiceEntry, VirtualService and Gateway, in the order of writing.
+pub(super) fn changes(gateway: &Gateway, port: MetricsPort, principal: &str) -> [Change; 3] {
+    let of = &gateway.workload;
+    let name = of.id.our_name();
+    let short = name.trim_start_matches("meshscrape-");
+    let host = format!("{short}.metrics.meshscrape.internal");
+    let number = u16::from(port);
+
+    let entry = ours(Kind::ServiceEntry, of);
+    let entry_intent = own(
+        &entry,
+        json!({
+            "hosts": [host],
+            "exportTo": ["."],
+            "location": "MESH_EXTERNAL",
+            "ports": [{"number": number, "name": "http-metrics", "protocol": "HTTP"}],
+            "resolution": "STATIC",
+            "endpoints": [{"address": "127.0.0.1"}],
+        }),
+    );
+    let route = ours(Kind::VirtualService, of);
+    let route_intent = own(
+        &route,
+        json!({
+            "hosts": ["*"],
+            "gateways": [name],
+            "exportTo": ["."],
+            "http": [{
+                "match": [{"uri": {"exact": METRICS_PATH}, "port": SECURE_PORT}],
+                "route": [{"destination": {"host": host, "port": {"number": number}}}],
+            }],
+        }),
+    );
+    let listener = ours(Kind::Gateway, of);
+    let listener_intent = own(
+        &listener,
+        json!({
+            "selector": gateway.selector,
+            "servers": [{
+                "port": {"number": SECURE_PORT, "name": "https-metrics", "protocol": "HTTPS"},
+                "tls": {
+                    "mode": "ISTIO_MUTUAL",
+                    "subjectAltNames": [format!("spiffe://{principal}")],
+                },
+                "hosts": ["*"],
+            }],
+        }),
+    );
+    let item = Some(of.id.clone());
+    let entry = Change {
+        item: item.clone(),
+        then: vec![Await::ReadBack],
+        ..change(
+            entry,
+            Part::Route,
+            Action::Apply {
+                intent: entry_intent,
+            },
+            format!("A name inside the mesh for port {number} of {short} itself"),
+        )
+    };
+    let route = Change {
+        item: item.clone(),
+        needs: vec![entry.id.clone()],
+        then: vec![Await::ReadBack],
+        ..change(
+            route,
+            Part::Route,
+            Action::Apply {
+                intent: route_intent,
+            },
+            format!("{METRICS_PATH} on port {SECURE_PORT} of {short} leads to {number}"),
+        )
+    };
+    let listener = Change {
+        item,
+        needs: vec![entry.id.clone(), route.id.clone()],
+        before: vec![Await::Settle(Duration::from_secs(1))],
+        ..change(
+            listener,
+            Part::Listener,
+            Action::Apply {
+                intent: listener_intent,
+            },
+            format!("Port {SECURE_PORT} of {short}, over mutual TLS, for Prometheus alone"),
+        )
+    };
+    [entry, route, listener]
+}

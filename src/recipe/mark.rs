@@ -1,0 +1,106 @@
+//! The mark `prometheus.istio.io/secure-port`, by which the scrape job discovers, and nothing beside it.
+//!
+//! Facts: on a running pod it is lost with the pod (fault 11); `prometheus.io/path` in a template without a port
+//! makes the agent scrape the app at `:80` (fault 12), so that no `prometheus.io/*` is written here.
+
+use super::{MARK, SECURE_PORT, change, injection, select::Item, template_intent};
+use crate::answers::{Injection, Mark};
+use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::mesh::{Mesh, SidecarState};
+use crate::plan::{Action, Await, Change, Part, Price};
+use serde_json::json;
+
+/// One change on the template, with the inject label where it is needed, so that the pods restart once;
+/// or one change for each running pod that has a sidecar.
+pub(super) fn changes(mesh: &Mesh, item: &Item, injection: Injection) -> Vec<Change> {
+    match item.mark {
+        Mark::Template => vec![template(mesh, item, injection)],
+        Mark::Pods => pods(item),
+    }
+}
+
+fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
+    let workload = item.workload;
+    let object = workload.id.object();
+    let by_namespace = by == Injection::Namespace;
+    let labels = match item.gateway {
+        Some(_) => Default::default(),
+        None => injection::template_labels(mesh, workload, by_namespace),
+    };
+    let mut metadata = json!({"annotations": {MARK: SECURE_PORT.to_string()}});
+    let meta = &workload.template.metadata;
+    let mut restarts = meta.annotations.get(MARK) != Some(&SECURE_PORT.to_string());
+    if !labels.is_empty() {
+        restarts |= labels.iter().any(|(k, v)| meta.labels.get(k) != Some(v));
+        metadata["labels"] = json!(labels);
+    }
+    let injects = matches!(workload.sidecar, SidecarState::Switchable { .. });
+    let why = match injects {
+        true => format!(
+            "{} gets its sidecar and the mark that Prometheus discovers by",
+            workload.id.name
+        ),
+        false => format!(
+            "Prometheus discovers the pods of {} by this mark",
+            workload.id.name
+        ),
+    };
+    Change {
+        item: Some(workload.id.clone()),
+        then: vec![Await::Rollout(workload.id.clone())],
+        prices: match restarts {
+            true => vec![Price::Restarts {
+                workload: workload.id.clone(),
+                pods: workload.desired as usize,
+            }],
+            false => Vec::new(),
+        },
+        ..change(
+            object.clone(),
+            Part::Mark,
+            Action::Apply {
+                intent: template_intent(&object, json!({ "metadata": metadata })),
+            },
+            why,
+        )
+    }
+}
+
+fn pods(item: &Item) -> Vec<Change> {
+    let workload = item.workload;
+    let mut pods: Vec<_> = workload
+        .pods
+        .iter()
+        .filter(|pod| !pod.terminating && pod.proxy.is_some())
+        .filter(|pod| !matches!(pod.phase.as_str(), "Succeeded" | "Failed"))
+        .collect();
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    pods.iter()
+        .map(|pod| {
+            let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);
+            let intent = json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": pod.name,
+                    "namespace": workload.id.namespace,
+                    "uid": pod.uid,
+                    "annotations": {MARK: SECURE_PORT.to_string()},
+                },
+            });
+            Change {
+                item: Some(workload.id.clone()),
+                prices: vec![Price::Note(format!(
+                    "the mark on pod {} is lost with the pod",
+                    pod.name
+                ))],
+                ..change(
+                    object,
+                    Part::Mark,
+                    Action::Apply { intent },
+                    format!("Prometheus discovers pod {} by this mark", pod.name),
+                )
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! The plaintext jobs of today leave out what carries the mark, once the secure targets are UP.
+//!
+//! Facts: the `kubernetes-pods` job would scrape every secured pod a second time, in plaintext (fault 13). With
+//! 15090 behind the port, ending the old job loses what only the merged endpoint has.
+
+use super::select::{Item, Selection};
+use super::{change, scrape_job::Config};
+use crate::answers::{Answers, MetricsPort};
+use crate::mesh::{Mesh, Workload};
+use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
+use crate::plan::{Action, Await, Change, Part, Price};
+
+/// Whether the old jobs are to leave marked pods out, and what is said of it.
+pub(super) struct Decision {
+    pub stop: bool,
+    pub notes: Vec<String>,
+}
+
+/// What ending the plaintext scrape of a workload would lose, in words; `None`: nothing.
+pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<String> {
+    let today = workload.scraped.plaintext?;
+    let name = &workload.id;
+    match port {
+        MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => None,
+        MetricsPort::Merged => Some(format!(
+            "{name}: the metrics of the app on port {today}, since merging is off and 15020 does not carry them"
+        )),
+        MetricsPort::Envoy if today == 15090 => None,
+        MetricsPort::Envoy if workload.scraped.app_metrics => Some(format!(
+            "{name}: the metrics of the app and of the agent, which 15090 does not carry"
+        )),
+        MetricsPort::Envoy => Some(format!(
+            "{name}: the metrics that today's scrape of port {today} brings beside Envoy's"
+        )),
+    }
+}
+
+fn merges(mesh: &Mesh, workload: &Workload) -> bool {
+    let annotation = workload
+        .template
+        .metadata
+        .annotations
+        .get("prometheus.istio.io/merge-metrics");
+    mesh.istio.prometheus_merge && annotation.is_none_or(|v| v != "false")
+}
+
+/// Everything that would be lost by ending the old jobs for what carries the mark, chosen now or secured before.
+pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<String> {
+    let mut losses: Vec<String> = chosen
+        .items(answers)
+        .filter_map(|item| lost(mesh, item.workload, item.port))
+        .collect();
+    for workload in others(mesh, chosen) {
+        let port = workload
+            .secured_port
+            .and_then(|p| MetricsPort::try_from(p).ok());
+        if let Some(port) = port.filter(|_| workload.scraped.secure) {
+            losses.extend(lost(mesh, workload, port));
+        }
+    }
+    losses
+}
+
+/// Workloads and gateways that were not chosen.
+fn others<'a>(mesh: &'a Mesh, chosen: &'a Selection) -> impl Iterator<Item = &'a Workload> {
+    let workloads = mesh.workloads.iter().map(|w| w.as_ref());
+    workloads
+        .chain(mesh.gateways.iter().map(|g| &g.workload))
+        .filter(|w| !chosen.workloads.iter().any(|c| c.id == w.id))
+        .filter(|w| !chosen.gateways.iter().any(|c| c.workload.id == w.id))
+}
+
+/// The user's word, else: yes where nothing is lost by it.
+pub(super) fn decide(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Decision {
+    let losses = losses(mesh, answers, chosen);
+    let strangers: Vec<String> = others(mesh, chosen)
+        .filter(|w| w.scraped.secure && w.secured_port.is_none() && w.scraped.plaintext.is_some())
+        .map(|w| w.id.to_string())
+        .collect();
+    let mut notes = Vec::new();
+    let stop = match answers.options.stop_plaintext_jobs {
+        Some(stop) => stop,
+        None => losses.is_empty() && strangers.is_empty(),
+    };
+    if !stop {
+        notes.push(
+            "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series stand under both jobs"
+                .into(),
+        );
+        notes.extend(
+            losses
+                .iter()
+                .map(|loss| format!("ending the plaintext jobs would lose, of {loss}")),
+        );
+    }
+    if !strangers.is_empty() {
+        notes.push(format!(
+            "{} carry the mark, though this program did not secure them: plaintext jobs that leave marked pods out would leave them to the secure job alone",
+            strangers.join(", ")
+        ));
+    }
+    Decision { stop, notes }
+}
+
+/// The jobs of today that scrape marked pods in plaintext.
+pub(super) fn old(jobs: &[Job]) -> impl Iterator<Item = &Job> {
+    jobs.iter().filter(|job| job.plaintext || job.envoy_stats)
+}
+
+/// Whether a mark takes its pod out of an old job at once.
+pub(super) fn leave_marked_out(jobs: &[Job]) -> bool {
+    old(jobs).any(|job| job.plaintext && job.leaves_marked_out)
+}
+
+/// The last change of a plan. `items` must all be UP before it.
+pub(super) fn old_jobs(config: &Config, items: &[Item]) -> Option<Change> {
+    let rule = leave_marked_out_rule();
+    let edits: Vec<TextEdit> = old(&config.jobs)
+        .filter(|job| !job.leaves_marked_out || job.rules().contains(&rule))
+        .map(|job| TextEdit::AddRule {
+            job: job.name.clone(),
+            rule: rule.clone(),
+        })
+        .collect();
+    if edits.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = edits
+        .iter()
+        .filter_map(|edit| match edit {
+            TextEdit::AddRule { job, .. } => Some(job.as_str()),
+            _ => None,
+        })
+        .collect();
+    let price = Price::Note(format!(
+        "the series of secured pods go on under another job label than {}; rules and dashboards that name it have to follow",
+        names.join(", ")
+    ));
+    Some(Change {
+        before: vec![Await::TargetsUp(
+            items.iter().map(|item| item.workload.id.clone()).collect(),
+        )],
+        prices: vec![price],
+        ..change(
+            config.place.config_map.clone(),
+            Part::OldJobs,
+            Action::Text {
+                key: config.place.key.clone(),
+                edits,
+            },
+            "The plaintext jobs leave out pods that carry the mark, so that nothing is scraped twice",
+        )
+    })
+}

@@ -1,0 +1,248 @@
+//! The plan, whole: Prometheus first, then each workload by itself, gateways, and last the old jobs.
+
+use super::select::{Item, Selection, select};
+use super::{
+    authorization, forbidden, gateway, injection, mark, mtls, old_jobs, prometheus_pod, repair,
+    scrape_job, sidecar,
+};
+use crate::answers::Answers;
+use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{Mesh, Prometheus};
+use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What is to be written, in order. The same mesh and answers give the same plan; a mesh in which it all stands
+/// already gives the same objects again, which the review then finds unchanged.
+///
+/// # Errors
+/// A name that is not there or cannot be chosen; a choice that would lose metrics; a mesh in which the recipe
+/// cannot be right.
+pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
+    let chosen = select(mesh, answers)?;
+    forbidden::check(mesh, answers, &chosen)?;
+    let of = chosen.prometheus.as_ref();
+    let config = scrape_job::config(of)?;
+    let fixes = answers.options.repair;
+    let decision = old_jobs::decide(mesh, answers, &chosen);
+    let mut plan = Plan::default();
+
+    let base = prometheus(mesh, of, &config, fixes, &mut plan)?;
+    let namespaces = injection::namespaces(mesh, answers, &chosen)?;
+    let by_space: BTreeMap<String, ChangeId> = namespaces
+        .iter()
+        .map(|c| (c.object.name.clone(), c.id.clone()))
+        .collect();
+    plan.changes.extend(namespaces);
+
+    let principal = authorization::principal(mesh, of);
+    let leaves_out = old_jobs::leave_marked_out(&config.jobs);
+    let mut listeners: BTreeMap<WorkloadRef, ChangeId> = BTreeMap::new();
+    let mut marked: Vec<(WorkloadRef, Vec<ChangeId>)> = Vec::new();
+    let items: Vec<Item> = chosen.items(answers).collect();
+    let (of_workloads, of_gateways) = items.split_at(chosen.workloads.len());
+
+    let mut put_marks = |plan: &mut Plan, item: &Item, listener: &ChangeId| {
+        let mut marks = mark::changes(mesh, item, answers.options.injection);
+        for change in &mut marks {
+            change.needs.push(listener.clone());
+            change.needs.extend(base.iter().cloned());
+            if item.gateway.is_none() {
+                change
+                    .needs
+                    .extend(by_space.get(&item.workload.id.namespace).cloned());
+            }
+        }
+        // From then on a mark takes its pod out of the old jobs at once.
+        if leaves_out && let Some(last) = marks.last_mut() {
+            last.then
+                .push(Await::TargetsUp(vec![item.workload.id.clone()]));
+        }
+        let ids = marks.iter().map(|c| c.id.clone()).collect();
+        marked.push((item.workload.id.clone(), ids));
+        plan.changes.extend(marks);
+    };
+
+    for item in of_workloads {
+        let policies = [
+            mtls::peer_authentication(item.workload),
+            authorization::policy(item.workload, &principal),
+        ];
+        selects_something(item)?;
+        let ids = policies.each_ref().map(|c| c.id.clone());
+        let listener = sidecar::listener(item.workload, item.port, ids)?;
+        let id = listener.id.clone();
+        listeners.insert(item.workload.id.clone(), id.clone());
+        plan.changes.extend(policies);
+        plan.changes.push(listener);
+        put_marks(&mut plan, item, &id);
+    }
+    if fixes {
+        plan.changes
+            .extend(repair::sidecars(mesh, &chosen, &listeners));
+    }
+    let mut gateway_marks = Vec::new();
+    for item in of_gateways {
+        let Some(of) = item.gateway else { continue };
+        selects_something(item)?;
+        let in_the_way = of
+            .on_15091
+            .iter()
+            .find(|g| !item.workload.ours.contains(g) && !(fixes && repair::taken_away(mesh, g)));
+        if let Some(other) = in_the_way {
+            return Err(Error::new(format!(
+                "{} already has a server on port 15091",
+                item.workload.id
+            ))
+            .cause(format!(
+                "{other}: of two servers on one port Envoy's later one is skipped"
+            ))
+            .hint("take that server away, or leave this gateway out"));
+        }
+        let [entry, route, listener] = gateway::changes(of, item.port, &principal);
+        listeners.insert(item.workload.id.clone(), listener.id.clone());
+        gateway_marks.push((item, listener.id.clone()));
+        plan.changes.extend([entry, route, listener]);
+    }
+    if fixes {
+        plan.changes
+            .extend(repair::gateways(mesh, &chosen, &listeners));
+    }
+    for (item, listener) in gateway_marks {
+        put_marks(&mut plan, item, &listener);
+    }
+
+    if decision.stop
+        && let Some(mut last) = old_jobs::old_jobs(&config, &items)
+    {
+        let jobs = plan.changes.iter().filter(|c| c.part == Part::ScrapeJob);
+        last.needs = jobs.map(|c| c.id.clone()).collect();
+        // A pod that carries the mark already would be scraped by nobody, were its own changes left out.
+        for (item, ids) in &marked {
+            let carries = items
+                .iter()
+                .any(|i| i.workload.id == *item && i.workload.scraped.secure);
+            if carries {
+                last.needs.extend(ids.iter().cloned());
+            }
+        }
+        last.after = plan.changes.iter().map(|c| c.id.clone()).collect();
+        if !reloads(of) {
+            last.prices.push(Price::Note(format!(
+                "{} reads this at its next start; until then secured pods are scraped twice",
+                of.id
+            )));
+        }
+        plan.changes.push(last);
+    }
+    plan.notes.extend(decision.notes);
+    notes(&mut plan, &chosen, answers);
+    Ok(plan)
+}
+
+/// Pod and job; returns what every mark needs of them.
+fn prometheus(
+    mesh: &Mesh,
+    of: &Prometheus,
+    config: &scrape_job::Config,
+    repair: bool,
+    plan: &mut Plan,
+) -> Result<Vec<ChangeId>, Error> {
+    let by_restart = !reloads(of);
+    let fingerprint = |certificates: &str| {
+        by_restart.then(|| {
+            let jobs = scrape_job::scrape_jobs(config, certificates, repair);
+            let text = serde_json::Value::Array(jobs.values).to_string();
+            Sha256::digest(text)
+                .iter()
+                .take(8)
+                .map(|b| format!("{b:02x}"))
+                .collect()
+        })
+    };
+    let pod = prometheus_pod::prometheus_pod(mesh, of, repair, fingerprint)?;
+    let jobs = scrape_job::scrape_jobs(config, &pod.certificates, repair);
+    plan.notes.extend(jobs.notes);
+    let loaded = scrape_job::loaded(of, &jobs.names);
+    let mut job = jobs.change;
+    let mut pod = pod.change;
+    // With a reloader the job follows its certificates; without, one restart loads both.
+    let job_first = !of.reloader || by_restart;
+    match (&mut job, &mut pod) {
+        (Some(job), Some(pod)) if job_first => {
+            pod.after.push(job.id.clone());
+            pod.then.extend(loaded);
+        }
+        (Some(job), pod) => {
+            job.needs.extend(pod.iter().map(|p| p.id.clone()));
+            job.then.extend(loaded);
+        }
+        (None, Some(pod)) => pod.then.extend(loaded),
+        (None, None) => {}
+    }
+    let changes: Vec<Change> = match job_first {
+        true => job.into_iter().chain(pod).collect(),
+        false => pod.into_iter().chain(job).collect(),
+    };
+    let ids = changes.iter().map(|c| c.id.clone()).collect();
+    plan.changes.extend(changes);
+    Ok(ids)
+}
+
+/// Whether a changed file is read without a restart. A subPath mount is never updated in a running pod.
+fn reloads(of: &Prometheus) -> bool {
+    let sub_path = of.config.as_ref().is_some_and(|c| c.sub_path);
+    (of.reloader || of.lifecycle) && !sub_path
+}
+
+/// A policy or listener without a selector would govern the whole namespace.
+fn selects_something(item: &Item) -> Result<(), Error> {
+    let selector = match item.gateway {
+        Some(gateway) => &gateway.selector,
+        None => &item.workload.selector,
+    };
+    if selector.is_empty() {
+        return Err(Error::new(format!(
+            "{} has no labels that select its pods alone",
+            item.workload.id
+        )));
+    }
+    Ok(())
+}
+
+fn notes(plan: &mut Plan, chosen: &Selection, answers: &Answers) {
+    for reason in &chosen.passed_over {
+        plan.notes.push(format!("left out: {reason}"));
+    }
+    plan.notes.push(
+        "Prometheus checks no server name: Istio's certificates name identities, no hosts; the certificate authority is set all the same"
+            .into(),
+    );
+    if plan.changes.iter().any(|c| c.part == Part::PrometheusPod) {
+        plan.notes.push(format!(
+            "{} can then start only while Istio's control plane answers, since its pod is injected",
+            chosen.prometheus.id
+        ));
+    }
+    if chosen.workloads.iter().any(|w| !w.services.is_empty()) {
+        plan.notes.push(
+            "the ports listed in a Sidecar do not follow a Service that changes later: plan again then"
+                .into(),
+        );
+    }
+    let unmarked: Vec<String> = chosen
+        .items(answers)
+        .filter(|i| {
+            !plan
+                .changes
+                .iter()
+                .any(|c| c.part == Part::Mark && c.item.as_ref() == Some(&i.workload.id))
+        })
+        .map(|i| i.workload.id.to_string())
+        .collect();
+    if !unmarked.is_empty() {
+        plan.notes
+            .push(format!("no running pod to mark: {}", unmarked.join(", ")));
+    }
+}

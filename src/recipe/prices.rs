@@ -1,0 +1,60 @@
+//! What the parts cost, as facts/istio.md measured it: shown where the choice is made.
+
+use crate::mesh::kinds::Kind;
+use crate::mesh::{Prometheus, Storage, Workload};
+use crate::plan::Price;
+
+/// A new Sidecar renames the inbound chains and routes of the workload's ports: connections that live longer
+/// than about 45 s are cut once, and EnvoyFilters on the old names stop matching in silence.
+pub(super) fn listener(workload: &Workload) -> Vec<Price> {
+    let stands = workload.ours.iter().any(|o| o.kind == Kind::Sidecar);
+    if stands || workload.services.is_empty() {
+        return Vec::new();
+    }
+    let mut prices = vec![Price::CutsConnections {
+        workload: workload.id.clone(),
+    }];
+    prices.extend(
+        workload
+            .envoy_filters
+            .iter()
+            .map(|filter| Price::EnvoyFilterStops {
+                filter: filter.clone(),
+                workload: workload.id.clone(),
+            }),
+    );
+    prices
+}
+
+/// Prometheus restarts once; with an `emptyDir` its history goes.
+pub(super) fn prometheus(of: &Prometheus) -> Vec<Price> {
+    let mut prices = vec![
+        Price::Restarts {
+            workload: of.id.clone(),
+            pods: of.desired as usize,
+        },
+        Price::ScrapeGap {
+            prometheus: of.id.clone(),
+        },
+    ];
+    match &of.storage {
+        Storage::EmptyDir => prices.push(Price::LosesHistory {
+            prometheus: of.id.clone(),
+        }),
+        Storage::Lasting(_) => {}
+        Storage::Unknown => prices.push(Price::Note(format!(
+            "it is not known where {} keeps its history; the restart may lose it",
+            of.id
+        ))),
+    }
+    if of.strategy == "RollingUpdate"
+        && matches!(of.storage, Storage::Lasting(_))
+        && of.id.kind == Kind::Deployment
+    {
+        prices.push(Price::Note(format!(
+            "{} is rolled with two pods for a moment; a volume that one pod holds alone can keep the new one waiting",
+            of.id
+        )));
+    }
+    prices
+}

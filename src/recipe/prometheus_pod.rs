@@ -1,0 +1,383 @@
+//! Prometheus's own pod: a sidecar that captures nothing and writes the workload certificate into memory.
+//!
+//! Facts: inject is a label (fault 7); `INBOUND_CAPTURE_PORTS` is read by nothing, so capture is switched off by
+//! the `traffic.sidecar.istio.io` annotations (fault 6); the volume is an `emptyDir` in memory, writable for the
+//! agent (fault 4) and mounted by the Prometheus container as well (fault 5); `tlsMode: disabled` keeps meshed
+//! clients on plaintext; `merge-metrics: "false"` keeps the pod from becoming a plaintext target itself.
+
+use super::{INJECT, change, injection, prices, template_intent};
+use crate::error::Error;
+use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
+use crate::plan::path::LeafPath;
+use crate::plan::scrape_config::emit;
+use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+const MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
+/// Stands in the template of a Prometheus that reads its configuration only at its start.
+const CONFIG_HASH: &str = "meshscrape.dev/scrape-config";
+
+/// The change, and where the certificates lie for the scrape job.
+pub(super) struct PrometheusPod {
+    pub change: Option<Change>,
+    /// Folder of the certificates, in the Prometheus container.
+    pub certificates: String,
+}
+
+/// `config` names the configuration where only a restart loads it.
+///
+/// # Errors
+/// Where injection cannot reach the pod, or an annotation that must be added to cannot be read.
+pub(super) fn prometheus_pod(
+    mesh: &Mesh,
+    of: &Prometheus,
+    repair: bool,
+    config: impl Fn(&str) -> Option<String>,
+) -> Result<PrometheusPod, Error> {
+    if let Some(path) = &of.certificates
+        && of.sidecar
+        && of.faults.is_empty()
+    {
+        let change = config(path).map(|hash| {
+            let annotations = BTreeMap::from([(CONFIG_HASH.to_owned(), hash)]);
+            let template = json!({"metadata": {"annotations": annotations}});
+            let restarts =
+                of.template.metadata.annotations.get(CONFIG_HASH) != annotations.get(CONFIG_HASH);
+            finish(
+                of,
+                Action::Apply {
+                    intent: template_intent(&of.id.object(), template),
+                },
+                "Prometheus restarts to read its new configuration",
+                restarts,
+            )
+        });
+        return Ok(PrometheusPod {
+            change,
+            certificates: path.clone(),
+        });
+    }
+    reachable(mesh, of)?;
+    let place = Place::find(of)?;
+    if place.secret.is_some() && !repair {
+        return Err(Error::new(format!(
+            "{} waits for a Secret that no Istio writes any more",
+            of.id
+        ))
+        .cause(format!("volume {} of its pod template", place.volume))
+        .hint("let it be repaired, or take that volume out"));
+    }
+    let mut labels = BTreeMap::from([
+        (INJECT.to_owned(), "true".to_owned()),
+        ("security.istio.io/tlsMode".into(), "disabled".into()),
+    ]);
+    let by_namespace = matches!(
+        injection::namespace(mesh, &of.id.namespace),
+        Some(NamespaceInjection::Revision(_))
+    );
+    if !by_namespace && let Some(revision) = injection::revision(mesh)? {
+        labels.insert("istio.io/rev".into(), revision);
+    }
+    let mut annotations = BTreeMap::from([
+        (
+            "traffic.sidecar.istio.io/includeInboundPorts".to_owned(),
+            String::new(),
+        ),
+        (
+            "traffic.sidecar.istio.io/includeOutboundIPRanges".into(),
+            String::new(),
+        ),
+        (MOUNTS.into(), place.mounts.clone()),
+        (PROXY_CONFIG.into(), proxy_config(of, &place.path, repair)?),
+        ("prometheus.istio.io/merge-metrics".into(), "false".into()),
+    ]);
+    if let Some(hash) = config(&place.path) {
+        annotations.insert(CONFIG_HASH.into(), hash);
+    }
+    let (action, why) = match &place.secret {
+        Some(secret) => (
+            Action::Edit {
+                leaves: edits(of, &place, secret, &labels, &annotations),
+            },
+            "Repairs Prometheus's pod: a sidecar that captures nothing writes the certificates into memory",
+        ),
+        None => (
+            Action::Apply {
+                intent: template_intent(
+                    &of.id.object(),
+                    template(of, &place, &labels, &annotations),
+                ),
+            },
+            "Prometheus gets a sidecar that captures nothing and writes its certificates into memory",
+        ),
+    };
+    Ok(PrometheusPod {
+        change: Some(finish(of, action, why, true)),
+        certificates: place.path,
+    })
+}
+
+fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change {
+    Change {
+        item: Some(of.id.clone()),
+        then: vec![Await::Rollout(of.id.clone())],
+        prices: if restarts {
+            prices::prometheus(of)
+        } else {
+            Vec::new()
+        },
+        ..change(of.id.object(), Part::PrometheusPod, action, why)
+    }
+}
+
+fn reachable(mesh: &Mesh, of: &Prometheus) -> Result<(), Error> {
+    let why = match injection::namespace(mesh, &of.id.namespace) {
+        Some(NamespaceInjection::Disabled) => "is labelled istio-injection=disabled",
+        Some(NamespaceInjection::Never) => "is one that Istio never injects into",
+        Some(NamespaceInjection::Ambient) => "is in ambient mode",
+        _ => return Ok(()),
+    };
+    Err(Error::new(format!("{} cannot get a sidecar", of.id))
+        .cause(format!("the namespace {} {why}", of.id.namespace)))
+}
+
+fn template(
+    of: &Prometheus,
+    place: &Place,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Value {
+    json!({
+        "metadata": {"labels": labels, "annotations": annotations},
+        "spec": {
+            "containers": [{
+                "name": of.container,
+                "volumeMounts": [place.own_mount()],
+            }],
+            "volumes": [{"name": place.volume, "emptyDir": {"medium": "Memory"}}],
+        },
+    })
+}
+
+/// The same as the apply, as leaves, so that the stale Secret goes in the same restart.
+fn edits(
+    of: &Prometheus,
+    place: &Place,
+    secret: &Value,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Vec<LeafEdit> {
+    let set = |path: LeafPath, before: Option<Value>, to: Option<Value>| LeafEdit {
+        path,
+        expect: before.map_or(Expected::Absent, Expected::Value),
+        to,
+    };
+    let meta = &of.template.metadata;
+    let mut leaves = Vec::new();
+    for (map, have, want) in [
+        ("labels", &meta.labels, labels),
+        ("annotations", &meta.annotations, annotations),
+    ] {
+        for (key, value) in want {
+            if have.get(key) != Some(value) {
+                let path = LeafPath::fields(["spec", "template", "metadata", map]).field(key);
+                leaves.push(set(
+                    path,
+                    have.get(key).map(|v| v.as_str().into()),
+                    Some(value.as_str().into()),
+                ));
+            }
+        }
+    }
+    let pod = LeafPath::fields(["spec", "template", "spec"]);
+    let volume = pod.clone().field("volumes").element("name", &place.volume);
+    leaves.push(set(
+        volume.clone().field("secret"),
+        Some(secret.clone()),
+        None,
+    ));
+    leaves.push(set(
+        volume.field("emptyDir"),
+        None,
+        Some(json!({"medium": "Memory"})),
+    ));
+    if place.mount_missing {
+        let mounts = pod
+            .field("containers")
+            .element("name", &of.container)
+            .field("volumeMounts")
+            .element("mountPath", &place.path);
+        leaves.push(set(mounts, None, Some(place.own_mount())));
+    }
+    leaves
+}
+
+/// Volume and folder of the certificates: what is there and right is used again.
+struct Place {
+    path: String,
+    volume: String,
+    /// The stale Secret source of the volume, where it has one.
+    secret: Option<Value>,
+    mount_missing: bool,
+    /// The text of the `userVolumeMount` annotation.
+    mounts: String,
+}
+
+impl Place {
+    fn find(of: &Prometheus) -> Result<Place, Error> {
+        let annotations = &of.template.metadata.annotations;
+        let listed: Value = match annotations
+            .get(MOUNTS)
+            .filter(|text| !text.trim().is_empty())
+        {
+            Some(text) => serde_json::from_str(text).map_err(|e| unreadable(of, MOUNTS, &e))?,
+            None => json!([]),
+        };
+        let spec = &of.template.spec;
+        let container = spec.containers.iter().find(|c| c.name == of.container);
+        let mounted = |path: &str| {
+            container.and_then(|c| {
+                c.volume_mounts
+                    .iter()
+                    .find(|m| m.mount_path.trim_end_matches('/') == path.trim_end_matches('/'))
+            })
+        };
+        let path = match (&of.certificates, output_certs(of)?) {
+            (Some(path), _) => path.clone(),
+            (None, Some(path)) => path,
+            (None, None) => "/etc/istio-certs".into(),
+        };
+        let named = entries(&listed).find_map(|(name, mount)| {
+            (mount["mountPath"].as_str() == Some(&path)).then(|| name.to_owned())
+        });
+        let volume = named
+            .or_else(|| {
+                mounted(&path)
+                    .map(|m| m.name.clone())
+                    .filter(|v| memory(of, v))
+            })
+            .unwrap_or_else(|| "istio-certs".into());
+        let source = spec.volumes.iter().find(|v| v["name"] == volume.as_str());
+        let secret = source.and_then(|v| v.get("secret")).filter(|s| {
+            s["secretName"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("istio."))
+        });
+        let volume_taken = source.is_some_and(|v| v.get("emptyDir").is_none()) && secret.is_none();
+        let path_taken = mounted(&path).is_some_and(|m| m.name != volume);
+        let mut place = Place {
+            mount_missing: mounted(&path).is_none(),
+            secret: secret.cloned(),
+            path,
+            volume,
+            mounts: String::new(),
+        };
+        if volume_taken || path_taken {
+            place = Place {
+                path: "/etc/meshscrape-certs".into(),
+                volume: "meshscrape-certs".into(),
+                secret: None,
+                mount_missing: mounted("/etc/meshscrape-certs").is_none(),
+                mounts: String::new(),
+            };
+        }
+        place.mounts = place.list(listed, annotations.get(MOUNTS));
+        Ok(place)
+    }
+
+    fn own_mount(&self) -> Value {
+        json!({"name": self.volume, "mountPath": self.path, "readOnly": true})
+    }
+
+    /// What is listed today, with our volume writable; unchanged text where it says so already.
+    fn list(&self, listed: Value, text: Option<&String>) -> String {
+        let stands = entries(&listed).any(|(name, mount)| {
+            name == self.volume
+                && mount["mountPath"].as_str() == Some(&self.path)
+                && mount["readOnly"] != true
+        });
+        if let (true, Some(text)) = (stands, text) {
+            return text.clone();
+        }
+        match listed {
+            Value::Object(mut map) => {
+                map.insert(self.volume.clone(), json!({"mountPath": self.path}));
+                emit::json(&Value::Object(map))
+            }
+            other => {
+                let mut list = other.as_array().cloned().unwrap_or_default();
+                list.retain(|m| m["mountPath"].as_str() != Some(&self.path));
+                list.push(json!({"name": self.volume, "mountPath": self.path}));
+                emit::json(&Value::Array(list))
+            }
+        }
+    }
+}
+
+/// Name and mount of each entry; the annotation is a list, or a map by name.
+fn entries(listed: &Value) -> Box<dyn Iterator<Item = (&str, &Value)> + '_> {
+    match listed {
+        Value::Object(map) => Box::new(map.iter().map(|(k, v)| (k.as_str(), v))),
+        Value::Array(list) => Box::new(
+            list.iter()
+                .map(|m| (m["name"].as_str().unwrap_or_default(), m)),
+        ),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn memory(of: &Prometheus, volume: &str) -> bool {
+    of.template
+        .spec
+        .volumes
+        .iter()
+        .any(|v| v["name"] == volume && v.get("emptyDir").is_some())
+}
+
+fn read_proxy_config(of: &Prometheus) -> Result<Map<String, Value>, Error> {
+    let Some(text) = of.template.metadata.annotations.get(PROXY_CONFIG) else {
+        return Ok(Map::new());
+    };
+    match serde_yaml::from_str(text).map_err(|e| unreadable(of, PROXY_CONFIG, &e))? {
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        _ => Err(unreadable(of, PROXY_CONFIG, &"it is no mapping")),
+    }
+}
+
+fn output_certs(of: &Prometheus) -> Result<Option<String>, Error> {
+    let config = read_proxy_config(of)?;
+    let path = config
+        .get("proxyMetadata")
+        .and_then(|m| m["OUTPUT_CERTS"].as_str());
+    Ok(path.filter(|p| !p.is_empty()).map(str::to_owned))
+}
+
+/// Today's proxy configuration with OUTPUT_CERTS; unchanged text where it says so already.
+fn proxy_config(of: &Prometheus, path: &str, repair: bool) -> Result<String, Error> {
+    let today = read_proxy_config(of)?;
+    let mut config = today.clone();
+    let metadata = config.entry("proxyMetadata").or_insert_with(|| json!({}));
+    let Value::Object(metadata) = metadata else {
+        return Err(unreadable(of, PROXY_CONFIG, &"proxyMetadata is no mapping"));
+    };
+    metadata.insert("OUTPUT_CERTS".into(), path.into());
+    if repair {
+        metadata.remove("INBOUND_CAPTURE_PORTS");
+    }
+    let text = of.template.metadata.annotations.get(PROXY_CONFIG);
+    Ok(match text {
+        Some(text) if config == today => text.clone(),
+        _ => emit::json(&Value::Object(config)),
+    })
+}
+
+fn unreadable(of: &Prometheus, annotation: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::new(format!(
+        "the annotation {annotation} of {} cannot be added to",
+        of.id
+    ))
+    .cause(why)
+}

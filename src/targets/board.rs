@@ -1,0 +1,392 @@
+//! The join: expected pods × replicas × probes × what earlier looks left behind.
+
+use super::memory::Freshness;
+use super::{
+    About, Board, Cause, Counts, Expected, Health, Memory, Probe, Replica, ReplicaNote, Row, State,
+    Target, cause, wait,
+};
+use crate::mesh::kinds::WorkloadRef;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One look, with [`Memory`] that has already observed it.
+pub struct BoardInput<'a> {
+    /// This machine's clock.
+    pub now: Timestamp,
+    pub expected: &'a [Expected],
+    pub replicas: &'a [Replica],
+    /// By the pod's uid.
+    pub probes: &'a HashMap<String, Probe>,
+    pub about: &'a HashMap<WorkloadRef, About>,
+    pub memory: &'a Memory,
+}
+
+/// Joins one look. Rows come in the order namespace, name, kind, pod.
+pub fn board(input: &BoardInput) -> Board {
+    let index = Index::of(input);
+    let mut rows: Vec<Arc<Row>> = input
+        .expected
+        .iter()
+        .map(|one| Arc::new(index.row(one)))
+        .collect();
+    rows.sort_by(|a, b| {
+        let (a, b) = (&a.expected, &b.expected);
+        let items = a.item.sort_key().cmp(&b.item.sort_key());
+        items.then_with(|| a.pod.cmp(&b.pod))
+    });
+    Board {
+        at: Some(input.now),
+        counts: Counts::of(&rows),
+        rows,
+        replicas: input.replicas.iter().map(note).collect(),
+        stale: None,
+    }
+}
+
+fn note(replica: &Replica) -> ReplicaNote {
+    ReplicaNote {
+        pod: replica.pod.clone(),
+        error: replica.error.clone(),
+        job_loaded: !replica.jobs_loaded.is_empty() && replica.failing().next().is_none(),
+    }
+}
+
+impl Counts {
+    pub fn of(rows: &[Arc<Row>]) -> Counts {
+        let mut counts = Counts::default();
+        for row in rows {
+            match &row.state {
+                State::Up { double } => {
+                    counts.up += 1;
+                    counts.double += usize::from(double.is_some());
+                    counts.secured += usize::from(row.probe == Probe::Refused);
+                }
+                State::Down { .. } => counts.down += 1,
+                State::Unsettled { .. } | State::Waiting { .. } => counts.waiting += 1,
+                State::Plaintext { .. } => counts.plaintext += 1,
+                State::NotCovered { .. } => counts.not_covered += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl Replica {
+    /// By a job keyed on the secure port, whatever its name.
+    pub(super) fn is_secure(&self, target: &Target) -> bool {
+        self.jobs_loaded.contains(&target.job)
+    }
+
+    /// Secure jobs in the running configuration that have no pool.
+    pub(super) fn failing(&self) -> impl Iterator<Item = &str> {
+        let jobs = self.jobs_loaded.iter();
+        jobs.filter(|job| !self.pools.contains(job))
+            .map(String::as_str)
+    }
+}
+
+type Key<'a> = (&'a str, &'a str);
+
+/// What one replica shows of the pods.
+struct View<'a> {
+    replica: &'a Replica,
+    secure: HashMap<Key<'a>, Vec<&'a Target>>,
+    /// Targets of other jobs over plain HTTP.
+    plain: HashMap<Key<'a>, Vec<&'a Target>>,
+}
+
+/// What pods of one item have.
+#[derive(Clone, Copy, Default)]
+struct Siblings {
+    sidecar: bool,
+    marked: bool,
+}
+
+struct Index<'a> {
+    input: &'a BoardInput<'a>,
+    views: Vec<View<'a>>,
+    siblings: HashMap<&'a WorkloadRef, Siblings>,
+}
+
+/// What one replica says of one pod.
+enum Says {
+    Up,
+    Unsettled(Timestamp),
+    Waiting(String),
+    Down(String, Option<Cause>),
+}
+
+struct Verdict<'a> {
+    replica: &'a Replica,
+    target: Option<&'a Target>,
+    says: Says,
+}
+
+impl<'a> Index<'a> {
+    fn of(input: &'a BoardInput<'a>) -> Self {
+        let mut siblings: HashMap<&WorkloadRef, Siblings> = HashMap::new();
+        for one in input.expected {
+            let known = siblings.entry(&one.item).or_default();
+            known.sidecar |= one.sidecar;
+            known.marked |= one.secure_port.is_some();
+        }
+        Index {
+            input,
+            views: input.replicas.iter().map(View::of).collect(),
+            siblings,
+        }
+    }
+
+    fn row(&self, one: &Expected) -> Row {
+        let verdicts = self.verdicts(one);
+        let seen = verdicts.iter().find(|v| v.target.is_some());
+        let state = self.state(one, &verdicts);
+        let target = seen.and_then(|v| v.target);
+        let scraped = target.filter(|target| target.last_scrape.is_some());
+        Row {
+            state,
+            probe: self.input.probes.get(&one.uid).cloned().unwrap_or_default(),
+            last_scrape: seen.and_then(|v| self.here(v)),
+            took: scraped.map(|target| target.took),
+            trend: self.input.memory.trend(&one.item.namespace, &one.pod),
+            next_scrape: seen.and_then(|v| wait::next(v.target?, self.clock(v.replica))),
+            expected: one.clone(),
+        }
+    }
+
+    /// The last scrape by this machine's clock; never later than now.
+    fn here(&self, verdict: &Verdict) -> Option<Timestamp> {
+        let last = verdict.target?.last_scrape?;
+        let now = self.input.now;
+        let here = match (verdict.replica.asked_at, verdict.replica.now) {
+            (Some(ours), Some(theirs)) => last
+                .checked_add(ours.duration_since(theirs))
+                .unwrap_or(last),
+            _ => last,
+        };
+        Some(here.min(now))
+    }
+
+    /// The replica's own clock; ours where it does not tell.
+    fn clock(&self, replica: &Replica) -> Option<Timestamp> {
+        replica.now.or(Some(self.input.now))
+    }
+
+    fn state(&self, one: &Expected, verdicts: &[Verdict]) -> State {
+        let waiting = |on: &str| State::Waiting { on: on.to_owned() };
+        let siblings = self.siblings.get(&one.item).copied().unwrap_or_default();
+        let touched = self.input.memory.touched_at(&one.item).is_some();
+        if let Some(on) = wait::pod(one) {
+            return State::Waiting { on };
+        }
+        if !one.sidecar && !one.gateway {
+            return match (siblings.sidecar, touched) {
+                (true, _) => waiting(wait::OLD_POD),
+                (false, true) => waiting(wait::RESTART),
+                (false, false) => State::NotCovered {
+                    why: "the pod has no sidecar".into(),
+                },
+            };
+        }
+        let plain = self.plain(one);
+        if one.secure_port.is_none() {
+            return match (plain, siblings.marked, touched) {
+                (_, true, true) => waiting(wait::OLD_POD),
+                (Some(job), ..) => State::Plaintext { job },
+                (None, true, false) => waiting(wait::MARK_LOST),
+                (None, false, _) => waiting(wait::MARK),
+            };
+        }
+        let nobody_has_a_job = verdicts
+            .iter()
+            .all(|v| v.replica.error.is_none() && v.replica.jobs_loaded.is_empty());
+        if let (Some(job), false, true) = (&plain, touched, nobody_has_a_job) {
+            return State::Plaintext { job: job.clone() };
+        }
+        match self.together(verdicts) {
+            State::Up { .. } => State::Up {
+                double: self.double(one),
+            },
+            State::Waiting { .. } if !one.ready => waiting(wait::READY),
+            State::Down { .. } if !one.ready && self.young(one) => waiting(wait::READY),
+            state => state,
+        }
+    }
+
+    fn young(&self, one: &Expected) -> bool {
+        self.input.memory.age(&one.uid, self.input.now) < wait::START_PATIENCE
+    }
+
+    /// UP only where every replica says so; the gravest of what they say otherwise.
+    fn together(&self, verdicts: &[Verdict]) -> State {
+        let all = verdicts.len();
+        let worst = verdicts.iter().max_by_key(|v| v.says.gravity());
+        let Some(worst) = worst else {
+            return State::Waiting {
+                on: "Prometheus: none of its pods runs".into(),
+            };
+        };
+        let same = |v: &&Verdict| v.says.gravity() == worst.says.gravity();
+        // Named only where the replicas disagree.
+        let name = (verdicts.iter().filter(same).count() < all).then_some(&worst.replica.pod);
+        let named = |text: &str| match name {
+            Some(pod) => format!("{text} ({pod})"),
+            None => text.to_owned(),
+        };
+        match &worst.says {
+            Says::Up => State::Up { double: None },
+            Says::Unsettled(until) => State::Unsettled { until: *until },
+            Says::Waiting(on) => State::Waiting { on: named(on) },
+            Says::Down(error, cause) => State::Down {
+                error: named(error),
+                cause: cause.clone(),
+            },
+        }
+    }
+
+    fn verdicts(&self, one: &Expected) -> Vec<Verdict<'a>> {
+        self.views
+            .iter()
+            .map(|view| {
+                let targets = view.secure.get(&(&*one.item.namespace, &*one.pod));
+                let said = targets
+                    .map_or(&[][..], Vec::as_slice)
+                    .iter()
+                    .map(|target| (Some(*target), self.of_target(one, view.replica, target)));
+                // Several secure jobs may carry the pod: the gravest counts.
+                let (target, says) = said
+                    .max_by_key(|(_, says)| says.gravity())
+                    .unwrap_or_else(|| (None, self.without_target(one, view.replica)));
+                Verdict {
+                    replica: view.replica,
+                    target,
+                    says,
+                }
+            })
+            .collect()
+    }
+
+    fn without_target(&self, one: &Expected, replica: &Replica) -> Says {
+        let (memory, now) = (self.input.memory, self.input.now);
+        if let Some(error) = &replica.error {
+            return Says::Waiting(wait::replica(&replica.pod, error));
+        }
+        if replica.jobs_loaded.is_empty() {
+            return Says::Waiting(wait::config(memory.touched_at(&one.item), now));
+        }
+        let Some(job) = replica.failing().next() else {
+            return Says::Waiting(wait::discovery(one, memory, now));
+        };
+        let gone_by = memory.failing_for(&replica.pod, job, now);
+        if gone_by < wait::POOL_PATIENCE {
+            return Says::Waiting(wait::pool(gone_by));
+        }
+        Says::Down(
+            format!("job {job} is in the configuration, but Prometheus failed to start it"),
+            Some(cause::failed_pool()),
+        )
+    }
+
+    fn of_target(&self, one: &Expected, replica: &Replica, target: &Target) -> Says {
+        let now = self.input.now;
+        if replica.error.is_some() {
+            return self.without_target(one, replica);
+        }
+        let next = wait::next(target, self.clock(replica));
+        if target.health == Health::Unknown || target.last_scrape.is_none() {
+            return Says::Waiting(wait::first_scrape(next));
+        }
+        let freshness = self
+            .input
+            .memory
+            .freshness(&one.item, &replica.pod, target, now);
+        match (freshness, target.health) {
+            (Freshness::Old, _) => Says::Waiting(wait::scrape_after_change(next)),
+            (Freshness::Settling, Health::Up) => Says::Waiting(wait::SETTLING.into()),
+            (Freshness::Unsettled(until), Health::Up) => Says::Unsettled(until),
+            (Freshness::Fresh, Health::Up) => Says::Up,
+            (_, _) => {
+                let mut about = self.input.about.get(&one.item).copied().unwrap_or_default();
+                about.gateway = one.gateway;
+                about.port = one.port;
+                let error = cause::group(&target.last_error);
+                Says::Down(error, cause::cause(&target.last_error, &about))
+            }
+        }
+    }
+
+    fn plain(&self, one: &Expected) -> Option<String> {
+        self.plain_targets(one).next().map(|t| t.job.clone())
+    }
+
+    /// The same figures again, in plaintext: the proxy's own ports. An application's own port is something else.
+    fn double(&self, one: &Expected) -> Option<String> {
+        self.plain_targets(one)
+            .find(|target| target.url.contains(":15020/") || target.url.contains(":15090/"))
+            .map(|target| target.job.clone())
+    }
+
+    fn plain_targets(&self, one: &Expected) -> impl Iterator<Item = &'a Target> {
+        let mut found: Vec<&'a Target> = Vec::new();
+        for view in &self.views {
+            let here = view.plain.get(&(&*one.item.namespace, &*one.pod));
+            found.extend(here.into_iter().flatten().copied());
+        }
+        found
+            .into_iter()
+            .filter(|target| target.health == Health::Up)
+    }
+}
+
+impl<'a> View<'a> {
+    fn of(replica: &'a Replica) -> Self {
+        let mut view = View {
+            replica,
+            secure: HashMap::new(),
+            plain: HashMap::new(),
+        };
+        for target in &replica.targets {
+            let key = (&*target.namespace, &*target.pod);
+            if replica.is_secure(target) {
+                view.secure.entry(key).or_default().push(target);
+            } else if target.url.starts_with("http://") {
+                view.plain.entry(key).or_default().push(target);
+            }
+        }
+        view
+    }
+}
+
+impl Says {
+    fn gravity(&self) -> u8 {
+        match self {
+            Says::Up => 0,
+            Says::Unsettled(_) => 1,
+            Says::Waiting(_) => 2,
+            Says::Down(..) => 3,
+        }
+    }
+}
+
+/// A board that shows nothing new: what was last seen, why it is old, and since when.
+pub fn stale(last: Option<&Board>, why: String, now: Timestamp) -> Board {
+    let mut board = last.cloned().unwrap_or_default();
+    let since = match &board.stale {
+        Some((_, since)) => *since,
+        None => board.at.unwrap_or(now),
+    };
+    board.stale = Some((why, since));
+    board
+}
+
+/// Whether a scrape of this row may be followed by a plaintext probe.
+pub fn may_probe(row: &Row) -> bool {
+    matches!(row.state, State::Up { .. }) && !row.expected.pod.is_empty()
+}
+
+/// The wait until the next scrape of any row; for the head of the table.
+pub fn next_scrape(board: &Board) -> Option<Duration> {
+    board.rows.iter().filter_map(|row| row.next_scrape).min()
+}

@@ -1,0 +1,636 @@
+use super::*;
+use crate::mesh::kinds::Kind;
+use std::collections::HashMap;
+
+const SECURE: &str = "istio-secure-merged-metrics";
+const OLD: &str = "kubernetes-pods";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).expect("a time")
+}
+
+fn item(name: &str) -> WorkloadRef {
+    WorkloadRef::new("shop", Kind::Deployment, name)
+}
+
+fn pod(name: &str) -> Expected {
+    Expected {
+        item: item("cart"),
+        gateway: false,
+        pod: name.into(),
+        uid: format!("uid-{name}"),
+        ip: Some("10.0.0.9".into()),
+        phase: "Running".into(),
+        ready: true,
+        sidecar: true,
+        secure_port: Some("15091".into()),
+        started: None,
+        port: MetricsPort::Merged,
+    }
+}
+
+fn target(pod: &str, health: Health, last: i64) -> Target {
+    Target {
+        job: SECURE.into(),
+        url: format!("https://{pod}:15091/stats/prometheus"),
+        namespace: "shop".into(),
+        pod: pod.into(),
+        health,
+        last_error: match health {
+            Health::Down => "Get \"https://10.0.0.9:15091/stats/prometheus\": read tcp 10.0.0.1:41234->10.0.0.9:15091: read: connection reset by peer".into(),
+            _ => String::new(),
+        },
+        last_scrape: (last > 0).then(|| at(last)),
+        took: Duration::from_millis(40),
+        interval: Duration::from_secs(15),
+    }
+}
+
+fn plain(pod: &str, port: u16) -> Target {
+    Target {
+        job: OLD.into(),
+        url: format!("http://{pod}:{port}/stats/prometheus"),
+        ..target(pod, Health::Up, 5)
+    }
+}
+
+/// A replica whose clock is `skew` seconds off ours.
+fn replica(name: &str, now: i64, skew: i64, targets: Vec<Target>) -> Replica {
+    Replica {
+        pod: name.into(),
+        error: None,
+        asked_at: Some(at(now)),
+        now: Some(at(now + skew)),
+        jobs_loaded: vec![SECURE.into()],
+        pools: vec![SECURE.into(), OLD.into()],
+        targets,
+    }
+}
+
+#[derive(Default)]
+struct World {
+    memory: Memory,
+    probes: HashMap<String, Probe>,
+    about: HashMap<WorkloadRef, About>,
+}
+
+impl World {
+    fn look(&mut self, now: i64, expected: &[Expected], replicas: &[Replica]) -> Board {
+        self.memory.observe(at(now), expected, replicas);
+        board(&BoardInput {
+            now: at(now),
+            expected,
+            replicas,
+            probes: &self.probes,
+            about: &self.about,
+            memory: &self.memory,
+        })
+    }
+
+    fn state(&mut self, now: i64, one: &Expected, replicas: &[Replica]) -> State {
+        let board = self.look(now, std::slice::from_ref(one), replicas);
+        board.rows[0].state.clone()
+    }
+}
+
+fn look_once(one: &Expected, replicas: &[Replica]) -> State {
+    World::default().state(10, one, replicas)
+}
+
+fn waits_for(state: &State, words: &str) -> bool {
+    matches!(state, State::Waiting { on } if on.contains(words))
+}
+
+const UP: State = State::Up { double: None };
+
+#[test]
+fn up_down_and_first_scrape_of_one_replica() {
+    let one = pod("cart-1");
+    let see = |target| look_once(&one, &[replica("p-0", 10, 0, vec![target])]);
+    assert_eq!(see(target("cart-1", Health::Up, 9)), UP);
+    assert!(waits_for(
+        &see(target("cart-1", Health::Unknown, 0)),
+        "first scrape"
+    ));
+    // Prometheus calls a target unknown until it was scraped, whatever else stands there.
+    assert!(waits_for(
+        &see(target("cart-1", Health::Up, 0)),
+        "first scrape"
+    ));
+    let State::Down { error, cause } = see(target("cart-1", Health::Down, 9)) else {
+        panic!("not DOWN");
+    };
+    assert_eq!(
+        error,
+        "read tcp 10.0.0.9:15091: read: connection reset by peer"
+    );
+    assert_eq!(cause.map(|c| c.code), Some("reset"));
+}
+
+#[test]
+fn a_target_of_another_pod_or_namespace_is_nobodys() {
+    let one = pod("cart-1");
+    let mut elsewhere = target("cart-1", Health::Up, 9);
+    elsewhere.namespace = "billing".into();
+    let targets = vec![elsewhere, target("cart-2", Health::Up, 9)];
+    let state = look_once(&one, &[replica("p-0", 10, 0, targets)]);
+    assert!(waits_for(&state, "discover"), "{state:?}");
+}
+
+#[test]
+fn what_it_waits_for() {
+    let up = || vec![target("cart-1", Health::Up, 9)];
+    let replicas = [replica("p-0", 10, 0, Vec::new())];
+    let pending = Expected {
+        phase: "Pending".into(),
+        ..pod("cart-1")
+    };
+    assert!(waits_for(
+        &look_once(&pending, &replicas),
+        "start (Pending)"
+    ));
+    let none = Expected {
+        pod: String::new(),
+        ..pod("cart-1")
+    };
+    assert!(waits_for(&look_once(&none, &replicas), "none runs yet"));
+    let starting = Expected {
+        ready: false,
+        ..pod("cart-1")
+    };
+    assert!(waits_for(&look_once(&starting, &replicas), "not ready"));
+    // Scraping does not depend on readiness: what is UP is UP.
+    assert_eq!(look_once(&starting, &[replica("p-0", 10, 0, up())]), UP);
+    let unmarked = Expected {
+        secure_port: None,
+        ..pod("cart-1")
+    };
+    assert!(waits_for(&look_once(&unmarked, &replicas), "its mark"));
+    let mut unloaded = replica("p-0", 10, 0, Vec::new());
+    unloaded.jobs_loaded.clear();
+    let state = look_once(&pod("cart-1"), &[unloaded]);
+    assert!(waits_for(&state, "running configuration"), "{state:?}");
+    assert!(waits_for(
+        &look_once(&pod("cart-1"), &[]),
+        "none of its pods runs"
+    ));
+}
+
+#[test]
+fn the_seconds_of_the_config_sync_are_counted_from_the_change() {
+    let mut world = World::default();
+    world.memory.touched(&item("cart"), false, at(10));
+    let mut unloaded = replica("p-0", 33, 500, vec![plain("cart-1", 15020)]);
+    unloaded.jobs_loaded.clear();
+    let state = world.state(33, &pod("cart-1"), &[unloaded]);
+    assert!(waits_for(&state, "(23 s gone by)"), "{state:?}");
+}
+
+#[test]
+fn a_rollout_keeps_old_pods_waiting() {
+    let old = Expected {
+        sidecar: false,
+        secure_port: None,
+        ..pod("cart-old")
+    };
+    let both = [old.clone(), pod("cart-new")];
+    let replicas = [replica("p-0", 10, 0, Vec::new())];
+    let board = World::default().look(10, &both, &replicas);
+    let state = |name: &str| {
+        let row = board.rows.iter().find(|row| row.expected.pod == name);
+        row.expect("a row").state.clone()
+    };
+    assert!(waits_for(&state("cart-old"), "from before it"));
+    assert!(waits_for(&state("cart-new"), "discover"));
+    // Alone and untouched it is simply outside the mesh; after a change its restart is awaited.
+    let mut world = World::default();
+    assert!(matches!(
+        world.state(10, &old, &replicas),
+        State::NotCovered { .. }
+    ));
+    world.memory.touched(&item("cart"), false, at(11));
+    assert!(waits_for(&world.state(12, &old, &replicas), "restart"));
+}
+
+#[test]
+fn plaintext_and_double_scraping_name_the_old_job() {
+    let mut unmarked = pod("cart-1");
+    unmarked.secure_port = None;
+    let plaintext = State::Plaintext { job: OLD.into() };
+    let old = || vec![plain("cart-1", 15020)];
+    assert_eq!(
+        look_once(&unmarked, &[replica("p-0", 10, 0, old())]),
+        plaintext
+    );
+    // Marked, but Prometheus has no secure job at all.
+    let mut without = replica("p-0", 10, 0, old());
+    without.jobs_loaded.clear();
+    assert_eq!(look_once(&pod("cart-1"), &[without]), plaintext);
+    let double = |other: Target| {
+        let targets = vec![target("cart-1", Health::Up, 9), other];
+        look_once(&pod("cart-1"), &[replica("p-0", 10, 0, targets)])
+    };
+    let twice = State::Up {
+        double: Some(OLD.into()),
+    };
+    assert_eq!(double(plain("cart-1", 15020)), twice);
+    assert_eq!(double(plain("cart-1", 15090)), twice);
+    // The application's own port brings other figures.
+    assert_eq!(double(plain("cart-1", 8080)), UP);
+    // An old target that fails brings none.
+    let mut failing = plain("cart-1", 15020);
+    failing.health = Health::Down;
+    assert_eq!(double(failing), UP);
+}
+
+#[test]
+fn a_replica_that_disagrees_makes_the_row_not_up() {
+    let one = pod("cart-1");
+    let up = || replica("p-0", 10, 0, vec![target("cart-1", Health::Up, 9)]);
+    let other = |targets| replica("p-1", 10, 0, targets);
+    let state = look_once(&one, &[up(), other(Vec::new())]);
+    assert!(waits_for(&state, "discover the pod (p-1)"), "{state:?}");
+    let state = look_once(
+        &one,
+        &[up(), other(vec![target("cart-1", Health::Down, 9)])],
+    );
+    assert!(matches!(&state, State::Down { error, .. } if error.ends_with("(p-1)")));
+    let mut away = other(Vec::new());
+    away.error = Some("connection refused".into());
+    let state = look_once(&one, &[up(), away]);
+    assert!(waits_for(&state, "p-1: connection refused"), "{state:?}");
+    let same = other(vec![target("cart-1", Health::Up, 8)]);
+    assert_eq!(look_once(&one, &[up(), same]), UP);
+}
+
+#[test]
+fn a_scrape_from_before_the_change_does_not_count_whatever_the_clocks_say() {
+    for skew in [-86_400, -7, 0, 7, 86_400] {
+        let mut world = World::default();
+        let one = pod("cart-1");
+        let mut see = |now: i64, health, last: i64| {
+            let mut one_target = target("cart-1", health, last);
+            one_target.last_scrape = Some(at(last + skew));
+            let targets = vec![one_target];
+            let replicas = [replica("p-0", now, skew, targets)];
+            let board = world.look(now, std::slice::from_ref(&one), &replicas);
+            if now == 100 {
+                world.memory.touched(&one.item, false, at(100));
+            }
+            board.rows[0].clone()
+        };
+        assert_eq!(see(100, Health::Up, 99).state, UP);
+        let row = see(103, Health::Up, 99);
+        assert!(
+            waits_for(&row.state, "after the change"),
+            "{skew}: {:?}",
+            row.state
+        );
+        // An error from before it says as little.
+        assert!(waits_for(
+            &see(104, Health::Down, 99).state,
+            "after the change"
+        ));
+        let row = see(115, Health::Up, 114);
+        assert_eq!(row.state, UP, "{skew}");
+        assert_eq!(row.last_scrape, Some(at(114)), "{skew}: by our clock");
+        assert_eq!(row.next_scrape, Some(Duration::from_secs(14)), "{skew}");
+    }
+}
+
+#[test]
+fn without_prometheus_time_the_second_new_scrape_counts() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    world.memory.touched(&one.item, false, at(100));
+    let mut see = |now: i64, last: i64| {
+        let mut replica = replica("p-0", now, 0, vec![target("cart-1", Health::Up, last)]);
+        replica.now = None;
+        world.state(now, &one, &[replica])
+    };
+    assert!(waits_for(&see(101, 99), "after the change"));
+    assert!(
+        waits_for(&see(102, 100), "after the change"),
+        "it may have been under way"
+    );
+    assert!(waits_for(&see(103, 100), "after the change"));
+    assert_eq!(see(117, 115), UP);
+}
+
+#[test]
+fn a_target_that_came_after_the_change_counts_at_once() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    world.look(
+        99,
+        std::slice::from_ref(&one),
+        &[replica("p-0", 99, 0, Vec::new())],
+    );
+    world.memory.touched(&one.item, true, at(100));
+    let targets = vec![target("cart-1", Health::Up, 108)];
+    // No look came between: the clock alone tells, and nothing was live when the policy changed.
+    assert_eq!(
+        world.state(
+            110,
+            &one,
+            &[replica("p-0", 110, 40, {
+                let mut targets = targets;
+                targets[0].last_scrape = Some(at(148));
+                targets
+            })]
+        ),
+        UP
+    );
+}
+
+#[test]
+fn a_policy_under_a_live_connection_settles_for_a_minute_and_counts_once_more() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let see = |world: &mut World, now: i64, health, last: i64| {
+        world.state(
+            now,
+            &one,
+            &[replica(
+                "p-0",
+                now,
+                3,
+                vec![target("cart-1", health, last + 3)],
+            )],
+        )
+    };
+    assert_eq!(see(&mut world, 99, Health::Up, 98), UP);
+    world.memory.touched(&one.item, true, at(100));
+    assert!(waits_for(
+        &see(&mut world, 101, Health::Up, 98),
+        "after the change"
+    ));
+    let until = at(160);
+    assert_eq!(
+        see(&mut world, 114, Health::Up, 113),
+        State::Unsettled { until }
+    );
+    // A change of another sort meanwhile does not shorten it.
+    world.memory.touched(&one.item, false, at(120));
+    assert_eq!(
+        see(&mut world, 130, Health::Up, 128),
+        State::Unsettled { until }
+    );
+    assert!(matches!(
+        see(&mut world, 145, Health::Down, 143),
+        State::Down { .. }
+    ));
+    assert_eq!(
+        see(&mut world, 159, Health::Up, 158),
+        State::Unsettled { until }
+    );
+    assert!(waits_for(
+        &see(&mut world, 161, Health::Up, 158),
+        "counts once more"
+    ));
+    assert_eq!(see(&mut world, 174, Health::Up, 173), UP);
+}
+
+#[test]
+fn a_watch_that_never_looked_before_a_policy_change_takes_no_chances() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    world.memory.touched(&one.item, true, at(100));
+    let replicas = [replica(
+        "p-0",
+        110,
+        0,
+        vec![target("cart-1", Health::Up, 108)],
+    )];
+    let state = world.state(110, &one, &replicas);
+    assert_eq!(state, State::Unsettled { until: at(160) });
+}
+
+#[test]
+fn a_failed_pool_is_waited_for_then_called_down() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let mut see = |now: i64| {
+        let mut replica = replica("p-0", now, 0, Vec::new());
+        replica.pools = vec![OLD.into()];
+        let board = world.look(now, std::slice::from_ref(&one), &[replica]);
+        assert!(!board.replicas[0].job_loaded);
+        board.rows[0].state.clone()
+    };
+    assert!(waits_for(&see(10), "certificates"));
+    assert!(waits_for(&see(60), "(50 s gone by)"));
+    let State::Down { cause, .. } = see(71) else {
+        panic!("not DOWN");
+    };
+    assert_eq!(cause.map(|c| c.code), Some("failed-pool"));
+}
+
+#[test]
+fn a_pod_that_is_not_ready_is_given_time_before_it_is_down() {
+    let mut world = World::default();
+    let mut one = pod("cart-1");
+    one.ready = false;
+    let mut see = |now: i64| {
+        let targets = vec![target("cart-1", Health::Down, now - 1)];
+        world.state(now, &one, &[replica("p-0", now, 0, targets)])
+    };
+    assert!(waits_for(&see(10), "not ready"));
+    assert!(matches!(see(131), State::Down { .. }));
+}
+
+#[test]
+fn counts_and_order() {
+    let mut world = World::default();
+    let mut other = pod("aaa-1");
+    other.item = item("aaa");
+    let mut unmarked = pod("cart-0");
+    unmarked.secure_port = None;
+    let expected = [pod("cart-2"), pod("cart-1"), unmarked, other, pod("cart-3")];
+    world.probes.insert("uid-cart-1".into(), Probe::Refused);
+    world.probes.insert("uid-cart-2".into(), Probe::Served);
+    world.probes.insert("uid-cart-3".into(), Probe::Refused);
+    let targets = vec![
+        target("cart-1", Health::Up, 9),
+        target("cart-2", Health::Up, 9),
+        plain("cart-2", 15020),
+        target("cart-3", Health::Down, 9),
+        plain("cart-0", 15020),
+    ];
+    let board = world.look(10, &expected, &[replica("p-0", 10, 0, targets)]);
+    let pods: Vec<&str> = board.rows.iter().map(|r| r.expected.pod.as_str()).collect();
+    assert_eq!(pods, ["aaa-1", "cart-0", "cart-1", "cart-2", "cart-3"]);
+    let expected = Counts {
+        up: 2,
+        down: 1,
+        waiting: 1,
+        plaintext: 1,
+        not_covered: 0,
+        secured: 1,
+        double: 1,
+    };
+    assert_eq!(board.counts, expected);
+    assert_eq!(board.counts.all(), 5);
+    assert!(may_probe(&board.rows[2]) && !may_probe(&board.rows[4]));
+}
+
+#[test]
+fn the_trend_grows_with_each_scrape_and_stays_bounded() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let mut trend = Vec::new();
+    for tick in 0..60 {
+        // Three looks fall into one scrape interval.
+        let last = 10 + tick / 3 * 15;
+        let targets = vec![target("cart-1", Health::Up, last)];
+        let now = 20 + tick * 5;
+        let replicas = [replica("p-0", now, 0, targets)];
+        let board = world.look(now, std::slice::from_ref(&one), &replicas);
+        trend = board.rows[0].trend.clone();
+        if tick == 4 {
+            assert_eq!(trend, [0.04, 0.04]);
+        }
+    }
+    assert_eq!(trend.len(), TREND);
+}
+
+#[test]
+fn old_figures_say_since_when() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let replicas = [replica("p-0", 10, 0, vec![target("cart-1", Health::Up, 9)])];
+    let fresh = world.look(10, std::slice::from_ref(&one), &replicas);
+    let first = stale(Some(&fresh), "away".into(), at(20));
+    let then = stale(Some(&first), "still away".into(), at(30));
+    assert_eq!(then.stale, Some(("still away".into(), at(10))));
+    assert_eq!(then.at, Some(at(10)));
+    let never = stale(None, "away".into(), at(20));
+    assert_eq!(never.stale, Some(("away".into(), at(20))));
+}
+
+#[test]
+fn causes_by_what_prometheus_says() {
+    let rows = [
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": dial tcp 10.0.0.9:15091: connect: connection refused",
+            "refused",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": context deadline exceeded",
+            "timeout",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": dial tcp 10.0.0.9:15091: i/o timeout",
+            "timeout",
+        ),
+        (
+            "Get \"https://10.0.0.9:15020/stats/prometheus\": http: server gave HTTP response to HTTPS client",
+            "plaintext-port",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: certificate required",
+            "no-client-certificate",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": write tcp 10.0.0.1:1->10.0.0.9:15091: write: broken pipe",
+            "no-client-certificate",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: unknown certificate authority",
+            "other-root",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            "other-root",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: expired certificate",
+            "expired-certificate",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": tls: failed to verify certificate: x509: cannot validate certificate for 10.0.0.9 because it doesn't contain any IP SANs",
+            "ip-sans",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": EOF",
+            "reset",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": unexpected EOF",
+            "reset",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": http2: client conn could not be established",
+            "connection-from-before",
+        ),
+        (
+            "server returned HTTP status 503 Service Unavailable",
+            "nothing-behind",
+        ),
+        ("server returned HTTP status 403 Forbidden", "forbidden"),
+        ("server returned HTTP status 404 Not Found", "not-found"),
+        (
+            "received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target",
+            "content-type",
+        ),
+        (
+            "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target",
+            "content-type",
+        ),
+        (
+            "expected value after metric, got \"\\n\" (\"INVALID\") while parsing: \"\\n\"",
+            "merge-broken",
+        ),
+        ("sample limit exceeded", "limit"),
+        ("body size limit exceeded", "limit"),
+        (
+            "Get \"https://fd00::9:15091/stats/prometheus\": dial tcp: address fd00::9:15091: too many colons in address",
+            "address-colons",
+        ),
+    ];
+    for (error, code) in rows {
+        let found = cause(error, &About::default()).map(|cause| cause.code);
+        assert_eq!(found, Some(code), "{error}");
+    }
+    assert_eq!(cause("the moon is in the way", &About::default()), None);
+}
+
+#[test]
+fn a_reset_is_told_by_the_policy() {
+    let code = |policy, gateway| {
+        let about = About {
+            gateway,
+            policy,
+            ..About::default()
+        };
+        cause("read: connection reset by peer", &about).map(|cause| cause.code)
+    };
+    assert_eq!(code(Policy::NotStrict, false), Some("permissive"));
+    assert_eq!(code(Policy::Absent, false), Some("permissive"));
+    assert_eq!(code(Policy::Strict, false), Some("reset-strict"));
+    assert_eq!(code(Policy::Unknown, false), Some("reset"));
+    assert_eq!(code(Policy::Strict, true), Some("gateway-tls"));
+    let merged = |port| {
+        let about = About {
+            port,
+            ..About::default()
+        };
+        cause("server returned HTTP status 503 x", &about).map(|cause| cause.cause)
+    };
+    assert_ne!(merged(MetricsPort::Merged), merged(MetricsPort::Envoy));
+}
+
+#[test]
+fn equal_failures_read_equal_without_local_ports() {
+    let error = |port: u16| {
+        group(&format!(
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": read tcp 10.0.0.1:{port}->10.0.0.9:15091: read: connection reset by peer"
+        ))
+    };
+    assert_eq!(error(41_000), error(52_000));
+    let dial = "dial tcp 10.0.0.9:15091: connect: connection refused";
+    assert_eq!(group(dial), dial);
+    assert_eq!(
+        group("server returned HTTP status 403 Forbidden"),
+        "server returned HTTP status 403 Forbidden"
+    );
+}

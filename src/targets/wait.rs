@@ -1,0 +1,96 @@
+//! What a target waits for, in words.
+
+use super::{Expected, Memory, Target, memory};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A pool may be missing for a moment after a reload, and while the certificates are being written.
+pub(super) const POOL_PATIENCE: Duration = Duration::from_secs(60);
+/// Service discovery in Prometheus sends updates every 5 s.
+const DISCOVERY_PATIENCE: Duration = Duration::from_secs(120);
+/// How long a pod that is not ready may fail to answer without being called DOWN.
+pub(super) const START_PATIENCE: Duration = Duration::from_secs(120);
+
+/// `Some`: nothing can be asked of Prometheus about this pod yet.
+pub(super) fn pod(one: &Expected) -> Option<String> {
+    if one.pod.is_empty() {
+        return Some("a pod: none runs yet".into());
+    }
+    match one.phase.as_str() {
+        "Running" => None,
+        "" => Some("the pod to start".into()),
+        phase => Some(format!("the pod to start ({phase})")),
+    }
+}
+
+pub(super) const READY: &str = "the rollout: the pod is not ready yet";
+pub(super) const OLD_POD: &str = "the rollout: this pod is from before it";
+pub(super) const RESTART: &str = "the rollout: the pod's restart brings the sidecar";
+pub(super) const MARK: &str =
+    "its mark: the pod carries no annotation prometheus.istio.io/secure-port yet";
+pub(super) const MARK_LOST: &str = "its mark: others of the workload carry prometheus.istio.io/secure-port, this pod does not \
+     (a mark on running pods goes with the pod)";
+pub(super) const SETTLING: &str =
+    "the next scrape: a policy changed a minute ago, and it counts once more";
+
+pub(super) fn replica(name: &str, error: &str) -> String {
+    format!("an answer from Prometheus {name}: {error}")
+}
+
+pub(super) fn config(touched: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(since) = touched else {
+        return "a secure scrape job: none is in Prometheus's running configuration".into();
+    };
+    format!(
+        "Prometheus to load the scrape job: the file reaches it in about a minute ({} gone by)",
+        seconds(memory::gone_by(since, now))
+    )
+}
+
+pub(super) fn pool(gone_by: Duration) -> String {
+    format!(
+        "the scrape job to start: Prometheus has it in its configuration but not at work, as when its \
+         certificates are not there yet ({} gone by)",
+        seconds(gone_by)
+    )
+}
+
+pub(super) fn discovery(one: &Expected, memory: &Memory, now: Timestamp) -> String {
+    let age = memory.age(&one.uid, now);
+    let words = "Prometheus to discover the pod";
+    if age < DISCOVERY_PATIENCE {
+        return words.into();
+    }
+    format!(
+        "{words}: {} gone by, so look whether Prometheus may list pods (ClusterRole), and at the job's relabel rules",
+        seconds(age)
+    )
+}
+
+pub(super) fn first_scrape(next: Option<Duration>) -> String {
+    about("the first scrape", next)
+}
+
+pub(super) fn scrape_after_change(next: Option<Duration>) -> String {
+    about("the first scrape after the change", next)
+}
+
+fn about(what: &str, next: Option<Duration>) -> String {
+    match next.map(|next| next.as_secs()) {
+        Some(next) if next > 0 => format!("{what}, in about {next} s"),
+        _ => what.to_owned(),
+    }
+}
+
+/// Until the next scrape, by Prometheus's clock; between zero and the interval.
+pub(super) fn next(target: &Target, replica_now: Option<Timestamp>) -> Option<Duration> {
+    let gone = memory::gone_by(target.last_scrape?, replica_now?);
+    Some(target.interval.saturating_sub(gone))
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        short @ 0..120 => format!("{short} s"),
+        long => format!("{} min", long / 60),
+    }
+}

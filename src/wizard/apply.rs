@@ -1,0 +1,239 @@
+//! Step 8: the writing, with its decisions.
+
+use super::dialog;
+use super::list::List;
+use super::msg::Effect;
+use super::refuse::plural;
+use super::state::{ApplyRow, ApplyStep, LOG_LINES, State, Step};
+use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
+use crate::error::Error;
+use crate::plan::review::Approved;
+use std::sync::Arc;
+
+impl State {
+    pub(super) fn begin_apply(&mut self, approved: Approved) -> Vec<Effect> {
+        let undoes = self.review.undoes.clone();
+        let prometheus = match &self.review.undo_prometheus {
+            Some(id) => Some(id.clone()),
+            None => self.answers.prometheus.clone(),
+        };
+        let rows: Vec<ApplyRow> = approved
+            .changes()
+            .iter()
+            .map(|approved| {
+                let change = approved.change();
+                ApplyRow {
+                    id: change.id.clone(),
+                    object: change.object.clone(),
+                    part: change.part,
+                    why: change.why.clone(),
+                    state: StepState::Pending,
+                }
+            })
+            .collect();
+        let mut list = List::default();
+        list.fit(self.viewport.list);
+        let index = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| (row.id.clone(), at))
+            .collect();
+        list.rows = rows.into();
+        self.apply = ApplyStep {
+            rows: list,
+            index,
+            running: true,
+            undoing: undoes.is_some(),
+            run: Some(approved.run().0.clone()),
+            began: self.now,
+            ..ApplyStep::default()
+        };
+        self.enter(Step::Apply);
+        vec![Effect::Apply {
+            approved,
+            mesh: self.mesh.clone(),
+            answers: Arc::new(self.effective()),
+            prometheus,
+            undoes,
+        }]
+    }
+
+    pub(super) fn apply_event(&mut self, event: ApplyEvent) -> Vec<Effect> {
+        match event {
+            ApplyEvent::Step { id, state } => {
+                let Some(at) = self.apply.index.get(&id).copied() else {
+                    return Vec::new();
+                };
+                let moves = !matches!(state, StepState::Pending | StepState::LeftOut);
+                if let Some(row) = Arc::make_mut(&mut self.apply.rows.rows).get_mut(at) {
+                    row.state = state;
+                }
+                // The list follows what is being done, unless the user looks at an earlier line.
+                let follows = at >= self.apply.rows.cursor;
+                if moves && follows && self.apply.running {
+                    self.apply.rows.move_to(at);
+                }
+                Vec::new()
+            }
+            ApplyEvent::Log(line) => {
+                self.log(line);
+                Vec::new()
+            }
+            ApplyEvent::Targets(board) => {
+                self.apply.board = Some(board);
+                Vec::new()
+            }
+            ApplyEvent::Stopped { id, error } => {
+                self.log(format!("stopped at {id}: {}", error.what));
+                self.apply.stopped = Some((id, error));
+                if self.quit_after {
+                    return vec![Effect::Decide(Decision::Stop)];
+                }
+                self.dialog = self.stopped_dialog();
+                Vec::new()
+            }
+            ApplyEvent::Finished(outcome) => self.finished(outcome),
+        }
+    }
+
+    fn log(&mut self, line: String) {
+        if self.apply.log.len() == LOG_LINES {
+            self.apply.log.pop_front();
+        }
+        self.apply.log.push_back(line);
+    }
+
+    fn finished(&mut self, outcome: Outcome) -> Vec<Effect> {
+        self.apply.summary = summary(&outcome, self.apply.undoing);
+        if !outcome.board.rows.is_empty() {
+            self.apply.board = Some(outcome.board.clone());
+        }
+        self.apply.undoing |= outcome.ended == Ended::Undone;
+        self.apply.outcome = Some(outcome);
+        self.apply_over()
+    }
+
+    pub(super) fn apply_failed(&mut self, error: Error) -> Vec<Effect> {
+        self.apply.summary = vec![error.what.clone()];
+        self.apply.error = Some(error);
+        self.apply_over()
+    }
+
+    fn apply_over(&mut self) -> Vec<Effect> {
+        self.apply.running = false;
+        self.apply.stopping = false;
+        self.apply.stopped = None;
+        self.apply.fresh = true;
+        self.dialog = None;
+        // What was reviewed is written: a next review begins from what is live now.
+        self.review.made_for = None;
+        if self.quit_after {
+            return self.leave();
+        }
+        self.reached = self.reached.max(Step::Status);
+        self.discover()
+    }
+
+    /// `s`, or Ctrl-C while something is written.
+    pub(super) fn stop_apply(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if !self.apply.stopping {
+            self.apply.stopping = true;
+            effects.push(Effect::StopApply);
+        }
+        if self.apply.stopped.take().is_some() {
+            self.dialog = None;
+            effects.push(Effect::Decide(Decision::Stop));
+        }
+        effects
+    }
+
+    pub(super) fn decide(&mut self, decision: Decision) -> Vec<Effect> {
+        match self.apply.stopped.take() {
+            Some(_) => vec![Effect::Decide(decision)],
+            None => Vec::new(),
+        }
+    }
+
+    pub(super) fn stopped_dialog(&self) -> Option<super::state::Dialog> {
+        let (id, error) = self.apply.stopped.as_ref()?;
+        let row = self
+            .apply
+            .index
+            .get(id)
+            .and_then(|at| self.apply.rows.rows.get(*at));
+        let written = self
+            .apply
+            .rows
+            .rows
+            .iter()
+            .filter(|row| row.state == StepState::Done)
+            .count();
+        Some(dialog::stopped(row, id, error, written))
+    }
+
+    /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.
+    pub(super) fn ask_undo(&mut self) -> Vec<Effect> {
+        let run = if self.step == Step::Apply || self.apply.outcome.is_some() {
+            self.apply.run.clone()
+        } else {
+            None
+        };
+        self.start_undo(run)
+    }
+}
+
+/// How a run ended, in sentences.
+pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let written = plural(outcome.written.len(), "change", "changes");
+    match &outcome.ended {
+        Ended::Whole if undoing => {
+            lines.push(format!("The run was taken back: {written} written."))
+        }
+        Ended::Whole => lines.push(format!("Every approved change stands: {written} written.")),
+        Ended::Undone => lines.push("Everything that this run wrote was taken back.".into()),
+        Ended::PartWay(error) => {
+            lines.push(format!("Stopped part way: {written} written and standing."));
+            if let Some(error) = error {
+                lines.push(format!("Cause: {}", error.what));
+            }
+        }
+    }
+    if !outcome.unchanged.is_empty() {
+        lines.push(format!(
+            "{} already as wanted.",
+            plural(outcome.unchanged.len(), "object was", "objects were")
+        ));
+    }
+    let ids = |what: &str, ids: &[crate::plan::ChangeId], lines: &mut Vec<String>| {
+        if !ids.is_empty() {
+            let names: Vec<&str> = ids.iter().take(8).map(|id| id.0.as_str()).collect();
+            let more = match ids.len() - names.len() {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            lines.push(format!("{what}: {}{more}.", names.join(", ")));
+        }
+    };
+    if !matches!(outcome.ended, Ended::Whole) {
+        ids("Written", &outcome.written, &mut lines);
+    }
+    ids("Not written", &outcome.not_written, &mut lines);
+    ids("Taken back", &outcome.taken_back, &mut lines);
+    let counts = outcome.board.counts;
+    if counts.all() > 0 && !undoing {
+        let all = counts.all();
+        let refused = match outcome.plaintext_refused {
+            Some(true) => "; plaintext to the port was seen refused",
+            Some(false) => "; plaintext to the port was not refused everywhere",
+            None => "; plaintext was not asked for",
+        };
+        lines.push(format!(
+            "{} of {} UP over mTLS{refused}.",
+            counts.up,
+            plural(all, "target is", "targets are")
+        ));
+    }
+    lines
+}

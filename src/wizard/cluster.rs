@@ -1,0 +1,439 @@
+//! Step 1: the context, and a checklist that fills while the cluster is read.
+
+use super::list::Row;
+use super::msg::{Effect, Generation};
+use super::state::{Check, CheckLine, Connection, Contexts, Notice, State, Step, Tone};
+use crate::error::Error;
+use crate::mesh::{Mesh, MtlsMode, Progress};
+use std::sync::Arc;
+
+impl State {
+    pub(super) fn contexts(&mut self, answer: Result<Contexts, Error>) -> Vec<Effect> {
+        let contexts = match answer {
+            Ok(contexts) => contexts,
+            Err(error) => {
+                self.cluster.connection = Connection::Failed(error);
+                return Vec::new();
+            }
+        };
+        let rows: Vec<Row> = contexts
+            .names
+            .iter()
+            .map(|name| Row::Context(name.as_str().into()))
+            .collect();
+        let current = self.cluster.context.as_ref().or(contexts.current.as_ref());
+        self.cluster.list.set(
+            rows,
+            |row| matches!((row, current), (Row::Context(name), Some(c)) if **name == **c),
+        );
+        let ask = contexts.names.len() > 1 && self.start.context.is_none() && !self.start.monitor;
+        let chosen = self
+            .start
+            .context
+            .clone()
+            .or_else(|| contexts.current.clone())
+            .or_else(|| contexts.names.first().cloned());
+        self.cluster.contexts = Some(contexts);
+        if ask {
+            self.cluster.connection = Connection::Choosing;
+            return Vec::new();
+        }
+        self.connect(chosen)
+    }
+
+    pub(super) fn connect(&mut self, context: Option<String>) -> Vec<Effect> {
+        if self.cluster.context != context {
+            self.mesh = Arc::default();
+            self.cluster.checks = Vec::new();
+            self.review = Default::default();
+        }
+        self.cluster.context = context.clone();
+        self.cluster.connection = Connection::Connecting;
+        // Whatever the former connection still answers is of another cluster.
+        self.generations.discover.next();
+        vec![Effect::Connect(self.generations.connect.next(), context)]
+    }
+
+    pub(super) fn connected(&mut self, of: Generation, answer: Result<(), Error>) -> Vec<Effect> {
+        if of != self.generations.connect {
+            return Vec::new();
+        }
+        match answer {
+            Ok(()) => {
+                self.cluster.connection = Connection::Open;
+                self.discover()
+            }
+            Err(error) => {
+                self.cluster.connection = Connection::Failed(error);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn discover(&mut self) -> Vec<Effect> {
+        self.cluster.filling = true;
+        vec![Effect::Discover(self.generations.discover.next())]
+    }
+
+    pub(super) fn choose_context(&mut self) -> Vec<Effect> {
+        match self.cluster.list.current() {
+            Some(Row::Context(name)) => {
+                let name = name.to_string();
+                self.connect(Some(name))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// `r`: from the place that failed, or the whole cluster anew.
+    pub(super) fn ask_again(&mut self) -> Vec<Effect> {
+        match (&self.cluster.connection, &self.cluster.contexts) {
+            (Connection::Failed(_), None) => {
+                self.cluster.connection = Connection::Reading;
+                vec![Effect::LoadContexts]
+            }
+            (Connection::Failed(_), Some(_)) => {
+                let context = self.cluster.context.clone();
+                self.connect(context)
+            }
+            (Connection::Open, _) => {
+                // Fresh credentials only come with a fresh connection.
+                if self.expired() {
+                    let context = self.cluster.context.clone();
+                    return self.connect(context);
+                }
+                self.discover()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn expired(&self) -> bool {
+        matches!(&self.mesh.server, Some(Err(_)))
+            || self.mesh.progress.values().any(
+                |p| matches!(p, Progress::Failed(why) if why.to_lowercase().contains("unauthorized")),
+            )
+    }
+
+    pub(super) fn mesh_came(&mut self, of: Generation, mesh: Arc<Mesh>, last: bool) -> Vec<Effect> {
+        if of != self.generations.discover {
+            return Vec::new();
+        }
+        // While the cluster is read anew the former picture stands, so that no row goes and comes back.
+        let keeps = !last && !self.mesh.workloads.is_empty() && self.mesh.context == mesh.context;
+        if keeps {
+            return Vec::new();
+        }
+        self.mesh = mesh;
+        self.cluster.filling = !last;
+        self.cluster.checks = checks(&self.mesh);
+        self.preselect_prometheus();
+        if last {
+            self.whole_mesh();
+        }
+        self.derive(self.step);
+        if last && self.start.monitor && self.status.waiting {
+            return self.watch();
+        }
+        if self.step == Step::Options && last {
+            return self.plan_anew();
+        }
+        Vec::new()
+    }
+
+    /// The mesh has been read to its end: choices of what is not there, or can't be chosen, are dropped and said.
+    fn whole_mesh(&mut self) {
+        let complete = self
+            .mesh
+            .progress
+            .values()
+            .all(|p| matches!(p, Progress::Complete | Progress::Absent));
+        if !complete || self.mesh.workloads.is_empty() {
+            return;
+        }
+        self.expand_namespaces();
+        let mesh = Arc::clone(&self.mesh);
+        let mut dropped = Vec::new();
+        self.answers.workloads.retain(|id| {
+            let why = match mesh.workload(id) {
+                None => Some("it is not there".to_owned()),
+                Some(w) => w.obstacles.first().map(|o| o.reason.clone()),
+            };
+            why.as_ref()
+                .inspect(|why| dropped.push(format!("{id}: {why}")))
+                .is_none()
+        });
+        self.answers.gateways.retain(|id| {
+            let why = match mesh.gateway(&id.namespace, &id.name) {
+                None => Some("it is not there".to_owned()),
+                Some(g) => g.workload.obstacles.first().map(|o| o.reason.clone()),
+            };
+            why.as_ref()
+                .inspect(|why| dropped.push(format!("{}/{}: {why}", id.namespace, id.name)))
+                .is_none()
+        });
+        self.count_chosen();
+        if let Some(first) = dropped.first() {
+            let more = match dropped.len() {
+                1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            self.notice = Some(Notice {
+                tone: Tone::Waiting,
+                text: format!("no longer chosen: {first}{more}"),
+            });
+        }
+    }
+}
+
+/// The checklist, as far as the mesh is known.
+pub fn checks(mesh: &Mesh) -> Vec<CheckLine> {
+    let mut lines = vec![server(mesh)];
+    if matches!(mesh.server, Some(Err(_))) {
+        return lines;
+    }
+    lines.push(istio(mesh));
+    if !mesh.istio.control_planes.is_empty() {
+        lines.push(data_plane(mesh));
+        lines.push(line(
+            Check::Good,
+            "Trust domain",
+            mesh.istio.trust_domain.clone(),
+            "",
+        ));
+        lines.push(mode(mesh));
+    }
+    lines.push(prometheus(mesh));
+    lines.extend(lists(mesh));
+    lines.push(access(mesh));
+    lines
+}
+
+fn line(
+    check: Check,
+    label: &'static str,
+    found: impl Into<String>,
+    todo: impl Into<String>,
+) -> CheckLine {
+    CheckLine {
+        check,
+        label,
+        found: found.into(),
+        todo: todo.into(),
+    }
+}
+
+fn server(mesh: &Mesh) -> CheckLine {
+    match &mesh.server {
+        None => line(Check::Asking, "API server", "is being asked", ""),
+        Some(Ok(version)) => line(
+            Check::Good,
+            "API server",
+            format!("Kubernetes {version}"),
+            "",
+        ),
+        Some(Err(why)) => {
+            let expired = why.contains("401") || why.to_lowercase().contains("unauthorized");
+            let todo = if expired {
+                "log in again (the credentials are missing or expired), then press r"
+            } else {
+                "check that this machine reaches the cluster (kubectl version), then press r"
+            };
+            line(Check::Bad, "API server", why.clone(), todo)
+        }
+    }
+}
+
+/// A list has not come to its end.
+fn filling(mesh: &Mesh) -> bool {
+    mesh.progress.is_empty() || mesh.progress.values().any(|p| !p.settled())
+}
+
+fn istio(mesh: &Mesh) -> CheckLine {
+    let planes = &mesh.istio.control_planes;
+    if planes.is_empty() {
+        return if filling(mesh) {
+            line(Check::Asking, "Istio", "is being looked for", "")
+        } else {
+            line(
+                Check::Bad,
+                "Istio",
+                "no istiod was found (a Deployment labelled app=istiod)",
+                "install Istio (istioctl install), or choose the cluster that has it, then press r",
+            )
+        };
+    }
+    let found: Vec<String> = planes
+        .iter()
+        .map(|p| {
+            let ready = if p.ready { "" } else { ", not ready" };
+            format!(
+                "{} (revision {} in {}{ready})",
+                p.version, p.revision, p.namespace
+            )
+        })
+        .collect();
+    if planes.iter().any(|p| p.ready) {
+        line(Check::Good, "Istio", found.join(", "), "")
+    } else {
+        line(
+            Check::Warning,
+            "Istio",
+            found.join(", "),
+            "istiod must be ready before new settings reach the proxies",
+        )
+    }
+}
+
+fn data_plane(mesh: &Mesh) -> CheckLine {
+    if mesh.istio.ambient {
+        line(
+            Check::Warning,
+            "Data plane",
+            "sidecars, and ambient in some namespaces",
+            "ambient workloads have no sidecar to open the port on: they are shown, not chosen",
+        )
+    } else {
+        line(Check::Good, "Data plane", "sidecars", "")
+    }
+}
+
+fn mode(mesh: &Mesh) -> CheckLine {
+    let (mode, source) = &mesh.istio.mesh_mode;
+    let by = match source {
+        Some(object) => format!("by {object}"),
+        None => "Istio's default".into(),
+    };
+    match mode {
+        MtlsMode::Permissive => line(
+            Check::Good,
+            "Mesh-wide mTLS",
+            format!("PERMISSIVE, {by}"),
+            "",
+        ),
+        MtlsMode::Strict => line(Check::Good, "Mesh-wide mTLS", format!("STRICT, {by}"), ""),
+        MtlsMode::Disable => line(
+            Check::Warning,
+            "Mesh-wide mTLS",
+            format!("DISABLE, {by}"),
+            "the metrics port gets STRICT of its own; everything else stays as it is",
+        ),
+    }
+}
+
+fn prometheus(mesh: &Mesh) -> CheckLine {
+    let found = mesh.prometheis.len();
+    let free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
+    match (found, free.count()) {
+        (0, _) if filling(mesh) => line(Check::Asking, "Prometheus", "is being looked for", ""),
+        (0, _) => line(
+            Check::Bad,
+            "Prometheus",
+            "none was found",
+            "install one, such as Istio's sample: kubectl apply -f samples/addons/prometheus.yaml; step 2 waits for it",
+        ),
+        (n, 0) => line(
+            Check::Bad,
+            "Prometheus",
+            format!("{n} found, none that can be chosen yet"),
+            "step 2 says why of each",
+        ),
+        (n, free) => line(
+            Check::Good,
+            "Prometheus",
+            format!("{n} found, {free} can be chosen"),
+            "",
+        ),
+    }
+}
+
+/// Lists that could not be read.
+fn lists(mesh: &Mesh) -> Vec<CheckLine> {
+    let mut lines = Vec::new();
+    let all = mesh.progress.len();
+    let settled = mesh.progress.values().filter(|p| p.settled()).count();
+    if all > 0 && settled < all {
+        let seen: Vec<String> = mesh
+            .progress
+            .iter()
+            .filter_map(|(what, p)| match p {
+                Progress::Filling { seen, about } => Some(match about {
+                    Some(about) => format!("{seen} of about {about} {what}"),
+                    None => format!("{seen} {what}"),
+                }),
+                _ => None,
+            })
+            .collect();
+        let found = if seen.is_empty() {
+            format!("{settled} of {all} lists read")
+        } else {
+            seen.join(", ")
+        };
+        lines.push(line(Check::Asking, "Reading", found, ""));
+    }
+    for (what, progress) in &mesh.progress {
+        match progress {
+            Progress::Denied(why) => lines.push(line(
+                Check::Warning,
+                "Reading",
+                format!("{what}: {why}"),
+                "what can't be read is missing in the steps; the README holds a ready ClusterRole",
+            )),
+            Progress::Failed(why) => lines.push(line(
+                Check::Warning,
+                "Reading",
+                format!("{what}: {why}"),
+                "press r to ask again",
+            )),
+            _ => {}
+        }
+    }
+    lines
+}
+
+fn access(mesh: &Mesh) -> CheckLine {
+    if mesh.access.is_empty() {
+        return if filling(mesh) {
+            line(Check::Asking, "Permissions", "are being asked", "")
+        } else {
+            line(
+                Check::Warning,
+                "Permissions",
+                "could not be asked",
+                "what is missing shows in the review",
+            )
+        };
+    }
+    let mut denied: Vec<String> = Vec::new();
+    let mut costs: Vec<&str> = Vec::new();
+    for (question, _) in mesh.access.iter().filter(|(_, yes)| !**yes) {
+        let at = match &question.namespace {
+            Some(namespace) => format!(" in {namespace}"),
+            None => String::new(),
+        };
+        denied.push(format!("{} {}{at}", question.verb, question.resource));
+        let cost = match (question.verb, question.resource) {
+            (_, "pods/proxy") => "step 9 can't ask Prometheus and the pods",
+            ("create", "pods") => "step 7 can't ask what admission says of a new Pod",
+            ("get" | "list" | "watch", _) => "steps 2 to 5 show less",
+            _ => "step 8 can't write it",
+        };
+        if !costs.contains(&cost) {
+            costs.push(cost);
+        }
+    }
+    if denied.is_empty() {
+        return line(
+            Check::Good,
+            "Permissions",
+            format!("all {} that are needed", mesh.access.len()),
+            "",
+        );
+    }
+    line(
+        Check::Warning,
+        "Permissions",
+        format!("missing: {}", denied.join(", ")),
+        format!("{}; the README holds a ready ClusterRole", costs.join("; ")),
+    )
+}

@@ -1,0 +1,289 @@
+//! Decisions. The answer that changes nothing has the focus.
+
+use super::msg::Effect;
+use super::refuse::plural;
+use super::state::{Answer, ApplyRow, Button, Dialog, DialogKind, State};
+use crate::engine::event::Decision;
+use crate::error::Error;
+use crate::plan::ChangeId;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The file that answers are saved to unless the user types another name.
+pub const ANSWERS_FILE: &str = "meshscrape-answers.yaml";
+
+fn button(label: &str, answer: Answer, danger: bool) -> Button {
+    Button {
+        label: label.into(),
+        answer,
+        danger,
+    }
+}
+
+fn dialog(
+    kind: DialogKind,
+    title: impl Into<String>,
+    lines: Vec<String>,
+    buttons: Vec<Button>,
+) -> Dialog {
+    Dialog {
+        kind,
+        title: title.into(),
+        lines,
+        input: None,
+        buttons,
+        focus: 0,
+    }
+}
+
+pub(super) fn stopped(
+    row: Option<&ApplyRow>,
+    id: &ChangeId,
+    error: &Error,
+    written: usize,
+) -> Dialog {
+    let what = row.map_or_else(|| id.to_string(), |row| row.object.to_string());
+    let mut lines = vec![error.what.clone()];
+    lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
+    lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
+    lines.push(format!(
+        "{} of this run stand. Nothing more is written until you decide.",
+        plural(written, "change", "changes")
+    ));
+    dialog(
+        DialogKind::Stopped,
+        format!("Stopped at {what}"),
+        lines,
+        vec![
+            button("Look first", Answer::Cancel, false),
+            button("Retry", Answer::Retry, true),
+            button("Leave it out", Answer::LeaveOut, true),
+            button("Undo the run", Answer::Undo, true),
+            button("Stop here", Answer::Stop, false),
+        ],
+    )
+}
+
+impl State {
+    /// The question before anything is written: it names the context and the counts.
+    pub(super) fn confirm_apply(&self) -> Dialog {
+        let counts = &self.review.counts;
+        let context = match &self.cluster.context {
+            Some(context) => context.clone(),
+            None => self.mesh.context.clone(),
+        };
+        let restart = match counts.restarts {
+            0 => "No pod restarts.".to_owned(),
+            1 => "1 pod restarts.".to_owned(),
+            n => format!("{n} pods restart."),
+        };
+        let mut lines = vec![restart];
+        let takes: usize = self.review.rows.rows.iter().map(|row| row.takes).sum();
+        if takes > 0 {
+            lines.push(format!(
+                "{} that a person set with kubectl are taken; the review shows them.",
+                plural(takes, "field", "fields")
+            ));
+        }
+        if counts.left_out > 0 {
+            lines.push(format!(
+                "{} left out.",
+                plural(counts.left_out, "change is", "changes are")
+            ));
+        }
+        let (title, yes) = match &self.review.undoes {
+            Some(run) => (
+                format!(
+                    "Take back run {run} on {context}? {}.",
+                    plural(counts.changes, "change", "changes")
+                ),
+                "Take back",
+            ),
+            None => (
+                format!(
+                    "Apply {} to {context}?",
+                    plural(counts.changes, "change", "changes")
+                ),
+                "Apply",
+            ),
+        };
+        let kind = match self.review.undoes {
+            Some(_) => DialogKind::ConfirmUndo,
+            None => DialogKind::ConfirmApply,
+        };
+        dialog(
+            kind,
+            title,
+            lines,
+            vec![
+                button("Not yet", Answer::Cancel, false),
+                button(yes, Answer::Yes, true),
+            ],
+        )
+    }
+
+    pub(super) fn confirm_history(&self) -> Dialog {
+        let of = match &self.answers.prometheus {
+            Some(id) => id.to_string(),
+            None => "Prometheus".into(),
+        };
+        dialog(
+            DialogKind::ConfirmHistory,
+            "Lose Prometheus's history?",
+            vec![
+                format!("{of} keeps its data in an emptyDir, and has to restart."),
+                "Everything that it has measured so far is lost. It can't be had back.".into(),
+            ],
+            vec![
+                button("Keep it", Answer::Cancel, false),
+                button("Lose it and apply", Answer::Yes, true),
+            ],
+        )
+    }
+
+    fn confirm_opens(&self) -> Dialog {
+        dialog(
+            DialogKind::ConfirmOpens,
+            "Open port 15091 to plaintext again?",
+            self.review.asks.clone(),
+            vec![
+                button("Not yet", Answer::Cancel, false),
+                button("Bring it back", Answer::Yes, true),
+            ],
+        )
+    }
+
+    pub(super) fn quit_applying(&self) -> Dialog {
+        let (done, all) = self.apply.progress();
+        dialog(
+            DialogKind::QuitApplying,
+            "Changes are being written",
+            vec![
+                format!("{done} of {all} steps are done."),
+                "Quitting ends the run after the write under way. What is written stays, and can be undone later.".into(),
+            ],
+            vec![
+                button("Go on writing", Answer::Cancel, false),
+                button("Stop and quit", Answer::Yes, true),
+            ],
+        )
+    }
+
+    pub(super) fn save_dialog(&self) -> Dialog {
+        Dialog {
+            input: Some(ANSWERS_FILE.into()),
+            ..dialog(
+                DialogKind::SaveAnswers,
+                "Save the answers to a file",
+                vec!["meshscrape plan --answers FILE takes them again.".into()],
+                vec![
+                    button("Save", Answer::Yes, false),
+                    button("Cancel", Answer::Cancel, false),
+                ],
+            )
+        }
+    }
+
+    pub(super) fn replace_dialog(&self, path: PathBuf) -> Dialog {
+        dialog(
+            DialogKind::ReplaceFile(path.clone()),
+            "The file is there already",
+            vec![format!("Replace {}?", path.display())],
+            vec![
+                button("Keep it", Answer::Cancel, false),
+                button("Replace", Answer::Yes, true),
+            ],
+        )
+    }
+
+    pub(super) fn take_dialog(&self, manager: &str, fields: Vec<String>) -> Dialog {
+        let mut lines = vec![format!(
+            "{manager} set these fields, and may set them back:"
+        )];
+        let more = fields.len().saturating_sub(8);
+        lines.extend(fields.into_iter().take(8));
+        if more > 0 {
+            lines.push(format!("… and {more} more"));
+        }
+        dialog(
+            DialogKind::Take(manager.to_owned()),
+            format!("Take the fields of {manager}?"),
+            lines,
+            vec![
+                button("Leave them", Answer::Cancel, false),
+                button(&format!("Take them from {manager}"), Answer::Yes, true),
+            ],
+        )
+    }
+
+    /// The dialog is answered.
+    pub(super) fn answer(&mut self, answer: Answer) -> Vec<Effect> {
+        let Some(dialog) = self.dialog.take() else {
+            return Vec::new();
+        };
+        if answer == Answer::Cancel {
+            return Vec::new();
+        }
+        match dialog.kind {
+            DialogKind::ConfirmUndo if !self.review.asks.is_empty() => {
+                self.dialog = Some(self.confirm_opens());
+                Vec::new()
+            }
+            DialogKind::ConfirmApply | DialogKind::ConfirmUndo | DialogKind::ConfirmOpens => {
+                self.approve(false)
+            }
+            DialogKind::ConfirmHistory => self.approve(true),
+            DialogKind::QuitApplying => {
+                self.quit_after = true;
+                self.stop_apply()
+            }
+            DialogKind::Stopped => self.decide(match answer {
+                Answer::Retry => Decision::Retry,
+                Answer::LeaveOut => Decision::LeaveOut,
+                Answer::Undo => Decision::Undo,
+                _ => Decision::Stop,
+            }),
+            DialogKind::Take(manager) => {
+                self.take(&manager);
+                Vec::new()
+            }
+            DialogKind::SaveAnswers => {
+                let text = dialog.input.unwrap_or_default();
+                let name = text.trim();
+                if name.is_empty() {
+                    self.dialog = Some(self.save_dialog());
+                    return Vec::new();
+                }
+                self.save(PathBuf::from(name), false)
+            }
+            DialogKind::ReplaceFile(path) => self.save(path, true),
+        }
+    }
+
+    fn save(&self, path: PathBuf, replace: bool) -> Vec<Effect> {
+        vec![Effect::SaveAnswers {
+            path,
+            answers: Arc::new(self.effective()),
+            replace,
+        }]
+    }
+
+    pub(super) fn press(&mut self) -> Vec<Effect> {
+        let answer = self
+            .dialog
+            .as_ref()
+            .and_then(|dialog| dialog.buttons.get(dialog.focus))
+            .map(|button| button.answer);
+        match answer {
+            Some(answer) => self.answer(answer),
+            None => Vec::new(),
+        }
+    }
+
+    pub(super) fn move_button(&mut self, by: isize) {
+        if let Some(dialog) = &mut self.dialog {
+            let all = dialog.buttons.len().max(1) as isize;
+            dialog.focus = (dialog.focus as isize + by).rem_euclid(all) as usize;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Step 3: in which namespaces the workloads are.
+
+use super::list::Row;
+use super::state::{Chosen, State};
+use crate::mesh::Workload;
+use crate::mesh::kinds::WorkloadRef;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Does every word of the filter stand in one of the texts?
+pub(super) fn matches(filter: &[String], texts: &[&str]) -> bool {
+    filter.iter().all(|word| {
+        texts.iter().any(|text| {
+            text.as_bytes()
+                .windows(word.len().max(1))
+                .any(|w| w.eq_ignore_ascii_case(word.as_bytes()))
+        })
+    })
+}
+
+pub(super) fn words(filter: &str) -> Vec<String> {
+    filter.split_whitespace().map(str::to_owned).collect()
+}
+
+impl State {
+    pub(super) fn derive_namespaces(&mut self) {
+        let filter = words(&self.namespaces.filter.text);
+        let first = self.namespaces.rows.is_empty();
+        let rows: Vec<Row> = self
+            .mesh
+            .namespaces
+            .iter()
+            .filter(|n| matches(&filter, &[&n.name]))
+            .map(|n| {
+                let workloads = self.workloads_of(&n.name);
+                Row::Namespace {
+                    namespace: Arc::new(n.clone()),
+                    open: false,
+                    choosable: choosable(workloads),
+                    shown: workloads.len(),
+                }
+            })
+            .collect();
+        self.namespaces.renew(rows);
+        if first {
+            // The cursor begins where there is something to choose.
+            let at =
+                self.namespaces.rows.iter().position(
+                    |row| matches!(row, Row::Namespace { choosable, .. } if *choosable > 0),
+                );
+            self.namespaces.move_to(at.unwrap_or(0));
+        }
+    }
+
+    /// Workloads of a namespace: a slice of the mesh's own order.
+    pub(super) fn workloads_of(&self, namespace: &str) -> &[Arc<Workload>] {
+        let all = &self.mesh.workloads;
+        let from = all.partition_point(|w| w.id.namespace.as_str() < namespace);
+        let to = from + all[from..].partition_point(|w| w.id.namespace == namespace);
+        &all[from..to]
+    }
+
+    pub(super) fn toggle_namespace(&mut self) {
+        if let Some(Row::Namespace { namespace, .. }) = self.namespaces.current() {
+            let name = namespace.name.clone();
+            // Workloads chosen in it stay remembered for when it comes back.
+            if !self.answers.namespaces.remove(&name) {
+                self.answers.namespaces.insert(name);
+            }
+        }
+    }
+
+    /// `a`: all rows that are shown and have something to choose; when all are chosen, none.
+    pub(super) fn toggle_namespaces(&mut self) {
+        let names: Vec<String> = self
+            .namespaces
+            .rows
+            .iter()
+            .filter_map(|row| match row {
+                Row::Namespace {
+                    namespace,
+                    choosable,
+                    ..
+                } if *choosable > 0 => Some(namespace.name.clone()),
+                _ => None,
+            })
+            .collect();
+        let all = names.iter().all(|n| self.answers.namespaces.contains(n));
+        for name in names {
+            if all {
+                self.answers.namespaces.remove(&name);
+            } else {
+                self.answers.namespaces.insert(name);
+            }
+        }
+    }
+
+    /// Namespaces named by flags without a workload of theirs mean all that can be chosen in them.
+    pub(super) fn expand_namespaces(&mut self) {
+        let flags = std::mem::take(&mut self.start.answers.namespaces);
+        for name in flags {
+            let named = self
+                .start
+                .answers
+                .workloads
+                .iter()
+                .any(|w| w.namespace == name);
+            if named || !self.answers.namespaces.contains(&name) {
+                continue;
+            }
+            let ids: Vec<WorkloadRef> = self
+                .workloads_of(&name)
+                .iter()
+                .filter(|w| w.obstacles.is_empty())
+                .map(|w| w.id.clone())
+                .collect();
+            self.answers.workloads.extend(ids);
+        }
+    }
+
+    /// Makes the counts by namespace anew.
+    pub(super) fn count_chosen(&mut self) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for id in &self.answers.workloads {
+            match counts.get_mut(&id.namespace) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(id.namespace.clone(), 1);
+                }
+            }
+        }
+        self.chosen_in = counts;
+    }
+
+    /// Whether a row is chosen; cheap, for each visible row of a frame.
+    pub fn chosen(&self, row: &Row) -> Chosen {
+        let yes = |yes: bool| if yes { Chosen::Yes } else { Chosen::No };
+        if row.blocked().is_some() {
+            return Chosen::Blocked;
+        }
+        match row {
+            Row::Context(name) => yes(self.cluster.context.as_deref() == Some(name)),
+            Row::Prometheus(p) => yes(self.answers.prometheus.as_ref() == Some(&p.id)),
+            Row::Workload(w) => yes(self.answers.workloads.contains(&w.id)),
+            Row::Gateway(g) => yes(self.answers.gateways.contains(&super::gateways::id(g))),
+            Row::Namespace {
+                namespace,
+                choosable,
+                ..
+            } => {
+                if self.step != super::state::Step::Workloads {
+                    return yes(self.answers.namespaces.contains(&namespace.name));
+                }
+                match self.chosen_in.get(&namespace.name).copied().unwrap_or(0) {
+                    0 => Chosen::No,
+                    n if n >= *choosable => Chosen::Yes,
+                    n => Chosen::Some(n),
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn choosable(workloads: &[Arc<Workload>]) -> usize {
+    workloads.iter().filter(|w| w.obstacles.is_empty()).count()
+}

@@ -1,0 +1,524 @@
+//! Step 6: port, mark, injection, old jobs, repair; for all and for each item, with price and risk.
+
+use super::list::List;
+use super::msg::{Effect, Generation};
+use super::refuse::plural;
+use super::state::{
+    EachRow, Forbidden, Notice, OptionCell, OptionChoice, OptionRow, Planned, ReviewStep, State,
+    Step, Tone,
+};
+use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort};
+use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{SidecarState, Workload};
+use crate::plan::{Part, Plan, Price};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl State {
+    /// The choices as the recipe takes them: workloads by name, and only of chosen namespaces.
+    pub fn effective(&self) -> Answers {
+        let mut answers = self.answers.clone();
+        answers
+            .workloads
+            .retain(|id| self.answers.namespaces.contains(&id.namespace));
+        answers.namespaces = answers
+            .workloads
+            .iter()
+            .map(|id| id.namespace.clone())
+            .collect();
+        answers.each.retain(|id, each| {
+            *each != ItemOptions::default()
+                && (answers.workloads.contains(id)
+                    || answers
+                        .gateways
+                        .iter()
+                        .any(|g| g.namespace == id.namespace && g.name == id.name))
+        });
+        answers
+    }
+
+    /// Asks for the plan of the present choices, unless that very plan is there or under way.
+    pub(super) fn plan(&mut self) -> Vec<Effect> {
+        let answers = self.effective();
+        if self.options.planned_for.as_deref() == Some(&answers) {
+            self.derive_options();
+            return Vec::new();
+        }
+        self.plan_of(answers)
+    }
+
+    /// The same choices may plan differently now: the mesh was read anew.
+    pub(super) fn plan_anew(&mut self) -> Vec<Effect> {
+        let answers = self.effective();
+        self.plan_of(answers)
+    }
+
+    fn plan_of(&mut self, answers: Answers) -> Vec<Effect> {
+        let answers = Arc::new(answers);
+        self.options.planned = None;
+        self.options.planned_for = Some(answers.clone());
+        self.derive_options();
+        vec![Effect::Plan {
+            generation: self.generations.plan.next(),
+            mesh: self.mesh.clone(),
+            answers,
+        }]
+    }
+
+    pub(super) fn planned(
+        &mut self,
+        of: Generation,
+        result: Result<Planned, Error>,
+        forbidden: Vec<Forbidden>,
+    ) -> Vec<Effect> {
+        if of != self.generations.plan {
+            return Vec::new();
+        }
+        self.options.prices = match &result {
+            Ok(planned) => prices(&planned.plan),
+            Err(_) => Vec::new(),
+        };
+        self.options.planned = Some(result);
+        self.options.forbidden = forbidden;
+        self.derive_options();
+        if self.step == Step::Review && self.review.undoes.is_none() {
+            return self.ensure_review();
+        }
+        Vec::new()
+    }
+
+    /// Chosen workloads and the workloads behind chosen gateways.
+    fn chosen_items(&self) -> impl Iterator<Item = (&Workload, bool)> {
+        let workloads = self
+            .answers
+            .workloads
+            .iter()
+            .filter(|id| self.answers.namespaces.contains(&id.namespace))
+            .filter_map(|id| self.mesh.workload(id))
+            .map(|w| (&**w, false));
+        let gateways = self
+            .answers
+            .gateways
+            .iter()
+            .filter_map(|g| self.mesh.gateway(&g.namespace, &g.name))
+            .map(|g| (&g.workload, true));
+        workloads.chain(gateways)
+    }
+
+    pub(super) fn derive_options(&mut self) {
+        let mut pods = 0;
+        let mut pods_of_workloads = 0;
+        let mut without_sidecar: BTreeSet<WorkloadRef> = BTreeSet::new();
+        for (workload, gateway) in self.chosen_items() {
+            pods += workload.pods.len();
+            if !gateway {
+                pods_of_workloads += workload.pods.len();
+            }
+            if !gateway && matches!(workload.sidecar, SidecarState::Switchable { .. }) {
+                without_sidecar.insert(workload.id.clone());
+            }
+        }
+        let options = &self.answers.options;
+        let restarts = match pods {
+            0 => String::new(),
+            n => format!("restarts {}", plural(n, "pod", "pods")),
+        };
+        let cut = match pods_of_workloads {
+            0 => String::new(),
+            _ => "connections open for more than 45 s are cut once".to_owned(),
+        };
+        let cell = |choice, label: &str, price: &str, risk: &str, chosen| OptionCell {
+            choice,
+            label: label.to_owned(),
+            price: price.to_owned(),
+            risk: risk.to_owned(),
+            chosen,
+            blocked: None,
+        };
+        let mut rows = vec![
+            OptionRow {
+                label: "Port",
+                choices: vec![
+                    cell(
+                        OptionChoice::Port(MetricsPort::Merged),
+                        "15020 merged: Envoy, agent and your app",
+                        &cut,
+                        "",
+                        options.port == MetricsPort::Merged,
+                    ),
+                    cell(
+                        OptionChoice::Port(MetricsPort::Envoy),
+                        "15090 Envoy only",
+                        &cut,
+                        "the app's own metrics are not in it; where the old jobs bring them, the old jobs stay",
+                        options.port == MetricsPort::Envoy,
+                    ),
+                ],
+            },
+            OptionRow {
+                label: "Mark pods",
+                choices: vec![
+                    cell(
+                        OptionChoice::MarkTemplate,
+                        "on the template: lasting",
+                        &restarts,
+                        "",
+                        options.mark == Mark::Template,
+                    ),
+                    cell(
+                        OptionChoice::MarkPods,
+                        "on the running pods: no restart",
+                        "",
+                        "gone with the pod: the next one is not scraped over mTLS",
+                        options.mark == Mark::Pods,
+                    ),
+                ],
+            },
+        ];
+        if !without_sidecar.is_empty() {
+            let count = plural(without_sidecar.len(), "workload", "workloads");
+            rows.push(OptionRow {
+                label: "Sidecar",
+                choices: vec![
+                    cell(
+                        OptionChoice::InjectTemplate,
+                        &format!("by the pod template of {count} without one"),
+                        "restarts their pods",
+                        "",
+                        options.injection == Injection::Template,
+                    ),
+                    cell(
+                        OptionChoice::InjectNamespace,
+                        "by the namespace's label",
+                        "restarts their pods",
+                        "whatever else restarts in the namespace gets a sidecar too",
+                        options.injection == Injection::Namespace,
+                    ),
+                ],
+            });
+        }
+        let plan = match &self.options.planned {
+            Some(Ok(planned)) => Some(&planned.plan),
+            _ => None,
+        };
+        let stops = options.stop_plaintext_jobs.unwrap_or_else(|| {
+            options.port == MetricsPort::Merged
+                || plan.is_some_and(|p| p.changes.iter().any(|c| c.part == Part::OldJobs))
+        });
+        rows.push(OptionRow {
+            label: "Old plaintext jobs",
+            choices: vec![
+                cell(
+                    OptionChoice::StopPlaintext,
+                    "leave secured pods out, once their targets are UP",
+                    "",
+                    "",
+                    stops,
+                ),
+                cell(
+                    OptionChoice::KeepPlaintext,
+                    "stay as they are",
+                    "",
+                    "secured pods are scraped twice, and counted twice",
+                    !stops,
+                ),
+            ],
+        });
+        if !self.mesh.leftovers.is_empty() {
+            let count = plural(self.mesh.leftovers.len(), "thing", "things");
+            rows.push(OptionRow {
+                label: "Earlier set-up",
+                choices: vec![
+                    cell(
+                        OptionChoice::Repair,
+                        &format!("repair {count} that the published recipe left"),
+                        "",
+                        "",
+                        options.repair,
+                    ),
+                    cell(
+                        OptionChoice::NoRepair,
+                        "leave it",
+                        "",
+                        "it goes on standing against what is set up here",
+                        !options.repair,
+                    ),
+                ],
+            });
+        }
+        for row in &mut rows {
+            for cell in &mut row.choices {
+                cell.blocked = self
+                    .options
+                    .forbidden
+                    .iter()
+                    .find(|f| f.option == cell.choice)
+                    .map(|f| match &f.item {
+                        Some(item) => format!("{item}: {}", f.why),
+                        None => f.why.clone(),
+                    });
+            }
+        }
+        let label = self.options.rows.current().map(|row| row.label);
+        self.options.rows.set(rows, |row| Some(row.label) == label);
+        self.clamp_column();
+        if self.options.each.is_some() {
+            self.derive_each();
+        }
+    }
+
+    fn clamp_column(&mut self) {
+        let columns = match (&self.options.each, self.options.rows.current()) {
+            (Some(_), _) => 2,
+            (None, Some(row)) => row.choices.len(),
+            (None, None) => 1,
+        };
+        self.options.column = self.options.column.min(columns - 1);
+    }
+
+    /// The cursor came to another row: it stands on that row's present choice.
+    pub(super) fn option_row_moved(&mut self) {
+        if self.options.each.is_none()
+            && let Some(row) = self.options.rows.current()
+        {
+            self.options.column = row.choices.iter().position(|c| c.chosen).unwrap_or(0);
+        }
+    }
+
+    pub(super) fn move_column(&mut self, by: isize) {
+        self.options.column = self.options.column.saturating_add_signed(by);
+        self.clamp_column();
+    }
+
+    pub(super) fn choose_option(&mut self) -> Vec<Effect> {
+        if self.options.each.is_some() {
+            return self.toggle_each();
+        }
+        let Some(cell) = self
+            .options
+            .rows
+            .current()
+            .and_then(|row| row.choices.get(self.options.column))
+        else {
+            return Vec::new();
+        };
+        if cell.blocked.is_some() {
+            return Vec::new();
+        }
+        let options = &mut self.answers.options;
+        match cell.choice {
+            OptionChoice::Port(port) => {
+                options.port = port;
+                // A word about the old jobs was given for the other port; its default may differ.
+                options.stop_plaintext_jobs = None;
+            }
+            OptionChoice::MarkTemplate => options.mark = Mark::Template,
+            OptionChoice::MarkPods => options.mark = Mark::Pods,
+            OptionChoice::InjectTemplate => options.injection = Injection::Template,
+            OptionChoice::InjectNamespace => options.injection = Injection::Namespace,
+            OptionChoice::StopPlaintext => options.stop_plaintext_jobs = Some(true),
+            OptionChoice::KeepPlaintext => options.stop_plaintext_jobs = Some(false),
+            OptionChoice::Repair => options.repair = true,
+            OptionChoice::NoRepair => options.repair = false,
+        }
+        self.plan()
+    }
+
+    /// `e`: single items, and back.
+    pub(super) fn toggle_each_list(&mut self) {
+        if self.options.each.take().is_none() {
+            let mut list = List::default();
+            list.fit(self.viewport.list);
+            self.options.each = Some(list);
+            self.options.column = 0;
+            self.derive_each();
+        } else {
+            self.option_row_moved();
+        }
+    }
+
+    fn derive_each(&mut self) {
+        let rows: Vec<EachRow> = self
+            .chosen_items()
+            .map(|(workload, gateway)| {
+                let each = self.answers.each.get(&workload.id);
+                EachRow {
+                    item: workload.id.clone(),
+                    gateway,
+                    port: self.answers.port_of(&workload.id),
+                    mark: self.answers.mark_of(&workload.id),
+                    port_differs: each.is_some_and(|e| e.port.is_some()),
+                    mark_differs: each.is_some_and(|e| e.mark.is_some()),
+                }
+            })
+            .collect();
+        if let Some(list) = &mut self.options.each {
+            let key = list.current().map(|row| row.item.clone());
+            list.set(rows, |row| Some(&row.item) == key.as_ref());
+        }
+    }
+
+    fn toggle_each(&mut self) -> Vec<Effect> {
+        let Some(row) = self.options.each.as_ref().and_then(|list| list.current()) else {
+            return Vec::new();
+        };
+        let item = row.item.clone();
+        let port = match self.answers.port_of(&item) {
+            MetricsPort::Merged => MetricsPort::Envoy,
+            MetricsPort::Envoy => MetricsPort::Merged,
+        };
+        let mark = match self.answers.mark_of(&item) {
+            Mark::Template => Mark::Pods,
+            Mark::Pods => Mark::Template,
+        };
+        let wanted = match (self.options.column, mark) {
+            (0, _) => OptionChoice::Port(port),
+            (_, Mark::Template) => OptionChoice::MarkTemplate,
+            (_, Mark::Pods) => OptionChoice::MarkPods,
+        };
+        let mut forbidden = self.options.forbidden.iter();
+        if let Some(no) = forbidden.find(|f| f.option == wanted && f.item.as_ref() == Some(&item)) {
+            self.notice = Some(Notice {
+                tone: Tone::Waiting,
+                text: no.why.clone(),
+            });
+            return Vec::new();
+        }
+        let options = &self.answers.options;
+        let (all_port, all_mark) = (options.port, options.mark);
+        let each = self.answers.each.entry(item.clone()).or_default();
+        if self.options.column == 0 {
+            each.port = (port != all_port).then_some(port);
+        } else {
+            each.mark = (mark != all_mark).then_some(mark);
+        }
+        if *each == ItemOptions::default() {
+            self.answers.each.remove(&item);
+        }
+        self.plan()
+    }
+
+    /// Shows the review of the present choices: the one that is there, or a new one.
+    pub(super) fn ensure_review(&mut self) -> Vec<Effect> {
+        let mut answers = self.effective();
+        let mut effects = Vec::new();
+        if self.options.planned_for.as_deref() != Some(&answers) || self.apply.fresh {
+            self.apply.fresh = false;
+            self.review = ReviewStep::default();
+            effects.extend(self.plan_of(answers));
+            return effects;
+        }
+        match &self.options.planned {
+            None => {}
+            Some(Err(error)) => {
+                self.review = ReviewStep {
+                    error: Some(error.clone()),
+                    ..ReviewStep::default()
+                };
+            }
+            Some(Ok(planned)) => {
+                answers.leave_out.clear();
+                answers.take.clear();
+                let same = self.review.made_for.as_deref() == Some(&answers);
+                if !(same && self.review.error.is_none() && self.review.undoes.is_none()) {
+                    let plan = planned.plan.clone();
+                    effects.extend(self.begin_review(plan, Some(Arc::new(answers)), None));
+                }
+            }
+        }
+        effects
+    }
+}
+
+/// Every price of the plan, one sentence each; what can't be had back comes first.
+pub fn prices(plan: &Plan) -> Vec<String> {
+    let mut all: Vec<&Price> = plan
+        .prices
+        .iter()
+        .chain(plan.changes.iter().flat_map(|change| &change.prices))
+        .collect();
+    all.sort_by_key(|price| rank(price));
+    let mut seen = BTreeSet::new();
+    all.retain(|price| seen.insert((*price).clone()));
+    let mut restarts = 0;
+    let mut restarting = 0;
+    let mut cut = 0;
+    let mut sentences = Vec::new();
+    for price in all {
+        match price {
+            Price::Restarts { pods, .. } => {
+                restarting += 1;
+                restarts += pods;
+            }
+            Price::CutsConnections { .. } => cut += 1,
+            other => sentences.push(sentence(other)),
+        }
+    }
+    if restarts > 0 {
+        sentences.push(format!(
+            "{} of {} restart",
+            plural(restarts, "pod", "pods"),
+            plural(restarting, "workload", "workloads")
+        ));
+    }
+    if cut > 0 {
+        sentences.push(format!(
+            "connections to {} that have been open for more than about 45 s are cut once",
+            plural(cut, "workload", "workloads")
+        ));
+    }
+    sentences
+}
+
+fn rank(price: &Price) -> u8 {
+    match price {
+        Price::LosesHistory { .. } => 0,
+        Price::ScrapeGap { .. } => 1,
+        Price::AlsoInjected { .. } => 2,
+        Price::EnvoyFilterStops { .. } => 3,
+        Price::Restarts { .. } => 4,
+        Price::CutsConnections { .. } => 5,
+        Price::Note(_) => 6,
+    }
+}
+
+/// A price in one sentence.
+pub fn sentence(price: &Price) -> String {
+    match price {
+        Price::LosesHistory { prometheus } => {
+            format!("{prometheus} restarts and loses its history: its data is in an emptyDir")
+        }
+        Price::ScrapeGap { prometheus } => {
+            format!("{prometheus} restarts: scraping and alerting pause meanwhile")
+        }
+        Price::AlsoInjected {
+            namespace,
+            workloads,
+        } => {
+            let names: Vec<String> = workloads
+                .iter()
+                .take(5)
+                .map(|w| format!("{} {}", w.kind.name(), w.name))
+                .collect();
+            let more = match workloads.len().saturating_sub(names.len()) {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            format!(
+                "in {namespace} these get a sidecar too when they restart: {}{more}",
+                names.join(", ")
+            )
+        }
+        Price::EnvoyFilterStops { filter, workload } => format!(
+            "{filter} stops matching at {workload}: it names an inbound cluster or host that the listener renames"
+        ),
+        Price::Restarts { workload, pods } => {
+            format!("{} of {workload} restart", plural(*pods, "pod", "pods"))
+        }
+        Price::CutsConnections { workload } => format!(
+            "connections to {workload} that have been open for more than about 45 s are cut once"
+        ),
+        Price::Note(text) => text.clone(),
+    }
+}

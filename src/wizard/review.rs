@@ -1,0 +1,403 @@
+//! Step 7: every change beside what the server says of it; what is left out, what is taken, the approval.
+
+use super::list::List;
+use super::msg::{Effect, Generation};
+use super::refuse::plural;
+use super::state::{
+    Notice, ReviewCounts, ReviewRow, ReviewStep, Sign, Standing, State, Step, Tone, UndoPlan,
+};
+use super::update::error_notice;
+use crate::answers::Answers;
+use crate::error::Error;
+use crate::plan::review::{
+    Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
+};
+use crate::plan::{Change, ChangeId, Plan};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A plan up to this size is judged anew at every answer; a larger one now and then.
+const SMALL: usize = 300;
+
+impl State {
+    pub(super) fn begin_review(
+        &mut self,
+        plan: Arc<Plan>,
+        made_for: Option<Arc<Answers>>,
+        undoes: Option<UndoPlan>,
+    ) -> Vec<Effect> {
+        let mut rows = List::default();
+        rows.fit(self.viewport.list);
+        let (undoes, undo_prometheus, notes, asks) = match undoes {
+            Some(undo) => (Some(undo.run), undo.prometheus, undo.notes, undo.asks),
+            None => (None, None, plan.notes.clone(), Vec::new()),
+        };
+        let undo = undoes.is_some();
+        self.review = ReviewStep {
+            rows,
+            made_for,
+            undoes,
+            undo_prometheus,
+            notes,
+            asks,
+            mode: self.review.mode,
+            diff_height: self.viewport.diff,
+            ..ReviewStep::default()
+        };
+        // An undo begins with nothing left out: the words about the choices' plan are not about it.
+        let mut answers = self.effective();
+        if undo {
+            answers.leave_out.clear();
+        }
+        vec![Effect::Review {
+            generation: self.generations.review.next(),
+            plan,
+            answers: Arc::new(answers),
+        }]
+    }
+
+    pub(super) fn review_opened(&mut self, of: Generation, review: Review) -> Vec<Effect> {
+        if of != self.generations.review {
+            return Vec::new();
+        }
+        self.review.review = Some(review);
+        self.judge();
+        Vec::new()
+    }
+
+    pub(super) fn reviewed(
+        &mut self,
+        of: Generation,
+        item: Arc<Reviewed>,
+        added: usize,
+        removed: usize,
+    ) -> Vec<Effect> {
+        if of != self.generations.review {
+            return Vec::new();
+        }
+        let Some(review) = &mut self.review.review else {
+            return Vec::new();
+        };
+        let id = item.change.id.clone();
+        self.review.lines.insert(id.clone(), (added, removed));
+        review.insert(item);
+        let all = review.plan.changes.len();
+        if all <= SMALL || review.items.len() % SMALL == 0 {
+            self.judge();
+        } else {
+            self.review.counts.asking = self.review.counts.asking.saturating_sub(1);
+        }
+        if self.review.rows.current().map(|row| &row.id) == Some(&id) {
+            return self.ask_view();
+        }
+        Vec::new()
+    }
+
+    pub(super) fn review_done(&mut self, of: Generation, result: Result<(), Error>) -> Vec<Effect> {
+        if of != self.generations.review {
+            return Vec::new();
+        }
+        match result {
+            Ok(()) => self.review.done = true,
+            Err(error) => self.review.error = Some(error),
+        }
+        self.judge();
+        if self.review.view.is_none() {
+            return self.ask_view();
+        }
+        Vec::new()
+    }
+
+    /// Rows and counts anew, from the review as it stands.
+    fn judge(&mut self) {
+        let Some(review) = &self.review.review else {
+            return;
+        };
+        let states = review.states();
+        let rows: Vec<ReviewRow> = review
+            .plan
+            .changes
+            .iter()
+            .map(|change| row(review, change, &states, &self.review.lines))
+            .collect();
+        let counts = review.counts();
+        self.review.counts = ReviewCounts {
+            changes: counts.changes,
+            new: counts.new,
+            patched: counts.patched,
+            deleted: counts.deleted,
+            unchanged: counts.unchanged,
+            left_out: counts.left_out,
+            restarts: counts.restarts,
+            asking: counts.asking,
+            stopped: counts.stopped,
+        };
+        let id = self.review.rows.current().map(|row| row.id.clone());
+        self.review
+            .rows
+            .set(rows, |row| Some(&row.id) == id.as_ref());
+    }
+
+    /// The diff of the change under the cursor.
+    pub(super) fn ask_view(&mut self) -> Vec<Effect> {
+        self.review.view = None;
+        self.review.diff_offset = 0;
+        let generation = self.generations.view.next();
+        match self.current_item() {
+            Some(item) => vec![Effect::View {
+                generation,
+                item: item.clone(),
+            }],
+            None => Vec::new(),
+        }
+    }
+
+    /// The server's answer for the change under the cursor, once it is there.
+    pub fn current_item(&self) -> Option<&Arc<Reviewed>> {
+        let id = &self.review.rows.current()?.id;
+        self.review.review.as_ref()?.items.get(id)
+    }
+
+    /// A diff has been asked for and is on its way.
+    pub(super) fn view_is_made(&self) -> bool {
+        self.review.view.is_none() && self.current_item().is_some()
+    }
+
+    pub(super) fn scroll_diff(&mut self, by: isize) {
+        let Some(view) = &self.review.view else {
+            return;
+        };
+        let lines = match self.review.mode {
+            super::state::ReviewMode::Unified => view.unified.len(),
+            super::state::ReviewMode::SideBySide => view.pairs.len(),
+            super::state::ReviewMode::Yaml => view.yaml.len(),
+            super::state::ReviewMode::Kubectl => view.kubectl.len(),
+        };
+        // Notes stand before the lines and are wrapped by the drawing side, which clamps once more.
+        let notes: usize = view
+            .notes
+            .iter()
+            .map(|note| 1 + note.text.lines().count() + note.text.len() / 40)
+            .sum();
+        let last = (lines + notes).saturating_sub(self.review.diff_height.max(1));
+        self.review.diff_offset = self.review.diff_offset.saturating_add_signed(by).min(last);
+    }
+
+    pub(super) fn toggle_left_out(&mut self) -> Vec<Effect> {
+        let Some(id) = self.review.rows.current().map(|row| row.id.clone()) else {
+            return Vec::new();
+        };
+        let Some(review) = &mut self.review.review else {
+            return Vec::new();
+        };
+        let before = review.counts().left_out;
+        review.toggle(&id);
+        let out = review.left_out.contains(&id);
+        if self.review.undoes.is_none() {
+            if out {
+                self.answers.leave_out.insert(id.0.clone());
+            } else {
+                self.answers.leave_out.remove(&id.0);
+            }
+        }
+        self.judge();
+        let fell = self.review.counts.left_out.saturating_sub(before + 1);
+        if out && fell > 0 {
+            self.notice = Some(Notice {
+                tone: Tone::Waiting,
+                text: format!(
+                    "left out, and with it {} on it",
+                    plural(fell, "change that hangs", "changes that hang")
+                ),
+            });
+        }
+        Vec::new()
+    }
+
+    /// `t`: the manager whose fields stand against the change under the cursor.
+    pub(super) fn ask_take(&mut self) -> Vec<Effect> {
+        let Some(item) = self.current_item() else {
+            return Vec::new();
+        };
+        let review = self.review.review.as_ref();
+        let untaken = item
+            .controllers()
+            .into_iter()
+            .find(|manager| review.is_none_or(|review| !review.taken.contains(*manager)))
+            .map(str::to_owned);
+        if let Some(manager) = untaken {
+            let fields = review.map_or_else(Vec::new, |review| fields_of(review, &manager));
+            self.dialog = Some(self.take_dialog(&manager, fields));
+        }
+        Vec::new()
+    }
+
+    pub(super) fn take(&mut self, manager: &str) {
+        if let Some(review) = &mut self.review.review {
+            review.take(manager);
+        }
+        if self.review.undoes.is_none() {
+            self.answers.take.insert(manager.to_owned());
+        }
+        self.judge();
+    }
+
+    /// The user said yes; losing history takes a second yes.
+    pub(super) fn approve(&mut self, lose_history: bool) -> Vec<Effect> {
+        // The question of a moment ago may no longer be what would be written.
+        if let Some(why) = self.apply_refused() {
+            self.notice = Some(Notice {
+                tone: Tone::Bad,
+                text: why,
+            });
+            return Vec::new();
+        }
+        let Some(review) = &self.review.review else {
+            return Vec::new();
+        };
+        match review.approve(Word { lose_history }) {
+            Ok(approved) => self.begin_apply(approved),
+            Err(NotApprovable::HistoryNotConfirmed) => {
+                self.dialog = Some(self.confirm_history());
+                Vec::new()
+            }
+            Err(why) => {
+                self.notice = Some(Notice {
+                    tone: Tone::Bad,
+                    text: not_approvable(&why),
+                });
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn start_undo(&mut self, run: Option<String>) -> Vec<Effect> {
+        self.notice = Some(Notice {
+            tone: Tone::Waiting,
+            text: "reading what the run wrote …".into(),
+        });
+        vec![Effect::PlanUndo(self.generations.undo.next(), run)]
+    }
+
+    pub(super) fn undo_planned(
+        &mut self,
+        of: Generation,
+        result: Result<UndoPlan, Error>,
+    ) -> Vec<Effect> {
+        if of != self.generations.undo || self.apply.running {
+            return Vec::new();
+        }
+        match result {
+            Ok(undo) => {
+                self.notice = None;
+                let plan = undo.plan.clone();
+                let effects = self.begin_review(plan, None, Some(undo));
+                self.enter(Step::Review);
+                effects
+            }
+            Err(error) => {
+                self.notice = Some(error_notice(&error));
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn row(
+    review: &Review,
+    change: &Change,
+    states: &BTreeMap<ChangeId, ItemState>,
+    lines: &BTreeMap<ChangeId, (usize, usize)>,
+) -> ReviewRow {
+    let item = review.items.get(&change.id);
+    let sign = match item.map(|item| &item.verdict) {
+        None => Sign::Asking,
+        Some(Verdict::New) => Sign::New,
+        Some(Verdict::Deletes) => Sign::Deleted,
+        Some(Verdict::Unchanged) => Sign::Same,
+        Some(Verdict::Unverified(_)) if item.is_some_and(|item| item.live.is_none()) => Sign::New,
+        Some(_) => Sign::Changed,
+    };
+    let standing = match states.get(&change.id) {
+        None | Some(ItemState::Asking) => Standing::Asking,
+        Some(ItemState::Ready) => Standing::Ready,
+        Some(ItemState::Unchanged) => Standing::Unchanged,
+        Some(ItemState::LeftOut(LeftOut::ByUser)) => Standing::LeftOut,
+        Some(ItemState::LeftOut(LeftOut::HangsOn(on))) => Standing::HangsOn(on.clone()),
+        Some(ItemState::Conflict(managers)) => Standing::Conflict(managers.clone()),
+        Some(ItemState::Refused(words)) => Standing::Refused(words.clone()),
+        Some(ItemState::Gate { why, paste }) => Standing::Gate {
+            why: why.clone(),
+            paste: paste.clone(),
+        },
+        Some(ItemState::Failed(words)) => Standing::Failed(words.clone()),
+        Some(ItemState::Unverified(why)) => Standing::Unverified(why.clone()),
+    };
+    let notes = match item.and_then(|item| item.pod.as_ref()) {
+        Some(PodVerdict::Admitted { notes, .. }) => notes.len(),
+        Some(PodVerdict::Unknown(_) | PodVerdict::Forbidden(_)) => 1,
+        None => 0,
+    };
+    let (added, removed) = lines.get(&change.id).copied().unwrap_or_default();
+    ReviewRow {
+        id: change.id.clone(),
+        object: change.object.clone(),
+        part: change.part,
+        why: change.why.clone(),
+        sign,
+        added,
+        removed,
+        standing,
+        warnings: notes + item.map_or(0, |item| item.warnings.len()),
+        takes: item.map_or(0, |item| {
+            item.conflicts
+                .iter()
+                .filter(|conflict| conflict.hands == Hands::Person)
+                .count()
+        }),
+    }
+}
+
+/// Every field of the review that this manager holds against a change, with both values.
+fn fields_of(review: &Review, manager: &str) -> Vec<String> {
+    let value = |value: &Option<serde_json::Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
+    review
+        .items
+        .values()
+        .flat_map(|item| {
+            item.conflicts
+                .iter()
+                .filter(|conflict| conflict.manager == manager)
+                .map(|conflict| {
+                    format!(
+                        "{} {}: {} becomes {}",
+                        item.change.object,
+                        conflict.field,
+                        value(&conflict.theirs),
+                        value(&conflict.ours)
+                    )
+                })
+        })
+        .collect()
+}
+
+fn not_approvable(why: &NotApprovable) -> String {
+    match why {
+        NotApprovable::NothingToDo => "there is nothing to write".into(),
+        NotApprovable::StillAsking(n) => format!(
+            "the server is still being asked about {}",
+            plural(*n, "change", "changes")
+        ),
+        NotApprovable::Stopped(ids) => format!(
+            "{} taken or left out first",
+            plural(ids.len(), "change must be", "changes must be")
+        ),
+        NotApprovable::HistoryNotConfirmed => {
+            "losing Prometheus's history needs a word of its own".into()
+        }
+    }
+}

@@ -1,0 +1,623 @@
+//! The one place where the state changes.
+
+use super::keymap::{self, Action, Key};
+use super::msg::{Effect, Msg, Target, Wants};
+use super::prometheus::LOOK_AGAIN;
+use super::state::{ClusterStep, Connection, Notice, ReviewMode, Start, State, Step, Tone};
+
+impl State {
+    /// The state before anything is read, and the first question.
+    pub fn new(start: Start) -> (State, Vec<Effect>) {
+        let mut answers = start.answers.clone();
+        for id in &answers.workloads {
+            answers.namespaces.insert(id.namespace.clone());
+        }
+        let step = if start.monitor {
+            Step::Status
+        } else {
+            Step::Cluster
+        };
+        let mut state = State {
+            step,
+            reached: step,
+            prometheus_by_user: answers.prometheus.is_some(),
+            cluster: ClusterStep {
+                context: start.context.clone(),
+                ..ClusterStep::default()
+            },
+            answers,
+            start,
+            ..State::default()
+        };
+        state.status.waiting = true;
+        state.count_chosen();
+        (state, vec![Effect::LoadContexts])
+    }
+
+    /// What the world should go on telling, by what is on the screen.
+    pub fn wants(&self) -> Wants {
+        let connecting = matches!(
+            self.cluster.connection,
+            Connection::Reading | Connection::Connecting
+        );
+        let planning = self.options.planned.is_none();
+        let spinner = match self.step {
+            Step::Options => planning,
+            Step::Review => {
+                self.review.error.is_none()
+                    && (planning || !self.review.done || self.view_is_made())
+            }
+            Step::Apply => self.apply.running,
+            Step::Status => self.status.waiting || connecting,
+            _ => connecting || self.cluster.filling,
+        };
+        let open = matches!(self.cluster.connection, Connection::Open);
+        let missing = matches!(self.step, Step::Cluster | Step::Prometheus)
+            && open
+            && !self.cluster.filling
+            && self.waits_for_prometheus();
+        Wants {
+            spinner,
+            clock: matches!(self.step, Step::Apply | Step::Status),
+            watch: self.step == Step::Status,
+            rediscover: missing.then_some(LOOK_AGAIN),
+        }
+    }
+
+    /// Makes the rows of a step anew, from the mesh and its filter.
+    pub(super) fn derive(&mut self, step: Step) {
+        match step {
+            Step::Prometheus => self.derive_prometheus(),
+            Step::Namespaces => self.derive_namespaces(),
+            Step::Workloads => self.derive_workloads(),
+            Step::Gateways => self.derive_gateways(),
+            Step::Options => self.derive_options(),
+            Step::Status => self.derive_status(),
+            Step::Cluster | Step::Review | Step::Apply => {}
+        }
+    }
+
+    /// Goes to a step, and asks what that step needs.
+    pub(super) fn enter(&mut self, step: Step) -> Vec<Effect> {
+        self.step = step;
+        self.reached = self.reached.max(step);
+        self.detail = false;
+        self.detail_offset = 0;
+        self.derive(step);
+        match step {
+            Step::Options => {
+                let effects = self.plan();
+                self.option_row_moved();
+                effects
+            }
+            Step::Review if self.review.undoes.is_none() => self.ensure_review(),
+            Step::Status => self.watch(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn next(&mut self) -> Vec<Effect> {
+        match self.step {
+            Step::Cluster if matches!(self.cluster.connection, Connection::Choosing) => {
+                return self.choose_context();
+            }
+            Step::Prometheus if self.answers.prometheus.is_none() => {
+                self.choose_prometheus();
+            }
+            _ => {}
+        }
+        match self.step.next() {
+            Some(step) => self.enter(step),
+            None => Vec::new(),
+        }
+    }
+
+    fn back(&mut self) -> Vec<Effect> {
+        if self.step == Step::Options && self.options.each.is_some() {
+            self.toggle_each_list();
+            return Vec::new();
+        }
+        if self.step == Step::Review && self.review.undoes.is_some() {
+            // The review of an undo is left for where it was asked from.
+            self.review = Default::default();
+            self.generations.review.next();
+            let to = if self.apply.rows.rows.is_empty() {
+                Step::Status
+            } else {
+                Step::Apply
+            };
+            return self.enter(to);
+        }
+        match self.step.before() {
+            // An apply that never was has nothing to show.
+            Some(Step::Apply) if self.apply.rows.rows.is_empty() => self.enter(Step::Review),
+            Some(step) => self.enter(step),
+            None => Vec::new(),
+        }
+    }
+
+    fn retry(&mut self) -> Vec<Effect> {
+        if self.step == Step::Review {
+            if self.review.undoes.is_some() {
+                let run = self.review.undoes.clone();
+                return self.start_undo(run);
+            }
+            self.review = Default::default();
+            return self.plan_anew();
+        }
+        self.ask_again()
+    }
+
+    fn quit(&mut self) -> Vec<Effect> {
+        if self.apply.running {
+            self.dialog = Some(self.quit_applying());
+            return Vec::new();
+        }
+        self.leave()
+    }
+
+    pub(super) fn leave(&mut self) -> Vec<Effect> {
+        self.leaving = true;
+        vec![Effect::Quit]
+    }
+
+    /// Ctrl-C. While something is written it only stops the run, and says what was written.
+    fn interrupt(&mut self) -> Vec<Effect> {
+        if self.apply.running {
+            if self.apply.stopping {
+                self.notice = Some(Notice {
+                    tone: Tone::Waiting,
+                    text: "the run ends after the write under way".into(),
+                });
+            }
+            return self.stop_apply();
+        }
+        self.leave()
+    }
+
+    fn key(&mut self, key: Key) -> Vec<Effect> {
+        self.notice = None;
+        if let Some(binding) = keymap::lookup(self, key) {
+            if let Some(why) = binding.why_not {
+                self.notice = Some(Notice {
+                    tone: Tone::Waiting,
+                    text: why,
+                });
+                return Vec::new();
+            }
+            return self.act(binding.action);
+        }
+        if keymap::typing(self) {
+            match key {
+                Key::Char(c) => self.typed(|text| text.push(c)),
+                Key::Backspace => self.typed(|text| {
+                    text.pop();
+                }),
+                _ => {}
+            }
+        }
+        Vec::new()
+    }
+
+    /// Changes the text that is being typed into, and what follows from it.
+    fn typed(&mut self, edit: impl FnOnce(&mut String)) {
+        if let Some(dialog) = &mut self.dialog {
+            if let Some(input) = &mut dialog.input {
+                edit(input);
+            }
+            return;
+        }
+        let step = self.step;
+        if let Some(filter) = self.filter_mut() {
+            edit(&mut filter.text);
+            self.derive(step);
+        }
+    }
+
+    fn filter_mut(&mut self) -> Option<&mut super::list::Filter> {
+        match self.step {
+            Step::Namespaces | Step::Workloads | Step::Gateways => {
+                self.list_mut().map(|list| &mut list.filter)
+            }
+            Step::Status => Some(&mut self.status.rows.filter),
+            _ => None,
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Up => self.moved(-1),
+            Action::Down => self.moved(1),
+            Action::PageUp => self.moved(-(self.page() as isize)),
+            Action::PageDown => self.moved(self.page() as isize),
+            Action::Top => self.moved(isize::MIN / 2),
+            Action::Bottom => self.moved(isize::MAX / 2),
+            Action::Left => self.sideways(-1),
+            Action::Right => self.sideways(1),
+            Action::Toggle => self.toggle(),
+            Action::ToggleAll => {
+                match self.step {
+                    Step::Namespaces => self.toggle_namespaces(),
+                    Step::Workloads => self.toggle_workloads(),
+                    Step::Gateways => self.toggle_gateways(),
+                    _ => {}
+                }
+                Vec::new()
+            }
+            Action::Next => self.next(),
+            Action::Back => self.back(),
+            Action::Jump(step) => self.enter(step),
+            Action::Filter => {
+                if let Some(filter) = self.filter_mut() {
+                    filter.editing = true;
+                }
+                Vec::new()
+            }
+            Action::FilterDone => {
+                if let Some(filter) = self.filter_mut() {
+                    filter.editing = false;
+                }
+                Vec::new()
+            }
+            Action::FilterClear => {
+                self.typed(String::clear);
+                if let Some(filter) = self.filter_mut() {
+                    filter.editing = false;
+                }
+                Vec::new()
+            }
+            Action::Info => {
+                self.detail = !self.detail;
+                self.detail_offset = 0;
+                Vec::new()
+            }
+            Action::Help => {
+                self.help = true;
+                self.detail_offset = 0;
+                Vec::new()
+            }
+            Action::Close => {
+                self.help = false;
+                self.detail_offset = 0;
+                Vec::new()
+            }
+            Action::Quit => self.quit(),
+            Action::Interrupt => self.interrupt(),
+            Action::Suspend => vec![Effect::Suspend],
+            Action::Retry => self.retry(),
+            Action::Each => {
+                if self.step == Step::Cluster {
+                    self.cluster.connection = Connection::Choosing;
+                    self.generations.connect.next();
+                    self.generations.discover.next();
+                    self.cluster.filling = false;
+                } else {
+                    self.toggle_each_list();
+                }
+                Vec::new()
+            }
+            Action::LeaveOut => self.toggle_left_out(),
+            Action::SideBySide => self.look(ReviewMode::SideBySide),
+            Action::Yaml => self.look(ReviewMode::Yaml),
+            Action::Kubectl => self.look(ReviewMode::Kubectl),
+            Action::Focus => {
+                self.review.diff_focus = !self.review.diff_focus;
+                Vec::new()
+            }
+            Action::Export => Vec::new(),
+            Action::Save => {
+                self.dialog = Some(self.save_dialog());
+                Vec::new()
+            }
+            Action::Take => self.ask_take(),
+            Action::Apply => {
+                self.dialog = Some(self.confirm_apply());
+                Vec::new()
+            }
+            Action::StopApply => self.stop_apply(),
+            Action::Decide => {
+                self.dialog = self.stopped_dialog();
+                Vec::new()
+            }
+            Action::Undo => self.ask_undo(),
+            Action::Problems => {
+                self.status.problems_only = !self.status.problems_only;
+                self.derive_status();
+                Vec::new()
+            }
+            Action::Freeze => {
+                self.toggle_frozen();
+                Vec::new()
+            }
+            Action::ButtonNext => {
+                self.move_button(1);
+                Vec::new()
+            }
+            Action::ButtonBefore => {
+                self.move_button(-1);
+                Vec::new()
+            }
+            Action::Press => self.press(),
+            Action::Cancel => self.answer(super::state::Answer::Cancel),
+            Action::Answer(answer) => self.answer(answer),
+        }
+    }
+
+    fn look(&mut self, mode: ReviewMode) -> Vec<Effect> {
+        self.review.mode = if self.review.mode == mode {
+            ReviewMode::Unified
+        } else {
+            mode
+        };
+        self.review.diff_offset = 0;
+        Vec::new()
+    }
+
+    fn page(&self) -> usize {
+        let height = if self.step == Step::Review && self.review.diff_focus {
+            self.review.diff_height
+        } else {
+            self.viewport.list
+        };
+        height.saturating_sub(1).max(1)
+    }
+
+    /// The arrows: through what lies on top.
+    fn moved(&mut self, by: isize) -> Vec<Effect> {
+        if self.help || self.detail {
+            self.detail_offset = self.detail_offset.saturating_add_signed(by).min(10_000);
+            return Vec::new();
+        }
+        match self.step {
+            Step::Options => match &mut self.options.each {
+                Some(each) => each.move_by(by),
+                None => {
+                    self.options.rows.move_by(by);
+                    self.option_row_moved();
+                }
+            },
+            Step::Review if self.review.diff_focus => self.scroll_diff(by),
+            Step::Review => {
+                let before = self.review.rows.cursor;
+                self.review.rows.move_by(by);
+                if self.review.rows.cursor != before {
+                    return self.ask_view();
+                }
+            }
+            Step::Apply => self.apply.rows.move_by(by),
+            Step::Status => self.status.rows.move_by(by),
+            _ => {
+                if let Some(list) = self.list_mut() {
+                    list.move_by(by);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn wheel(&mut self, by: isize) -> Vec<Effect> {
+        if self.dialog.is_some() {
+            return Vec::new();
+        }
+        if self.help || self.detail {
+            return self.moved(by);
+        }
+        match self.step {
+            Step::Options => return self.moved(by.signum()),
+            Step::Review if self.review.diff_focus => self.scroll_diff(by),
+            Step::Review => {
+                let before = self.review.rows.cursor;
+                self.review.rows.scroll(by);
+                if self.review.rows.cursor != before {
+                    return self.ask_view();
+                }
+            }
+            Step::Apply => self.apply.rows.scroll(by),
+            Step::Status => self.status.rows.scroll(by),
+            _ => {
+                if let Some(list) = self.list_mut() {
+                    list.scroll(by);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn sideways(&mut self, by: isize) -> Vec<Effect> {
+        match self.step {
+            Step::Options => self.move_column(by),
+            Step::Workloads => self.fold(by < 0),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn toggle(&mut self) -> Vec<Effect> {
+        match self.step {
+            Step::Prometheus => return self.choose_prometheus(),
+            Step::Namespaces => self.toggle_namespace(),
+            Step::Workloads => self.toggle_workload(),
+            Step::Gateways => self.toggle_gateway(),
+            Step::Options => return self.choose_option(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn click(&mut self, target: Target) -> Vec<Effect> {
+        self.notice = None;
+        if self.dialog.is_some() {
+            if let (Target::Button(at), Some(dialog)) = (target, &mut self.dialog)
+                && at < dialog.buttons.len()
+            {
+                dialog.focus = at;
+                return self.press();
+            }
+            return Vec::new();
+        }
+        if self.help {
+            self.help = false;
+            return Vec::new();
+        }
+        match target {
+            Target::Row(at) => self.click_row(at),
+            Target::Step(step) => self.act_if(Action::Jump(step)),
+            Target::Key(action) => self.act_if(action),
+            Target::Choice(row, column) => {
+                match &mut self.options.each {
+                    Some(each) => each.move_to(row),
+                    None => self.options.rows.move_to(row),
+                }
+                self.options.column = column;
+                self.move_column(0);
+                self.act_if(Action::Toggle)
+            }
+            Target::Button(_) => Vec::new(),
+        }
+    }
+
+    fn click_row(&mut self, at: usize) -> Vec<Effect> {
+        let cursor = match self.step {
+            Step::Options => self.options.rows.cursor,
+            Step::Review => self.review.rows.cursor,
+            Step::Apply => self.apply.rows.cursor,
+            Step::Status => self.status.rows.cursor,
+            _ => self.list().map_or(0, |list| list.cursor),
+        };
+        if at != cursor {
+            return self.moved(at as isize - cursor as isize);
+        }
+        match self.step {
+            Step::Cluster => self.act_if(Action::Next),
+            Step::Prometheus | Step::Namespaces | Step::Workloads | Step::Gateways => {
+                self.act_if(Action::Toggle)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A click does what the key would do, or says why not.
+    fn act_if(&mut self, action: Action) -> Vec<Effect> {
+        let found = keymap::keys(self).into_iter().find(|b| b.action == action);
+        match found {
+            Some(binding) => match binding.why_not {
+                None => self.act(action),
+                Some(why) => {
+                    self.notice = Some(Notice {
+                        tone: Tone::Waiting,
+                        text: why,
+                    });
+                    Vec::new()
+                }
+            },
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Takes what happened into the state; answers with what is to be done.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Key(key) => state.key(key),
+        Msg::Paste(text) => {
+            if keymap::typing(state) {
+                let line: String = text.chars().filter(|c| !c.is_control()).collect();
+                state.typed(|into| into.push_str(&line));
+            }
+            Vec::new()
+        }
+        Msg::Click { target } => state.click(target),
+        Msg::Wheel(by) => state.wheel(by),
+        Msg::Tick(now) => {
+            state.now = Some(now);
+            state.ticks = state.ticks.wrapping_add(1);
+            Vec::new()
+        }
+        Msg::Interrupt => {
+            state.quit_after = true;
+            if state.apply.running {
+                state.stop_apply()
+            } else {
+                state.leave()
+            }
+        }
+        Msg::Rediscover => {
+            if state.wants().rediscover.is_some() {
+                state.discover()
+            } else {
+                Vec::new()
+            }
+        }
+        Msg::Contexts(answer) => state.contexts(answer),
+        Msg::Connected(of, answer) => state.connected(of, answer),
+        Msg::Mesh {
+            generation,
+            mesh,
+            last,
+        } => state.mesh_came(generation, mesh, last),
+        Msg::Planned {
+            generation,
+            result,
+            forbidden,
+        } => state.planned(generation, result, forbidden),
+        Msg::ReviewOpened(of, review) => state.review_opened(of, *review),
+        Msg::Reviewed {
+            generation,
+            item,
+            added,
+            removed,
+        } => state.reviewed(generation, item, added, removed),
+        Msg::ReviewDone(of, result) => state.review_done(of, result),
+        Msg::View(of, view) => {
+            if of == state.generations.view {
+                state.review.view = Some(view);
+                state.scroll_diff(0);
+            }
+            Vec::new()
+        }
+        Msg::Apply(event) => state.apply_event(event),
+        Msg::ApplyFailed(error) => state.apply_failed(error),
+        Msg::Board(board) => {
+            state.board_came(board);
+            Vec::new()
+        }
+        Msg::UndoPlanned(of, result) => state.undo_planned(of, result),
+        Msg::Saved(result) => {
+            state.notice = Some(match result {
+                Ok(path) => Notice {
+                    tone: Tone::Good,
+                    text: format!("saved to {}", path.display()),
+                },
+                Err(error) => error_notice(&error),
+            });
+            Vec::new()
+        }
+        Msg::SaveExists(path) => {
+            if state.dialog.is_none() {
+                state.dialog = Some(state.replace_dialog(path));
+            }
+            Vec::new()
+        }
+        Msg::Copied(result) => {
+            state.notice = Some(match result {
+                Ok(()) => Notice {
+                    tone: Tone::Good,
+                    text: "copied".into(),
+                },
+                Err(error) => error_notice(&error),
+            });
+            Vec::new()
+        }
+    }
+}
+
+pub(super) fn error_notice(error: &crate::error::Error) -> Notice {
+    let cause = error
+        .causes
+        .first()
+        .map_or_else(String::new, |cause| format!(": {cause}"));
+    Notice {
+        tone: Tone::Bad,
+        text: format!("{}{cause}", error.what),
+    }
+}
