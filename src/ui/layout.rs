@@ -135,7 +135,7 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
             let rows = state.review.rows.rows.len() as u16 + 4;
             below(main.height - rows.clamp(8, main.height / 3))
         }
-        Step::Review if wide => beside(main.width * 54 / 100),
+        Step::Review if wide => beside(main.width / 2),
         Step::Status if main.height >= 16 => below((main.height / 3).clamp(6, 9)),
         Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
         Step::Options if state.options.each.is_none() => (main, Rect::default()),

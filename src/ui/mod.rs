@@ -75,6 +75,12 @@ fn whole(paint: &mut Paint, state: &State, area: Rect) {
     if let Some(notice) = &state.notice {
         over::notice(paint, notice, places.footer);
     }
+    // Header and footer stay in sight.
+    let area = Rect {
+        y: area.y + 1,
+        height: area.height - 2,
+        ..area
+    };
     if state.help {
         over::help(paint, state, area);
     }
