@@ -1,7 +1,10 @@
 //! meshscrape: Prometheus scraping of an Istio mesh over mutual TLS, set up, proved and taken back.
 
 pub mod answers;
+pub mod cli;
 pub mod cluster;
+pub mod commands;
+pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod journal;
@@ -10,9 +13,11 @@ pub mod plan;
 pub mod prometheus;
 pub mod runtime;
 pub mod recipe;
+pub mod runtime;
 pub mod targets;
+pub mod term;
+pub mod text;
 pub mod text;
 pub mod ui;
-pub mod term;
 pub mod wizard;
-pub mod demo;
+pub mod world;

@@ -1,1 +1,108 @@
-fn main() {}
+//! Arguments → wizard or command → exit code. The one place that prints errors.
+
+use clap::Parser;
+use meshscrape::cli::{Cli, Command};
+use meshscrape::commands::{self, Call};
+use meshscrape::demo::Simulation;
+use meshscrape::error::{Error, Result};
+use meshscrape::runtime::{self, World};
+use meshscrape::world::{Demo, Real};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let outcome = start(cli);
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let text = meshscrape::text::clean(&error.to_string()).into_owned();
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+/// Help and version are no errors; everything else of clap's is exit code 1, since 2 means changes.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.use_stderr() {
+        true => ExitCode::from(1),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn start(cli: Cli) -> Result<u8> {
+    if let Some(file) = &cli.screen.log {
+        log_to(file)?;
+    }
+    let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let monitor = matches!(
+        cli.command,
+        Some(Command::Status {
+            once: false,
+            json: false
+        })
+    ) && on_terminal;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new("the program's threads could not be started").cause(e))?;
+    let code = match cli.command.clone() {
+        Some(command) if !monitor => runtime.block_on(command_line(command, &cli)),
+        _ => runtime.block_on(wizard(&cli, monitor)),
+    };
+    runtime.shutdown_background();
+    code
+}
+
+fn world(cli: &Cli) -> Box<dyn World> {
+    if cli.choices.demo {
+        Box::new(Demo::new(Simulation::builtin(), cli.choices.read_only))
+    } else {
+        Box::new(Real {
+            kubeconfig: cli.choices.kubeconfig.clone(),
+            read_only: cli.choices.read_only,
+        })
+    }
+}
+
+async fn command_line(command: Command, cli: &Cli) -> Result<u8> {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    tokio::spawn(runtime::signals(stop));
+    let world = world(cli);
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let call = Call {
+        choices: &cli.choices,
+        world: world.as_ref(),
+        out: &mut out,
+        err: &mut err,
+        stop: stopped,
+    };
+    commands::run(command, call).await
+}
+
+async fn wizard(_cli: &Cli, _m: bool) -> Result<u8> { Err(Error::new("no wizard")) }
+/// # Errors
+/// The file cannot be made.
+fn log_to(file: &std::path::Path) -> Result<()> {
+    let out = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map_err(|e| {
+            Error::new(format!("the log file {} cannot be written", file.display())).cause(e)
+        })?;
+    let filter = tracing_subscriber::EnvFilter::try_new("meshscrape=debug,warn")
+        .map_err(|e| Error::new("the log's filter is wrong").cause(e))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(out))
+        .init();
+    Ok(())
+}

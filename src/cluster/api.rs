@@ -279,8 +279,12 @@ impl Cluster {
         if let Some(version) = resource_version {
             preconditions["resourceVersion"] = json!(version);
         }
-        let body =
+        let mut body =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
+        if write.dry_run {
+            // Beside a body the query's dryRun counts for nothing: the object would go.
+            body["dryRun"] = json!(["All"]);
+        }
         let path = format!("{}?{}", object.path(), write.query(false));
         let body = serde_json::to_vec(&body).unwrap_or_default();
         self.answer(Method::DELETE, &path, Some("application/json"), body)

@@ -2,12 +2,16 @@
 
 use super::api::Cluster;
 use super::stack::{Fault, stack};
+use super::tls::{REFUSED_AS_CA, client_for_ca_certificates};
 use crate::error::{Error, nearest};
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use kube::Config;
 use kube::client::{Body, ClientBuilder};
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tower::{BoxError, Service};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +73,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Cluster, Error> {
     };
     config.default_retry = false;
     let read_only = options.read_only;
+    let second = client_for_ca_certificates(&config);
     // A credential plugin is waited for inside: not on a thread that others need.
     let builder = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config))
         .await
@@ -76,9 +81,27 @@ pub async fn connect(options: &ConnectOptions) -> Result<Cluster, Error> {
         .map_err(|error| credentials_error(&context, plugin.as_deref(), &error))?;
     // The plain client can be cloned, which the layers need; they make a client of their own around it.
     let plain = builder.build();
+    let refused = Arc::new(AtomicBool::new(false));
     let service = tower::service_fn(move |request: Request<Body>| {
-        let plain = plain.clone();
-        async move { plain.send(request).await.map_err(BoxError::from) }
+        let (plain, second, refused) = (plain.clone(), second.clone(), refused.clone());
+        async move {
+            let Some(second) = second else {
+                return plain.send(request).await.map_err(BoxError::from);
+            };
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await?.to_bytes();
+            let request = || Request::from_parts(parts.clone(), Body::from(body.clone()));
+            if !refused.load(Ordering::Relaxed) {
+                match plain.send(request()).await {
+                    // A refused handshake sent nothing, so that a write may be sent again.
+                    Err(error) if format!("{error:?}").contains(REFUSED_AS_CA) => {
+                        refused.store(true, Ordering::Relaxed);
+                    }
+                    answer => return answer.map_err(BoxError::from),
+                }
+            }
+            second.send(request()).await.map_err(BoxError::from)
+        }
     });
     Ok(Cluster::over(service, context, read_only))
 }

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod connect;
 pub mod error;
+pub mod tls;
 pub mod stack;
 
 pub use api::Cluster;

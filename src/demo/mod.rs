@@ -226,6 +226,11 @@ impl Simulation {
         locked(&self.inner.rules).latency = on;
     }
 
+    /// Answers come at once, as tests want them.
+    pub fn quick(&self) {
+        self.latency(false);
+    }
+
     /// The requests so far, oldest first.
     pub fn requests(&self) -> Vec<RequestRecord> {
         locked(&self.inner.log).iter().cloned().collect()

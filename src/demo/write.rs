@@ -426,8 +426,12 @@ fn delete(world: &mut World, call: &Call, to: &Objects) -> Reply {
             return answers::precondition(to.kind, &to.name, word, wanted, found);
         }
     }
-    let in_body = list(&options, "/dryRun").iter().any(|word| word == "All");
-    let dry = call.query.dry_run() || in_body;
+    // Beside options in a body, a server does not look at those of the query.
+    let dry = if options.is_null() {
+        call.query.dry_run()
+    } else {
+        list(&options, "/dryRun").iter().any(|word| word == "All")
+    };
     if *to.kind == kinds::POD {
         if !dry {
             world.stop_pod(uid(&old));

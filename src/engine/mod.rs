@@ -1,7 +1,7 @@
 //! Async work over the cluster: discover, review, apply, watch, undo. Reports events; knows no screen.
 
-pub mod apply;
 pub mod discover;
+pub mod apply;
 pub mod event;
 pub mod review;
 pub mod rollout;

@@ -19,7 +19,7 @@ pub(super) const REVISION: &str = "istio.io/rev";
 const NAMESPACE_LABEL: &str = "istio-injection";
 
 pub(super) struct Injector<'a> {
-    /// The injection webhooks; `None` where they could not be read, so that Istio's own rules stand in.
+    /// The injection webhooks; `None` where none could be read, so that Istio's own rules stand in.
     rules: Option<Vec<&'a WebhookRule>>,
     /// Revisions and tags that a pod may name.
     revisions: BTreeSet<String>,
@@ -81,7 +81,7 @@ impl<'a> Injector<'a> {
             .is_some_and(|list| list.progress == Progress::Complete);
         Injector {
             nothing: complete && planes_known && rules.is_empty() && planes.is_empty(),
-            rules: complete.then_some(rules),
+            rules: (complete && !rules.is_empty()).then_some(rules),
             revisions,
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 const PATH: &str = "/stats/prometheus";
 
-fn list<'v>(value: &'v Value) -> &'v [Value] {
+fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 

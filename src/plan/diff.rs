@@ -334,4 +334,19 @@ mod tests {
         assert_eq!((gone.added, gone.removed), (0, 3));
         assert!(objects(Some(&object), Some(&object), None).is_empty());
     }
+
+    #[test]
+    fn a_megabyte_of_text_is_diffed_within_the_deadline() {
+        let text: String = (0..40_000)
+            .map(|n| format!("- job_name: job-{n}\n"))
+            .collect();
+        let map = |text: &str| json!({"kind": "ConfigMap", "data": {"p": text}});
+        let changed = text.replace("job-20000\n", "job-x\n");
+        let started = std::time::Instant::now();
+        let diff = objects(Some(&map(&text)), Some(&map(&changed)), None);
+        assert_eq!((diff.added, diff.removed), (1, 1));
+        assert_eq!(diff.lines.len(), 10);
+        // Generous: an unoptimised build on a busy machine.
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
 }

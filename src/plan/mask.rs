@@ -11,8 +11,7 @@ pub const MASK: &str = "••••••";
 /// Words that make a key's value a credential.
 const WORDS: &str = r"passw(?:or)?d|passphrase|secret|token|credentials?|api[-_]?key|access[-_]?key|private[-_]?key|account[-_]?key|authorization|proxy[-_]?authorization|basic[-_]?auth|bearer";
 
-static KEY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!(r"(?i)(?:^|[-_.]|[a-z]){{0,40}}(?:{WORDS})")).ok());
+static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i){WORDS}")).ok());
 
 /// Keys that only name or point at a credential.
 static POINTER: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -40,6 +39,10 @@ static USERINFO: LazyLock<Option<Regex>> =
 
 static BEARER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\b(bearer|basic)(\s+)([a-z0-9+/=_.~\-]{8,})").ok());
+
+/// A bcrypt hash, as Prometheus's web configuration keeps passwords.
+static BCRYPT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{20,}").ok());
 
 fn is_match(regex: &LazyLock<Option<Regex>>, text: &str) -> bool {
     regex.as_ref().is_some_and(|regex| regex.is_match(text))
@@ -107,6 +110,9 @@ fn line_masked(line: &str) -> String {
         masked = regex
             .replace_all(&masked, format!("${{1}}${{2}}{MASK}"))
             .into_owned();
+    }
+    if let Some(regex) = BCRYPT.as_ref() {
+        masked = regex.replace_all(&masked, MASK).into_owned();
     }
     if let Some(regex) = FIELD.as_ref() {
         masked = regex
@@ -249,6 +255,7 @@ scrape_configs:
   authorization: {credentials: tok}
   oauth2: {client_id: i, client_secret: s3}
   headers: {X: Bearer abcdefghijkl}
+  basic_auth_users: {admin: $2y$10$abcdefghijklmnopqrstuvwx}
   password_file: /etc/pw
   bearer_token_file: /var/run/secrets/kubernetes.io/serviceaccount/token
 ";
@@ -262,6 +269,7 @@ scrape_configs:
             "tok}",
             "s3}",
             "abcdefghijkl",
+            "abcdefghijklmnopqrstuvwx",
         ] {
             assert!(!masked.contains(leaked), "{leaked} in\n{masked}");
         }

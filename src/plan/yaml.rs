@@ -248,7 +248,7 @@ fn address(text: &str) -> bool {
             .all(|c| c.is_ascii_digit() || matches!(c, '.' | ':' | '/'))
 }
 
-/// What approval would write, as YAML documents that `kubectl apply` takes; what it cannot take (text inside
+/// What approval would write (conflicts taken), as YAML documents that `kubectl apply` takes; what it cannot take (text inside
 /// a ConfigMap, single leaves, deletions) stands as comments with the command for it.
 pub fn export(review: &Review) -> String {
     let states = review.states();
@@ -433,6 +433,47 @@ mod tests {
             let value = json!({"k": text, "l": [text], "m": {"n": [{"k": text}]}});
             assert_eq!(back(&value), value, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_export_holds_what_an_apply_takes_and_says_the_rest() {
+        use crate::plan::review::{RunId, tests::change};
+        use crate::plan::{Plan, scrape_config::TextEdit};
+        let mut apply = change("a", &[]);
+        apply.why = "opens\nnothing".into();
+        apply.action = Action::Apply {
+            intent: json!({"kind": "K", "data": {"on": "yes"}}),
+        };
+        let mut text = change("t", &[]);
+        text.action = Action::Text {
+            key: "prometheus.yml".into(),
+            edits: vec![TextEdit::RemoveJob { name: "j".into() }],
+        };
+        let mut left_out = change("x", &[]);
+        left_out.action = Action::Delete { uid: "u".into() };
+        let mut review = Review::new(
+            "c",
+            RunId::default(),
+            Plan {
+                changes: vec![apply, text, left_out.clone()],
+                ..Plan::default()
+            },
+        );
+        review.toggle(&left_out.id);
+        let yaml = export(&review);
+        let documents: Vec<Value> = serde_yaml::Deserializer::from_str(&yaml)
+            .map(|document| serde::Deserialize::deserialize(document).unwrap())
+            .collect();
+        assert_eq!(
+            documents,
+            [json!({"kind": "K", "data": {"on": "yes"}}), Value::Null]
+        );
+        assert!(yaml.contains("# opens\n# nothing\n"), "{yaml}");
+        assert!(
+            yaml.contains("# # in prometheus.yml, take out the job j\n"),
+            "{yaml}"
+        );
+        assert!(!yaml.contains("delete"), "{yaml}");
     }
 
     #[test]

@@ -567,7 +567,7 @@ async fn add_job(client: &Client) {
     let api = Api::<ConfigMap>::namespaced(client.clone(), "istio-system");
     let live = api.get("prometheus").await.unwrap();
     let text = &live.data.as_ref().unwrap()["prometheus.yml"];
-    let changed = text.replacen("    scrape_configs:\n", "", 0).replacen(
+    let changed = text.replacen(
         "scrape_configs:\n",
         &format!(
             "scrape_configs:\n{}",
@@ -814,10 +814,8 @@ async fn a_gateway_of_its_own_serves_prometheus_alone() {
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|t| t.1 == "up"), "{found:?}");
     let public = "/api/v1/namespaces/istio-system/services/istio-ingressgateway:http2/proxy/stats/prometheus";
-    assert!(
-        get(&client, public).await.is_err(),
-        "nothing on the public port"
-    );
+    let public = get(&client, public).await.unwrap();
+    assert!(!public.contains("envoy_"), "no metrics on the public port");
     let pod = pods(&client, "istio-system", "istio=ingressgateway")
         .await
         .remove(0)
@@ -969,5 +967,180 @@ async fn a_watch_tells_of_changes() {
     assert!(
         matches!(&expired[0], kube::core::WatchEvent::Error(e) if e.code == 410),
         "{expired:?}"
+    );
+}
+
+/// The rule that keeps marked pods out of a plaintext job, as its first.
+const OLD_JOB_RULE: &str = "      - {source_labels: [__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port], action: drop, regex: \"true\"}\n";
+
+#[tokio::test(start_paused = true)]
+async fn marked_pods_are_scraped_twice_until_the_old_job_leaves_them_out() {
+    let (_, client) = builtin();
+    apply(&client, "me", PROMETHEUS_POD).await;
+    add_job(&client).await;
+    for text in [POLICIES, LISTENER, MARK] {
+        apply(&client, "me", text).await;
+    }
+    wait(40).await;
+    assert_eq!(targets(&client, SECURE, "httpbin").await.len(), 1);
+    assert_eq!(
+        targets(&client, "kubernetes-pods", "httpbin").await.len(),
+        1
+    );
+
+    let api = Api::<ConfigMap>::namespaced(client.clone(), "istio-system");
+    let text = api.get("prometheus").await.unwrap().data.unwrap()["prometheus.yml"].clone();
+    let at = text.find("job_name: kubernetes-pods\n").unwrap();
+    let rules = at + text[at..].find("relabel_configs:\n").unwrap() + "relabel_configs:\n".len();
+    let rule = OLD_JOB_RULE.trim_start_matches("    ");
+    let changed = format!("{}{rule}{}", &text[..rules], &text[rules..]);
+    let patch = json!({"data": {"prometheus.yml": changed}});
+    api.patch("prometheus", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    wait(5).await;
+    assert_eq!(
+        targets(&client, "kubernetes-pods", "httpbin").await.len(),
+        1,
+        "the kubelet has not synced yet"
+    );
+    wait(10).await;
+    assert_eq!(
+        targets(&client, "kubernetes-pods", "httpbin").await.len(),
+        0
+    );
+    assert_eq!(targets(&client, SECURE, "httpbin").await[0].1, "up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_on_a_running_pod_needs_no_restart() {
+    let (simulation, client) = builtin();
+    apply(&client, "me", PROMETHEUS_POD).await;
+    add_job(&client).await;
+    apply(&client, "me", POLICIES).await;
+    apply(&client, "me", LISTENER).await;
+    let pod = pods(&client, "default", "app=httpbin")
+        .await
+        .remove(0)
+        .metadata;
+    let mark = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": pod.name, "uid": pod.uid, "annotations": {"prometheus.istio.io/secure-port": "15091"}}});
+    let api = Api::<Pod>::namespaced(client.clone(), "default");
+    let name = pod.name.clone().unwrap();
+    api.patch(&name, &PatchParams::apply("me"), &Patch::Apply(&mark))
+        .await
+        .unwrap();
+    wait(30).await;
+    assert_eq!(targets(&client, SECURE, "httpbin").await[0].1, "up");
+    // Lost with the pod.
+    api.delete(&name, &DeleteParams::default()).await.unwrap();
+    wait(20).await;
+    assert!(targets(&client, SECURE, "httpbin").await.is_empty());
+    let fresh = simulation.objects("Pod", "default");
+    assert_eq!(fresh.len(), 1);
+    assert_ne!(fresh[0]["metadata"]["name"], name);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_published_recipe_of_one_namespace_is_down_until_it_is_repaired() {
+    let (_, client) = builtin();
+    apply(&client, "me", PROMETHEUS_POD).await;
+    add_job(&client).await;
+    wait(40).await;
+    let found = targets(&client, SECURE, "returns-api").await;
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].2.ends_with("connection reset by peer"),
+        "{found:?}"
+    );
+    let repair = POLICIES
+        .replace("namespace: default", "namespace: returns")
+        .replace("app: httpbin, version: v1", "app: returns-api");
+    apply(&client, "me", &repair).await;
+    wait(10).await;
+    assert_eq!(targets(&client, SECURE, "returns-api").await[0].1, "up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_workload_rolls_out_and_back() {
+    let (simulation, client) = builtin();
+    let marked = |kind: &str, ns: &str, name: &str| {
+        MARK.replace("kind: Deployment", &format!("kind: {kind}"))
+            .replace("httpbin", name)
+            .replace("namespace: default", &format!("namespace: {ns}"))
+    };
+    let port = |ns: &str, app: &str| -> Vec<bool> {
+        let pods = simulation.objects("Pod", ns);
+        let of_app = pods
+            .iter()
+            .filter(|p| p["metadata"]["labels"]["app"] == app);
+        of_app
+            .map(|p| {
+                p["metadata"]["annotations"]
+                    .get("prometheus.istio.io/secure-port")
+                    .is_some()
+            })
+            .collect()
+    };
+    for (kind, ns, name, count) in [
+        ("StatefulSet", "shop", "sessions", 2),
+        ("DaemonSet", "platform", "log-shipper", 3),
+        ("Deployment", "shop", "recommendations", 2),
+    ] {
+        apply(&client, "me", &marked(kind, ns, name)).await;
+        wait(60).await;
+        let after = port(ns, name);
+        let stuck = name == "recommendations";
+        assert!(
+            after.iter().filter(|m| **m).count() >= if stuck { 1 } else { count },
+            "{name}: {after:?}"
+        );
+        let nothing = format!(
+            "{{apiVersion: apps/v1, kind: {kind}, metadata: {{name: {name}, namespace: {ns}}}}}"
+        );
+        apply(&client, "me", &nothing).await;
+        wait(60).await;
+        assert_eq!(port(ns, name), vec![false; count], "{name}");
+        let status = simulation.object(kind, ns, name).unwrap();
+        assert_eq!(
+            status["status"]["observedGeneration"], status["metadata"]["generation"],
+            "{name}"
+        );
+        let ready = status["status"]
+            .get("numberReady")
+            .unwrap_or(&status["status"]["readyReplicas"]);
+        assert_eq!(ready, count, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_deployment_waits() {
+    let (_, client) = builtin();
+    let api = Api::<Deployment>::namespaced(client.clone(), "default");
+    let pause = |paused: bool| Patch::Merge(json!({"spec": {"paused": paused}}));
+    api.patch("httpbin", &PatchParams::default(), &pause(true))
+        .await
+        .unwrap();
+    let before = pods(&client, "default", "app=httpbin").await[0]
+        .metadata
+        .name
+        .clone();
+    apply(&client, "me", MARK).await;
+    wait(30).await;
+    assert_eq!(
+        pods(&client, "default", "app=httpbin").await[0]
+            .metadata
+            .name,
+        before
+    );
+    api.patch("httpbin", &PatchParams::default(), &pause(false))
+        .await
+        .unwrap();
+    wait(30).await;
+    assert_ne!(
+        pods(&client, "default", "app=httpbin").await[0]
+            .metadata
+            .name,
+        before
     );
 }

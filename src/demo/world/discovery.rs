@@ -1,9 +1,15 @@
 //! What `kubernetes_sd_configs` finds, with the labels that Prometheus gives it.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
-use super::relabel::Labels;
+use super::World;
+use super::config::{self, Discovery, Job};
+use super::relabel::{Labels, relabel};
+use super::scrape::Target;
 use crate::demo::json::{at, controller, list, name, namespace, text, uid};
+use crate::demo::kinds;
 
 /// Characters that a label name cannot hold become underscores.
 fn sanitized(key: &str) -> String {
@@ -116,4 +122,136 @@ pub fn node(node: &Value) -> Labels {
     labels.insert("__address__".to_owned(), host_port(address, "10250"));
     labels.insert("instance".to_owned(), name(node).to_owned());
     labels
+}
+
+/// A target group member, before and after relabelling.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub discovered: Labels,
+    /// `None`: dropped.
+    pub labels: Option<Labels>,
+}
+
+fn found(job: &Job, mut labels: Labels) -> Found {
+    labels.insert("job".to_owned(), job.name.clone());
+    labels.insert("__scheme__".to_owned(), job.scheme.clone());
+    labels.insert("__metrics_path__".to_owned(), job.path.clone());
+    labels.insert(
+        "__scrape_interval__".to_owned(),
+        config::words(job.interval),
+    );
+    labels.insert("__scrape_timeout__".to_owned(), config::words(job.timeout));
+    let kept = relabel(labels.clone(), &job.rules);
+    Found {
+        discovered: labels,
+        labels: kept.filter(|l| l.contains_key("__address__")),
+    }
+}
+
+impl World {
+    /// Service discovery and relabelling, for all jobs of one Prometheus.
+    pub(super) fn discover(&mut self, key: &str) {
+        let Some(own) = self.pod_object(key) else {
+            return;
+        };
+        let Some(mut run) = self.proms.remove(key) else {
+            return;
+        };
+        run.discover_at = None;
+        let now = self.now;
+        let container = list(&own, "/spec/containers")
+            .iter()
+            .find(|c| text(c, "/name") == run.container)
+            .cloned()
+            .unwrap_or_default();
+        let mut pools = std::mem::take(&mut run.pools);
+        for pool in &mut pools {
+            let tls = &pool.job.tls;
+            pool.made = [&tls.ca_file, &tls.cert_file, &tls.key_file]
+                .into_iter()
+                .all(|file| self.readable(&own, &container, file));
+            if !pool.made {
+                pool.targets.clear();
+                pool.dropped.clear();
+                continue;
+            }
+            let found = self.find(&mut run.found, &pool.job);
+            let mut fresh: Vec<Target> = Vec::new();
+            pool.dropped.clear();
+            let mut seen: HashMap<String, ()> = HashMap::new();
+            let mut old: HashMap<String, Target> = pool
+                .targets
+                .drain(..)
+                .map(|target| (target.key(), target))
+                .collect();
+            for one in found {
+                let Some(labels) = one.labels else {
+                    pool.dropped.push(one.discovered);
+                    continue;
+                };
+                let Some(target) = Target::new(&pool.job, one.discovered, labels, now) else {
+                    continue;
+                };
+                let own_key = target.key();
+                if seen.insert(own_key.clone(), ()).is_some() {
+                    continue;
+                }
+                fresh.push(match old.remove(&own_key) {
+                    Some(mut kept) => {
+                        kept.discovered = target.discovered;
+                        kept
+                    }
+                    None => target,
+                });
+            }
+            pool.targets = fresh;
+        }
+        run.pools = pools;
+        let alive = |uid: &String| self.pods.contains_key(uid);
+        run.found.retain(|(_, uid), _| alive(uid));
+        self.proms.insert(key.to_owned(), run);
+    }
+
+    fn find(
+        &self,
+        cache: &mut HashMap<(String, String), (String, Vec<Found>)>,
+        job: &Job,
+    ) -> Vec<Found> {
+        let mut all = Vec::new();
+        for source in &job.discoveries {
+            match source {
+                Discovery::Static(addresses) => {
+                    for address in addresses {
+                        let labels = Labels::from([("__address__".to_owned(), address.clone())]);
+                        all.push(found(job, labels));
+                    }
+                }
+                Discovery::Nodes => {
+                    for node in self.store.all(&kinds::NODE) {
+                        all.push(found(job, self::node(node)));
+                    }
+                }
+                Discovery::Pods(namespaces) => {
+                    for pod in self.store.all(&kinds::POD) {
+                        if !namespaces.is_empty()
+                            && !namespaces.iter().any(|ns| ns == namespace(pod))
+                        {
+                            continue;
+                        }
+                        let version = text(pod, "/metadata/resourceVersion");
+                        let entry = cache
+                            .entry((job.name.clone(), uid(pod).to_owned()))
+                            .or_insert_with(|| (String::new(), Vec::new()));
+                        if entry.0 != version {
+                            let targets = self::pod(pod).into_iter();
+                            *entry = (version.to_owned(), targets.map(|t| found(job, t)).collect());
+                        }
+                        all.extend(entry.1.iter().cloned());
+                    }
+                }
+                Discovery::Other => {}
+            }
+        }
+        all
+    }
 }

@@ -25,6 +25,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod relabel;
 pub mod rollout;
+pub mod scrape;
 pub mod sets;
 
 pub use injection::Mesh;

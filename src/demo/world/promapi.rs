@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::config::words;
-use super::prometheus::{Health, Pool, PromRun, Target};
+use super::prometheus::{Pool, PromRun};
 use super::relabel::Labels;
+use super::scrape::{Health, Target};
 use crate::demo::answers::Reply;
 use crate::demo::routes::Query;
 
@@ -149,11 +150,14 @@ impl World {
         let Some(run) = self.proms.get(pod) else {
             return Reply::text(503, "");
         };
+        let now = self.wall_now();
+        let at = now.as_millisecond() as f64 / 1000.0;
+        if expression.trim() == "time()" {
+            return success(json!({"resultType": "scalar", "result": [at, at.to_string()]}));
+        }
         let Some((metric, matchers)) = selector(expression) else {
             return bad_data("invalid parameter \"query\": only plain selectors are simulated");
         };
-        let now = self.wall_now();
-        let at = now.as_millisecond() as f64 / 1000.0;
         let result: Vec<Value> = samples(run, &metric)
             .into_iter()
             .filter(|(labels, _)| matchers.iter().all(|m| m.fits(labels)))

@@ -17,8 +17,12 @@ use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) use text::jobs;
+
+/// istiod's time to push (a second was enough between policies and listener).
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// What an undo leaves alone, or does that the user should know of.
 #[derive(Clone, Debug, PartialEq)]
@@ -403,6 +407,8 @@ fn plan(
         .iter()
         .any(|draft| draft.rank == 6 && job_seq.is_some_and(|job| job < draft.seq));
     let mut dropped: Vec<Await> = Vec::new();
+    // A listener must be gone from the proxies, not only from the API, before its policies go.
+    let mut listeners_gone = false;
     for draft in drafts {
         let mut id = ChangeId(format!(
             "{}-{}",
@@ -439,6 +445,10 @@ fn plan(
             why: draft.why,
             prices: Vec::new(),
         };
+        if draft.rank == 3 && !change.needs.is_empty() && !listeners_gone {
+            change.before.push(Await::Settle(SETTLE));
+            listeners_gone = true;
+        }
         if let (Action::Text { edits, .. }, Some(prometheus)) = (&change.action, prometheus) {
             dropped.extend(text::removed(edits).map(|job| Await::ConfigDropped {
                 prometheus: prometheus.clone(),

@@ -477,11 +477,12 @@ fn the_reverse_of_need_and_a_single_restart() {
     let [mark, listener, rules, strict, job, pod] = &plan.changes[..] else {
         panic!()
     };
-    assert_eq!(listener.needs, [mark.id.clone()]);
-    assert_eq!(rules.needs, [listener.id.clone()]);
-    assert_eq!(strict.needs, [listener.id.clone()]);
-    assert_eq!(job.needs, [mark.id.clone()]);
-    assert_eq!(pod.needs, [job.id.clone()]);
+    assert_eq!(listener.needs, std::slice::from_ref(&mark.id));
+    assert_eq!(rules.before, [Await::Settle(SETTLE)]);
+    assert_eq!(rules.needs, std::slice::from_ref(&listener.id));
+    assert_eq!(strict.needs, std::slice::from_ref(&listener.id));
+    assert_eq!(job.needs, std::slice::from_ref(&mark.id));
+    assert_eq!(pod.needs, std::slice::from_ref(&job.id));
     // The job was written before the pod: there is no reloader, so the restart drops it.
     assert!(job.then.is_empty());
     assert_eq!(

@@ -1,0 +1,200 @@
+//! The command line. Flags make the same choices as the wizard's steps.
+
+use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
+use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Makes Prometheus scrape an Istio mesh over mutual TLS: finds what is there, shows every change as a
+/// diff, applies it safely, proves it, and can take it back.
+///
+/// Without a command it starts the wizard; choices given as flags are its answers beforehand.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "meshscrape",
+    version,
+    after_help = "Exit codes:\n  \
+        0  done, or all is well\n  \
+        1  error, wrong arguments too\n  \
+        2  plan: there are changes\n  \
+        3  applied or looked at, but not every target is UP with plaintext refused\n  \
+        4  refused before anything was written\n  \
+        5  stopped part way: what was written stays, and can be undone\n  \
+        6  undone after a failure"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub choices: Choices,
+    #[command(flatten)]
+    pub screen: Screen,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show what would be changed, after a dry run on the server of every change.
+    Plan {
+        /// The plan as JSON.
+        #[arg(long, conflicts_with = "yaml")]
+        json: bool,
+        /// The objects as YAML, in the order of writing.
+        #[arg(long)]
+        yaml: bool,
+    },
+    /// Write the changes, wait for the targets, and check that plaintext is refused.
+    Apply {
+        /// Yes to every change that `plan` shows.
+        #[arg(long)]
+        yes: bool,
+        /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
+        #[arg(long)]
+        lose_history: bool,
+        /// One event a line as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the state of every target; on a terminal, live.
+    Status {
+        /// Look once, print, and end.
+        #[arg(long)]
+        once: bool,
+        /// The table as JSON (looks once).
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take back what a run wrote: the newest, or the one that is named.
+    Undo {
+        /// The run's id, as `apply` printed it.
+        run: Option<String>,
+        /// Yes to every change that is shown without it.
+        #[arg(long)]
+        yes: bool,
+        /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
+        #[arg(long)]
+        lose_history: bool,
+        /// One event a line as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to secure, and in which cluster.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Choices")]
+pub struct Choices {
+    /// Namespaces; alone: every workload in them that can be chosen.
+    #[arg(short, long = "namespace", value_name = "NS", num_args = 1.., value_delimiter = ',', global = true)]
+    pub namespaces: Vec<String>,
+    /// Single workloads.
+    #[arg(short, long = "workload", value_name = "NS/KIND/NAME", num_args = 1.., value_delimiter = ',', global = true)]
+    pub workloads: Vec<WorkloadRef>,
+    /// Gateways, by the Deployment that carries them.
+    #[arg(short, long = "gateway", value_name = "NS/NAME", num_args = 1.., value_delimiter = ',', global = true)]
+    pub gateways: Vec<GatewayRef>,
+    /// What port 15091 leads to: 15020 (Envoy, agent and app, merged) or 15090 (Envoy only) [default: 15020].
+    #[arg(long, value_name = "15020|15090", value_parser = metrics_port, global = true)]
+    pub port: Option<MetricsPort>,
+    /// The Prometheus that scrapes; needed where several could.
+    #[arg(long, value_name = "NS/KIND/NAME", global = true)]
+    pub prometheus: Option<WorkloadRef>,
+    /// Where pods are marked: on their template (lasting, restarts them) or on the running pods [default: template].
+    #[arg(long, value_name = "template|pods", value_parser = mark, global = true)]
+    pub mark: Option<Mark>,
+    /// Managers whose fields may be taken, by name.
+    #[arg(long, value_name = "MANAGER", num_args = 1.., value_delimiter = ',', global = true)]
+    pub take: Vec<String>,
+    /// Seconds to wait for the targets (and for each rollout) [default: 300].
+    #[arg(long, value_name = "S", value_parser = seconds, global = true)]
+    pub timeout: Option<Duration>,
+    /// Do not ask whether plaintext is refused, and do not say "secured".
+    #[arg(long, global = true)]
+    pub no_probe: bool,
+    /// The kube-context.
+    #[arg(long, value_name = "C", global = true)]
+    pub context: Option<String>,
+    /// The kubeconfig file.
+    #[arg(long, value_name = "F", global = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Send nothing but reads, access reviews and dry runs.
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// A cluster simulated inside the program: needs nothing, changes nothing outside.
+    #[arg(long, global = true)]
+    pub demo: bool,
+    /// Answers that the wizard saved; flags beside it win.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub answers: Option<PathBuf>,
+}
+
+/// How the wizard looks, and what is logged.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Screen")]
+pub struct Screen {
+    /// Draw with ASCII only; by itself where the locale is not UTF-8.
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// Log requests and events to this file; no Secret values.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub log: Option<PathBuf>,
+}
+
+/// Waiting time where no `--timeout` is given.
+pub const TIMEOUT: Duration = Duration::from_secs(300);
+
+fn metrics_port(text: &str) -> Result<MetricsPort, String> {
+    let port: u16 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is no port number: 15020 or 15090"))?;
+    port.try_into()
+}
+
+fn mark(text: &str) -> Result<Mark, String> {
+    match text {
+        "template" => Ok(Mark::Template),
+        "pods" => Ok(Mark::Pods),
+        other => Err(format!("`{other}` is neither `template` nor `pods`")),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.trim_end_matches('s').parse::<u64>() {
+        Ok(s) if s > 0 => Ok(Duration::from_secs(s)),
+        _ => Err(format!("`{text}` is no number of seconds above 0")),
+    }
+}
+
+impl Choices {
+    /// The answers: those of `--answers`, with the flags over them.
+    ///
+    /// # Errors
+    /// The answers file cannot be read or is not of this program's version.
+    pub fn answers(&self) -> Result<Answers, Error> {
+        let mut answers = match &self.answers {
+            Some(file) => Answers::load(file)?,
+            None => Answers::default(),
+        };
+        if !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty()) {
+            answers.namespaces = self.namespaces.iter().cloned().collect();
+            answers.workloads = self.workloads.iter().cloned().collect();
+            answers.gateways = self.gateways.iter().cloned().collect();
+        }
+        if let Some(prometheus) = &self.prometheus {
+            answers.prometheus = Some(prometheus.clone());
+        }
+        if let Some(port) = self.port {
+            answers.options.port = port;
+        }
+        if let Some(mark) = self.mark {
+            answers.options.mark = mark;
+        }
+        answers.take.extend(self.take.iter().cloned());
+        Ok(answers)
+    }
+
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+}

@@ -1,0 +1,250 @@
+//! `meshscrape apply`: the approved changes, written in their order, and the targets awaited.
+
+use super::flow::{self, Opened};
+use super::{Call, exit, json, words, written};
+use crate::engine::apply::{self, ApplyOptions, Control};
+use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
+use crate::engine::watch::{Watch, Watched};
+use crate::error::{Error, Result};
+use crate::mesh::Prometheus;
+use crate::plan::review::{NotApprovable, Review, Word};
+use crate::recipe;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) -> Result<u8> {
+    let opened = flow::open(&call).await?;
+    let selection = recipe::select(&opened.mesh, &opened.answers)?;
+    let review = flow::review(&opened).await?;
+    let watched = flow::watched(&selection, &opened.answers);
+    let prometheus = selection.prometheus.clone();
+    if let Some(stopped) = flow::stopped(&review) {
+        return Err(stopped);
+    }
+    if review.counts().changes == 0 {
+        let outcome = look(&call, &opened, prometheus, watched).await;
+        print(&mut call, "", &outcome, json)?;
+        return Ok(code(&outcome, call.choices.no_probe));
+    }
+    if !yes {
+        return Err(not_yes(&mut call, &review, "apply")?);
+    }
+    let job = Job {
+        lose_history,
+        json,
+        undoes: None,
+    };
+    let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
+    Ok(code(&outcome, call.choices.no_probe))
+}
+
+/// Without `--yes`: the review is shown, and nothing is written.
+pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str) -> Result<Error> {
+    written(call.out.write_all(words::review(review).as_bytes()))?;
+    Ok(Error::new("nothing was written: there was no yes")
+        .hint(format!("meshscrape {command} … --yes, when the changes above are right")))
+}
+
+/// Nothing to change: what was applied before is looked at, for as long as it may take.
+async fn look(
+    call: &Call<'_>,
+    opened: &Opened,
+    prometheus: Arc<Prometheus>,
+    watched: Vec<Watched>,
+) -> Outcome {
+    let probe = !call.choices.no_probe;
+    let mut watch = Watch::new(&opened.session, prometheus, watched, probe);
+    let deadline = Instant::now() + call.choices.timeout();
+    let board = watch
+        .until(LOOK_EVERY, deadline, &|_| {}, |board| {
+            let counts = board.counts;
+            counts.waiting == 0 && (!probe || counts.secured == counts.up || counts.down > 0)
+        })
+        .await;
+    let counts = board.counts;
+    Outcome {
+        all_up: counts.up == counts.all(),
+        plaintext_refused: probe.then_some(counts.secured == counts.all()),
+        board,
+        ..Outcome::default()
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How a run is written and told.
+pub struct Job {
+    pub lose_history: bool,
+    pub json: bool,
+    /// The run that this one takes back.
+    pub undoes: Option<String>,
+}
+
+/// Approves and writes; prints progress, and the outcome at the end.
+pub async fn write(
+    call: &mut Call<'_>,
+    opened: &Opened,
+    review: &Review,
+    job: &Job,
+    prometheus: Arc<Prometheus>,
+    watched: Vec<Watched>,
+) -> Result<Outcome> {
+    if let Some(stopped) = flow::stopped(review) {
+        return Err(stopped);
+    }
+    let json = job.json;
+    let word = Word {
+        lose_history: job.lose_history,
+    };
+    let approved = review
+        .approve(word)
+        .map_err(|why| match why {
+            NotApprovable::HistoryNotConfirmed => Error::refused(
+                "nothing was written: Prometheus would lose its history, and that takes a word of its own",
+            )
+            .cause("it keeps its data in an emptyDir, which goes with the pod at the restart that these changes need")
+            .hint("add --lose-history, or give Prometheus a volume that stays"),
+            NotApprovable::StillAsking(count) => {
+                Error::refused(format!("nothing was written: {count} changes have no answer yet"))
+            }
+            NotApprovable::Stopped(ids) => Error::refused(format!(
+                "nothing was written: {} changes cannot be made as they are",
+                ids.len()
+            )),
+            NotApprovable::NothingToDo => Error::new("nothing to do"),
+        });
+    let approved = approved?;
+    let run = approved.run().0.clone();
+    if !json {
+        written(call.out.write_all(words::review(review).as_bytes()))?;
+    }
+    let options = ApplyOptions {
+        timeout: call.choices.timeout(),
+        rollout_timeout: call.choices.timeout(),
+        probe: !call.choices.no_probe,
+        undoes: job.undoes.clone(),
+    };
+    let control = Control {
+        stop: call.stop.clone(),
+        decisions: None,
+    };
+    let printer = Mutex::new(Printer {
+        out: &mut *call.out,
+        json,
+        last: BTreeMap::new(),
+        targets: String::new(),
+    });
+    let report = |event: ApplyEvent| {
+        if let Ok(mut printer) = printer.lock() {
+            printer.print(&event);
+        }
+    };
+    let outcome = apply::apply(
+        &opened.session,
+        approved,
+        prometheus,
+        watched,
+        &options,
+        control,
+        &report,
+    )
+    .await;
+    print(call, &run, &outcome, json)?;
+    Ok(outcome)
+}
+
+fn print(call: &mut Call<'_>, run: &str, outcome: &Outcome, json: bool) -> Result<()> {
+    let text = if json {
+        format!("{}\n", json::outcome(run, outcome))
+    } else {
+        let board = if outcome.board.rows.is_empty() {
+            String::new()
+        } else {
+            format!("\n{}", words::board(&outcome.board))
+        };
+        let undo = if outcome.written.is_empty() {
+            String::new()
+        } else {
+            format!("Run {run}; take it back with: meshscrape undo {run} --yes\n")
+        };
+        format!("\n{}{board}{undo}", words::outcome(outcome))
+    };
+    written(call.out.write_all(text.as_bytes()))
+}
+
+/// Prints what is new, and nothing twice.
+struct Printer<'a> {
+    out: &'a mut (dyn std::io::Write + Send),
+    json: bool,
+    last: BTreeMap<String, String>,
+    targets: String,
+}
+
+impl Printer<'_> {
+    fn print(&mut self, event: &ApplyEvent) {
+        let line = if self.json {
+            json::event(event).map(|value| value.to_string())
+        } else {
+            self.words(event)
+        };
+        if let Some(line) = line {
+            let key = match event {
+                ApplyEvent::Step { id, .. } => id.0.clone(),
+                ApplyEvent::Targets(_) => "targets".into(),
+                _ => String::new(),
+            };
+            if !key.is_empty() && self.last.insert(key, line.clone()).as_ref() == Some(&line) {
+                return;
+            }
+            // A closed pipe must not end a run that is writing.
+            let _ = writeln!(self.out, "{line}");
+            let _ = self.out.flush();
+        }
+    }
+
+    fn words(&mut self, event: &ApplyEvent) -> Option<String> {
+        match event {
+            ApplyEvent::Step { id, state } => {
+                if matches!(state, StepState::Pending) {
+                    return None;
+                }
+                let text = words::step(state)?;
+                Some(format!("{}: {}", crate::text::clean(&id.0), crate::text::clean(&text)))
+            }
+            ApplyEvent::Log(text) => Some(crate::text::clean(text).into_owned()),
+            ApplyEvent::Targets(board) => {
+                let line = format!("targets: {}", words::sum(board));
+                if line == self.targets {
+                    return None;
+                }
+                self.targets.clone_from(&line);
+                Some(line)
+            }
+            ApplyEvent::Stopped { id, error } => Some(format!(
+                "stopped at {}: {}",
+                crate::text::clean(&id.0),
+                crate::text::clean(&error.to_string())
+            )),
+            ApplyEvent::Finished(_) => None,
+        }
+    }
+}
+
+/// The exit code of an apply.
+pub fn code(outcome: &Outcome, no_probe: bool) -> u8 {
+    match &outcome.ended {
+        Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
+        Ended::PartWay(_) => exit::PART_WAY,
+        Ended::Undone => exit::UNDONE,
+        Ended::Whole
+            if outcome.all_up
+                && outcome.taken_back.is_empty()
+                && (no_probe || outcome.plaintext_refused == Some(true)) =>
+        {
+            exit::WELL
+        }
+        Ended::Whole => exit::NOT_ALL,
+    }
+}

@@ -1,0 +1,145 @@
+//! What several commands do first: connect, read the cluster, plan, review.
+
+use super::Call;
+use crate::answers::{Answers, GatewayRef};
+use crate::engine;
+use crate::engine::watch::Watched;
+use crate::engine::session::Session;
+use crate::error::{Error, Result};
+use crate::mesh::{Mesh, Workload};
+use crate::plan::Plan;
+use crate::plan::review::{ItemState, Review, RunId};
+use crate::recipe::{self, Selection};
+use std::sync::Arc;
+
+/// The cluster, read.
+pub struct Opened {
+    pub session: Session,
+    pub mesh: Arc<Mesh>,
+    pub answers: Answers,
+}
+
+/// Connects and reads the cluster.
+///
+/// # Errors
+/// A bad kubeconfig or answers file, an API server that does not answer, expired credentials.
+pub async fn open(call: &Call<'_>) -> Result<Opened> {
+    let answers = call.choices.answers()?;
+    let session = call.world.connect(call.choices.context.clone()).await?;
+    let mesh = engine::discover::discover(session.cluster.clone(), |_| {}).await;
+    if let Some(Err(why)) = &mesh.server {
+        return Err(Error::new(format!(
+            "the API server of context {} does not answer",
+            mesh.context
+        ))
+        .cause(why)
+        .hint("check with: kubectl version"));
+    }
+    if mesh.istio.control_planes.is_empty() {
+        return Err(no_istio(&mesh));
+    }
+    Ok(Opened {
+        session,
+        mesh,
+        answers,
+    })
+}
+
+fn no_istio(mesh: &Mesh) -> Error {
+    let mut error = Error::new("no Istio was found in this cluster")
+        .hint("install it (istioctl install), or choose another cluster with --context");
+    for (what, progress) in &mesh.progress {
+        if let crate::mesh::Progress::Denied(why) | crate::mesh::Progress::Failed(why) = progress {
+            error = error.cause(format!("{what}: {why}"));
+        }
+    }
+    error
+}
+
+/// The plan of the answers, reviewed on the server.
+///
+/// # Errors
+/// An unknown or unchoosable name, a forbidden choice.
+pub async fn review(opened: &Opened) -> Result<Review> {
+    if !opened.answers.chooses_something() {
+        return Err(Error::new("nothing is chosen")
+            .hint("name namespaces (-n), workloads (-w NS/KIND/NAME) or gateways (-g NS/NAME)")
+            .hint("or start the wizard: meshscrape"));
+    }
+    let plan = recipe::plan(&opened.mesh, &opened.answers)?;
+    Ok(ask(opened, plan).await)
+}
+
+/// Dry-runs a plan as it stands.
+pub async fn ask(opened: &Opened, plan: Plan) -> Review {
+    let run = RunId::new(opened.session.clock.now());
+    let mut review = Review::new(opened.mesh.context.clone(), run, plan);
+    for manager in &opened.answers.take {
+        review.take(manager.clone());
+    }
+    for id in &opened.answers.leave_out {
+        review.toggle(&crate::plan::ChangeId(id.clone()));
+    }
+    engine::review::review(&opened.session.cluster, review, &|_| {}).await
+}
+
+/// What keeps the review from being written, as an error with every object's own reason.
+pub fn stopped(review: &Review) -> Option<Error> {
+    let mut error = Error::refused("nothing was written: some changes cannot be made as they are");
+    let states = review.states();
+    for change in &review.plan.changes {
+        let why = match states.get(&change.id)? {
+            ItemState::Conflict(managers) => {
+                for manager in managers {
+                    error = error.hint(format!(
+                        "take the fields of {manager}, which would set them back: --take {manager}"
+                    ));
+                }
+                format!("its fields belong to {}", managers.join(", "))
+            }
+            ItemState::Refused(words) => format!("refused by the API server: {words}"),
+            ItemState::Gate { why, .. } => format!("its text could not be edited safely: {why}"),
+            ItemState::Failed(words) => format!("could not be asked: {words}"),
+            _ => continue,
+        };
+        error = error.cause(format!("{}: {why}", change.object));
+    }
+    (!error.causes.is_empty()).then(|| error.hint("see every change with: meshscrape plan"))
+}
+
+/// The targets to follow of what was chosen.
+pub fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
+    selection
+        .items(answers)
+        .map(|item| Watched {
+            item: item.workload.id.clone(),
+            gateway: item.gateway.is_some(),
+            port: item.port,
+            selector: item.workload.selector.clone(),
+        })
+        .collect()
+}
+
+/// What is secured already, where nothing was chosen: everything that carries the mark or objects of ours.
+pub fn secured(mesh: &Mesh, answers: &Answers) -> Answers {
+    let mut answers = answers.clone();
+    let carries = |workload: &Workload| {
+        !workload.ours.is_empty() || workload.scraped.secure || workload.secured_port.is_some()
+    };
+    answers.workloads = mesh
+        .workloads
+        .iter()
+        .filter(|workload| carries(workload))
+        .map(|workload| workload.id.clone())
+        .collect();
+    answers.gateways = mesh
+        .gateways
+        .iter()
+        .filter(|gateway| carries(&gateway.workload))
+        .map(|gateway| GatewayRef {
+            namespace: gateway.workload.id.namespace.clone(),
+            name: gateway.workload.id.name.clone(),
+        })
+        .collect();
+    answers
+}

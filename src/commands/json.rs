@@ -1,0 +1,238 @@
+//! JSON with stable names. Every value and every line carries [`VERSION`].
+
+use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
+use crate::plan::Price;
+use crate::plan::diff::LineKind;
+use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
+use crate::targets::{Board, Probe, Row, State};
+use serde_json::{Value, json};
+
+/// Counts changes of form that would break a reader.
+pub const VERSION: u32 = 1;
+
+/// A review as `plan --json` prints it.
+pub fn review(review: &Review) -> Value {
+    let states = review.states();
+    let changes: Vec<Value> = review
+        .plan
+        .changes
+        .iter()
+        .filter_map(|change| {
+            let item = review.items.get(&change.id)?;
+            let diff = item.diff();
+            let lines: Vec<String> = diff
+                .lines
+                .iter()
+                .map(|line| {
+                    let mark = match line.kind {
+                        LineKind::Added => '+',
+                        LineKind::Removed => '-',
+                        LineKind::Same | LineKind::Folded(_) => ' ',
+                    };
+                    format!("{mark}{}", line.text)
+                })
+                .collect();
+            Some(json!({
+                "id": change.id,
+                "kind": change.object.kind.name(),
+                "namespace": change.object.namespace,
+                "name": change.object.name,
+                "part": change.part,
+                "item": change.item,
+                "why": change.why,
+                "state": state_word(states.get(&change.id)?),
+                "reason": reason(&item.verdict),
+                "added": diff.added,
+                "removed": diff.removed,
+                "diff": lines,
+                "conflicts": item.conflicts.iter().map(conflict).collect::<Vec<_>>(),
+                "warnings": item.warnings,
+                "pod": item.pod.as_ref().map(pod),
+                "needs": change.needs,
+                "prices": change.prices.iter().map(price).collect::<Vec<_>>(),
+            }))
+        })
+        .collect();
+    let counts = review.counts();
+    json!({
+        "version": VERSION,
+        "context": review.context,
+        "run": review.run.0,
+        "changes": changes,
+        "prices": review.plan.prices.iter().map(price).collect::<Vec<_>>(),
+        "notes": review.plan.notes,
+        "summary": {
+            "changes": counts.changes, "new": counts.new, "patched": counts.patched,
+            "deleted": counts.deleted, "podsThatRestart": counts.restarts,
+        },
+    })
+}
+
+fn state_word(state: &ItemState) -> &'static str {
+    match state {
+        ItemState::Asking => "asking",
+        ItemState::Ready => "ready",
+        ItemState::Unchanged => "unchanged",
+        ItemState::LeftOut(_) => "leftOut",
+        ItemState::Conflict(_) => "conflict",
+        ItemState::Refused(_) => "refused",
+        ItemState::Gate { .. } => "gate",
+        ItemState::Failed(_) => "failed",
+        ItemState::Unverified(_) => "unverified",
+    }
+}
+
+pub fn reason(verdict: &Verdict) -> Option<&str> {
+    match verdict {
+        Verdict::Unverified(why)
+        | Verdict::Refused(why)
+        | Verdict::Failed(why)
+        | Verdict::Gate { why, .. } => Some(why),
+        _ => None,
+    }
+}
+
+fn conflict(conflict: &Conflict) -> Value {
+    json!({
+        "manager": conflict.manager,
+        "field": conflict.field,
+        "theirs": conflict.theirs,
+        "ours": conflict.ours,
+        "takenBy": match conflict.hands { Hands::Person => "approval", Hands::Controller => "name" },
+    })
+}
+
+fn pod(verdict: &PodVerdict) -> Value {
+    match verdict {
+        PodVerdict::Admitted { sidecar, notes } => {
+            json!({"verdict": "admitted", "sidecar": sidecar, "notes": notes})
+        }
+        PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "why": why}),
+        PodVerdict::Unknown(why) => json!({"verdict": "unknown", "why": why}),
+    }
+}
+
+fn price(price: &Price) -> Value {
+    let kind = match price {
+        Price::Restarts { .. } => "restarts",
+        Price::LosesHistory { .. } => "losesHistory",
+        Price::ScrapeGap { .. } => "scrapeGap",
+        Price::CutsConnections { .. } => "cutsConnections",
+        Price::EnvoyFilterStops { .. } => "envoyFilterStops",
+        Price::AlsoInjected { .. } => "alsoInjected",
+        Price::Note(_) => "note",
+    };
+    json!({"kind": kind, "text": super::words::price(price)})
+}
+
+/// The board as `status --json` prints it.
+pub fn board(board: &Board) -> Value {
+    json!({
+        "version": VERSION,
+        "at": board.at,
+        "targets": board.rows.iter().map(|row| target(row)).collect::<Vec<_>>(),
+        "replicas": board.replicas.iter().map(|replica| json!({
+            "pod": replica.pod, "error": replica.error, "jobLoaded": replica.job_loaded,
+        })).collect::<Vec<_>>(),
+        "stale": board.stale.as_ref().map(|(why, since)| json!({"why": why, "since": since})),
+        "summary": {
+            "all": board.counts.all(), "up": board.counts.up, "down": board.counts.down,
+            "waiting": board.counts.waiting, "plaintext": board.counts.plaintext,
+            "notCovered": board.counts.not_covered, "double": board.counts.double,
+            "secured": board.counts.secured,
+        },
+    })
+}
+
+fn target(row: &Row) -> Value {
+    let (state, detail) = match &row.state {
+        State::Up { double } => ("up", double.clone()),
+        State::Unsettled { until } => ("unsettled", Some(until.to_string())),
+        State::Down { error, .. } => ("down", Some(error.clone())),
+        State::Waiting { on } => ("waiting", Some(on.clone())),
+        State::Plaintext { job } => ("plaintext", Some(job.clone())),
+        State::NotCovered { why } => ("notCovered", Some(why.clone())),
+    };
+    let cause = match &row.state {
+        State::Down {
+            cause: Some(cause), ..
+        } => json!({"code": cause.code, "cause": cause.cause, "fix": cause.fix}),
+        _ => Value::Null,
+    };
+    let (plaintext, why) = match &row.probe {
+        Probe::NotAsked => ("notAsked", None),
+        Probe::Refused => ("refused", None),
+        Probe::Served => ("served", None),
+        Probe::Unknown(why) => ("unknown", Some(why)),
+    };
+    json!({
+        "workload": row.expected.item,
+        "gateway": row.expected.gateway,
+        "pod": row.expected.pod,
+        "port": row.expected.secure_port,
+        "leadsTo": row.expected.port,
+        "state": state,
+        "detail": detail,
+        "cause": cause,
+        "plaintext": plaintext,
+        "plaintextDetail": why,
+        "lastScrape": row.last_scrape,
+        "tookSeconds": row.took.map(|took| took.as_secs_f64()),
+    })
+}
+
+/// One event of an apply or undo, as one line; `None`: not for JSON.
+pub fn event(event: &ApplyEvent) -> Option<Value> {
+    Some(match event {
+        ApplyEvent::Step { id, state } => {
+            let (word, detail) = step(state);
+            json!({"version": VERSION, "event": "step", "change": id, "state": word, "detail": detail})
+        }
+        ApplyEvent::Log(text) => json!({"version": VERSION, "event": "log", "text": text}),
+        ApplyEvent::Targets(found) => {
+            json!({"version": VERSION, "event": "targets", "summary": board(found)["summary"]})
+        }
+        ApplyEvent::Stopped { id, error } => {
+            json!({"version": VERSION, "event": "stopped", "change": id, "error": error.to_string()})
+        }
+        ApplyEvent::Finished(_) => return None,
+    })
+}
+
+fn step(state: &StepState) -> (&'static str, Option<String>) {
+    match state {
+        StepState::Pending => ("pending", None),
+        StepState::Waiting(what) => ("waiting", Some(what.clone())),
+        StepState::Writing => ("writing", None),
+        StepState::Rollout { .. } => ("rollout", super::words::step(state)),
+        StepState::Done => ("done", None),
+        StepState::Unchanged => ("unchanged", None),
+        StepState::Failed(error) => ("failed", Some(error.to_string())),
+        StepState::LeftOut => ("leftOut", None),
+        StepState::TakenBack(why) => ("takenBack", Some(why.clone())),
+        StepState::Held(why) => ("held", Some(why.clone())),
+    }
+}
+
+/// The last line of an apply or undo.
+pub fn outcome(run: &str, outcome: &Outcome) -> Value {
+    let (ended, error) = match &outcome.ended {
+        Ended::Whole => ("whole", None),
+        Ended::PartWay(error) => ("partWay", error.as_ref().map(ToString::to_string)),
+        Ended::Undone => ("undone", None),
+    };
+    json!({
+        "version": VERSION,
+        "event": "finished",
+        "run": run,
+        "ended": ended,
+        "error": error,
+        "written": outcome.written,
+        "unchanged": outcome.unchanged,
+        "notWritten": outcome.not_written,
+        "takenBack": outcome.taken_back,
+        "allUp": outcome.all_up,
+        "plaintextRefused": outcome.plaintext_refused,
+        "board": board(&outcome.board),
+    })
+}

@@ -1,0 +1,74 @@
+//! The engine without a screen: words or JSON, and an exit code. One file a command.
+
+pub mod apply;
+pub mod flow;
+pub mod json;
+pub mod plan;
+pub mod status;
+pub mod undo;
+pub mod words;
+
+use crate::cli::{Choices, Command};
+use crate::error::{Error, Result};
+use crate::runtime::World;
+use std::io::Write;
+
+/// Exit codes that are outcomes, not errors (errors have theirs by [`crate::error::Kind`]).
+pub mod exit {
+    /// Done, or all is well.
+    pub const WELL: u8 = 0;
+    /// `plan`: there are changes.
+    pub const CHANGES: u8 = 2;
+    /// Not every target is UP, or not all could be checked.
+    pub const NOT_ALL: u8 = 3;
+    /// Refused before anything was written.
+    pub const REFUSED: u8 = 4;
+    /// Stopped part way.
+    pub const PART_WAY: u8 = 5;
+    /// Undone after a failure.
+    pub const UNDONE: u8 = 6;
+}
+
+/// What a command works with.
+pub struct Call<'a> {
+    pub choices: &'a Choices,
+    pub world: &'a dyn World,
+    /// Results: words or JSON.
+    pub out: &'a mut (dyn Write + Send),
+    /// Progress for a person, beside JSON too.
+    pub err: &'a mut (dyn Write + Send),
+    /// Becomes true with Ctrl-C, SIGTERM or SIGHUP.
+    pub stop: tokio::sync::watch::Receiver<bool>,
+}
+
+/// Runs the command and gives its exit code.
+///
+/// # Errors
+/// Anything that kept the command from its answer; `main` prints it.
+pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
+    match command {
+        Command::Plan { json, yaml } => plan::run(call, json, yaml).await,
+        Command::Apply {
+            yes,
+            lose_history,
+            json,
+        } => apply::run(call, yes, lose_history, json).await,
+        Command::Status { json, .. } => status::run(call, json).await,
+        Command::Undo {
+            run,
+            yes,
+            lose_history,
+            json,
+        } => undo::run(call, run.as_deref(), yes, lose_history, json).await,
+    }
+}
+
+/// A closed pipe ends the command without a word; anything else is an error.
+pub(crate) fn written(result: std::io::Result<()>) -> Result<()> {
+    match result {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new("the output could not be written").cause(e))
+        }
+        _ => Ok(()),
+    }
+}

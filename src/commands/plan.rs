@@ -1,0 +1,25 @@
+//! `meshscrape plan`: what would be changed, dry-run on the server.
+
+use super::{Call, exit, flow, json, words, written};
+use crate::error::Result;
+
+pub async fn run(call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
+    let opened = flow::open(&call).await?;
+    let review = flow::review(&opened).await?;
+    let text = if json {
+        format!("{:#}\n", json::review(&review))
+    } else if yaml {
+        crate::plan::yaml::export(&review)
+    } else {
+        words::review(&review)
+    };
+    written(call.out.write_all(text.as_bytes()))?;
+    if let Some(stopped) = flow::stopped(&review) {
+        return Err(stopped);
+    }
+    Ok(if review.counts().changes == 0 {
+        exit::WELL
+    } else {
+        exit::CHANGES
+    })
+}

@@ -1,0 +1,88 @@
+//! `meshscrape undo`: a run taken back, by the same review and the same road.
+
+use super::flow::{self, Opened};
+use super::apply::Job;
+use super::{Call, apply, exit, written};
+use crate::engine;
+use crate::engine::event::Ended;
+use crate::error::{Error, Result};
+
+pub async fn run(
+    mut call: Call<'_>,
+    run: Option<&str>,
+    yes: bool,
+    lose_history: bool,
+    json: bool,
+) -> Result<u8> {
+    let opened = flow::open(&call).await?;
+    if call.choices.demo {
+        // Each command has a simulation of its own: there is nothing to undo yet.
+        applied_first(&mut call, &opened, json).await?;
+    }
+    let lose_history = lose_history || call.choices.demo;
+    take_back(&mut call, &opened, run, yes, lose_history, json).await
+}
+
+async fn take_back(
+    call: &mut Call<'_>,
+    opened: &Opened,
+    run: Option<&str>,
+    yes: bool,
+    lose_history: bool,
+    json: bool,
+) -> Result<u8> {
+    let undo = engine::undo::plan_undo(&opened.session, run).await?;
+    if !json {
+        for note in &undo.notes {
+            written(writeln!(call.out, "note: {}", crate::text::clean(&note.words())))?;
+        }
+    }
+    let prometheus = opened
+        .mesh
+        .prometheis
+        .iter()
+        .find(|p| undo.prometheus.as_ref().is_none_or(|id| p.id == *id) && p.obstacles.is_empty())
+        .cloned()
+        .ok_or_else(|| Error::new("the Prometheus of that run is no longer there"))?;
+    let review = flow::ask(opened, undo.plan.clone()).await;
+    if review.counts().changes == 0 && flow::stopped(&review).is_none() {
+        engine::undo::record_undone(&opened.session, &undo.run)?;
+        written(writeln!(call.out, "Nothing to take back: run {} left nothing.", undo.run))?;
+        return Ok(exit::WELL);
+    }
+    if !yes {
+        return Err(apply::not_yes(call, &review, &format!("undo {}", undo.run))?);
+    }
+    let job = Job {
+        lose_history,
+        json,
+        undoes: Some(undo.run.clone()),
+    };
+    let outcome = apply::write(call, opened, &review, &job, prometheus, Vec::new()).await?;
+    Ok(match outcome.ended {
+        Ended::Whole | Ended::Undone => exit::WELL,
+        Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
+        Ended::PartWay(_) => exit::PART_WAY,
+    })
+}
+
+/// In the demo an undo shows both: first what is applied, then how it goes.
+async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Result<()> {
+    let selection = crate::recipe::select(&opened.mesh, &opened.answers)?;
+    let review = flow::review(opened).await?;
+    if !json {
+        written(call.out.write_all(b"DEMO: first applied, so that there is something to take back.\n\n"))?;
+    }
+    let watched = flow::watched(&selection, &opened.answers);
+    let job = Job {
+        lose_history: true,
+        json,
+        undoes: None,
+    };
+    let prometheus = selection.prometheus.clone();
+    apply::write(call, opened, &review, &job, prometheus, watched).await?;
+    if !json {
+        written(call.out.write_all(b"\nDEMO: now taken back.\n\n"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! A review, a board and an outcome as plain text, for terminals and logs.
+
+use crate::engine::event::{Ended, Outcome, StepState};
+use crate::plan::Price;
+use crate::plan::diff::LineKind;
+use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
+use crate::targets::{Board, Probe, Row, State};
+use crate::text::clean;
+use std::fmt::Write;
+
+/// The whole review: every change that counts with its diff, then the sum.
+pub fn review(review: &Review) -> String {
+    let mut out = String::new();
+    let states = review.states();
+    for change in &review.plan.changes {
+        let (Some(item), Some(state)) = (review.items.get(&change.id), states.get(&change.id)) else {
+            continue;
+        };
+        if matches!(state, ItemState::Unchanged) {
+            continue;
+        }
+        let _ = writeln!(
+            out,
+            "{} {}   {}",
+            sign(item),
+            clean(&change.object.to_string()),
+            change.why
+        );
+        one(&mut out, item, state);
+        out.push('\n');
+    }
+    for price in &review.plan.prices {
+        let _ = writeln!(out, "price: {}", self::price(price));
+    }
+    for note in &review.plan.notes {
+        let _ = writeln!(out, "note: {}", clean(note));
+    }
+    let counts = review.counts();
+    let _ = writeln!(
+        out,
+        "{}",
+        match counts.changes {
+            0 => "Nothing to change.".to_owned(),
+            n => format!(
+                "{}: {} new, {} patched, {} deleted; {} restart.",
+                plural(n, "change"),
+                counts.new,
+                counts.patched,
+                counts.deleted,
+                plural(counts.restarts, "pod")
+            ),
+        }
+    );
+    out
+}
+
+fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
+    let diff = item.diff();
+    for line in &diff.lines {
+        let mark = match line.kind {
+            LineKind::Added => '+',
+            LineKind::Removed => '-',
+            LineKind::Same | LineKind::Folded(_) => ' ',
+        };
+        let _ = writeln!(out, "  {mark} {}", clean(&line.text));
+    }
+    for conflict in &item.conflicts {
+        let was = conflict
+            .theirs
+            .as_ref()
+            .map_or_else(|| "absent".to_owned(), ToString::to_string);
+        let _ = match conflict.hands {
+            Hands::Person => writeln!(
+                out,
+                "  was {}, set by {}: {}",
+                clean(&was),
+                clean(&conflict.manager),
+                clean(&conflict.field)
+            ),
+            Hands::Controller => writeln!(
+                out,
+                "  conflict: {} belongs to {} (now {}); it would set the field back. Take it with --take {}",
+                clean(&conflict.field),
+                clean(&conflict.manager),
+                clean(&was),
+                clean(&conflict.manager)
+            ),
+        };
+    }
+    for warning in &item.warnings {
+        let _ = writeln!(out, "  warning from the API server: {}", clean(warning));
+    }
+    match &item.pod {
+        Some(PodVerdict::Forbidden(why)) => {
+            let _ = writeln!(out, "  its pods would be forbidden: {}", clean(why));
+        }
+        Some(PodVerdict::Unknown(why)) => {
+            let _ = writeln!(out, "  admission of its pods could not be asked: {}", clean(why));
+        }
+        Some(PodVerdict::Admitted { notes, .. }) => {
+            for note in notes {
+                let _ = writeln!(out, "  {}", clean(note));
+            }
+        }
+        None => {}
+    }
+    match &item.verdict {
+        Verdict::Unverified(why) => {
+            let _ = writeln!(out, "  not verified yet: {}", clean(why));
+        }
+        Verdict::Refused(why) => {
+            let _ = writeln!(out, "  refused by the API server: {}", clean(why));
+        }
+        Verdict::Failed(why) => {
+            let _ = writeln!(out, "  could not be asked: {}", clean(why));
+        }
+        Verdict::Gate { why, paste } => {
+            let _ = writeln!(out, "  not edited: {}\n  to paste by hand:", clean(why));
+            for line in paste.lines() {
+                let _ = writeln!(out, "    {}", clean(line));
+            }
+        }
+        _ => {}
+    }
+    if let ItemState::LeftOut(because) = state {
+        let _ = match because {
+            LeftOut::HangsOn(id) => {
+                writeln!(out, "  left out, because it hangs on {}", clean(&id.to_string()))
+            }
+            LeftOut::ByUser => writeln!(out, "  left out"),
+        };
+    }
+    for price in &item.change.prices {
+        let _ = writeln!(out, "  price: {}", self::price(price));
+    }
+}
+
+fn sign(item: &Reviewed) -> char {
+    match item.verdict {
+        Verdict::New => '+',
+        Verdict::Deletes => '-',
+        Verdict::Changes => '~',
+        Verdict::Unchanged => '=',
+        Verdict::Unverified(_) => '?',
+        Verdict::Refused(_) | Verdict::Gate { .. } | Verdict::Failed(_) => 'x',
+    }
+}
+
+/// A price in one sentence.
+pub fn price(price: &Price) -> String {
+    let text = match price {
+        Price::Restarts { workload, pods } => {
+            format!("{} of {workload} restart", plural(*pods, "pod"))
+        }
+        Price::LosesHistory { prometheus } => {
+            format!("{prometheus} keeps its data in an emptyDir: its history is lost with the restart")
+        }
+        Price::ScrapeGap { prometheus } => {
+            format!("{prometheus} restarts: scraping and alerting pause")
+        }
+        Price::CutsConnections { workload } => {
+            format!("connections to {workload} that are open for more than about 45 s are cut once")
+        }
+        Price::EnvoyFilterStops { filter, workload } => {
+            format!("{filter} matches a name that is renamed for {workload}: it would stop matching")
+        }
+        Price::AlsoInjected {
+            namespace,
+            workloads,
+        } => {
+            let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
+            format!(
+                "namespace {namespace}: at their next restart these get a sidecar too: {}",
+                names.join(", ")
+            )
+        }
+        Price::Note(note) => note.clone(),
+    };
+    clean(&text).into_owned()
+}
+
+/// The table of targets.
+pub fn board(board: &Board) -> String {
+    let mut rows: Vec<[String; 5]> = vec![[
+        "NAMESPACE".into(),
+        "WORKLOAD".into(),
+        "POD".into(),
+        "STATE".into(),
+        "PLAINTEXT".into(),
+    ]];
+    rows.extend(board.rows.iter().map(|row| {
+        [
+            clean(&row.expected.item.namespace).into_owned(),
+            clean(&row.expected.item.name).into_owned(),
+            clean(&row.expected.pod).into_owned(),
+            state(row),
+            probe(row),
+        ]
+    }));
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(unicode_width::UnicodeWidthStr::width(cell.as_str()));
+        }
+    }
+    let mut out = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let pad = width - unicode_width::UnicodeWidthStr::width(cell.as_str());
+            let _ = write!(line, "{cell}{}  ", " ".repeat(pad));
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    for replica in &board.replicas {
+        if let Some(error) = &replica.error {
+            let _ = writeln!(out, "Prometheus {}: {}", clean(&replica.pod), clean(error));
+        }
+    }
+    if let Some((why, since)) = &board.stale {
+        let _ = writeln!(out, "These figures are of {since}: {}", clean(why));
+    }
+    for row in &board.rows {
+        if let State::Down {
+            cause: Some(cause), ..
+        } = &row.state
+        {
+            let _ = writeln!(
+                out,
+                "\nWhy is {} DOWN? {}\n  Fix: {}",
+                clean(&row.expected.pod),
+                clean(&cause.cause),
+                clean(&cause.fix)
+            );
+        }
+    }
+    let _ = writeln!(out, "{}", sum(board));
+    out
+}
+
+/// The board in one line.
+pub fn sum(board: &Board) -> String {
+    let counts = board.counts;
+    let mut parts = vec![format!(
+        "{} of {} UP over mTLS",
+        counts.up,
+        plural(counts.all(), "target")
+    )];
+    for (count, word) in [
+        (counts.down, "DOWN"),
+        (counts.waiting, "waiting"),
+        (counts.plaintext, "plaintext only"),
+        (counts.not_covered, "not covered"),
+        (counts.double, "also scraped in plaintext"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {word}"));
+        }
+    }
+    if counts.up > 0 && counts.secured == counts.all() {
+        parts.push("secured: plaintext to the port is refused everywhere".into());
+    } else if counts.secured > 0 {
+        parts.push(format!("{} secured (plaintext refused)", counts.secured));
+    }
+    parts.join(" · ")
+}
+
+/// A target's state in words.
+pub fn state(row: &Row) -> String {
+    let text = match &row.state {
+        State::Up { double: None } => "UP mTLS".to_owned(),
+        State::Up { double: Some(job) } => format!("UP mTLS, and in plaintext by {job}"),
+        State::Unsettled { until } => {
+            format!("UP, counts after {until:.0} (a policy changed under a live connection)")
+        }
+        State::Down { error, .. } => format!("DOWN {error}"),
+        State::Waiting { on } => format!("waiting: {on}"),
+        State::Plaintext { job } => format!("plaintext only, by {job}"),
+        State::NotCovered { why } => format!("not covered: {why}"),
+    };
+    clean(&text).into_owned()
+}
+
+fn probe(row: &Row) -> String {
+    match &row.probe {
+        Probe::NotAsked => "not asked".into(),
+        Probe::Refused => "refused".into(),
+        Probe::Served => "SERVED".into(),
+        Probe::Unknown(why) => format!("unknown: {}", clean(why)),
+    }
+}
+
+/// One step of an apply in words; `None`: nothing worth a line.
+pub fn step(state: &StepState) -> Option<String> {
+    Some(match state {
+        StepState::Pending | StepState::Unchanged => return None,
+        StepState::Waiting(what) => format!("waits for {what}"),
+        StepState::Writing => "is written".into(),
+        StepState::Rollout {
+            updated,
+            ready,
+            desired,
+            note,
+        } => {
+            let note = if note.is_empty() {
+                String::new()
+            } else {
+                format!(" ({note})")
+            };
+            format!("rollout: {updated} updated, {ready} ready of {desired}{note}")
+        }
+        StepState::Done => "done".into(),
+        StepState::Failed(error) => format!("failed: {}", error.to_string().replace('\n', "; ")),
+        StepState::LeftOut => "left out".into(),
+        StepState::TakenBack(why) => format!("taken back: {why}"),
+        StepState::Held(why) => format!("held: {why}"),
+    })
+}
+
+/// How it ended, with what was written and what was not.
+pub fn outcome(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    let _ = match &outcome.ended {
+        Ended::Whole => writeln!(out, "{} written.", plural(outcome.written.len(), "change")),
+        Ended::PartWay(_) => writeln!(
+            out,
+            "Stopped part way: {} written, {} not.",
+            plural(outcome.written.len(), "change"),
+            outcome.not_written.len()
+        ),
+        Ended::Undone => writeln!(out, "Undone: what this run wrote was taken back."),
+    };
+    if !matches!(outcome.ended, Ended::Whole) {
+        for id in &outcome.written {
+            let _ = writeln!(out, "  written      {}", clean(&id.0));
+        }
+        for id in &outcome.not_written {
+            let _ = writeln!(out, "  not written  {}", clean(&id.0));
+        }
+    }
+    for id in &outcome.taken_back {
+        let _ = writeln!(out, "  taken back   {}", clean(&id.0));
+    }
+    out
+}
+
+/// `1 pod`, `2 pods`.
+pub fn plural(count: usize, word: &str) -> String {
+    if count == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{count} {word}s")
+    }
+}

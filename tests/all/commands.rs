@@ -1,0 +1,118 @@
+//! The program from the shell: words, JSON and exit codes.
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn meshscrape(args: &str) -> assert_cmd::assert::Assert {
+    Command::cargo_bin("meshscrape")
+        .unwrap()
+        .args(args.split_whitespace())
+        .env_remove("KUBECONFIG")
+        .env("HOME", "/nonexistent")
+        .timeout(std::time::Duration::from_secs(120))
+        .assert()
+}
+
+fn stdout(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+}
+
+#[test]
+fn help_names_every_command_and_exit_code() {
+    let help = stdout(&meshscrape("--help").code(0));
+    for word in [
+        "plan",
+        "apply",
+        "status",
+        "undo",
+        "--demo",
+        "Exit codes",
+        "undone after a failure",
+    ] {
+        assert!(help.contains(word), "{word} is not in\n{help}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_an_error_and_never_two() {
+    for (args, place) in [
+        ("plan --port 15021 --demo", "15021"),
+        ("plan -w shop/cart --demo", "shop/cart"),
+        ("plan -w shop/Job/cart --demo", "Job"),
+        ("plan --mark never --demo", "never"),
+        ("plan --timeout soon --demo", "soon"),
+        ("plna --demo", "plna"),
+    ] {
+        let words = stderr(&meshscrape(args).code(1));
+        assert!(words.contains(place), "{args}: {words}");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_nearest_valid_one() {
+    for (args, wrong, near) in [
+        ("plan --demo -w default/Deployment/htpbin", "htpbin", "default/Deployment/httpbin"),
+        ("plan --demo -n defualt", "defualt", "default"),
+        ("plan --demo -g istio-system/istio-ingresgateway", "istio-ingresgateway", "istio-ingressgateway"),
+    ] {
+        let words = stderr(&meshscrape(args).code(1));
+        assert!(words.contains(wrong) && words.contains(near), "{args}: {words}");
+    }
+}
+
+#[test]
+fn the_wizard_without_a_terminal_names_the_commands() {
+    let words = stderr(&meshscrape("--demo").code(1));
+    for word in ["terminal", "plan", "apply", "status"] {
+        assert!(words.contains(word), "{words}");
+    }
+}
+
+#[test]
+fn a_plan_of_the_demo_shows_changes_and_writes_none() {
+    let plan = meshscrape("plan --demo -w default/Deployment/httpbin").code(2);
+    let words = stdout(&plan);
+    for word in [
+        "PeerAuthentication default/meshscrape-httpbin",
+        "AuthorizationPolicy default/meshscrape-httpbin",
+        "Sidecar default/meshscrape-httpbin",
+        "istio-secure-merged-metrics",
+        "history is lost",
+    ] {
+        assert!(words.contains(word), "{word} is not in\n{words}");
+    }
+    let json = meshscrape("plan --demo -w default/Deployment/httpbin --json").code(2);
+    let plan: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(plan["version"], 1);
+    assert!(plan["summary"]["changes"].as_u64().unwrap() >= 6);
+    let policies: Vec<&Value> = plan["changes"].as_array().unwrap().iter().filter(|c| c["part"] == "policy").collect();
+    assert_eq!(policies.len(), 2);
+}
+
+#[test]
+fn nothing_is_written_without_a_yes_and_no_history_is_lost_without_its_own() {
+    let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin").code(1));
+    assert!(words.contains("--yes"), "{words}");
+    let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin --yes").code(4));
+    assert!(words.contains("--lose-history"), "{words}");
+}
+
+#[test]
+fn a_kubeconfig_that_is_missing_is_named() {
+    let words = stderr(&meshscrape("plan -n default --kubeconfig /nonexistent/config").code(1));
+    assert!(words.contains("/nonexistent/config"), "{words}");
+}
+
+#[test]
+fn a_broken_answers_file_names_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("answers.yaml");
+    std::fs::write(&file, "version: 1\nanswers:\n  prot: 15020\n").unwrap();
+    let args = format!("plan --demo --answers {}", file.display());
+    let words = stderr(&meshscrape(&args).code(1));
+    assert!(words.contains("answers.yaml") && words.contains("prot"), "{words}");
+}

@@ -1,0 +1,24 @@
+//! Benchmarks, run by hand: `cargo bench -- start`, `cargo bench -- discover` (the current kubeconfig's cluster).
+//! Figures are compared within one run, never with a clock that another machine set.
+#![allow(clippy::print_stdout)]
+
+mod discover;
+mod start;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    match wanted.first().map(String::as_str) {
+        Some("start") => start::run(),
+        Some("discover") => discover::run(),
+        _ => println!("usage: cargo bench -- start | discover"),
+    }
+}
+
+/// The middle of the figures.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
