@@ -32,6 +32,12 @@ pub fn question(state: &State) -> (Role, String) {
     if let Some((id, _)) = &apply.stopped {
         return (Role::Bad, format!("✕ Stopped at {id}: decide what to do."));
     }
+    if state.quit_after {
+        return (
+            Role::Waiting,
+            "▲ Leaving as soon as the write under way is finished.".into(),
+        );
+    }
     if apply.stopping {
         return (
             Role::Waiting,

@@ -95,6 +95,9 @@ fn figure(state: &State, step: Step) -> String {
 }
 
 pub fn rail(paint: &mut Paint, state: &State, places: &Places) {
+    if places.rail.height == 0 {
+        return;
+    }
     if !places.tall_rail {
         return step_line(paint, state, places.rail);
     }

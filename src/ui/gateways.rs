@@ -87,12 +87,14 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             "No gateway was found in this cluster; enter goes on.",
         );
     }
-    rows::filling(paint, state, places, rows, "gateways");
+    rows::filling(paint, state, places, rows, "workloads");
 }
 
 fn columns(width: u16) -> [u16; 5] {
-    let (role, pods, today) = (8, 5, 22);
-    let rest = 1 + role + pods + today + 2 * 4;
+    let (pods, today) = (5, 18);
+    // Short of room, the role is left to the detail; the names of gateways differ in the middle.
+    let role = if width < 66 { 0 } else { 8 };
+    let rest = 1 + role + pods + today + 2 * if role == 0 { 3 } else { 4 };
     [1, width.saturating_sub(rest), role, pods, today]
 }
 

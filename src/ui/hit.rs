@@ -17,7 +17,12 @@ fn target(state: &State, area: Rect, at: Position) -> Option<Target> {
     }
     if let Some(dialog) = &state.dialog {
         // A decision hides what lies under it.
-        return over::buttons(dialog, area)
+        let between = Rect {
+            y: area.y + 1,
+            height: area.height - 2,
+            ..area
+        };
+        return over::buttons(dialog, between)
             .iter()
             .position(|place| place.contains(at))
             .map(Target::Button);

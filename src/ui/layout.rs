@@ -62,7 +62,11 @@ pub fn places(state: &State, area: Rect) -> Places {
         area.height.saturating_sub(2),
     );
     places.tall_rail = wide && roomy;
-    let main = if places.tall_rail {
+    let main = if state.start.monitor {
+        // The monitor alone has no steps to show.
+        places.tall_rail = false;
+        body
+    } else if places.tall_rail {
         places.rail = Rect {
             width: RAIL,
             ..body
@@ -131,7 +135,7 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
             let rows = state.review.rows.rows.len() as u16 + 4;
             below(main.height - rows.clamp(8, main.height / 3))
         }
-        Step::Review if wide => beside(main.width * 54 / 100),
+        Step::Review if wide => beside(main.width / 2),
         Step::Status if main.height >= 16 => below((main.height / 3).clamp(6, 9)),
         Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
         Step::Options if state.options.each.is_none() => (main, Rect::default()),

@@ -37,7 +37,9 @@ use theme::Role;
 /// Draws the whole screen in the theme of the process.
 pub fn draw(state: &State, frame: &mut Frame) {
     let area = frame.area();
-    draw_in(state, frame.buffer_mut(), area, theme::current());
+    let mut theme = theme::current();
+    theme.ascii |= state.start.ascii;
+    draw_in(state, frame.buffer_mut(), area, theme);
 }
 
 /// Draws into a buffer, in a theme.
@@ -73,6 +75,12 @@ fn whole(paint: &mut Paint, state: &State, area: Rect) {
     if let Some(notice) = &state.notice {
         over::notice(paint, notice, places.footer);
     }
+    // Header and footer stay in sight.
+    let area = Rect {
+        y: area.y + 1,
+        height: area.height - 2,
+        ..area
+    };
     if state.help {
         over::help(paint, state, area);
     }

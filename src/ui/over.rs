@@ -112,12 +112,8 @@ pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
 
 /// Every key of the screen; those that do nothing here say why.
 pub fn help(paint: &mut Paint, state: &State, area: Rect) {
-    let shown = State {
-        help: false,
-        ..state_for_keys(state)
-    };
     let mut lines = Vec::new();
-    for binding in keymap::keys(&shown) {
+    for binding in keymap::help(state) {
         let mut keys = binding.key.to_string();
         for also in binding.also {
             keys.push(' ');
@@ -156,11 +152,6 @@ pub fn help(paint: &mut Paint, state: &State, area: Rect) {
         );
     }
     super::widgets::scrollbar(paint, inside.right() + 1, inside, skip, lines.len());
-}
-
-/// The parts of a state that the keymap looks at; lists and mesh are shared, not copied.
-fn state_for_keys(state: &State) -> State {
-    state.clone()
 }
 
 /// A short message above the footer.

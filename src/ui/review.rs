@@ -8,11 +8,19 @@ use super::words::{count, many};
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
 
-/// `11 changes · ✕ 1 to settle · 3 new, 4 patched · 6 pods restart`
+/// `11 changes · ✕ 1 to settle · 6 pods restart · 3 new, 4 patched`; what matters least is cut first.
 pub fn heading(of: &ReviewCounts) -> String {
     let mut parts = vec![many(of.changes, "change")];
     if of.stopped > 0 {
         parts.push(format!("✕ {} to settle", count(of.stopped)));
+    }
+    if of.restarts > 0 {
+        let verb = if of.restarts == 1 {
+            "restarts"
+        } else {
+            "restart"
+        };
+        parts.push(format!("{} {verb}", many(of.restarts, "pod")));
     }
     let mut kinds = Vec::new();
     for (number, word) in [
@@ -26,14 +34,6 @@ pub fn heading(of: &ReviewCounts) -> String {
     }
     if !kinds.is_empty() {
         parts.push(kinds.join(", "));
-    }
-    if of.restarts > 0 {
-        let verb = if of.restarts == 1 {
-            "restarts"
-        } else {
-            "restart"
-        };
-        parts.push(format!("{} {verb}", many(of.restarts, "pod")));
     }
     if of.asking > 0 {
         parts.push(format!("asking about {}", count(of.asking)));
@@ -134,7 +134,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
         Some((role, text)) => Words::of(role, text),
         None => figures(row),
     };
-    let last = (figures.width() as u16).min(area.width / 2).max(9);
+    let last = (figures.width() as u16).min(area.width * 3 / 8).max(9);
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 74);
     let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
     let path = if row.object.namespace.is_empty() {

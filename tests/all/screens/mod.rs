@@ -308,7 +308,7 @@ fn names_from_the_cluster_cannot_steer_the_terminal() {
                 cell.symbol()
             );
         }
-        seen += text(&buffer).matches("\\u{1b}").count();
+        seen += text(&buffer).matches('␛').count();
     };
     check(buffer(&mut state, 120, 40));
     state = with(Step::Status, |_| ());
