@@ -152,17 +152,18 @@ pub(super) fn leftovers(
     prometheis: &[Arc<Prometheus>],
 ) -> Vec<Leftover> {
     let mut found = Vec::new();
-    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
-        if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
-            found.push(Leftover {
-                object: ObjectRef::new(of, &meta.namespace, &meta.name),
-                kind,
-                fault,
-                uid: meta.uid.clone(),
-                spec: spec.clone(),
-            });
-        }
-    };
+    let mut add =
+        |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
+            if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
+                found.push(Leftover {
+                    object: ObjectRef::new(of, &meta.namespace, &meta.name),
+                    kind,
+                    fault,
+                    uid: meta.uid.clone(),
+                    spec: spec.clone(),
+                });
+            }
+        };
     for item in &inventory.sidecars.items {
         let fault = is_published_sidecar(&item.spec).then(|| {
             format!(
