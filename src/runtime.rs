@@ -4,6 +4,7 @@
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::term::{self, Face, FullScreen};
+use crate::ui;
 use crate::wizard::msg::Wants;
 use crate::wizard::state::{Contexts, Start, State};
 use crate::wizard::{Effect, Msg, update};
@@ -74,9 +75,9 @@ pub enum Input {
 
 /// The drawing side.
 const FACE: Face = Face {
-    draw: |_, _| {},
-    viewport: |_, _| crate::wizard::state::Viewport::default(),
-    hit: |_, _, _, _| None,
+    draw: ui::draw,
+    viewport: ui::viewport,
+    hit: ui::hit,
 };
 
 /// How the wizard ended.

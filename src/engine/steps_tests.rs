@@ -115,7 +115,10 @@ fn text_is_compared_by_its_key_alone() {
     assert_eq!(compare(&text, Some(&done)), Compared::Already);
     // Also under the version that was reviewed: it may be of a text before an earlier edit.
     let unedited = map("1", "older", "x");
-    assert!(matches!(compare(&text, Some(&unedited)), Compared::Drift(_)));
+    assert!(matches!(
+        compare(&text, Some(&unedited)),
+        Compared::Drift(_)
+    ));
     let moved = map("2", "older", "x");
     assert!(matches!(compare(&text, Some(&moved)), Compared::Drift(_)));
 }

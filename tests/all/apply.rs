@@ -1,6 +1,7 @@
 //! Apply from an approved review to targets UP, on the simulated cluster with a paused clock.
 
 use crate::apply_world::{World, httpbin, id, plan, prometheus, review, world};
+use meshscrape::cluster::api::Write;
 use meshscrape::demo::Fault;
 use meshscrape::engine::apply::{ApplyOptions, Control, summary};
 use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
@@ -9,7 +10,7 @@ use meshscrape::engine::watch::Watch;
 use meshscrape::error::Kind as ErrorKind;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::{NotApprovable, Word};
-use meshscrape::plan::{Await, ChangeId, Part};
+use meshscrape::plan::{Action, Await, ChangeId, Part};
 use meshscrape::targets::State;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -269,6 +270,50 @@ async fn the_old_jobs_stay_while_a_target_is_not_up() {
     let row = &outcome.board.rows[0];
     assert!(matches!(row.state, State::Down { .. }), "{row:?}");
     assert_eq!(row.expected.item, httpbin());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_is_not_written_where_its_unchanged_policy_went_away() {
+    let world = world();
+    let mut first = plan();
+    first.changes.truncate(4);
+    let approved = world.approved(first, "r1").await;
+    world.apply(approved, Control::alone().1).await;
+    let approved = world.approved(plan(), "r2").await;
+    let ids: Vec<ChangeId> = approved
+        .changes()
+        .iter()
+        .map(|c| c.change().id.clone())
+        .collect();
+    assert_eq!(parts(&ids), WHOLE[4..]);
+    world
+        .simulation
+        .remove("PeerAuthentication", "default", "meshscrape-httpbin");
+    let outcome = world.apply(approved, Control::alone().1).await;
+    assert!(outcome.written.is_empty());
+    assert!(
+        matches!(&outcome.ended, Ended::PartWay(Some(e)) if e.kind == ErrorKind::Refused
+            && e.what.contains("PeerAuthentication default/meshscrape-httpbin is gone")),
+        "{:?}",
+        outcome.ended
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_without_policies_would_be_noticed() {
+    let world = world();
+    let plan = plan();
+    let listener = &plan.changes[4];
+    let Action::Apply { intent } = &listener.action else {
+        panic!("not an apply");
+    };
+    let cluster = &world.session.cluster;
+    let write = Write::default();
+    cluster
+        .apply(&listener.object, intent, write)
+        .await
+        .unwrap();
+    assert_eq!(*world.naked.lock().unwrap(), ["default/meshscrape-httpbin"]);
 }
 
 /// Answers each stop with the next of these.

@@ -87,7 +87,11 @@ impl Terminal {
                 self.until("the terminal is left", |terminal| !terminal.alternate());
                 return status.exit_code();
             }
-            assert!(Instant::now() < deadline, "it does not end\n{}", self.text());
+            assert!(
+                Instant::now() < deadline,
+                "it does not end\n{}",
+                self.text()
+            );
             std::thread::park_timeout(Duration::from_millis(10));
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::demo::json::{
-    annotation, as_map, at, label, list, list_at, map_at, name, namespace, text,
+    annotation, as_map, at, label, labels, list, list_at, map_at, name, namespace, selected, text,
 };
 use crate::demo::kinds;
 use crate::demo::store::Store;
@@ -48,36 +48,30 @@ const NEVER: [&str; 4] = [
     "local-path-storage",
 ];
 
-/// The revision behind a name that a label may give: a revision, or a tag of one.
-fn revision(store: &Store, wanted: &str) -> Option<String> {
-    store.all(&kinds::WEBHOOK).find_map(|webhook| {
-        let rev = label(webhook, "istio.io/rev")?;
-        let tag = label(webhook, "istio.io/tag");
-        (tag == Some(wanted) || (tag.is_none() && rev == wanted)).then(|| rev.to_owned())
-    })
+/// The revision whose webhook the selectors of the webhook configurations choose.
+fn called(store: &Store, ns: &Value, pod: &Value) -> Option<String> {
+    let all = store.all(&kinds::WEBHOOK);
+    all.filter(|config| label(config, "istio.io/rev").is_some())
+        .find(|config| {
+            list(config, "/webhooks").iter().any(|webhook| {
+                selected(at(webhook, "/namespaceSelector"), labels(ns))
+                    && selected(at(webhook, "/objectSelector"), labels(pod))
+            })
+        })
+        .and_then(|config| label(config, "istio.io/rev"))
+        .map(str::to_owned)
 }
 
 /// Which revision's webhook is called for this pod, and injects; `None` when none does.
 pub fn injector(store: &Store, ns: &Value, pod: &Value) -> Option<String> {
-    if NEVER.contains(&name(ns)) || label(ns, "istio-injection") == Some("disabled") {
+    // The injector itself leaves these alone, whatever its webhook's selectors say.
+    if NEVER.contains(&name(ns)) || at(pod, "/spec/hostNetwork") == &Value::Bool(true) {
         return None;
     }
-    let pod_inject = label(pod, "sidecar.istio.io/inject");
-    let called = match (label(ns, "istio-injection"), label(ns, "istio.io/rev")) {
-        _ if pod_inject == Some("false") => None,
-        (Some("enabled"), _) => revision(store, "default"),
-        (_, Some(rev)) => revision(store, rev),
-        _ => match (label(pod, "istio.io/rev"), pod_inject) {
-            (Some(rev), _) => revision(store, rev),
-            (None, Some("true")) => revision(store, "default"),
-            _ => None,
-        },
-    }?;
-    if at(pod, "/spec/hostNetwork") == &Value::Bool(true) {
-        return None;
-    }
+    let revision = called(store, ns, pod)?;
     let by_annotation = annotation(pod, "sidecar.istio.io/inject");
-    (pod_inject.is_some() || by_annotation != Some("false")).then_some(called)
+    let by_label = label(pod, "sidecar.istio.io/inject");
+    (by_label.or(by_annotation) != Some("false")).then_some(revision)
 }
 
 /// `proxyMetadata` of mesh config with the pod's own `proxy.istio.io/config` over it.

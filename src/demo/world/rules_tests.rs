@@ -30,10 +30,20 @@ settings: {native_sidecars: true}
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingWebhookConfiguration
 metadata: {name: istio-sidecar-injector-x, labels: {istio.io/rev: x}}
+webhooks:
+  - namespaceSelector: {matchExpressions: [{key: istio.io/rev, operator: In, values: [x]}, {key: istio-injection, operator: DoesNotExist}]}
+    objectSelector: {matchExpressions: [{key: sidecar.istio.io/inject, operator: NotIn, values: ["false"]}]}
+  - namespaceSelector: {matchExpressions: [{key: istio.io/rev, operator: DoesNotExist}, {key: istio-injection, operator: DoesNotExist}]}
+    objectSelector: {matchExpressions: [{key: sidecar.istio.io/inject, operator: NotIn, values: ["false"]}, {key: istio.io/rev, operator: In, values: [x]}]}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingWebhookConfiguration
 metadata: {name: istio-revision-tag-default, labels: {istio.io/rev: x, istio.io/tag: default}}
+webhooks:
+  - namespaceSelector: {matchExpressions: [{key: istio-injection, operator: In, values: [enabled]}]}
+    objectSelector: {matchExpressions: [{key: sidecar.istio.io/inject, operator: NotIn, values: ["false"]}]}
+  - namespaceSelector: {matchExpressions: [{key: istio-injection, operator: DoesNotExist}, {key: istio.io/rev, operator: DoesNotExist}]}
+    objectSelector: {matchExpressions: [{key: sidecar.istio.io/inject, operator: In, values: ["true"]}, {key: istio.io/rev, operator: DoesNotExist}]}
 ---
 apiVersion: v1
 kind: Pod

@@ -1,9 +1,8 @@
 //! The sixteen faults of the published text (facts/istio, first table): each fails if the recipe falls back.
 
 use super::*;
-use crate::answers::MetricsPort;
+use crate::mesh::ServicePort;
 use crate::mesh::objects::VolumeMount;
-use crate::mesh::{LeftoverKind, ServicePort};
 use crate::recipe::testing::{
     SAMPLE, answers, labels, mesh, port, with_config, with_prometheus, with_workload,
 };
@@ -376,10 +375,4 @@ fn faults_04_to_07_are_repaired_in_one_restart() {
     let mut without = answers(false);
     without.options.repair = false;
     assert!(refusal(&mesh, &without).contains("Secret"));
-    assert!(
-        mesh.leftovers
-            .iter()
-            .all(|l| l.kind != LeftoverKind::PrometheusPod)
-    );
-    assert_eq!(answers(false).options.port, MetricsPort::Merged);
 }

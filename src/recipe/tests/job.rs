@@ -220,7 +220,7 @@ fn a_job_keyed_on_the_mark_under_another_name_is_replaced_never_doubled() {
     );
     let made = plan(&mesh, &answers(false));
     assert!(matches!(
-        &edits(part(&made, Part::ScrapeJob).expect("job"))[..],
+        edits(part(&made, Part::ScrapeJob).expect("job")),
         [TextEdit::ReplaceJob { .. }]
     ));
 }

@@ -181,7 +181,7 @@ fn prometheus_does_not_become_a_plaintext_target_itself() {
 #[test]
 fn every_rule_of_ours_has_a_selector() {
     let plan = plan(&mesh(), &answers(true));
-    super::table::invariants(&plan, &mesh());
+    super::table::invariants(&plan);
 }
 
 #[test]
