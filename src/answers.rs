@@ -295,7 +295,7 @@ mod tests {
             ),
             ("version: 7\nanswers: {}\n", "version is 7"),
             ("answers: {}\n", "lacks `version: 1`"),
-            ("version: 1\n answers: {\n", "line 2"),
+            ("version: 1\nanswers: [\n", "line "),
         ] {
             let error = Answers::parse(text).unwrap_err();
             assert!(error.contains(place), "{text:?}: {error}");

@@ -25,7 +25,7 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
     }
     if review.counts().changes == 0 {
         let outcome = look(&call, &opened, prometheus, watched).await;
-        print(&mut call, "", &outcome, json)?;
+        print(&mut call, "", &outcome, json, false)?;
         return Ok(code(&outcome, call.choices.no_probe));
     }
     if !yes {
@@ -154,11 +154,17 @@ pub async fn write(
         &report,
     )
     .await;
-    print(call, &run, &outcome, json)?;
+    print(call, &run, &outcome, json, job.undoes.is_some())?;
     Ok(outcome)
 }
 
-fn print(call: &mut Call<'_>, run: &str, outcome: &Outcome, json: bool) -> Result<()> {
+fn print(
+    call: &mut Call<'_>,
+    run: &str,
+    outcome: &Outcome,
+    json: bool,
+    undoes: bool,
+) -> Result<()> {
     let text = if json {
         format!("{}\n", json::outcome(run, outcome))
     } else {
@@ -167,7 +173,7 @@ fn print(call: &mut Call<'_>, run: &str, outcome: &Outcome, json: bool) -> Resul
         } else {
             format!("\n{}", words::board(&outcome.board))
         };
-        let undo = if outcome.written.is_empty() {
+        let undo = if outcome.written.is_empty() || undoes {
             String::new()
         } else {
             format!("Run {run}; take it back with: meshscrape undo {run} --yes\n")
@@ -198,7 +204,12 @@ impl Printer<'_> {
                 ApplyEvent::Targets(_) => "targets".into(),
                 _ => String::new(),
             };
-            if !key.is_empty() && self.last.insert(key, line.clone()).as_ref() == Some(&line) {
+            // Seconds that go by are no news.
+            let news = line.split(" s so far").next().unwrap_or_default();
+            let news = news
+                .trim_end_matches(|c: char| c.is_ascii_digit())
+                .to_owned();
+            if !key.is_empty() && self.last.insert(key, news.clone()).as_ref() == Some(&news) {
                 return;
             }
             // A closed pipe must not end a run that is writing.

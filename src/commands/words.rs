@@ -71,6 +71,12 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             .as_ref()
             .map_or_else(|| "absent".to_owned(), ToString::to_string);
         let _ = match conflict.hands {
+            Hands::Person if conflict.theirs.is_none() => writeln!(
+                out,
+                "  set by {} before: {}",
+                clean(&conflict.manager),
+                clean(&conflict.field)
+            ),
             Hands::Person => writeln!(
                 out,
                 "  was {}, set by {}: {}",

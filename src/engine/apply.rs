@@ -4,8 +4,8 @@
 //! never cut: the user's stop is heard between writes and during waits only.
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
-use super::outcome::last_look;
 pub use super::outcome::summary;
+use super::outcome::{Awaited, last_look};
 use super::session::Session;
 use super::steps::{self, Wrote, title};
 use super::undo;
@@ -163,6 +163,10 @@ pub async fn apply(
         take_backs: 0,
         decisions: control.decisions,
     };
+    if !items.is_empty() {
+        // What is UP already is known as such: a policy that changes under it is then told from a first scrape.
+        around.watch.look().await;
+    }
     let begun = run.begin(&around, approved.context(), options.undoes.as_deref());
     let walked = match begun {
         Ok(()) => run.walk(&mut around).await,
@@ -531,7 +535,16 @@ impl Run {
             } else {
                 Duration::ZERO
             };
-            last_look(around, patience, options.probe, counts).await
+            let old_jobs = self.changes.iter().any(|change| {
+                change.change().part == Part::OldJobs
+                    && self.fates.get(&change.change().id) == Some(&Fate::Written)
+            });
+            let what = Awaited {
+                patience,
+                probe: options.probe,
+                no_double: old_jobs,
+            };
+            last_look(around, &what, counts).await
         };
         let rows = || board.rows.iter().filter(|row| counts(&row.expected.item));
         Outcome {

@@ -4,23 +4,37 @@ use super::event::{ApplyEvent, Ended, Outcome};
 use super::waits::{Around, LOOK_EVERY, lacking, stop_wanted};
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::ChangeId;
-use crate::targets::{Board, Probe};
+use crate::targets::{Board, Probe, Row, State};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What the last look waits for.
+pub(super) struct Awaited {
+    pub patience: Duration,
+    /// Every probe has its answer.
+    pub probe: bool,
+    /// The old jobs were told to leave the targets out: until they do.
+    pub no_double: bool,
+}
+
 /// Looks until all is UP and every probe has its answer, the time is over, or the user says stop.
 pub(super) async fn last_look(
     around: &mut Around<'_>,
-    patience: Duration,
-    probe: bool,
+    what: &Awaited,
     counts: impl Fn(&WorkloadRef) -> bool,
 ) -> Arc<Board> {
+    let &Awaited {
+        patience,
+        probe,
+        no_double,
+    } = what;
     if patience.is_zero() {
         let board = around.watch.look().await;
         (around.report)(ApplyEvent::Targets(Arc::clone(&board)));
         return board;
     }
+    around.log("now the targets: what counts are scrapes begun after the last change");
     let last = std::sync::Mutex::new(Arc::<Board>::default());
     let report = around.report;
     let mut stop = around.stop.clone();
@@ -31,8 +45,14 @@ pub(super) async fn last_look(
         }
         report(ApplyEvent::Targets(board));
     };
+    let double = |row: &Row| matches!(row.state, State::Up { double: Some(_) });
     let settled = |board: &Board| {
         lacking(board, &counts).is_none()
+            && (!no_double
+                || !board
+                    .rows
+                    .iter()
+                    .any(|row| counts(&row.expected.item) && double(row)))
             && (!probe
                 || board
                     .rows

@@ -34,7 +34,11 @@ impl Terminal {
         command.env("LANG", "C.UTF-8");
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(lines(rows), lines(columns), 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(
+            lines(rows),
+            lines(columns),
+            0,
+        )));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let shared = screen.clone();
         std::thread::spawn(move || {
