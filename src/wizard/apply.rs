@@ -8,6 +8,7 @@ use super::state::{ApplyRow, ApplyStep, LOG_LINES, State, Step};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::plan::review::Approved;
+use crate::targets::{self, Board};
 use std::sync::Arc;
 
 impl State {
@@ -45,10 +46,10 @@ impl State {
             running: true,
             undoing: undoes.is_some(),
             run: Some(approved.run().0.clone()),
-            began: self.now,
             ..ApplyStep::default()
         };
         self.enter(Step::Apply);
+        self.reached = Step::Status;
         vec![Effect::Apply {
             approved,
             mesh: self.mesh.clone(),
@@ -80,6 +81,7 @@ impl State {
                 Vec::new()
             }
             ApplyEvent::Targets(board) => {
+                self.targets_in_words(&board);
                 self.apply.board = Some(board);
                 Vec::new()
             }
@@ -93,6 +95,40 @@ impl State {
                 Vec::new()
             }
             ApplyEvent::Finished(outcome) => self.finished(outcome),
+        }
+    }
+
+    /// A line whenever the count of targets that are UP, or what one waits for, has changed.
+    fn targets_in_words(&mut self, board: &Board) {
+        let words = |board: &Board| {
+            let counts = board.counts;
+            let all = plural(counts.all(), "target", "targets");
+            let waits = board.rows.iter().find_map(|row| match &row.state {
+                targets::State::Waiting { on } => Some(format!("{} waits: {on}", row.expected.pod)),
+                targets::State::Unsettled { .. } => Some(format!(
+                    "{} is UP; a policy changed under its connection, so it counts when it is still UP in a minute",
+                    row.expected.pod
+                )),
+                targets::State::Down { error, .. } => {
+                    Some(format!("{} is DOWN: {error}", row.expected.pod))
+                }
+                _ => None,
+            });
+            let waits = waits.map_or_else(String::new, |waits| format!("; {waits}"));
+            format!("{} of {all} UP over mTLS{waits}", counts.up)
+        };
+        // Seconds that only count down are no news.
+        let news = |board: &Board| {
+            let letters = words(board).replace(|c: char| c.is_ascii_digit(), "");
+            (board.counts, letters)
+        };
+        let now = words(board);
+        let same = self.apply.board.as_deref().map(news) == Some(news(board));
+        if !same && !board.rows.is_empty() {
+            let at = self
+                .now
+                .map_or_else(String::new, |at| at.strftime("%H:%M:%S  ").to_string());
+            self.log(format!("{at}{now}"));
         }
     }
 
@@ -130,7 +166,6 @@ impl State {
         if self.quit_after {
             return self.leave();
         }
-        self.reached = self.reached.max(Step::Status);
         self.discover()
     }
 

@@ -449,7 +449,7 @@ fn apply_keys(state: &State, all: &mut Vec<Binding>) {
     if apply.stopped.is_some() {
         all.push(Binding::new(Enter, "decide …", Action::Decide));
     } else {
-        all.push(Binding::new(Enter, "status", Action::Next).unless(ended()));
+        all.push(Binding::new(Enter, "status", Action::Next));
     }
 }
 

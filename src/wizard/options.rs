@@ -203,11 +203,13 @@ impl State {
             _ => None,
         };
         let stops = options.stop_plaintext_jobs.unwrap_or_else(|| {
-            options.port == MetricsPort::Merged
-                || plan.is_some_and(|p| p.changes.iter().any(|c| c.part == Part::OldJobs))
+            // The recipe decides; until it has, the port's default stands.
+            plan.map_or(options.port == MetricsPort::Merged, |plan| {
+                plan.changes.iter().any(|c| c.part == Part::OldJobs)
+            })
         });
         rows.push(OptionRow {
-            label: "Old plaintext jobs",
+            label: "Old jobs",
             choices: vec![
                 cell(
                     OptionChoice::StopPlaintext,

@@ -113,10 +113,7 @@ impl State {
                 None | Some(Ok(_)) => None,
             },
             Step::Review => self.apply_refused(),
-            Step::Apply => self
-                .apply
-                .running
-                .then(|| "changes are being written".to_owned()),
+            Step::Apply => None,
             Step::Status => Some("this is the last step".into()),
         }
     }
@@ -125,7 +122,7 @@ impl State {
         if self.options.each.is_some() && self.step == Step::Options {
             return None;
         }
-        if self.apply.running {
+        if self.apply.running && self.step != Step::Status {
             return Some("changes are being written; s stops after the write under way".into());
         }
         if self.start.monitor && self.step == Step::Status {

@@ -444,6 +444,7 @@ pub struct ApplyStep {
     pub run: Option<String>,
     /// Targets while they are waited for.
     pub board: Option<Arc<Board>>,
+    /// The first tick after it began.
     pub began: Option<Timestamp>,
 }
 

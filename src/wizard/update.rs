@@ -531,6 +531,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Tick(now) => {
             state.now = Some(now);
             state.ticks = state.ticks.wrapping_add(1);
+            if state.apply.running {
+                state.apply.began.get_or_insert(now);
+            }
             Vec::new()
         }
         Msg::Interrupt => {

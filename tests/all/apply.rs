@@ -213,8 +213,7 @@ async fn a_write_that_never_landed_is_a_failure_without_a_result_line() {
     let entries = world.journal.entries();
     let last = entries
         .iter()
-        .filter(|entry| matches!(entry, Entry::Intent(_) | Entry::Result { .. }))
-        .next_back();
+        .rfind(|entry| matches!(entry, Entry::Intent(_) | Entry::Result { .. }));
     assert!(matches!(last, Some(Entry::Intent(_))), "{last:?}");
 }
 
