@@ -6,6 +6,7 @@ use super::theme::Role;
 use super::widgets::{self, gauge, item, list, panel, percent};
 use super::words::age;
 use crate::engine::event::{Ended, StepState};
+use crate::targets;
 use crate::wizard::state::{ApplyRow, State};
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -50,6 +51,19 @@ pub fn question(state: &State) -> (Role, String) {
             .zip(state.now)
             .and_then(|(began, now)| Duration::try_from(now.duration_since(began)).ok())
             .map_or(String::new(), |took| format!(", {}", age(took)));
+        if let (Some(board), (done, all)) = (&apply.board, apply.progress())
+            && done == all
+        {
+            let counts = &board.counts;
+            return (
+                Role::Waiting,
+                format!(
+                    "○ Everything is written; waiting for the targets: {} of {} UP{since}",
+                    counts.up,
+                    counts.all()
+                ),
+            );
+        }
         return (
             Role::Plain,
             format!("Writing the approved changes, one after another{since}. Stopping is safe."),
@@ -151,6 +165,23 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow) {
     );
 }
 
+/// The first targets that are not UP yet, and why; a look at the first rows only.
+fn waiting(state: &State) -> Vec<Words> {
+    const LOOK: usize = 200;
+    const SHOWN: usize = 4;
+    let Some(board) = &state.apply.board else {
+        return Vec::new();
+    };
+    let rows = board.rows.iter().take(LOOK);
+    let not_up = rows.filter(|row| !matches!(row.state, targets::State::Up { double: None }));
+    not_up
+        .take(SHOWN)
+        .map(|row| {
+            super::status::state_words(row).and(Role::Muted, format!("  {}", row.expected.pod))
+        })
+        .collect()
+}
+
 /// The log, or what stopped it, or how it ended.
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let apply = &state.apply;
@@ -177,6 +208,9 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     }
     for sentence in &apply.summary {
         lines.extend(item('•', Role::Accent, sentence, room));
+    }
+    if apply.running {
+        lines.extend(waiting(state));
     }
     if !lines.is_empty() && !apply.log.is_empty() {
         lines.push(Words::new());

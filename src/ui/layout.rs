@@ -204,11 +204,11 @@ pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
         placed.push((binding, Rect::new(right, area.y, room, 1)));
         right = right.saturating_sub(2);
     }
-    // What leads on and back stays when room is short; the others fill what is left.
+    // What leads on and back, and to the detail, stays when room is short; the others fill what is left.
     let must = |b: &keymap::Binding| {
         matches!(
             b.key,
-            keymap::Key::Enter | keymap::Key::Esc | keymap::Key::Char(' ')
+            keymap::Key::Enter | keymap::Key::Esc | keymap::Key::Char(' ' | 'i')
         )
     };
     let mut spare = right.saturating_sub(area.x + 1);

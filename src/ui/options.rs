@@ -10,17 +10,21 @@ use crate::answers::{Mark, MetricsPort};
 use crate::wizard::state::{EachRow, OptionCell, OptionChoice, OptionRow, State};
 use ratatui::layout::Rect;
 
-const LABEL: u16 = 16;
+/// The column of the labels.
+fn labels(rows: &[OptionRow]) -> u16 {
+    rows.iter().map(|row| width(row.label)).max().unwrap_or(0) as u16 + 2
+}
 
 /// Where each choice of each row stands. Side by side where all of a row fit, else one below the other.
 pub fn choices(rows: &[OptionRow], area: Rect) -> Vec<(usize, usize, Rect)> {
     let mut placed = Vec::new();
     let mut y = area.y;
-    let room = area.width.saturating_sub(LABEL + 2);
+    let label = labels(rows);
+    let room = area.width.saturating_sub(label + 2);
     for (at, row) in rows.iter().enumerate() {
         let wide = |cell: &OptionCell| width(&cell.label) as u16 + 4;
         let all: u16 = row.choices.iter().map(|cell| wide(cell) + 3).sum();
-        let mut x = area.x + 2 + LABEL;
+        let mut x = area.x + 2 + label;
         for (column, cell) in row.choices.iter().enumerate() {
             placed.push((at, column, Rect::new(x, y, wide(cell).min(room), 1)));
             if all <= room + 3 {
@@ -117,7 +121,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             } else {
                 Role::Plain
             };
-            paint.text(area.x + 2, place.y, LABEL, role, row.label);
+            paint.text(area.x + 2, place.y, labels(rows), role, row.label);
             if at == state.options.rows.cursor {
                 paint.text(area.x, place.y, 1, Role::Accent, "▌");
             }

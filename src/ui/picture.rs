@@ -88,7 +88,7 @@ pub fn mark(lasting: bool) -> (Role, &'static str) {
     if lasting {
         (
             Role::Good,
-            "● marked on the pod template: new pods are scraped too",
+            "✓ marked on the pod template: new pods are scraped too",
         )
     } else {
         (

@@ -3,7 +3,7 @@
 use super::layout::Places;
 use super::paint::{Fit, Paint, Words};
 use super::theme::Role;
-use super::widgets::{self, fact, list, panel};
+use super::widgets::{self, list, panel};
 use super::words::{count, many};
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
@@ -180,31 +180,22 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let title = Words::strong(row.object.to_string());
     let inside = panel(paint, area, &title, &Words::muted(mode), review.diff_focus);
     let room = usize::from(inside.width);
-    let mut head = Words::wrapped(Role::Plain, &row.why, room);
-    head.truncate(3);
+    // What was said of it stands among the notes of the view, once that is made.
+    let mut head = match &review.view {
+        Some(_) => Vec::new(),
+        None => Words::wrapped(Role::Plain, &row.why, room),
+    };
     let more = match &row.standing {
-        Standing::HangsOn(id) => Some((Role::Muted, format!("It falls with {id}."))),
-        Standing::LeftOut => Some((Role::Muted, "Left out by you; space takes it in.".into())),
-        Standing::Refused(why) => Some((Role::Bad, format!("✕ Refused: {why}"))),
-        Standing::Failed(why) => Some((Role::Bad, format!("✕ {why}"))),
-        Standing::Gate { why, .. } => Some((Role::Bad, format!("✕ {why}"))),
-        Standing::Unverified(why) => Some((Role::Waiting, format!("▲ {why}"))),
+        Standing::HangsOn(id) => Some(format!("– It falls with {id}.")),
+        Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),
         _ => None,
     };
-    if let Some((role, text)) = more {
-        let mut lines = Words::wrapped(role, &text, room);
-        lines.truncate(4);
-        head.extend(lines);
+    if let Some(text) = more {
+        head.extend(Words::wrapped(Role::Muted, &text, room));
     }
-    if row.takes > 0 {
-        head.extend(fact(
-            "takes",
-            Role::Waiting,
-            &format!("{} set by hand before", many(row.takes, "field")),
-            room,
-        ));
+    if !head.is_empty() {
+        head.push(Words::new());
     }
-    head.push(Words::new());
     let taken = paint.lines(inside, &head);
     let rest = Rect {
         y: inside.y + taken,

@@ -98,7 +98,7 @@ fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
 }
 
 /// Glyph and word of a state.
-fn state_words(of: &Row) -> Words {
+pub fn state_words(of: &Row) -> Words {
     match &of.state {
         targets::State::Up { double: Some(_) } => Words::of(Role::Waiting, "▲ UP, scraped twice"),
         targets::State::Up { double: None } => match of.probe {

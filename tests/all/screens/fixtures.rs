@@ -560,10 +560,17 @@ fn review(state: &mut State) {
             "# as server-side apply".into(),
             "kubectl apply --server-side …".into(),
         ],
-        notes: vec![ViewNote {
-            tone: Tone::Waiting,
-            text: "Its history is in an emptyDir and is lost.".into(),
-        }],
+        notes: vec![
+            ViewNote {
+                tone: Tone::Plain,
+                text: "Gives Prometheus a sidecar that writes its certificates to a shared volume."
+                    .into(),
+            },
+            ViewNote {
+                tone: Tone::Waiting,
+                text: "Its history is in an emptyDir and is lost.".into(),
+            },
+        ],
     }));
 }
 
