@@ -1144,3 +1144,57 @@ async fn a_paused_deployment_waits() {
         before
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn up_lies_for_a_while_after_a_policy_has_gone() {
+    let (simulation, client) = builtin();
+    apply(&client, "me", PROMETHEUS_POD).await;
+    add_job(&client).await;
+    for text in [POLICIES, LISTENER, MARK] {
+        apply(&client, "me", text).await;
+    }
+    wait(40).await;
+    assert_eq!(targets(&client, SECURE, "httpbin").await[0].1, "up");
+    simulation.remove("PeerAuthentication", "default", "metrics-httpbin");
+    wait(20).await;
+    assert_eq!(
+        targets(&client, SECURE, "httpbin").await[0].1,
+        "up",
+        "on the connection from before"
+    );
+    wait(40).await;
+    let found = targets(&client, SECURE, "httpbin").await;
+    assert_eq!(found[0].1, "down");
+    assert!(
+        found[0].2.ends_with("connection reset by peer"),
+        "{found:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_takes_what_the_kubelet_has_brought() {
+    let (_, client) = builtin();
+    let post = || {
+        let request = http::Request::post(format!("{PROMETHEUS}/-/reload"))
+            .body(Vec::new())
+            .unwrap();
+        client.request_text(request)
+    };
+    let loaded = async || {
+        let info = get_json(&client, &format!("{PROMETHEUS}/api/v1/status/runtimeinfo")).await;
+        info["data"]["reloadConfigSuccess"] == true
+    };
+    assert_eq!(post().await.unwrap(), "");
+    assert!(loaded().await);
+    // A configuration that cannot be read leaves the old one in place.
+    let patch =
+        json!({"data": {"prometheus.yml": "scrape_configs: [{job_name: a}, {job_name: a}]"}});
+    let api = Api::<ConfigMap>::namespaced(client.clone(), "istio-system");
+    api.patch("prometheus", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    wait(15).await;
+    assert!(!loaded().await);
+    assert_eq!(status(post().await.unwrap_err()).code, 500);
+    assert!(!targets(&client, "kubernetes-pods", "").await.is_empty());
+}
