@@ -14,6 +14,8 @@ pub mod prometheus;
 pub mod recipe;
 pub mod runtime;
 pub mod targets;
+pub mod term;
 pub mod text;
+pub mod ui;
 pub mod wizard;
 pub mod world;

@@ -6,6 +6,7 @@ use meshscrape::commands::{self, Call};
 use meshscrape::demo::Simulation;
 use meshscrape::error::{Error, Result};
 use meshscrape::runtime::{self, World};
+use meshscrape::wizard::state::Start;
 use meshscrape::world::{Demo, Real};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -86,7 +87,20 @@ async fn command_line(command: Command, cli: &Cli) -> Result<u8> {
     commands::run(command, call).await
 }
 
-async fn wizard(_cli: &Cli, _m: bool) -> Result<u8> { Err(Error::new("no wizard")) }
+async fn wizard(cli: &Cli, monitor: bool) -> Result<u8> {
+    let start = Start {
+        answers: cli.choices.answers()?,
+        demo: cli.choices.demo,
+        read_only: cli.choices.read_only,
+        context: cli.choices.context.clone(),
+        no_probe: cli.choices.no_probe,
+        monitor,
+        timeout: cli.choices.timeout(),
+        ascii: cli.screen.ascii,
+    };
+    runtime::on_terminal(start, || world(cli)).await
+}
+
 /// # Errors
 /// The file cannot be made.
 fn log_to(file: &std::path::Path) -> Result<()> {

@@ -82,10 +82,10 @@ impl World for Demo {
         let session = self.session.clone();
         Box::pin(async move {
             match context {
-                Some(other) if other != DEMO_CONTEXT => {
-                    Err(Error::new(format!("there is no context `{other}` in the demo"))
-                        .hint(format!("leave --context away, or name `{DEMO_CONTEXT}`")))
-                }
+                Some(other) if other != DEMO_CONTEXT => Err(Error::new(format!(
+                    "there is no context `{other}` in the demo"
+                ))
+                .hint(format!("leave --context away, or name `{DEMO_CONTEXT}`"))),
                 _ => Ok(session),
             }
         })

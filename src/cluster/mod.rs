@@ -3,8 +3,8 @@
 pub mod api;
 pub mod connect;
 pub mod error;
-pub mod tls;
 pub mod stack;
+pub mod tls;
 
 pub use api::Cluster;
 pub use connect::{ConnectOptions, Contexts, connect, contexts};

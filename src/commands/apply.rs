@@ -43,8 +43,11 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
 /// Without `--yes`: the review is shown, and nothing is written.
 pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str) -> Result<Error> {
     written(call.out.write_all(words::review(review).as_bytes()))?;
-    Ok(Error::new("nothing was written: there was no yes")
-        .hint(format!("meshscrape {command} … --yes, when the changes above are right")))
+    Ok(
+        Error::new("nothing was written: there was no yes").hint(format!(
+            "meshscrape {command} … --yes, when the changes above are right"
+        )),
+    )
 }
 
 /// Nothing to change: what was applied before is looked at, for as long as it may take.
@@ -211,7 +214,11 @@ impl Printer<'_> {
                     return None;
                 }
                 let text = words::step(state)?;
-                Some(format!("{}: {}", crate::text::clean(&id.0), crate::text::clean(&text)))
+                Some(format!(
+                    "{}: {}",
+                    crate::text::clean(&id.0),
+                    crate::text::clean(&text)
+                ))
             }
             ApplyEvent::Log(text) => Some(crate::text::clean(text).into_owned()),
             ApplyEvent::Targets(board) => {

@@ -3,8 +3,8 @@
 use super::Call;
 use crate::answers::{Answers, GatewayRef};
 use crate::engine;
-use crate::engine::watch::Watched;
 use crate::engine::session::Session;
+use crate::engine::watch::Watched;
 use crate::error::{Error, Result};
 use crate::mesh::{Mesh, Workload};
 use crate::plan::Plan;

@@ -1,7 +1,7 @@
 //! `meshscrape undo`: a run taken back, by the same review and the same road.
 
-use super::flow::{self, Opened};
 use super::apply::Job;
+use super::flow::{self, Opened};
 use super::{Call, apply, exit, written};
 use crate::engine;
 use crate::engine::event::Ended;
@@ -34,7 +34,11 @@ async fn take_back(
     let undo = engine::undo::plan_undo(&opened.session, run).await?;
     if !json {
         for note in &undo.notes {
-            written(writeln!(call.out, "note: {}", crate::text::clean(&note.words())))?;
+            written(writeln!(
+                call.out,
+                "note: {}",
+                crate::text::clean(&note.words())
+            ))?;
         }
     }
     let prometheus = opened
@@ -47,11 +51,19 @@ async fn take_back(
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
         engine::undo::record_undone(&opened.session, &undo.run)?;
-        written(writeln!(call.out, "Nothing to take back: run {} left nothing.", undo.run))?;
+        written(writeln!(
+            call.out,
+            "Nothing to take back: run {} left nothing.",
+            undo.run
+        ))?;
         return Ok(exit::WELL);
     }
     if !yes {
-        return Err(apply::not_yes(call, &review, &format!("undo {}", undo.run))?);
+        return Err(apply::not_yes(
+            call,
+            &review,
+            &format!("undo {}", undo.run),
+        )?);
     }
     let job = Job {
         lose_history,
@@ -71,7 +83,10 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     let selection = crate::recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(opened).await?;
     if !json {
-        written(call.out.write_all(b"DEMO: first applied, so that there is something to take back.\n\n"))?;
+        written(
+            call.out
+                .write_all(b"DEMO: first applied, so that there is something to take back.\n\n"),
+        )?;
     }
     let watched = flow::watched(&selection, &opened.answers);
     let job = Job {

@@ -13,7 +13,8 @@ pub fn review(review: &Review) -> String {
     let mut out = String::new();
     let states = review.states();
     for change in &review.plan.changes {
-        let (Some(item), Some(state)) = (review.items.get(&change.id), states.get(&change.id)) else {
+        let (Some(item), Some(state)) = (review.items.get(&change.id), states.get(&change.id))
+        else {
             continue;
         };
         if matches!(state, ItemState::Unchanged) {
@@ -95,7 +96,11 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             let _ = writeln!(out, "  its pods would be forbidden: {}", clean(why));
         }
         Some(PodVerdict::Unknown(why)) => {
-            let _ = writeln!(out, "  admission of its pods could not be asked: {}", clean(why));
+            let _ = writeln!(
+                out,
+                "  admission of its pods could not be asked: {}",
+                clean(why)
+            );
         }
         Some(PodVerdict::Admitted { notes, .. }) => {
             for note in notes {
@@ -125,7 +130,11 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
     if let ItemState::LeftOut(because) = state {
         let _ = match because {
             LeftOut::HangsOn(id) => {
-                writeln!(out, "  left out, because it hangs on {}", clean(&id.to_string()))
+                writeln!(
+                    out,
+                    "  left out, because it hangs on {}",
+                    clean(&id.to_string())
+                )
             }
             LeftOut::ByUser => writeln!(out, "  left out"),
         };
@@ -153,7 +162,9 @@ pub fn price(price: &Price) -> String {
             format!("{} of {workload} restart", plural(*pods, "pod"))
         }
         Price::LosesHistory { prometheus } => {
-            format!("{prometheus} keeps its data in an emptyDir: its history is lost with the restart")
+            format!(
+                "{prometheus} keeps its data in an emptyDir: its history is lost with the restart"
+            )
         }
         Price::ScrapeGap { prometheus } => {
             format!("{prometheus} restarts: scraping and alerting pause")
@@ -162,7 +173,9 @@ pub fn price(price: &Price) -> String {
             format!("connections to {workload} that are open for more than about 45 s are cut once")
         }
         Price::EnvoyFilterStops { filter, workload } => {
-            format!("{filter} matches a name that is renamed for {workload}: it would stop matching")
+            format!(
+                "{filter} matches a name that is renamed for {workload}: it would stop matching"
+            )
         }
         Price::AlsoInjected {
             namespace,

@@ -4,10 +4,12 @@
 //! never cut: the user's stop is heard between writes and during waits only.
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
+use super::outcome::last_look;
+pub use super::outcome::summary;
 use super::session::Session;
 use super::steps::{self, Wrote, title};
 use super::undo;
-use super::waits::{About, Around, LOOK_EVERY, Waited, lacking, stop_wanted};
+use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Watch, Watched};
 use crate::error::{Error, Kind};
 use crate::journal::VERSION;
@@ -16,13 +18,12 @@ use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
 use crate::plan::{Await, ChangeId, Part};
-use crate::targets::{Board, Probe};
+use crate::targets::Probe;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
@@ -305,6 +306,9 @@ impl Run {
             if around.stopped() {
                 return Ok(Done::Stopped);
             }
+            if change.part == Part::Listener {
+                steps::policies_stand(around.session, change).await?;
+            }
             around.step(&change.id, StepState::Writing);
             let seq = self.seq;
             self.seq += 1;
@@ -517,10 +521,12 @@ impl Run {
             .values()
             .any(|fate| matches!(fate, Fate::Held | Fate::TakenBack));
         let whole = ended == Ended::Whole;
+        // After an undo nothing is to come UP.
+        let forward = options.undoes.is_none();
         let board = if items.is_empty() || self.fates.is_empty() {
             Arc::default()
         } else {
-            let patience = if whole && !lost {
+            let patience = if whole && forward && !lost {
                 options.timeout
             } else {
                 Duration::ZERO
@@ -533,111 +539,13 @@ impl Run {
             unchanged: self.of(&[Some(Fate::Unchanged)]),
             not_written: self.of(&[None, Some(Fate::LeftOut), Some(Fate::Held)]),
             taken_back: self.of(&[Some(Fate::TakenBack)]),
-            all_up: whole && !lost && (items.is_empty() || lacking(&board, counts).is_none()),
+            all_up: whole
+                && !lost
+                && (!forward || items.is_empty() || lacking(&board, counts).is_none()),
             plaintext_refused: (options.probe && rows().next().is_some())
                 .then(|| rows().all(|row| row.probe == Probe::Refused)),
             board,
             ended,
         }
-    }
-}
-
-/// Looks until all is UP and every probe has its answer, the time is over, or the user says stop.
-async fn last_look(
-    around: &mut Around<'_>,
-    patience: Duration,
-    probe: bool,
-    counts: impl Fn(&WorkloadRef) -> bool,
-) -> Arc<Board> {
-    if patience.is_zero() {
-        let board = around.watch.look().await;
-        (around.report)(ApplyEvent::Targets(Arc::clone(&board)));
-        return board;
-    }
-    let last = std::sync::Mutex::new(Arc::<Board>::default());
-    let report = around.report;
-    let mut stop = around.stop.clone();
-    let deadline = Instant::now() + patience;
-    let keep = |board: Arc<Board>| {
-        if let Ok(mut last) = last.lock() {
-            *last = Arc::clone(&board);
-        }
-        report(ApplyEvent::Targets(board));
-    };
-    let settled = |board: &Board| {
-        lacking(board, &counts).is_none()
-            && (!probe
-                || board
-                    .rows
-                    .iter()
-                    .filter(|row| counts(&row.expected.item))
-                    .all(|row| matches!(row.probe, Probe::Refused | Probe::Unknown(_))))
-    };
-    tokio::select! {
-        biased;
-        () = stop_wanted(&mut stop) => {}
-        board = around.watch.until(LOOK_EVERY, deadline, &keep, settled) => return board,
-    }
-    last.into_inner().unwrap_or_default()
-}
-
-/// How an apply ended, in words, one thing a line.
-pub fn summary(outcome: &Outcome) -> Vec<String> {
-    let mut lines = Vec::new();
-    lines.push(match &outcome.ended {
-        Ended::Whole if outcome.written.is_empty() => "Nothing had to be written.".to_owned(),
-        Ended::Whole => format!("{} written.", changes(outcome.written.len())),
-        Ended::Undone => format!("Undone: {} taken back.", changes(outcome.taken_back.len())),
-        Ended::PartWay(_) if outcome.written.is_empty() => {
-            "Stopped before anything was written.".to_owned()
-        }
-        Ended::PartWay(_) => format!(
-            "Stopped part way: {} written, {} not.",
-            changes(outcome.written.len()),
-            outcome.not_written.len()
-        ),
-    });
-    if let Ended::PartWay(Some(error)) = &outcome.ended {
-        lines.push(error.what.clone());
-        lines.extend(error.causes.iter().map(|cause| format!("  {cause}")));
-    }
-    let mut list = |title: &str, ids: &[ChangeId]| {
-        if !ids.is_empty() {
-            lines.push(format!("{title}:"));
-            lines.extend(ids.iter().map(|id| format!("  {id}")));
-        }
-    };
-    if outcome.ended != Ended::Whole {
-        list("Written", &outcome.written);
-    }
-    list("Not written", &outcome.not_written);
-    list("Taken back", &outcome.taken_back);
-    if !outcome.unchanged.is_empty() {
-        lines.push(format!(
-            "{} already as wanted.",
-            changes(outcome.unchanged.len())
-        ));
-    }
-    let counts = &outcome.board.counts;
-    if counts.all() > 0 {
-        lines.push(format!(
-            "{} of {} targets UP over mTLS.",
-            counts.up,
-            counts.all()
-        ));
-        lines.push(match outcome.plaintext_refused {
-            Some(true) if outcome.all_up => "Plaintext is refused: secured.".to_owned(),
-            Some(true) => "Plaintext is refused at every target.".to_owned(),
-            Some(false) => "Plaintext was not seen refused at every target.".to_owned(),
-            None => "Plaintext was not asked for, so nothing is called secured.".to_owned(),
-        });
-    }
-    lines
-}
-
-fn changes(count: usize) -> String {
-    match count {
-        1 => "1 change".into(),
-        n => format!("{n} changes"),
     }
 }

@@ -1,8 +1,10 @@
 //! Async work over the cluster: discover, review, apply, watch, undo. Reports events; knows no screen.
 
-pub mod discover;
 pub mod apply;
+mod compare;
+pub mod discover;
 pub mod event;
+mod outcome;
 pub mod review;
 pub mod rollout;
 pub mod session;

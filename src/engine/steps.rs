@@ -3,18 +3,17 @@
 //! It runs in a task of its own, so that whoever waits for it may go away without cutting between the
 //! request and the line that says how it ended.
 
+use super::compare::{Compared, compare, edited, landed, ours, text_of};
 use crate::cluster::api::Write;
 use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
 use crate::error::Error;
-use crate::mesh::kinds::ObjectRef;
-use crate::plan::leaves::{leaves, patch};
-use crate::plan::path::LeafPath;
-use crate::plan::record::{Entry, Intent, LeafChange, TextRecord};
+use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::plan::leaves::patch;
+use crate::plan::record::{Entry, Intent, TextRecord};
 use crate::plan::review::{ApprovedChange, Reviewed};
-use crate::plan::{Action, Change, LeafEdit, scrape_config};
+use crate::plan::{Action, Change, ChangeId, LeafEdit, scrape_config};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -74,6 +73,40 @@ pub(super) async fn write(
             .hint("look at the object, then run this again: what is already there is not written twice")
             .into()),
     }
+}
+
+/// A listener is written only while its policies stand, also those that the review found unchanged and
+/// that are therefore no part of the run.
+pub(super) async fn policies_stand(session: &Session, listener: &Change) -> Result<(), Error> {
+    for need in &listener.needs {
+        let Some(policy) = policy_of(need) else {
+            continue;
+        };
+        match session.cluster.get(&policy).await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                return Err(Error::refused(format!(
+                    "{} is not written: its policy {policy} is gone",
+                    listener.object
+                ))
+                .cause("without it, anybody could read the port in plaintext")
+                .hint("review again: the policy is then written first"));
+            }
+            Err(error) => return Err(not_written(&listener.object, &error)),
+        }
+    }
+    Ok(())
+}
+
+/// The policy that a change of this id writes; `None`: it writes something else.
+fn policy_of(id: &ChangeId) -> Option<ObjectRef> {
+    let (object, _) = id.0.split_once('#')?;
+    let [kind, namespace, name] = object.split('/').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let kinds = [Kind::PeerAuthentication, Kind::AuthorizationPolicy];
+    let kind = kinds.into_iter().find(|known| known.name() == kind)?;
+    Some(ObjectRef::new(kind, namespace, name))
 }
 
 struct Step {
@@ -204,7 +237,7 @@ impl Step {
             (Action::Text { key, edits }, Some(live)) => {
                 let before = text_of(live, key).unwrap_or_default();
                 let after = edited(&change.object, before, edits)?;
-                intent.text = Some(TextRecord::new(key.clone(), edits, before, &after));
+                intent.text = Some(TextRecord::new(key, edits, before, &after));
             }
             (_, Some(_)) => intent.leaves = ours(reviewed),
             (_, None) => {}
@@ -366,157 +399,6 @@ impl Step {
             .hint(error.hint())
             .into())
     }
-}
-
-/// Live beside what was reviewed.
-#[derive(Clone, Debug, PartialEq)]
-enum Compared {
-    /// Nothing moved that this change touches.
-    AsReviewed,
-    /// Live is as wanted.
-    Already,
-    /// What moved, in words.
-    Drift(String),
-}
-
-fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
-    let action = &reviewed.change.action;
-    let (before, live) = match (reviewed.live.as_deref(), live) {
-        (None, None) => return Compared::AsReviewed,
-        (None, Some(_)) if landed(reviewed, live) => return Compared::Already,
-        (None, Some(_)) => {
-            return Compared::Drift("it did not exist then, and exists now".into());
-        }
-        (Some(_), None) if matches!(action, Action::Delete { .. }) => return Compared::Already,
-        (Some(_), None) => return Compared::Drift("it was deleted".into()),
-        (Some(before), Some(live)) => (before, live),
-    };
-    let (old, new) = (&before["metadata"], &live["metadata"]);
-    if old["uid"] != new["uid"] {
-        return Compared::Drift("it was deleted and made anew".into());
-    }
-    if old["resourceVersion"] == new["resourceVersion"] {
-        return Compared::AsReviewed;
-    }
-    if landed(reviewed, Some(live)) {
-        return Compared::Already;
-    }
-    if let Action::Text { key, .. } = action {
-        return if text_of(before, key) == text_of(live, key) {
-            Compared::AsReviewed
-        } else {
-            Compared::Drift(format!("the text of {key} is another now"))
-        };
-    }
-    let mut moved = leaves(Some(before), Some(live));
-    if !matches!(action, Action::Delete { .. }) {
-        let ours = ours(reviewed);
-        moved.retain(|moved| ours.iter().any(|our| touches(&our.path, &moved.path)));
-    }
-    match moved.first() {
-        None => Compared::AsReviewed,
-        Some(leaf) => Compared::Drift(format!(
-            "{} was {}, and now is {}",
-            leaf.path,
-            words(leaf.before.as_ref()),
-            words(leaf.after.as_ref())
-        )),
-    }
-}
-
-/// Is everything that the change wants there?
-pub(super) fn landed(reviewed: &Reviewed, live: Option<&Value>) -> bool {
-    let Some(live) = live else {
-        return matches!(reviewed.change.action, Action::Delete { .. });
-    };
-    match &reviewed.change.action {
-        Action::Delete { uid } => live["metadata"]["uid"] != uid.as_str(),
-        Action::Text { key, .. } => {
-            let after = reviewed.after.as_deref();
-            after.is_some_and(|after| text_of(after, key) == text_of(live, key))
-        }
-        Action::Apply { .. } if reviewed.live.is_none() => {
-            wanted(reviewed).is_some_and(|intent| holds(live, intent))
-        }
-        _ => {
-            let Some(after) = reviewed.after.as_deref() else {
-                return false;
-            };
-            let missing = leaves(Some(live), Some(after));
-            let ours = ours(reviewed);
-            !missing
-                .iter()
-                .any(|leaf| ours.iter().any(|our| touches(&our.path, &leaf.path)))
-        }
-    }
-}
-
-/// The intent as it is sent, of an apply.
-pub(super) fn wanted(reviewed: &Reviewed) -> Option<&Value> {
-    match &reviewed.change.action {
-        Action::Apply { intent } => Some(reviewed.intent.as_ref().unwrap_or(intent)),
-        _ => None,
-    }
-}
-
-/// Does `live` hold all of `wanted`? Lists hold their elements in any order, with others beside them.
-pub(super) fn holds(live: &Value, wanted: &Value) -> bool {
-    match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| {
-            let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
-            live.get(key).map_or(empty, |live| holds(live, value))
-        }),
-        (Value::Array(live), Value::Array(wanted)) => wanted
-            .iter()
-            .all(|wanted| live.iter().any(|live| holds(live, wanted))),
-        _ => live == wanted,
-    }
-}
-
-/// The leaves that the change was shown to change.
-fn ours(reviewed: &Reviewed) -> Vec<LeafChange> {
-    leaves(reviewed.live.as_deref(), reviewed.after.as_deref())
-}
-
-/// One path is the other, or lies within it.
-fn touches(a: &LeafPath, b: &LeafPath) -> bool {
-    a.0.iter().zip(&b.0).all(|(a, b)| a == b)
-}
-
-fn words(value: Option<&Value>) -> String {
-    match value {
-        None => "absent".into(),
-        Some(Value::String(text)) if text.len() <= 60 => format!("\"{text}\""),
-        Some(value) => {
-            let text = value.to_string();
-            if text.chars().count() <= 60 {
-                return text;
-            }
-            let start: String = text.chars().take(57).collect();
-            format!("{start}…")
-        }
-    }
-}
-
-fn text_of<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object["data"][key].as_str()
-}
-
-fn edited(
-    object: &ObjectRef,
-    text: &str,
-    edits: &[scrape_config::TextEdit],
-) -> Result<String, Error> {
-    scrape_config::apply(text, edits).map_err(|refusal| {
-        Error::refused(format!("the text in {object} cannot be edited safely"))
-            .cause(refusal.why)
-            .hint(format!("put this in by hand:\n{}", refusal.paste))
-    })
-}
-
-fn hash(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn gone(object: &ObjectRef) -> Error {

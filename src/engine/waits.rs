@@ -1,9 +1,9 @@
 //! What apply waits for around its writes. Every wait has a deadline, and ends when the user says stop.
 
+use super::compare::landed;
 use super::event::{ApplyEvent, StepState};
 use super::rollout::{Rollout, rollout_state};
 use super::session::Session;
-use super::steps::landed;
 use super::watch::Watch;
 use crate::cluster::error::Reason;
 use crate::error::Error;

@@ -1,8 +1,8 @@
 //! How a Prometheus pod template gets Istio certificates (`OUTPUT_CERTS`), and the known faults of it.
 
+use super::config_source::volume;
 use super::injection::INJECT;
 use super::objects::{Container, Template};
-use super::prometheus::volume;
 use serde_json::Value;
 
 const PROXY_CONFIG: &str = "proxy.istio.io/config";

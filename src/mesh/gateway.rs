@@ -5,8 +5,9 @@ use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::labels::is_ours;
 use super::leftovers;
 use super::objects::{self as lean, Labels};
+use super::obstacles::native_port;
 use super::pods::PROXY;
-use super::workload::{Base, base, native_port, secure, takes};
+use super::workload::{Base, base, secure, takes};
 use super::{Gateway, GatewayFlavour, Inventory, Obstacle, Workload};
 use std::collections::BTreeMap;
 

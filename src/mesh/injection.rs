@@ -19,10 +19,12 @@ pub(super) const REVISION: &str = "istio.io/rev";
 const NAMESPACE_LABEL: &str = "istio-injection";
 
 pub(super) struct Injector<'a> {
-    /// The injection webhooks; `None` where they could not be read, so that Istio's own rules stand in.
+    /// The injection webhooks; `None` where none could be read, so that Istio's own rules stand in.
     rules: Option<Vec<&'a WebhookRule>>,
     /// Revisions and tags that a pod may name.
     revisions: BTreeSet<String>,
+    /// All webhooks are known, so that a revision which none of them names is served by nothing.
+    complete: bool,
     /// It is known that there is no Istio at all.
     nothing: bool,
 }
@@ -65,14 +67,10 @@ impl<'a> Injector<'a> {
         let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).collect();
         let mut rules = Vec::new();
         for webhook in &inventory.webhooks.items {
-            let before = rules.len();
             let injects = |rule: &&WebhookRule| rule.name.ends_with("sidecar-injector.istio.io");
             rules.extend(webhook.webhooks.iter().filter(injects));
-            if rules.len() > before {
-                let labels = &webhook.metadata.labels;
-                let named = labels.get("istio.io/tag").or(labels.get(REVISION));
-                revisions.extend(named.cloned());
-            }
+            let labels = &webhook.metadata.labels;
+            revisions.extend(labels.get("istio.io/tag").or(labels.get(REVISION)).cloned());
         }
         let complete = inventory.webhooks.progress == Progress::Complete;
         let planes_known = inventory
@@ -81,7 +79,8 @@ impl<'a> Injector<'a> {
             .is_some_and(|list| list.progress == Progress::Complete);
         Injector {
             nothing: complete && planes_known && rules.is_empty() && planes.is_empty(),
-            rules: complete.then_some(rules),
+            rules: (complete && !rules.is_empty()).then_some(rules),
+            complete,
             revisions,
         }
     }
@@ -104,13 +103,12 @@ impl<'a> Injector<'a> {
         if inject == Some("false") {
             return false;
         }
-        match namespace_labels.get(NAMESPACE_LABEL).map(String::as_str) {
-            Some(value) => value == "enabled",
-            None => {
-                namespace_labels.contains_key(REVISION)
-                    || pod.contains_key(REVISION)
-                    || inject == Some("true")
-            }
+        if let Some(value) = namespace_labels.get(NAMESPACE_LABEL) {
+            return value == "enabled";
+        }
+        match namespace_labels.get(REVISION).or(pod.get(REVISION)) {
+            Some(revision) => !self.complete || self.revisions.contains(revision),
+            None => inject == Some("true"),
         }
     }
 

@@ -4,15 +4,16 @@ use super::assemble::Index;
 use super::kinds::{Kind, ObjectRef};
 use super::labels::{is_ours, labels_at};
 use super::objects::Meta;
+use super::obstacles::native_port;
 use super::scraped::{self, Job};
-use super::workload::{SECURE, native_port, secure};
+use super::workload::{SECURE, secure};
 use super::{Gateway, Inventory, Leftover, LeftoverKind, Prometheus, Workload};
 use serde_json::Value;
 use std::sync::Arc;
 
 const PATH: &str = "/stats/prometheus";
 
-fn list<'v>(value: &'v Value) -> &'v [Value] {
+fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -151,17 +152,18 @@ pub(super) fn leftovers(
     prometheis: &[Arc<Prometheus>],
 ) -> Vec<Leftover> {
     let mut found = Vec::new();
-    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
-        if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
-            found.push(Leftover {
-                object: ObjectRef::new(of, &meta.namespace, &meta.name),
-                kind,
-                fault,
-                uid: meta.uid.clone(),
-                spec: spec.clone(),
-            });
-        }
-    };
+    let mut add =
+        |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
+            if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
+                found.push(Leftover {
+                    object: ObjectRef::new(of, &meta.namespace, &meta.name),
+                    kind,
+                    fault,
+                    uid: meta.uid.clone(),
+                    spec: spec.clone(),
+                });
+            }
+        };
     for item in &inventory.sidecars.items {
         let fault = is_published_sidecar(&item.spec).then(|| {
             format!(

@@ -6,12 +6,15 @@ pub mod objects;
 
 mod assemble;
 mod certificates;
+mod config_source;
 mod gateway;
+mod governed;
 mod injection;
 mod istio;
 mod labels;
 mod leftovers;
 mod mtls;
+mod obstacles;
 mod owner;
 mod pods;
 mod prometheus;

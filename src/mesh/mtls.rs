@@ -17,7 +17,7 @@ pub(super) struct Mtls<'a> {
 }
 
 /// Age first, then name: the order in which istiod looks at objects of a kind.
-pub(super) fn by_age<'m>(meta: &'m Meta) -> (bool, Option<jiff::Timestamp>, &'m str) {
+pub(super) fn by_age(meta: &Meta) -> (bool, Option<jiff::Timestamp>, &str) {
     (
         meta.creation_timestamp.is_none(),
         meta.creation_timestamp,

@@ -91,7 +91,8 @@ pub(crate) fn parse(text: &str) -> Result<Yaml, String> {
     {
         return Err("the file is empty".into());
     }
-    match serde_yaml::from_str::<Yaml>(text) {
+    // Prometheus's reader takes a byte order mark; serde_yaml does not.
+    match serde_yaml::from_str::<Yaml>(text.trim_start_matches('\u{feff}')) {
         Ok(root @ Yaml::Mapping(_)) => Ok(root),
         Ok(_) => {
             Err("the file is no mapping of keys, as Prometheus's configuration must be".into())

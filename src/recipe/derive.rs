@@ -6,7 +6,7 @@
 
 use super::METRICS_PATH;
 use crate::plan::scrape_config::Job;
-use crate::plan::scrape_config::jobs::{action, matches, regex_text, sources};
+use crate::plan::scrape_config::jobs::{action, anchored, regex_text, sources};
 use serde_json::{Map, Value, json};
 
 const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
@@ -195,18 +195,30 @@ fn role(rule: &Value) -> Role {
             Role::PerContainer
         };
     }
-    let mapped = [
-        "name",
-        "id",
-        "image",
-        "init",
-        "port_name",
-        "port_number",
-        "port_protocol",
-    ]
-    .iter()
-    .any(|part| matches(&regex_text(rule), &format!("{container}{part}")));
-    if action == "labelmap" && mapped {
+    let maps_containers = || {
+        let parts = [
+            "name",
+            "id",
+            "image",
+            "init",
+            "port_name",
+            "port_number",
+            "port_protocol",
+        ];
+        let regex = regex_text(rule);
+        // Compiling is dear, and most rules name another prefix in full.
+        let fixed = regex
+            .split(['(', '[', '.', '*', '+', '?', '\\', '|'])
+            .next();
+        let fixed = fixed.unwrap_or_default();
+        (container.starts_with(fixed) || fixed.starts_with(container) || regex.contains('|'))
+            && anchored(&regex).is_some_and(|regex| {
+                parts
+                    .iter()
+                    .any(|part| regex.is_match(&format!("{container}{part}")))
+            })
+    };
+    if action == "labelmap" && maps_containers() {
         return Role::PerContainer;
     }
     if selects && sources(rule).all(|s| s.starts_with("__meta_kubernetes_")) {

@@ -89,7 +89,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         let in_the_way = of
             .on_15091
             .iter()
-            .find(|g| !item.workload.ours.contains(g) && !(fixes && repair::taken_away(mesh, g)));
+            .filter(|g| !item.workload.ours.contains(g))
+            .find(|g| !fixes || !repair::taken_away(mesh, g));
         if let Some(other) = in_the_way {
             return Err(Error::new(format!(
                 "{} already has a server on port 15091",

@@ -89,7 +89,10 @@ pub const SLOW: &str = r#"- job_name: kubernetes-pods-slow
 "#;
 
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
-    pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect()
+    pairs
+        .into_iter()
+        .map(|(k, v)| (k.into(), v.into()))
+        .collect()
 }
 
 pub fn id(namespace: &str, name: &str) -> WorkloadRef {
@@ -171,7 +174,10 @@ pub fn gateway() -> Gateway {
 /// Istio's sample: an emptyDir, a reloader, no sidecar.
 pub fn prometheus(text: &str) -> Prometheus {
     let mut template = Template::default();
-    template.metadata.labels = labels([("app.kubernetes.io/name", "prometheus"), (super::INJECT, "false")]);
+    template.metadata.labels = labels([
+        ("app.kubernetes.io/name", "prometheus"),
+        (super::INJECT, "false"),
+    ]);
     template.spec.containers = ["prometheus-server-configmap-reload", "prometheus-server"]
         .map(|name| Container {
             name: name.into(),

@@ -91,24 +91,19 @@ impl Paint<'_> {
         if y < area.top() || y >= area.bottom() || x >= area.right() {
             return 0;
         }
-        let room = usize::from(room.min(area.right() - x));
-        let mut left = room;
+        let room = room.min(area.right() - x);
+        let whole = words.width() <= usize::from(room);
+        let end = x + if whole { room } else { room.saturating_sub(1) };
         let mut at = x;
-        let whole = words.width() <= room;
         for (role, text) in &words.0 {
-            let end = words::width(text);
-            let text = if !whole && end >= left {
-                // The last piece that fits in part carries the mark of the cut.
-                words::cut(text, left.min(end.saturating_sub(1).max(1)))
-            } else {
-                text.as_str().into()
-            };
-            let (next, _) =
-                self.buffer
-                    .set_stringn(at, y, text.as_ref(), left, self.theme.style(*role));
-            left -= usize::from(next - at);
-            at = next;
-            if left == 0 || text.ends_with('…') && !whole && end >= left {
+            if at >= end {
+                break;
+            }
+            let style = self.theme.style(*role);
+            let left = usize::from(end - at);
+            (at, _) = self.buffer.set_stringn(at, y, text, left, style);
+            if !whole && words::width(text) >= left {
+                (at, _) = self.buffer.set_stringn(at, y, "…", 1, style);
                 break;
             }
         }

@@ -93,7 +93,8 @@ fn tail(text: &str, room: usize) -> &str {
 
 /// Breaks text into lines of at most `room` columns, at spaces where there are some.
 pub fn wrap(text: &str, room: usize) -> Vec<String> {
-    let room = room.max(1);
+    // The widest character takes two columns.
+    let room = room.max(2);
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let indent: String = paragraph.chars().take_while(|c| *c == ' ').collect();
@@ -113,7 +114,8 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
                 let fits = head(word, room.saturating_sub(line.width()));
                 if fits.is_empty() {
                     if line.trim().is_empty() {
-                        break;
+                        line.clear();
+                        continue;
                     }
                 } else {
                     line.push_str(fits);

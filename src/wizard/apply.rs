@@ -13,6 +13,10 @@ use std::sync::Arc;
 impl State {
     pub(super) fn begin_apply(&mut self, approved: Approved) -> Vec<Effect> {
         let undoes = self.review.undoes.clone();
+        let prometheus = match &self.review.undo_prometheus {
+            Some(id) => Some(id.clone()),
+            None => self.answers.prometheus.clone(),
+        };
         let rows: Vec<ApplyRow> = approved
             .changes()
             .iter()
@@ -49,6 +53,7 @@ impl State {
             approved,
             mesh: self.mesh.clone(),
             answers: Arc::new(self.effective()),
+            prometheus,
             undoes,
         }]
     }

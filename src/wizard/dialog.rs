@@ -141,6 +141,18 @@ impl State {
         )
     }
 
+    fn confirm_opens(&self) -> Dialog {
+        dialog(
+            DialogKind::ConfirmOpens,
+            "Open port 15091 to plaintext again?",
+            self.review.asks.clone(),
+            vec![
+                button("Not yet", Answer::Cancel, false),
+                button("Bring it back", Answer::Yes, true),
+            ],
+        )
+    }
+
     pub(super) fn quit_applying(&self) -> Dialog {
         let (done, all) = self.apply.progress();
         dialog(
@@ -213,7 +225,13 @@ impl State {
             return Vec::new();
         }
         match dialog.kind {
-            DialogKind::ConfirmApply | DialogKind::ConfirmUndo => self.approve(false),
+            DialogKind::ConfirmUndo if !self.review.asks.is_empty() => {
+                self.dialog = Some(self.confirm_opens());
+                Vec::new()
+            }
+            DialogKind::ConfirmApply | DialogKind::ConfirmUndo | DialogKind::ConfirmOpens => {
+                self.approve(false)
+            }
             DialogKind::ConfirmHistory => self.approve(true),
             DialogKind::QuitApplying => {
                 self.quit_after = true;

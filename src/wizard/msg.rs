@@ -6,6 +6,7 @@ use crate::answers::Answers;
 use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
 use crate::mesh::Mesh;
+use crate::mesh::kinds::WorkloadRef;
 use crate::plan::Plan;
 use crate::plan::review::{Approved, Review, Reviewed};
 use crate::targets::Board;
@@ -119,6 +120,7 @@ pub enum Effect {
         approved: Approved,
         mesh: Arc<Mesh>,
         answers: Arc<Answers>,
+        prometheus: Option<WorkloadRef>,
         /// The run that this one takes back.
         undoes: Option<String>,
     },

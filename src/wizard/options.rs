@@ -4,7 +4,8 @@ use super::list::List;
 use super::msg::{Effect, Generation};
 use super::refuse::plural;
 use super::state::{
-    EachRow, Forbidden, OptionCell, OptionChoice, OptionRow, Planned, ReviewStep, State, Step,
+    EachRow, Forbidden, Notice, OptionCell, OptionChoice, OptionRow, Planned, ReviewStep, State,
+    Step, Tone,
 };
 use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort};
 use crate::error::Error;
@@ -253,7 +254,10 @@ impl State {
                     .forbidden
                     .iter()
                     .find(|f| f.option == cell.choice)
-                    .map(|f| f.why.clone());
+                    .map(|f| match &f.item {
+                        Some(item) => format!("{item}: {}", f.why),
+                        None => f.why.clone(),
+                    });
             }
         }
         let label = self.options.rows.current().map(|row| row.label);
@@ -368,6 +372,19 @@ impl State {
             Mark::Template => Mark::Pods,
             Mark::Pods => Mark::Template,
         };
+        let wanted = match (self.options.column, mark) {
+            (0, _) => OptionChoice::Port(port),
+            (_, Mark::Template) => OptionChoice::MarkTemplate,
+            (_, Mark::Pods) => OptionChoice::MarkPods,
+        };
+        let mut forbidden = self.options.forbidden.iter();
+        if let Some(no) = forbidden.find(|f| f.option == wanted && f.item.as_ref() == Some(&item)) {
+            self.notice = Some(Notice {
+                tone: Tone::Waiting,
+                text: no.why.clone(),
+            });
+            return Vec::new();
+        }
         let options = &self.answers.options;
         let (all_port, all_mark) = (options.port, options.mark);
         let each = self.answers.each.entry(item.clone()).or_default();

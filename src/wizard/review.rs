@@ -28,16 +28,18 @@ impl State {
     ) -> Vec<Effect> {
         let mut rows = List::default();
         rows.fit(self.viewport.list);
-        let (undoes, notes) = match undoes {
-            Some(undo) => (Some(undo.run), undo.notes),
-            None => (None, plan.notes.clone()),
+        let (undoes, undo_prometheus, notes, asks) = match undoes {
+            Some(undo) => (Some(undo.run), undo.prometheus, undo.notes, undo.asks),
+            None => (None, None, plan.notes.clone(), Vec::new()),
         };
         let undo = undoes.is_some();
         self.review = ReviewStep {
             rows,
             made_for,
             undoes,
+            undo_prometheus,
             notes,
+            asks,
             mode: self.review.mode,
             diff_height: self.viewport.diff,
             ..ReviewStep::default()

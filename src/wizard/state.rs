@@ -112,6 +112,10 @@ pub struct Start {
     pub no_probe: bool,
     /// Only the monitor: Status is the first and the last step.
     pub monitor: bool,
+    /// How long targets, and each rollout, may take. Zero: the program's own limits.
+    pub timeout: std::time::Duration,
+    /// Draw with ASCII only.
+    pub ascii: bool,
 }
 
 /// The contexts of the kubeconfig.
@@ -183,6 +187,8 @@ pub struct Planned {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forbidden {
     pub option: OptionChoice,
+    /// The item that it is forbidden for; `None`: for all together.
+    pub item: Option<WorkloadRef>,
     pub why: String,
 }
 
@@ -379,7 +385,11 @@ pub struct ReviewStep {
     pub review: Option<Review>,
     /// The run that this review takes back; `None`: a review of the choices.
     pub undoes: Option<String>,
-    /// What an undo leaves alone, and why.
+    /// The Prometheus that the run was for, of an undo.
+    pub undo_prometheus: Option<WorkloadRef>,
+    /// What of an undo takes a word of its own.
+    pub asks: Vec<String>,
+    /// What an undo leaves alone, and why; or what the plan deliberately does not do.
     pub notes: Vec<String>,
     pub rows: List<ReviewRow>,
     pub counts: ReviewCounts,
@@ -470,8 +480,12 @@ pub struct StatusStep {
 #[derive(Clone, Debug, Default)]
 pub struct UndoPlan {
     pub run: String,
+    /// The Prometheus that the run was for.
+    pub prometheus: Option<WorkloadRef>,
     pub plan: Arc<Plan>,
     pub notes: Vec<String>,
+    /// What takes a word of its own: somebody's open listener that would come back.
+    pub asks: Vec<String>,
 }
 
 /// A decision that is asked for. Drawn over the step; the safe answer has the focus.
@@ -508,6 +522,8 @@ pub enum DialogKind {
     SaveAnswers,
     ReplaceFile(std::path::PathBuf),
     ConfirmUndo,
+    /// The undo brings back somebody's listener without policies: a confirmation of its own.
+    ConfirmOpens,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

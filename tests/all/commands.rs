@@ -55,12 +55,23 @@ fn wrong_arguments_are_an_error_and_never_two() {
 #[test]
 fn an_unknown_name_is_told_with_the_nearest_valid_one() {
     for (args, wrong, near) in [
-        ("plan --demo -w default/Deployment/htpbin", "htpbin", "default/Deployment/httpbin"),
+        (
+            "plan --demo -w default/Deployment/htpbin",
+            "htpbin",
+            "default/Deployment/httpbin",
+        ),
         ("plan --demo -n defualt", "defualt", "default"),
-        ("plan --demo -g istio-system/istio-ingresgateway", "istio-ingresgateway", "istio-ingressgateway"),
+        (
+            "plan --demo -g istio-system/istio-ingresgateway",
+            "istio-ingresgateway",
+            "istio-ingressgateway",
+        ),
     ] {
         let words = stderr(&meshscrape(args).code(1));
-        assert!(words.contains(wrong) && words.contains(near), "{args}: {words}");
+        assert!(
+            words.contains(wrong) && words.contains(near),
+            "{args}: {words}"
+        );
     }
 }
 
@@ -89,7 +100,12 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
     let plan: Value = serde_json::from_str(&stdout(&json)).unwrap();
     assert_eq!(plan["version"], 1);
     assert!(plan["summary"]["changes"].as_u64().unwrap() >= 6);
-    let policies: Vec<&Value> = plan["changes"].as_array().unwrap().iter().filter(|c| c["part"] == "policy").collect();
+    let policies: Vec<&Value> = plan["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|c| c["part"] == "policy")
+        .collect();
     assert_eq!(policies.len(), 2);
 }
 
@@ -114,5 +130,8 @@ fn a_broken_answers_file_names_the_place() {
     std::fs::write(&file, "version: 1\nanswers:\n  prot: 15020\n").unwrap();
     let args = format!("plan --demo --answers {}", file.display());
     let words = stderr(&meshscrape(&args).code(1));
-    assert!(words.contains("answers.yaml") && words.contains("prot"), "{words}");
+    assert!(
+        words.contains("answers.yaml") && words.contains("prot"),
+        "{words}"
+    );
 }

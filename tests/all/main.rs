@@ -1,6 +1,13 @@
 //! Everything that needs only Rust, in one program: fewer links.
 #![allow(clippy::print_stderr)]
 
-mod transcripts;
+mod apply;
+mod apply_world;
+mod commands;
 mod demo_api;
+mod picture;
 mod review;
+mod rooms;
+mod screens;
+mod terminal;
+mod transcripts;

@@ -34,10 +34,7 @@ pub fn svg(buffer: &Buffer) -> String {
             if reversed {
                 std::mem::swap(&mut ink, &mut paper);
             }
-            let (left, top) = (
-                f32::from(start) * CELL.0 + 8.0,
-                f32::from(y) * CELL.1 + 8.0,
-            );
+            let (left, top) = (f32::from(start) * CELL.0 + 8.0, f32::from(y) * CELL.1 + 8.0);
             let length = f32::from(x - start) * CELL.0;
             if paper != "#14181f" {
                 let _ = writeln!(

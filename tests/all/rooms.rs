@@ -9,20 +9,83 @@ const RULES: &[(&str, &[&str])] = &[
     ("plan", PURE),
     ("targets", PURE),
     ("wizard", WIZARD),
-    ("ui", &["kube", "tokio", "crate::cluster", "crate::prometheus", "crate::journal", "crate::demo", "crate::runtime"]),
-    ("demo", &["crate::recipe", "crate::plan", "crate::targets", "crate::engine", "crate::mesh", "crate::wizard", "ratatui"]),
-    ("cluster", &["ratatui", "crate::wizard", "crate::ui", "crate::recipe", "crate::engine"]),
-    ("engine", &["ratatui", "crossterm", "crate::wizard", "crate::ui", "crate::commands", "crate::demo"]),
+    (
+        "ui",
+        &[
+            "kube",
+            "tokio",
+            "crate::cluster",
+            "crate::prometheus",
+            "crate::journal",
+            "crate::demo",
+            "crate::runtime",
+        ],
+    ),
+    (
+        "demo",
+        &[
+            "crate::recipe",
+            "crate::plan",
+            "crate::targets",
+            "crate::engine",
+            "crate::mesh",
+            "crate::wizard",
+            "ratatui",
+        ],
+    ),
+    (
+        "cluster",
+        &[
+            "ratatui",
+            "crate::wizard",
+            "crate::ui",
+            "crate::recipe",
+            "crate::engine",
+        ],
+    ),
+    (
+        "engine",
+        &[
+            "ratatui",
+            "crossterm",
+            "crate::wizard",
+            "crate::ui",
+            "crate::commands",
+            "crate::demo",
+        ],
+    ),
     ("commands", &["ratatui", "crossterm", "crate::ui"]),
 ];
 const PURE: &[&str] = &[
-    "kube", "tokio", "ratatui", "crossterm", "crate::cluster", "crate::engine", "crate::prometheus",
-    "crate::journal", "crate::wizard", "crate::ui", "crate::demo", "crate::commands", "std::fs", "std::net",
+    "kube",
+    "tokio",
+    "ratatui",
+    "crossterm",
+    "crate::cluster",
+    "crate::engine",
+    "crate::prometheus",
+    "crate::journal",
+    "crate::wizard",
+    "crate::ui",
+    "crate::demo",
+    "crate::commands",
+    "std::fs",
+    "std::net",
 ];
 /// The engine's events are values; its functions are not the wizard's to call.
 const WIZARD: &[&str] = &[
-    "kube", "tokio", "ratatui", "crossterm", "crate::cluster", "crate::prometheus", "crate::journal",
-    "crate::ui", "crate::demo", "crate::runtime", "std::fs", "std::net",
+    "kube",
+    "tokio",
+    "ratatui",
+    "crossterm",
+    "crate::cluster",
+    "crate::prometheus",
+    "crate::journal",
+    "crate::ui",
+    "crate::demo",
+    "crate::runtime",
+    "std::fs",
+    "std::net",
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -55,7 +118,10 @@ fn no_room_reaches_into_one_that_it_must_not_know() {
         files(&src.join(room), &mut found);
         assert!(!found.is_empty(), "no room {room}");
         for file in found {
-            if file.file_name().is_some_and(|name| name == "tests.rs" || name == "testing.rs") {
+            if file
+                .file_name()
+                .is_some_and(|name| name == "tests.rs" || name == "testing.rs")
+            {
                 continue;
             }
             let text = std::fs::read_to_string(&file).unwrap();

@@ -13,6 +13,10 @@ struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
+fn lines(count: u16) -> std::num::NonZero<u16> {
+    count.try_into().unwrap()
+}
+
 const LIMIT: Duration = Duration::from_secs(60);
 
 impl Terminal {
@@ -30,7 +34,7 @@ impl Terminal {
         command.env("LANG", "C.UTF-8");
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(lines(rows), lines(columns), 0)));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let shared = screen.clone();
         std::thread::spawn(move || {
@@ -87,7 +91,11 @@ impl Terminal {
                 self.until("the terminal is left", |terminal| !terminal.alternate());
                 return status.exit_code();
             }
-            assert!(Instant::now() < deadline, "it does not end\n{}", self.text());
+            assert!(
+                Instant::now() < deadline,
+                "it does not end\n{}",
+                self.text()
+            );
             std::thread::park_timeout(Duration::from_millis(10));
         }
     }
@@ -141,7 +149,7 @@ fn a_tiny_terminal_says_which_size_is_needed_and_loses_nothing() {
             .lock()
             .unwrap()
             .screen_mut()
-            .set_size(rows, cols);
+            .set_size(lines(rows), lines(cols));
         terminal
             .master
             .resize(PtySize {

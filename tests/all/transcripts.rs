@@ -83,7 +83,10 @@ fn steady(value: Value) -> Value {
         Value::Array(items) => {
             let mut items: Vec<Value> = items.into_iter().map(steady).collect();
             // Causes of a conflict, and managers, come in no order that is promised.
-            if items.iter().any(|item| item.get("reason").is_some() || item.get("manager").is_some()) {
+            if items
+                .iter()
+                .any(|item| item.get("reason").is_some() || item.get("manager").is_some())
+            {
                 items.sort_by_key(Value::to_string);
             }
             items.into()
@@ -123,7 +126,10 @@ async fn record() {
         }
     }
     if std::env::var_os("MESHSCRAPE_RECORD").is_some() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts/answers.json");
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/transcripts/answers.json"
+        );
         let text = serde_json::to_string_pretty(&answers).unwrap() + "\n";
         std::fs::write(file, text).unwrap();
     }

@@ -67,7 +67,12 @@ async fn lists() {
                     .body(kube::client::Body::empty())
                     .expect("a request");
                 let answer = client.send(request).await.expect("an answer");
-                let body = answer.into_body().collect().await.expect("a body").to_bytes();
+                let body = answer
+                    .into_body()
+                    .collect()
+                    .await
+                    .expect("a body")
+                    .to_bytes();
                 let text = String::from_utf8_lossy(&body[..body.len().min(400)]);
                 let next = text
                     .split("\"continue\":\"")
@@ -88,7 +93,13 @@ fn peak_megabytes() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .unwrap_or_default()
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        .find_map(|line| {
+            line.strip_prefix("VmHWM:")?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse::<u64>()
+                .ok()
+        })
         .unwrap_or(0)
         / 1024
 }

@@ -10,7 +10,11 @@ pub fn run() {
     let mut words = Vec::new();
     let mut nothing = Vec::new();
     for _ in 0..RUNS {
-        words.push(milliseconds(env!("CARGO_BIN_EXE_meshscrape"), &["--demo"], true));
+        words.push(milliseconds(
+            env!("CARGO_BIN_EXE_meshscrape"),
+            &["--demo"],
+            true,
+        ));
         nothing.push(milliseconds("/bin/true", &[], false));
     }
     println!(

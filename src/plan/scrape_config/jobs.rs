@@ -137,5 +137,10 @@ pub(crate) fn regex_text(rule: &Value) -> String {
 
 /// Whether Prometheus's regex (anchored at both ends) matches; one that cannot be read matches nothing.
 pub(crate) fn matches(regex: &str, text: &str) -> bool {
-    Regex::new(&format!("^(?s:{regex})$")).is_ok_and(|r| r.is_match(text))
+    regex == text || anchored(regex).is_some_and(|r| r.is_match(text))
+}
+
+/// A regex as Prometheus reads it.
+pub(crate) fn anchored(regex: &str) -> Option<Regex> {
+    Regex::new(&format!("^(?s:{regex})$")).ok()
 }

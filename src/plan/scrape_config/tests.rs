@@ -1,1 +1,411 @@
+use super::*;
+use serde_json::json;
 
+fn job() -> serde_json::Value {
+    json!({
+        "job_name": "ours",
+        "honor_labels": true,
+        "scrape_interval": "1:30",
+        "scheme": "https",
+        "tls_config": {"ca_file": "/c/root.pem", "insecure_skip_verify": true},
+        "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": ["on", "yes"]}}],
+        "relabel_configs": [
+            {"source_labels": ["a", "b"], "regex": r"(\d+);((([0-9]+?)(\.|$)){4})", "replacement": "$2:$1"},
+            {"source_labels": ["a"], "replacement": "[$2]:$1", "regex": "true", "action": "drop"},
+        ],
+    })
+}
+
+fn insert() -> TextEdit {
+    TextEdit::InsertJob {
+        name: "ours".into(),
+        job: job(),
+    }
+}
+
+fn remove() -> TextEdit {
+    TextEdit::RemoveJob {
+        name: "ours".into(),
+    }
+}
+
+fn rule(job: &str) -> (TextEdit, TextEdit) {
+    let (job, rule) = (job.to_owned(), leave_marked_out_rule());
+    (
+        TextEdit::AddRule {
+            job: job.clone(),
+            rule: rule.clone(),
+        },
+        TextEdit::RemoveRule { job, rule },
+    )
+}
+
+/// Texts that must be edited, byte for byte around the insertion.
+const EDITABLE: [(&str, &str); 23] = [
+    (
+        "plain",
+        "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n",
+    ),
+    (
+        "indented list",
+        "global: {}\nscrape_configs:\n  - job_name: a\n    relabel_configs:\n      - action: keep\nrule_files: []\n",
+    ),
+    (
+        "comments",
+        "# top\nscrape_configs: # jobs\n# first\n\n- job_name: a # a\n  # inside\n  x: 1\n# after\nglobal:\n  # g\n  y: 2\n",
+    ),
+    (
+        "crlf",
+        "global:\r\n  x: 1\r\nscrape_configs:\r\n- job_name: a\r\n  relabel_configs:\r\n  - action: keep\r\n",
+    ),
+    ("no line end", "scrape_configs:\n- job_name: a\n  x: 1"),
+    ("last key", "scrape_configs:\n- job_name: a\nz: 1"),
+    ("empty flow", "scrape_configs: []\n"),
+    (
+        "flow",
+        "scrape_configs: [{job_name: a, x: 1}, {job_name: b}]\n",
+    ),
+    (
+        "flow over lines",
+        "scrape_configs: [ # jobs\n  {job_name: a},\n  {job_name: b}, # last\n]\n",
+    ),
+    ("empty", "scrape_configs:\nglobal: {}\n"),
+    ("missing", "# c\nglobal:\n  x: 1\n"),
+    ("missing, crlf", "global:\r\n  x: 1\r\n"),
+    (
+        "missing, document start",
+        "---\n# c\nglobal:\n  x: 1\n...\n",
+    ),
+    (
+        "byte order mark",
+        "\u{feff}scrape_configs:\n- job_name: a\n",
+    ),
+    ("byte order mark, missing", "\u{feff}global:\n  x: 1\n"),
+    ("quoted key", "\"scrape_configs\":\n- \"job_name\": 'a'\n"),
+    (
+        "wide dash",
+        "scrape_configs:\n-   job_name: a\n    x: 1\n-   job_name: b\n",
+    ),
+    ("dash alone", "scrape_configs:\n-\n  job_name: a\n  x: 1\n"),
+    (
+        "block scalar",
+        "x: |\n  scrape_configs:\n  - job_name: no\nscrape_configs:\n- job_name: a\n  note: |\n    - job_name: no\n      scrape_configs:\n",
+    ),
+    (
+        "anchors",
+        "d: &d\n  x: 1\nscrape_configs:\n- <<: *d\n  job_name: a\n- job_name: b\n  rules: *d\n",
+    ),
+    (
+        "anchored list",
+        "scrape_configs: &jobs\n- job_name: a\nother: *jobs\n",
+    ),
+    (
+        "tab in a scalar",
+        "scrape_configs:\n- job_name: a\n  x: \"a\tb\"\n",
+    ),
+    (
+        "document markers",
+        "%YAML 1.1\n---\nscrape_configs:\n- job_name: a\n...\n",
+    ),
+];
+
+#[test]
+fn a_job_comes_and_goes_without_a_trace() {
+    for (what, text) in EDITABLE {
+        // An alias of the whole list changes with it: the gate refuses.
+        let with = match apply(text, &[insert()]) {
+            Ok(with) => with,
+            Err(refusal) => {
+                assert_eq!(what, "anchored list", "{refusal:?}");
+                continue;
+            }
+        };
+        let first = with
+            .find("job_name\": \"ours\"")
+            .or_else(|| with.find("job_name: ours"));
+        assert!(first.is_some(), "{what}: {with}");
+        let same = with.len() - text.len();
+        let start = (0..=text.len())
+            .filter(|i| text.is_char_boundary(*i) && with.is_char_boundary(*i))
+            .find(|i| text.starts_with(&with[..*i]) && with.ends_with(&text[*i..]));
+        assert!(
+            same > 0 && start.is_some(),
+            "{what}: the old bytes are not prefix and suffix"
+        );
+        let parsed = jobs(&with).unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(parsed[0].value, job(), "{what}");
+        assert_eq!(
+            apply(&with, &[insert()]).as_deref(),
+            Ok(with.as_str()),
+            "{what}: twice"
+        );
+        assert_eq!(
+            apply(&with, &[remove()]).as_deref(),
+            Ok(text),
+            "{what}: taken out again"
+        );
+        assert_eq!(
+            text.contains("\r\n"),
+            with.matches('\n').count() == with.matches("\r\n").count(),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_comes_and_goes_without_a_trace() {
+    let texts = [
+        (
+            "list",
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n- job_name: b\n",
+        ),
+        (
+            "indented",
+            "scrape_configs:\n  - job_name: x\n  - job_name: a\n    relabel_configs: # rules\n      # first\n      - action: keep\n        regex: a\n",
+        ),
+        (
+            "on the dash",
+            "scrape_configs:\n- relabel_configs:\n  - action: keep\n  job_name: a\n",
+        ),
+        (
+            "none",
+            "scrape_configs:\n- job_name: a\n  x: 1\n  y: 2\n- job_name: b\n",
+        ),
+        (
+            "null",
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  x: 1\n",
+        ),
+        (
+            "flow",
+            "scrape_configs:\n- job_name: a\n  relabel_configs: [{action: keep}]\n",
+        ),
+        (
+            "empty flow",
+            "scrape_configs:\n- job_name: a\n  relabel_configs: []\n",
+        ),
+        (
+            "crlf",
+            "scrape_configs:\r\n- job_name: a\r\n  relabel_configs:\r\n  - action: keep\r\n",
+        ),
+        (
+            "no line end",
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep",
+        ),
+        (
+            "trailing comment",
+            "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n  # end\n\n- job_name: b\n",
+        ),
+    ];
+    for (what, text) in texts {
+        let (add, take) = rule("a");
+        let with =
+            apply(text, std::slice::from_ref(&add)).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let all = jobs(&with).expect("jobs");
+        let changed = all.iter().find(|j| j.name == "a").expect("a");
+        assert_eq!(changed.rules()[0], leave_marked_out_rule(), "{what}");
+        assert_eq!(
+            apply(&with, &[add]).as_deref(),
+            Ok(with.as_str()),
+            "{what}: twice"
+        );
+        assert_eq!(
+            apply(&with, &[take]).as_deref(),
+            Ok(text),
+            "{what}: taken out again"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_certain_is_refused_with_what_to_paste() {
+    let texts = [
+        ("tabs", "scrape_configs:\n-\tjob_name: a\n\tx: 1\n", "YAML"),
+        (
+            "duplicate keys",
+            "global: 1\nglobal: 2\nscrape_configs: []\n",
+            "YAML",
+        ),
+        (
+            "two documents",
+            "scrape_configs: []\n---\nscrape_configs: []\n",
+            "YAML",
+        ),
+        ("a list", "- a\n", "mapping"),
+        ("empty", "", "empty"),
+        ("flow root", "{global: {}}\n", "place"),
+        ("alias", "x: &x []\nscrape_configs: *x\n", "written"),
+        ("a word", "scrape_configs: jobs\n", "list"),
+        ("no line end at the key", "scrape_configs:", "line end"),
+        (
+            "same name",
+            "scrape_configs:\n- job_name: ours\n",
+            "other settings",
+        ),
+        (
+            "twice the name",
+            "scrape_configs:\n- job_name: ours\n- job_name: ours\n",
+            "two jobs",
+        ),
+    ];
+    for (what, text, why) in texts {
+        let refusal = apply(text, &[insert()]).expect_err(what);
+        assert!(refusal.why.contains(why), "{what}: {}", refusal.why);
+        assert!(refusal.paste.contains("job_name: ours"), "{what}");
+    }
+}
+
+#[test]
+fn rules_in_flow_jobs_or_of_absent_jobs_are_refused() {
+    let (add, _) = rule("a");
+    for text in [
+        "scrape_configs: [{job_name: a}]\n",
+        "scrape_configs:\n- {job_name: a}\n",
+        "scrape_configs:\n- job_name: b\n",
+    ] {
+        assert!(apply(text, std::slice::from_ref(&add)).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_replaced_job_leaves_its_neighbours_alone() {
+    let text = "scrape_configs:\n- job_name: b # b\n- job_name: ours\n  x: |\n    # text\n    y\n# after\n- job_name: c\n";
+    let edit = TextEdit::ReplaceJob {
+        name: "ours".into(),
+        job: job(),
+    };
+    let with = apply(text, &[edit]).expect("replaced");
+    assert!(with.starts_with("scrape_configs:\n- job_name: b # b\n- job_name: ours\n"));
+    assert!(with.ends_with("# after\n- job_name: c\n"));
+    assert_eq!(jobs(&with).expect("jobs")[1].value, job());
+}
+
+#[test]
+fn removing_what_is_not_there_changes_nothing() {
+    let text = "scrape_configs:\n- job_name: a\n";
+    assert_eq!(
+        apply(text, &[remove(), rule("a").1, rule("zz").1]).as_deref(),
+        Ok(text)
+    );
+}
+
+#[test]
+fn no_reader_of_yaml_1_1_can_misread_a_scalar() {
+    for text in [
+        "on",
+        "Off",
+        "yes",
+        "NO",
+        "y",
+        "n",
+        "true",
+        "null",
+        "~",
+        "",
+        "1:30",
+        "2001-01-01",
+        "0x1f",
+        "1e3",
+        "15091",
+        ".5",
+        "-1",
+        "a: b",
+        "a #b",
+        "- a",
+        "*a",
+        "&a",
+        "!a",
+        "%a",
+        "@a",
+        "[$2]:$1",
+        "a\nb",
+        " a",
+        "a ",
+        "1_000",
+        "0o7",
+        "=",
+        "<<",
+        "?",
+        "|",
+    ] {
+        let written = emit::scalar(text, false);
+        assert!(
+            written.starts_with(['\'', '"']),
+            "{text:?} is written {written}"
+        );
+        let back: String = serde_yaml::from_str(&written).expect("a string");
+        assert_eq!(back, text);
+        let back: Vec<String> =
+            serde_yaml::from_str(&format!("[{}]", emit::scalar(text, true))).expect("a list");
+        assert_eq!(back, [text]);
+    }
+    for text in [
+        "pod",
+        r"\d+",
+        "$2:$1",
+        "/stats/prometheus",
+        "5m",
+        "Pending|Failed",
+        r"(\d+);((([0-9]+?)(\.|$)){4})",
+    ] {
+        assert_eq!(emit::scalar(text, false), text);
+    }
+}
+
+#[test]
+fn jobs_are_read_for_what_they_do() {
+    let text = "
+scrape_configs:
+- job_name: plain
+  kubernetes_sd_configs: [{role: pod}]
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], action: keep, regex: true}
+- job_name: out
+  kubernetes_sd_configs: [{role: pod}]
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port], action: drop, regex: true}
+  - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape_slow], action: keep, regex: true}
+- job_name: secure
+  kubernetes_sd_configs: [{role: pod}]
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port], action: keep, regex: .+}
+- job_name: secure-envoy
+  kubernetes_sd_configs: [{role: pod}]
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_envoy_port], action: keep, regex: .+}
+- job_name: envoy-stats
+  kubernetes_sd_configs: [{role: pod}]
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_pod_container_port_name], action: keep, regex: '.*-envoy-prom'}
+- job_name: services
+  kubernetes_sd_configs: [{role: endpoints}]
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_service_annotation_prometheus_io_scrape], action: keep, regex: true}
+";
+    let read = jobs(text).expect("jobs");
+    let flags: Vec<(&str, [bool; 5])> = read
+        .iter()
+        .map(|j| {
+            (
+                j.name.as_str(),
+                [
+                    j.plaintext,
+                    j.envoy_stats,
+                    j.secure,
+                    j.secure_envoy,
+                    j.leaves_marked_out,
+                ],
+            )
+        })
+        .collect();
+    assert_eq!(
+        flags,
+        [
+            ("plain", [true, false, false, false, false]),
+            ("out", [true, false, false, false, true]),
+            ("secure", [false, false, true, false, false]),
+            ("secure-envoy", [false, false, false, true, false]),
+            ("envoy-stats", [false, true, false, false, false]),
+            ("services", [false; 5]),
+        ]
+    );
+}

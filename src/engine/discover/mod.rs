@@ -1,13 +1,18 @@
 //! Reads the cluster: every list at once, each page decoded while the next one is on its way, and a new
 //! [`Mesh`] reported now and then while it fills.
 
+mod access;
+mod keep;
+mod lists;
+#[cfg(test)]
+mod tests;
+
 use crate::cluster::Cluster;
-use crate::cluster::error::{ApiError, Reason};
+use crate::cluster::error::Reason;
 use crate::mesh::kinds::{Kind, ObjectRef};
-use crate::mesh::objects::{self as lean, Labels};
-use crate::mesh::{self, AccessQuestion, Inventory, Listing, Mesh, Progress};
-use futures::StreamExt;
-use serde::de::DeserializeOwned;
+use crate::mesh::objects as lean;
+use crate::mesh::{self, Inventory, Listing, Mesh, Progress};
+use lists::{ending, list, pages};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +23,6 @@ use tokio::time::Instant;
 
 /// Reports while filling are at least this far apart.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
-/// A list whose pages grew too old is begun anew, so many times.
-const RESTARTS: usize = 3;
-/// Without the right to list everything, so many namespaces are tried one by one.
-const MOST_NAMESPACES: usize = 200;
-
 /// Reads the whole cluster; `report` gets each new picture, the last one too, which is also returned.
 ///
 /// What may not be listed everywhere is tried namespace by namespace, where those are known.
@@ -158,7 +158,7 @@ fn ask_everything(
         Kind::PodMonitor,
         |i| &mut i.pod_monitors,
     ));
-    tasks.spawn(access(asker.clone()));
+    tasks.spawn(access::access(asker.clone()));
 }
 
 fn workloads(inventory: &mut Inventory, kind: Kind) -> &mut Listing<lean::Workload> {
@@ -276,73 +276,6 @@ impl Asker {
         self.tell(move |inventory| place(inventory).progress = progress);
     }
 }
-
-/// An object as it is kept: what nobody reads is dropped before it is stored.
-trait Keep: DeserializeOwned + Send + 'static {
-    fn prune(&mut self) {}
-}
-
-/// Annotations that some part of the program reads.
-fn read_by_somebody(key: &str) -> bool {
-    [
-        "istio.io",
-        "prometheus.io",
-        "argoproj.io",
-        "fluxcd.io",
-        "helm.sh",
-    ]
-    .iter()
-    .any(|domain| key.contains(domain))
-}
-
-fn prune_annotations(annotations: &mut Labels) {
-    annotations.retain(|key, _| read_by_somebody(key));
-}
-
-impl Keep for lean::Pod {
-    fn prune(&mut self) {
-        prune_annotations(&mut self.metadata.annotations);
-        // Which containers there are, and the version of the proxy: the template says the rest.
-        for list in [&mut self.spec.containers, &mut self.spec.init_containers] {
-            list.retain(|container| container.name == "istio-proxy");
-            list.shrink_to_fit();
-            for container in list {
-                container.ports = Vec::new();
-            }
-        }
-        self.status
-            .conditions
-            .retain(|condition| condition.r#type == "Ready");
-        self.status.conditions.shrink_to_fit();
-        self.metadata.owner_references.shrink_to_fit();
-    }
-}
-
-macro_rules! keep {
-    ($($name:ident),*) => {$(
-        impl Keep for lean::$name {
-            fn prune(&mut self) {
-                prune_annotations(&mut self.metadata.annotations);
-            }
-        }
-    )*};
-}
-keep!(
-    Namespace,
-    Workload,
-    Service,
-    Webhook,
-    Sidecar,
-    PeerAuthentication,
-    AuthorizationPolicy,
-    Gateway,
-    VirtualService,
-    ServiceEntry,
-    EnvoyFilter,
-    K8sGateway,
-    PodMonitor
-);
-
 async fn version(asker: Asker) {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -396,180 +329,6 @@ async fn namespaces(asker: Asker, names: watch::Sender<Option<Option<Arc<[String
     asker.settle(place, ending(&outcome));
     names.send_replace(Some(listed));
 }
-
-fn ending(outcome: &Result<usize, ApiError>) -> Progress {
-    match outcome {
-        Ok(_) => Progress::Complete,
-        Err(error) => refused(error),
-    }
-}
-
-/// What a failed list means for the rows that are missing.
-fn refused(error: &ApiError) -> Progress {
-    match error.reason {
-        Reason::Forbidden => Progress::Denied(error.message.clone()),
-        Reason::NotFound => Progress::Absent,
-        _ => Progress::Failed(format!("{}; {}", error.message, error.hint())),
-    }
-}
-
-/// Lists one kind: everywhere, else namespace by namespace.
-async fn list<T: Keep>(asker: Asker, kind: Kind, place: Place<T>) {
-    let namespaced = kind.row().3;
-    let only = asker.only.clone().filter(|_| namespaced);
-    let namespaces = match only {
-        Some(only) => only,
-        None => {
-            let outcome = pages(&asker, kind, None, place, 0).await;
-            let denied = matches!(&outcome, Err(error) if error.reason == Reason::Forbidden);
-            let known = if denied && namespaced {
-                known_namespaces(&asker).await
-            } else {
-                None
-            };
-            match known {
-                Some(known) if known.len() <= MOST_NAMESPACES => known,
-                _ => return asker.settle(place, ending(&outcome)),
-            }
-        }
-    };
-    let mut seen = 0;
-    let mut missing: Vec<&str> = Vec::new();
-    let mut last = None;
-    for namespace in namespaces.iter() {
-        match pages(&asker, kind, Some(namespace), place, seen).await {
-            Ok(more) => seen += more,
-            Err(error) => {
-                let hopeless = error.reason != Reason::Forbidden;
-                missing.push(namespace);
-                last = Some(error);
-                if hopeless {
-                    break;
-                }
-            }
-        }
-    }
-    let progress = match last {
-        None => Progress::Complete,
-        Some(error) if error.reason != Reason::Forbidden => refused(&error),
-        Some(error) if missing.len() == namespaces.len() => refused(&error),
-        Some(_) => Progress::Denied(format!(
-            "{} may not be listed in {}",
-            kind.plural(),
-            missing.join(", ")
-        )),
-    };
-    asker.settle(place, progress);
-}
-
-/// Waits for the list of namespaces; `None`: it cannot be had.
-async fn known_namespaces(asker: &Asker) -> Option<Arc<[String]>> {
-    let mut names = asker.names.clone();
-    let names = names.wait_for(Option::is_some).await.ok()?;
-    names.clone().flatten()
-}
-
-/// Reads all pages of one list and returns how many items there were. A page is decoded on a thread for such
-/// work while the next one is on its way; no more than two are held at a time.
-async fn pages<T: Keep>(
-    asker: &Asker,
-    kind: Kind,
-    namespace: Option<&str>,
-    place: Place<T>,
-    before: usize,
-) -> Result<usize, ApiError> {
-    let mut restarts = 0;
-    'anew: loop {
-        let mut seen = 0;
-        let mut token: Option<String> = None;
-        let mut decoding: Option<tokio::task::JoinHandle<Result<usize, String>>> = None;
-        loop {
-            let page = match asker
-                .cluster
-                .raw_page(kind, namespace, token.as_deref())
-                .await
-            {
-                Ok(page) => page,
-                Err(error) if error.reason == Reason::Gone && restarts < RESTARTS => {
-                    restarts += 1;
-                    // What came of the old list goes when the last page of it is decoded.
-                    if let Some(decoding) = decoding {
-                        let _ = decoding.await;
-                    }
-                    asker.tell(move |inventory| {
-                        let listing = place(inventory);
-                        listing.items.truncate(before);
-                        listing.progress = Progress::Waiting;
-                    });
-                    continue 'anew;
-                }
-                Err(error) => return Err(error),
-            };
-            if let Some(decoding) = decoding.take() {
-                seen += decoded(decoding, kind, namespace).await?;
-            }
-            let rest = page.remaining;
-            token = page.next;
-            let told = asker.clone();
-            let so_far = before + seen;
-            decoding = Some(tokio::task::spawn_blocking(move || {
-                let items = decode::<T>(&page.body)?;
-                let count = items.len();
-                told.tell(move |inventory| {
-                    let listing = place(inventory);
-                    listing.items.extend(items);
-                    listing.progress = Progress::Filling {
-                        seen: so_far + count,
-                        about: rest.map(|rest| so_far + count + rest),
-                    };
-                });
-                Ok(count)
-            }));
-            if token.is_none() {
-                break;
-            }
-        }
-        if let Some(decoding) = decoding {
-            seen += decoded(decoding, kind, namespace).await?;
-        }
-        return Ok(seen);
-    }
-}
-
-fn decode<T: Keep>(body: &[u8]) -> Result<Vec<T>, String> {
-    #[derive(serde::Deserialize)]
-    struct Items<T> {
-        items: Option<Vec<T>>,
-    }
-    let list: Items<T> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let mut items = list.items.unwrap_or_default();
-    items.iter_mut().for_each(Keep::prune);
-    Ok(items)
-}
-
-async fn decoded(
-    decoding: tokio::task::JoinHandle<Result<usize, String>>,
-    kind: Kind,
-    namespace: Option<&str>,
-) -> Result<usize, ApiError> {
-    match decoding.await {
-        Ok(Ok(count)) => Ok(count),
-        Ok(Err(error)) => Err(ApiError::garbled(
-            &http::Method::GET,
-            &kind.path(namespace),
-            error,
-        )),
-        Err(failure) => match failure.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(failure) => Err(ApiError::cut(
-                &http::Method::GET,
-                &kind.path(namespace),
-                failure,
-            )),
-        },
-    }
-}
-
 async fn config_map(asker: Asker, namespace: String, name: String) {
     let object = ObjectRef::new(Kind::ConfigMap, &namespace, &name);
     let read = asker.cluster.read::<lean::ConfigMap>(&object.path()).await;
@@ -582,71 +341,4 @@ async fn config_map(asker: Asker, namespace: String, name: String) {
             .config_maps
             .insert(format!("{namespace}/{name}"), read);
     });
-}
-
-/// What the program needs to be allowed, beyond reading what was just listed.
-const NEEDS: [Need; 26] = [
-    ("get", "", "pods/proxy"),
-    // Dry runs of pods, which tell what injection and Pod Security would say.
-    ("create", "", "pods"),
-    ("patch", "", "pods"),
-    ("patch", "", "namespaces"),
-    ("patch", "", "configmaps"),
-    ("patch", "apps", "deployments"),
-    ("patch", "apps", "statefulsets"),
-    ("patch", "apps", "daemonsets"),
-    ("create", "networking.istio.io", "sidecars"),
-    ("patch", "networking.istio.io", "sidecars"),
-    ("delete", "networking.istio.io", "sidecars"),
-    ("create", "security.istio.io", "peerauthentications"),
-    ("patch", "security.istio.io", "peerauthentications"),
-    ("delete", "security.istio.io", "peerauthentications"),
-    ("create", "security.istio.io", "authorizationpolicies"),
-    ("patch", "security.istio.io", "authorizationpolicies"),
-    ("delete", "security.istio.io", "authorizationpolicies"),
-    ("create", "networking.istio.io", "gateways"),
-    ("patch", "networking.istio.io", "gateways"),
-    ("delete", "networking.istio.io", "gateways"),
-    ("create", "networking.istio.io", "virtualservices"),
-    ("patch", "networking.istio.io", "virtualservices"),
-    ("delete", "networking.istio.io", "virtualservices"),
-    ("create", "networking.istio.io", "serviceentries"),
-    ("patch", "networking.istio.io", "serviceentries"),
-    ("delete", "networking.istio.io", "serviceentries"),
-];
-
-type Need = (&'static str, &'static str, &'static str);
-
-async fn access(asker: Asker) {
-    let places: Vec<Option<String>> = match &asker.only {
-        None => vec![None],
-        Some(only) => only.iter().cloned().map(Some).collect(),
-    };
-    let mut asked = Vec::new();
-    for namespace in places {
-        for need in NEEDS {
-            asked.push(review(asker.clone(), need, namespace.clone()));
-        }
-    }
-    // A few at a time: the lists matter more.
-    futures::stream::iter(asked)
-        .buffer_unordered(3)
-        .collect::<()>()
-        .await;
-}
-
-/// A review that fails leaves its question open: unknown is not a no.
-async fn review(asker: Asker, (verb, group, resource): Need, namespace: Option<String>) {
-    let place = namespace.as_deref();
-    if let Ok(may) = asker.cluster.may(verb, group, resource, place).await {
-        let question = AccessQuestion {
-            verb,
-            group,
-            resource,
-            namespace,
-        };
-        asker.tell(move |inventory| {
-            inventory.access.insert(question, may);
-        });
-    }
 }

@@ -1,0 +1,110 @@
+//! The last look at the targets, and the words for how an apply ended.
+
+use super::event::{ApplyEvent, Ended, Outcome};
+use super::waits::{Around, LOOK_EVERY, lacking, stop_wanted};
+use crate::mesh::kinds::WorkloadRef;
+use crate::plan::ChangeId;
+use crate::targets::{Board, Probe};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Looks until all is UP and every probe has its answer, the time is over, or the user says stop.
+pub(super) async fn last_look(
+    around: &mut Around<'_>,
+    patience: Duration,
+    probe: bool,
+    counts: impl Fn(&WorkloadRef) -> bool,
+) -> Arc<Board> {
+    if patience.is_zero() {
+        let board = around.watch.look().await;
+        (around.report)(ApplyEvent::Targets(Arc::clone(&board)));
+        return board;
+    }
+    let last = std::sync::Mutex::new(Arc::<Board>::default());
+    let report = around.report;
+    let mut stop = around.stop.clone();
+    let deadline = Instant::now() + patience;
+    let keep = |board: Arc<Board>| {
+        if let Ok(mut last) = last.lock() {
+            *last = Arc::clone(&board);
+        }
+        report(ApplyEvent::Targets(board));
+    };
+    let settled = |board: &Board| {
+        lacking(board, &counts).is_none()
+            && (!probe
+                || board
+                    .rows
+                    .iter()
+                    .filter(|row| counts(&row.expected.item))
+                    .all(|row| matches!(row.probe, Probe::Refused | Probe::Unknown(_))))
+    };
+    tokio::select! {
+        biased;
+        () = stop_wanted(&mut stop) => {}
+        board = around.watch.until(LOOK_EVERY, deadline, &keep, settled) => return board,
+    }
+    last.into_inner().unwrap_or_default()
+}
+
+/// How an apply ended, in words, one thing a line.
+pub fn summary(outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    lines.push(match &outcome.ended {
+        Ended::Whole if outcome.written.is_empty() => "Nothing had to be written.".to_owned(),
+        Ended::Whole => format!("{} written.", changes(outcome.written.len())),
+        Ended::Undone => format!("Undone: {} taken back.", changes(outcome.taken_back.len())),
+        Ended::PartWay(_) if outcome.written.is_empty() => {
+            "Stopped before anything was written.".to_owned()
+        }
+        Ended::PartWay(_) => format!(
+            "Stopped part way: {} written, {} not.",
+            changes(outcome.written.len()),
+            outcome.not_written.len()
+        ),
+    });
+    if let Ended::PartWay(Some(error)) = &outcome.ended {
+        lines.push(error.what.clone());
+        lines.extend(error.causes.iter().map(|cause| format!("  {cause}")));
+    }
+    let mut list = |title: &str, ids: &[ChangeId]| {
+        if !ids.is_empty() {
+            lines.push(format!("{title}:"));
+            lines.extend(ids.iter().map(|id| format!("  {id}")));
+        }
+    };
+    if outcome.ended != Ended::Whole {
+        list("Written", &outcome.written);
+    }
+    list("Not written", &outcome.not_written);
+    list("Taken back", &outcome.taken_back);
+    if !outcome.unchanged.is_empty() {
+        lines.push(format!(
+            "{} already as wanted.",
+            changes(outcome.unchanged.len())
+        ));
+    }
+    let counts = &outcome.board.counts;
+    if counts.all() > 0 {
+        lines.push(format!(
+            "{} of {} targets UP over mTLS.",
+            counts.up,
+            counts.all()
+        ));
+        lines.push(match outcome.plaintext_refused {
+            Some(true) if outcome.all_up => "Plaintext is refused: secured.".to_owned(),
+            Some(true) => "Plaintext is refused at every target.".to_owned(),
+            Some(false) => "Plaintext was not seen refused at every target.".to_owned(),
+            None => "Plaintext was not asked for, so nothing is called secured.".to_owned(),
+        });
+    }
+    lines
+}
+
+fn changes(count: usize) -> String {
+    match count {
+        1 => "1 change".into(),
+        n => format!("{n} changes"),
+    }
+}

@@ -1,0 +1,191 @@
+//! Why a workload may not be chosen, the gravest reason first, each with what the user can do.
+
+use super::assemble::Index;
+use super::injection::{self, Decision};
+use super::istio::{self, NATIVE_PORTS};
+use super::objects::{self as lean, Labels, Template};
+use super::owner;
+use super::workload::{Catches, SECURE};
+use super::{Obstacle, SidecarState, Workload};
+
+pub(super) fn obstacles(
+    index: &Index<'_>,
+    catches: &Catches,
+    item: &lean::Workload,
+    workload: &Workload,
+    decision: Decision,
+) -> Vec<Obstacle> {
+    let id = &workload.id;
+    let what = format!("The {} {}/{}", id.kind.name(), id.namespace, id.name);
+    let template = &workload.template;
+    let meshed = matches!(
+        workload.sidecar,
+        SidecarState::Injected { .. } | SidecarState::Partly { .. }
+    );
+    let mut found = Vec::new();
+    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
+
+    match decision {
+        Decision::Never { word, reason } if !meshed || template.spec.host_network => {
+            add(word, reason)
+        }
+        _ if !meshed && in_ambient(index, workload) => add(
+            "ambient",
+            format!(
+                "{what} is in Istio's ambient mode, which this recipe does not cover: its pods have no sidecar of \
+                 their own. Take it out of ambient mode to choose it."
+            ),
+        ),
+        _ => {}
+    }
+    if id.namespace == index.root {
+        add(
+            "root namespace",
+            format!(
+                "{what} runs in Istio's root namespace, where istiod ignores a PeerAuthentication with a selector: \
+                 plaintext to 15091 could not be refused for it alone. Run it in another namespace to choose it."
+            ),
+        );
+    }
+    if let Some(owner) = &workload.owner {
+        found.push(owner::obstacle(owner, &what));
+    }
+    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
+    for sidecar in &workload.governed_by.sidecars {
+        let (namespace, name) = (&sidecar.namespace, &sidecar.name);
+        add(
+            "own Sidecar",
+            format!(
+                "The Sidecar {namespace}/{name} governs its pods, and one with a selector would replace it whole. \
+                 Add the 15091 listener to that Sidecar by hand, or remove it."
+            ),
+        );
+    }
+    for policy in &workload.governed_by.peer_authentications {
+        let (namespace, name) = (&policy.namespace, &policy.name);
+        add(
+            "own PeerAuthentication",
+            format!(
+                "The PeerAuthentication {namespace}/{name} selects its pods, and Istio counts only the oldest one. \
+                 Set portLevelMtls for 15091 to STRICT in that one by hand, or remove it."
+            ),
+        );
+    }
+    for policy in &workload.governed_by.allow_policies {
+        let (namespace, name) = (&policy.namespace, &policy.name);
+        add(
+            "ALLOW policy",
+            format!(
+                "The AuthorizationPolicy {namespace}/{name} allows only what it lists for its pods, so 15091 would \
+                 be refused to Prometheus. Allow Prometheus on 15091 there by hand, or remove it."
+            ),
+        );
+    }
+    let selector = &item.spec.selector;
+    if !selector.match_expressions.is_empty() || selector.match_labels.is_empty() {
+        add(
+            "matchExpressions",
+            format!(
+                "{what} selects its pods by matchExpressions, which Istio's selectors cannot express. \
+                 Only workloads selected by matchLabels can be chosen."
+            ),
+        );
+    }
+    if let Some(other) = catches.by(id) {
+        add(
+            "shared labels",
+            format!(
+                "The selector of {} also takes pods of {other}, so policies for the one would hit the other. \
+                 Give them different labels to choose it.",
+                id.name
+            ),
+        );
+    }
+    for port in workload
+        .services
+        .iter()
+        .filter(|port| port.target.is_none())
+    {
+        add(
+            "unknown port",
+            format!(
+                "Port {} of the Service {} leads to a container port by a name that no container declares, so it \
+                 could not be kept open. Declare the named port in the pod template.",
+                port.port, port.service
+            ),
+        );
+    }
+    if workload
+        .services
+        .iter()
+        .any(|port| port.target == Some(SECURE))
+    {
+        add(
+            "port 15091",
+            format!(
+                "{what} serves something of its own on 15091, the port that the metrics would need."
+            ),
+        );
+    }
+    if let Some(reason) = not_captured(&template.metadata.annotations, &what) {
+        add("not captured", reason);
+    }
+    if let Some(setting) = native_port(index, template) {
+        add(
+            "native port",
+            format!(
+                "Its proxy already opens a secure metrics port by {setting}; where that is 15091, Envoy keeps it \
+                 and drops ours without a word. Take the setting away to choose it."
+            ),
+        );
+    }
+    found
+}
+
+fn in_ambient(index: &Index<'_>, workload: &Workload) -> bool {
+    let labels = &workload.template.metadata.labels;
+    match labels.get("istio.io/dataplane-mode").map(String::as_str) {
+        Some("ambient") => true,
+        Some(_) => false,
+        None => {
+            istio::is_ambient(index.namespace_labels(&workload.id.namespace))
+                && labels
+                    .get(injection::INJECT)
+                    .is_none_or(|value| value != "true")
+        }
+    }
+}
+
+/// A Sidecar listener is reached through inbound capture alone.
+fn not_captured(annotations: &Labels, what: &str) -> Option<String> {
+    let get = |key: &str| annotations.get(key).map(String::as_str);
+    let lists = |list: &str| list.split(',').any(|port| port.trim() == "15091");
+    let include = "traffic.sidecar.istio.io/includeInboundPorts";
+    let exclude = "traffic.sidecar.istio.io/excludeInboundPorts";
+    let cause = if get(include).is_some_and(|list| list.trim() != "*" && !lists(list)) {
+        format!("{include} does not list 15091")
+    } else if get(exclude).is_some_and(lists) {
+        format!("{exclude} lists 15091")
+    } else if get("sidecar.istio.io/interceptionMode") == Some("NONE") {
+        "sidecar.istio.io/interceptionMode is NONE".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what} does not capture inbound traffic to 15091 ({cause}), so a listener there would never be reached. \
+         Correct the annotation on its pod template to choose it."
+    ))
+}
+
+/// The setting that opens native secure ports for these pods, if any.
+pub(super) fn native_port(index: &Index<'_>, template: &Template) -> Option<String> {
+    let own = template.metadata.annotations.get("proxy.istio.io/config");
+    NATIVE_PORTS
+        .iter()
+        .find(|name| own.is_some_and(|text| text.contains(*name)))
+        .map(|name| format!("{name} in its annotation proxy.istio.io/config"))
+        .or_else(|| {
+            let name = index.native_port.as_ref()?;
+            Some(format!("{name} in the mesh's defaultConfig"))
+        })
+}

@@ -1,0 +1,230 @@
+use super::*;
+use crate::answers::{Mark, MetricsPort};
+use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{Obstacle, SidecarState};
+use crate::recipe::testing::*;
+use crate::recipe::{Choice, forbidden, select};
+use std::sync::Arc;
+
+fn blocked(word: &'static str, reason: &str) -> Vec<Obstacle> {
+    vec![Obstacle {
+        word,
+        reason: reason.into(),
+    }]
+}
+
+#[test]
+fn a_namespace_alone_means_all_that_can_be_chosen_there() {
+    let mut mesh = mesh();
+    let mut other = workload("demo", "sleepy");
+    other.obstacles = blocked("own Sidecar", "Sidecar demo/mine governs it");
+    mesh.workloads.push(Arc::new(other));
+    mesh.workloads.push(Arc::new(workload("shop", "cart")));
+    let mut answers = Answers::default();
+    answers.namespaces.insert("demo".into());
+    let chosen = select(&mesh, &answers).expect("a selection");
+    let names: Vec<String> = chosen.workloads.iter().map(|w| w.id.to_string()).collect();
+    assert_eq!(names, ["demo/Deployment/httpbin"]);
+    assert!(chosen.passed_over[0].contains("Sidecar demo/mine"));
+    assert!(
+        plan(&mesh, &answers)
+            .notes
+            .iter()
+            .any(|n| n.contains("demo/Deployment/sleepy"))
+    );
+    answers.workloads.insert(id("shop", "cart"));
+    answers.namespaces.insert("shop".into());
+    assert_eq!(select(&mesh, &answers).expect("both").workloads.len(), 2);
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest() {
+    let mesh = mesh();
+    let mut answers = Answers::default();
+    answers.namespaces.insert("dmeo".into());
+    assert!(refusal(&mesh, &answers).contains("did you mean `demo`"));
+    let mut answers = Answers::default();
+    answers.workloads.insert(id("demo", "httpbn"));
+    assert!(refusal(&mesh, &answers).contains("did you mean `demo/Deployment/httpbin`"));
+    let mut answers = super::super::testing::answers(false);
+    answers
+        .gateways
+        .insert("istio-system/istio-ingresgateway".parse().expect("a name"));
+    assert!(refusal(&mesh, &answers).contains("did you mean `istio-system/istio-ingressgateway`"));
+    let mut answers = super::super::testing::answers(false);
+    answers.prometheus = Some(id("istio-system", "promtheus"));
+    assert!(refusal(&mesh, &answers).contains("did you mean `istio-system/Deployment/prometheus`"));
+    let mut answers = Answers::default();
+    answers
+        .workloads
+        .insert(id("istio-system", "istio-ingressgateway"));
+    assert!(refusal(&mesh, &answers).contains("-g istio-system/istio-ingressgateway"));
+    assert!(refusal(&mesh, &Answers::default()).contains("nothing is chosen"));
+}
+
+#[test]
+fn what_cannot_be_chosen_is_refused_with_its_reason() {
+    let mut mesh = mesh();
+    with_workload(&mut mesh, |w| {
+        w.obstacles = blocked("Helm", "the release web would set it back")
+    });
+    assert!(refusal(&mesh, &answers(false)).contains("the release web"));
+    let mut mesh = super::super::testing::mesh();
+    with_prometheus(&mut mesh, |p| {
+        p.obstacles = blocked("operator", "an operator owns it")
+    });
+    assert!(refusal(&mesh, &answers(false)).contains("an operator owns it"));
+}
+
+#[test]
+fn it_never_guesses_between_two_prometheis() {
+    let mut mesh = mesh();
+    let mut second = prometheus(SAMPLE);
+    second.id = id("monitoring", "prometheus");
+    mesh.prometheis.push(Arc::new(second));
+    let words = refusal(&mesh, &answers(false));
+    assert!(
+        words.contains("istio-system/Deployment/prometheus"),
+        "{words}"
+    );
+    assert!(
+        words.contains("monitoring/Deployment/prometheus"),
+        "{words}"
+    );
+    let mut named = answers(false);
+    named.prometheus = Some(id("monitoring", "prometheus"));
+    assert_eq!(
+        select(&mesh, &named)
+            .expect("named")
+            .prometheus
+            .id
+            .namespace,
+        "monitoring"
+    );
+    Arc::make_mut(&mut mesh.prometheis[0]).obstacles = blocked("Helm", "owned");
+    assert_eq!(
+        select(&mesh, &answers(false))
+            .expect("the other")
+            .prometheus
+            .id
+            .namespace,
+        "monitoring"
+    );
+}
+
+#[test]
+fn ending_the_plaintext_jobs_with_15090_is_forbidden_where_it_loses() {
+    let mesh = mesh();
+    let mut answers = answers(false);
+    answers.options.port = MetricsPort::Envoy;
+    let default = plan(&mesh, &answers);
+    assert!(part(&default, Part::OldJobs).is_none(), "the old jobs stay");
+    assert!(default.notes.iter().any(|n| n.contains("scraped twice")));
+    assert!(
+        forbidden(&mesh, &answers)
+            .iter()
+            .any(|f| f.choice == Choice::StopPlaintextJobs)
+    );
+    answers.options.stop_plaintext_jobs = Some(true);
+    assert!(refusal(&mesh, &answers).contains("would lose metrics"));
+    answers.options.port = MetricsPort::Merged;
+    assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_some());
+    answers.options.stop_plaintext_jobs = Some(false);
+    assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_none());
+}
+
+#[test]
+fn with_15090_scraped_today_nothing_is_lost() {
+    let mut mesh = mesh();
+    with_workload(&mut mesh, |w| w.scraped.plaintext = Some(15090));
+    let mut answers = answers(false);
+    answers.options.port = MetricsPort::Envoy;
+    assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_some());
+}
+
+#[test]
+fn an_app_scraped_by_itself_where_merging_is_off_keeps_its_job() {
+    let mut mesh = mesh();
+    with_workload(&mut mesh, |w| {
+        w.scraped.plaintext = Some(8080);
+        w.template
+            .metadata
+            .annotations
+            .insert("prometheus.istio.io/merge-metrics".into(), "false".into());
+    });
+    assert!(part(&plan(&mesh, &answers(false)), Part::OldJobs).is_none());
+}
+
+#[test]
+fn what_was_secured_before_on_15090_keeps_the_old_jobs() {
+    let mut mesh = mesh();
+    let mut other = workload("demo", "other");
+    other.secured_port = Some(15090);
+    other.scraped.secure = true;
+    mesh.workloads.push(Arc::new(other));
+    assert!(part(&plan(&mesh, &answers(false)), Part::OldJobs).is_none());
+}
+
+#[test]
+fn where_old_jobs_leave_marks_out_15090_would_lose_at_once() {
+    let mut mesh = mesh();
+    let done = plan(&mesh, &answers(false));
+    let text = crate::plan::scrape_config::apply(SAMPLE, edits(done.changes.last().expect("last")))
+        .expect("edited");
+    with_config(&mut mesh, &text);
+    let mut answers = answers(false);
+    answers.options.port = MetricsPort::Envoy;
+    assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
+}
+
+#[test]
+fn running_pods_cannot_be_marked_where_a_restart_comes() {
+    let mut mesh = mesh();
+    with_workload(&mut mesh, |w| w.sidecar = SidecarState::AfterRestart);
+    let mut answers = answers(false);
+    let why = forbidden(&mesh, &answers);
+    assert!(
+        why.iter()
+            .any(|f| f.choice == Choice::Mark(Mark::Pods) && f.item == Some(id("demo", "httpbin")))
+    );
+    answers.options.mark = Mark::Pods;
+    assert!(refusal(&mesh, &answers).contains("by a restart"));
+}
+
+#[test]
+fn marks_on_running_pods_with_plaintext_closed_are_forbidden() {
+    let mut mesh = mesh();
+    with_workload(&mut mesh, |w| {
+        w.template.metadata.annotations.insert(
+            "proxy.istio.io/config".into(),
+            "{proxyMetadata: {METRICS_LOCALHOST_ACCESS_ONLY: \"true\"}}".into(),
+        );
+    });
+    let mut answers = answers(false);
+    answers.options.mark = Mark::Pods;
+    assert!(refusal(&mesh, &answers).contains("would not be scraped at all"));
+}
+
+#[test]
+fn items_carry_their_own_options() {
+    let mut answers = answers(true);
+    let gateway = id("istio-system", "istio-ingressgateway");
+    answers.each.entry(gateway.clone()).or_default().port = Some(MetricsPort::Envoy);
+    let chosen = select(&mesh(), &answers).expect("a selection");
+    let expected: Vec<(WorkloadRef, MetricsPort, Mark)> = vec![
+        (id("demo", "httpbin"), MetricsPort::Merged, Mark::Template),
+        (gateway, MetricsPort::Envoy, Mark::Template),
+    ];
+    assert_eq!(chosen.refs(&answers), expected);
+}
+
+#[test]
+fn a_prometheus_whose_text_was_not_read_is_refused() {
+    let mut mesh = mesh();
+    with_prometheus(&mut mesh, |p| {
+        if let Some(config) = &mut p.config {
+            config.text = Err("no permission to get configmaps".into());
+        }
+    });
+    assert!(refusal(&mesh, &answers(false)).contains("no permission"));
+}

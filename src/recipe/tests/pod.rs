@@ -1,0 +1,167 @@
+//! Prometheus's pod where something is there already.
+
+use super::*;
+use crate::mesh::objects::VolumeMount;
+use crate::plan::LeafEdit;
+use crate::plan::path::Step;
+use crate::recipe::testing::*;
+use serde_json::json;
+
+/// Sets or removes a leaf, as a reader of [`LeafEdit`] would.
+pub fn put(root: &mut Value, leaf: &LeafEdit) {
+    let (last, way) = leaf.path.0.split_last().expect("a path");
+    let mut here = root;
+    for step in way {
+        here = enter(here, step);
+    }
+    match (&leaf.to, last) {
+        (Some(value), step) => *enter(here, step) = value.clone(),
+        (None, Step::Field(key)) => drop(here.as_object_mut().and_then(|m| m.remove(key))),
+        (None, other) => panic!("{other:?} is not removed here"),
+    }
+}
+
+fn enter<'a>(here: &'a mut Value, step: &Step) -> &'a mut Value {
+    match step {
+        Step::Field(key) => &mut here[key.as_str()],
+        Step::Index(i) => &mut here[*i],
+        Step::Element(keys) => {
+            let wanted = serde_json::to_value(&keys[0].1).expect("a key");
+            let list = here.as_array_mut().expect("a list");
+            let at = list.iter().position(|e| e[&keys[0].0] == wanted);
+            let at = at.unwrap_or_else(|| {
+                list.push(json!({}));
+                list.len() - 1
+            });
+            &mut list[at]
+        }
+    }
+}
+
+fn annotations(plan: &Plan) -> &Value {
+    &intent(of(plan, Kind::Deployment, "prometheus"))["spec"]["template"]["metadata"]["annotations"]
+}
+
+#[test]
+fn annotations_that_are_there_are_added_to() {
+    let mut mesh = mesh();
+    with_prometheus(&mut mesh, |p| {
+        p.template.metadata.annotations = labels([
+            (
+                "sidecar.istio.io/userVolumeMount",
+                r#"[{"name":"extra","mountPath":"/extra"}]"#,
+            ),
+            (
+                "proxy.istio.io/config",
+                "concurrency: 2\nproxyMetadata:\n  FOO: bar\n",
+            ),
+        ]);
+    });
+    let plan = plan(&mesh, &answers(false));
+    let mounts: Value = serde_json::from_str(
+        annotations(&plan)["sidecar.istio.io/userVolumeMount"]
+            .as_str()
+            .expect("text"),
+    )
+    .expect("JSON");
+    assert_eq!(
+        mounts,
+        json!([{"name": "extra", "mountPath": "/extra"}, {"name": "istio-certs", "mountPath": "/etc/istio-certs"}])
+    );
+    let config: Value = serde_yaml::from_str(
+        annotations(&plan)["proxy.istio.io/config"]
+            .as_str()
+            .expect("text"),
+    )
+    .expect("YAML");
+    assert_eq!(
+        config,
+        json!({"concurrency": 2, "proxyMetadata": {"FOO": "bar", "OUTPUT_CERTS": "/etc/istio-certs"}})
+    );
+}
+
+#[test]
+fn annotations_that_cannot_be_read_are_refused() {
+    for (key, text) in [
+        ("sidecar.istio.io/userVolumeMount", "[{"),
+        ("proxy.istio.io/config", "- a"),
+    ] {
+        let mut mesh = mesh();
+        with_prometheus(&mut mesh, |p| {
+            p.template.metadata.annotations = labels([(key, text)])
+        });
+        assert!(refusal(&mesh, &answers(false)).contains(key));
+    }
+}
+
+#[test]
+fn a_taken_volume_or_folder_is_not_taken_over() {
+    let taken_volume = |p: &mut crate::mesh::Prometheus| {
+        p.template.spec.volumes =
+            vec![json!({"name": "istio-certs", "configMap": {"name": "mine"}})];
+    };
+    let taken_path = |p: &mut crate::mesh::Prometheus| {
+        p.template.spec.containers[1].volume_mounts = vec![VolumeMount {
+            name: "mine".into(),
+            mount_path: "/etc/istio-certs".into(),
+            ..Default::default()
+        }];
+    };
+    for take in [
+        &taken_volume as &dyn Fn(&mut crate::mesh::Prometheus),
+        &taken_path,
+    ] {
+        let mut mesh = mesh();
+        with_prometheus(&mut mesh, take);
+        let plan = plan(&mesh, &answers(false));
+        let spec = &intent(of(&plan, Kind::Deployment, "prometheus"))["spec"]["template"]["spec"];
+        assert_eq!(
+            spec["volumes"],
+            json!([{"name": "meshscrape-certs", "emptyDir": {"medium": "Memory"}}])
+        );
+        assert_eq!(
+            jobs(&plan)[0].1["tls_config"]["ca_file"],
+            "/etc/meshscrape-certs/root-cert.pem"
+        );
+        assert!(
+            annotations(&plan)["proxy.istio.io/config"]
+                .as_str()
+                .expect("text")
+                .contains("/etc/meshscrape-certs")
+        );
+    }
+}
+
+#[test]
+fn a_working_set_up_is_used_as_it_is() {
+    let mut mesh = mesh();
+    with_prometheus(&mut mesh, |p| {
+        p.sidecar = true;
+        p.certificates = Some("/certs".into());
+    });
+    let plan = plan(&mesh, &answers(false));
+    assert!(part(&plan, Part::PrometheusPod).is_none());
+    assert_eq!(jobs(&plan)[0].1["tls_config"]["key_file"], "/certs/key.pem");
+}
+
+#[test]
+fn a_second_run_over_our_own_template_wants_the_same() {
+    let mut mesh = mesh();
+    let first = plan(&mesh, &answers(false));
+    let template = intent(of(&first, Kind::Deployment, "prometheus"))["spec"]["template"].clone();
+    with_prometheus(&mut mesh, |p| {
+        p.template.metadata.labels =
+            serde_json::from_value(template["metadata"]["labels"].clone()).expect("labels");
+        p.template.metadata.annotations =
+            serde_json::from_value(template["metadata"]["annotations"].clone())
+                .expect("annotations");
+        p.template.spec.volumes = template["spec"]["volumes"]
+            .as_array()
+            .cloned()
+            .expect("volumes");
+        p.template.spec.containers[1].volume_mounts =
+            serde_json::from_value(template["spec"]["containers"][0]["volumeMounts"].clone())
+                .expect("mounts");
+    });
+    assert_eq!(plan(&mesh, &answers(false)).changes, first.changes);
+}

@@ -1,0 +1,527 @@
+//! Effects on their way: each one a task whose answer comes back as a report.
+//!
+//! A question gives way to a newer one of its kind. A write never does: it is told to stop, and waited for.
+
+use super::World;
+use super::view;
+use crate::answers::Answers;
+use crate::engine::apply::{self, ApplyOptions, Control, Steering};
+use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
+use crate::engine::session::{Clock, Session};
+use crate::engine::watch::{Watch, Watched, monitor};
+use crate::engine::{discover, review, undo};
+use crate::error::{Error, Result};
+use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{self, Mesh};
+use crate::plan::review::{Approved, Review, RunId};
+use crate::plan::{ChangeId, Plan};
+use crate::recipe;
+use crate::targets::Board;
+use crate::wizard::state::{Forbidden, OptionChoice, Planned, Start, UndoPlan};
+use crate::wizard::{Effect, Generation, Msg};
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+/// What a task tells the loop.
+pub(super) enum Report {
+    Msg(Msg),
+    Connected(Generation, Result<Session>),
+}
+
+/// Kinds of questions: of each, only the newest goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    Contexts,
+    Connect,
+    Discover,
+    Plan,
+    Review,
+    View,
+    Undo,
+    Watch,
+}
+
+/// The monitor looks this often.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a write may take to end when the program has to.
+const LAST_WRITE: Duration = Duration::from_secs(60);
+
+type Tell = UnboundedSender<Report>;
+
+pub(super) struct Jobs {
+    world: Arc<dyn World>,
+    tell: Tell,
+    tasks: JoinSet<()>,
+    newest: HashMap<Question, AbortHandle>,
+    session: Option<Session>,
+    clock: Clock,
+    /// The apply under way.
+    writing: Option<(Id, Steering)>,
+    probe: bool,
+    timeout: Option<Duration>,
+}
+
+impl Jobs {
+    pub fn new(world: Arc<dyn World>, tell: Tell, start: &Start) -> Self {
+        Jobs {
+            world,
+            tell,
+            tasks: JoinSet::new(),
+            newest: HashMap::new(),
+            session: None,
+            clock: Clock::default(),
+            writing: None,
+            probe: !start.no_probe,
+            timeout: Some(start.timeout).filter(|limit| !limit.is_zero()),
+        }
+    }
+
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    pub fn session(&mut self, session: Session) {
+        self.clock = session.clock;
+        self.session = Some(session);
+    }
+
+    /// Waits for any task to end. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// A task panicked: the screen has been given back already, so the loop must end.
+    pub async fn ended(&mut self) -> Result<()> {
+        match self.tasks.join_next_with_id().await {
+            None => std::future::pending().await,
+            Some(Ok((id, ()))) => {
+                self.over(id);
+                Ok(())
+            }
+            Some(Err(error)) => {
+                self.over(error.id());
+                panicked(error)
+            }
+        }
+    }
+
+    fn over(&mut self, id: Id) {
+        if self
+            .writing
+            .as_ref()
+            .is_some_and(|(writing, _)| *writing == id)
+        {
+            self.writing = None;
+        }
+    }
+
+    /// Ends the apply between two writes, where one is under way, and waits for it.
+    pub async fn end_writing(&mut self) {
+        let Some((_, steering)) = &self.writing else {
+            return;
+        };
+        let _ = steering.stop.send(true);
+        let _ = steering.decisions.try_send(Decision::Stop);
+        let waited = async {
+            while self.writing.is_some() {
+                // A second panic says nothing new.
+                let _ = self.ended().await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WRITE, waited).await;
+    }
+
+    pub fn stop_watching(&mut self) {
+        if let Some(watching) = self.newest.remove(&Question::Watch) {
+            watching.abort();
+        }
+    }
+
+    fn ask(&mut self, question: Question, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(task);
+        if let Some(older) = self.newest.insert(question, handle) {
+            older.abort();
+        }
+    }
+
+    fn say(&self, msg: Msg) {
+        let _ = self.tell.send(Report::Msg(msg));
+    }
+
+    /// The session, which every effect after `Connect` has.
+    fn open(&self) -> Result<Session> {
+        self.session
+            .clone()
+            .ok_or_else(|| Error::new("there is no connection to a cluster"))
+    }
+
+    pub fn begin(&mut self, effect: Effect) {
+        let tell = self.tell.clone();
+        match effect {
+            Effect::LoadContexts => {
+                let world = Arc::clone(&self.world);
+                self.ask(Question::Contexts, async move {
+                    let contexts = apart(move || world.contexts()).await;
+                    let _ = tell.send(Report::Msg(Msg::Contexts(contexts)));
+                });
+            }
+            Effect::Connect(generation, context) => {
+                // Whatever is still asked of the former cluster says nothing any more.
+                for question in [
+                    Question::Discover,
+                    Question::Plan,
+                    Question::Review,
+                    Question::Watch,
+                ] {
+                    if let Some(older) = self.newest.remove(&question) {
+                        older.abort();
+                    }
+                }
+                self.session = None;
+                let world = Arc::clone(&self.world);
+                self.ask(Question::Connect, async move {
+                    let session = world.connect(context).await;
+                    let _ = tell.send(Report::Connected(generation, session));
+                });
+            }
+            Effect::Discover(generation) => match self.open() {
+                Ok(session) => {
+                    self.ask(Question::Discover, discover_all(session, generation, tell));
+                }
+                Err(error) => self.say(Msg::Connected(generation, Err(error))),
+            },
+            Effect::Plan {
+                generation,
+                mesh,
+                answers,
+            } => self.ask(Question::Plan, async move {
+                let (result, forbidden) = apart(move || plan(&mesh, &answers)).await;
+                let _ = tell.send(Report::Msg(Msg::Planned {
+                    generation,
+                    result,
+                    forbidden,
+                }));
+            }),
+            Effect::Review {
+                generation,
+                plan,
+                answers,
+            } => match self.open() {
+                Ok(session) => {
+                    let review = review_of(&session, &plan, &answers);
+                    self.ask(
+                        Question::Review,
+                        review_all(session, review, generation, tell),
+                    );
+                }
+                Err(error) => self.say(Msg::ReviewDone(generation, Err(error))),
+            },
+            Effect::View { generation, item } => self.ask(Question::View, async move {
+                let view = apart(move || view::of(&item)).await;
+                let _ = tell.send(Report::Msg(Msg::View(generation, Arc::new(view))));
+            }),
+            Effect::Apply {
+                approved,
+                mesh,
+                answers,
+                prometheus,
+                undoes,
+            } => self.apply(approved, &mesh, &answers, prometheus, undoes),
+            Effect::Decide(decision) => {
+                if let Some((_, steering)) = &self.writing {
+                    let _ = steering.decisions.try_send(decision);
+                }
+            }
+            Effect::StopApply => {
+                if let Some((_, steering)) = &self.writing {
+                    let _ = steering.stop.send(true);
+                }
+            }
+            Effect::Watch { mesh, answers } => self.watch(&mesh, &answers),
+            Effect::PlanUndo(generation, run) => match self.open() {
+                Ok(session) => self.ask(Question::Undo, async move {
+                    let plan = undo::plan_undo(&session, run.as_deref()).await;
+                    let plan = plan.map(|found| UndoPlan {
+                        notes: view::undo_notes(&found),
+                        asks: view::undo_asks(&found),
+                        run: found.run,
+                        prometheus: found.prometheus,
+                        plan: Arc::new(found.plan),
+                    });
+                    let _ = tell.send(Report::Msg(Msg::UndoPlanned(generation, plan)));
+                }),
+                Err(error) => self.say(Msg::UndoPlanned(generation, Err(error))),
+            },
+            Effect::SaveAnswers {
+                path,
+                answers,
+                replace,
+            } => {
+                self.tasks.spawn(async move {
+                    let saved = apart(move || save(&path, &answers, replace)).await;
+                    let _ = tell.send(Report::Msg(saved));
+                });
+            }
+            // These concern the screen; the loop has done them.
+            Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+        }
+    }
+
+    fn apply(
+        &mut self,
+        approved: Approved,
+        mesh: &Mesh,
+        answers: &Answers,
+        prometheus: Option<WorkloadRef>,
+        undoes: Option<String>,
+    ) {
+        let target = prometheus.as_ref().and_then(|id| mesh.prometheus(id));
+        let (session, target) = match (self.open(), target) {
+            (Ok(session), Some(target)) => (session, Arc::clone(target)),
+            (Err(error), _) => return self.say(Msg::ApplyFailed(error)),
+            (Ok(_), None) => {
+                let gone = Error::new("the Prometheus of this run is not there any more")
+                    .hint("read the cluster again (r in the first step), then review again");
+                return self.say(Msg::ApplyFailed(gone));
+            }
+        };
+        // What is taken back is not expected to come UP.
+        let watched = match undoes {
+            Some(_) => Vec::new(),
+            None => watched(mesh, answers),
+        };
+        let defaults = ApplyOptions::default();
+        let options = ApplyOptions {
+            timeout: self.timeout.unwrap_or(defaults.timeout),
+            rollout_timeout: self.timeout.map_or(defaults.rollout_timeout, |limit| {
+                limit.max(defaults.rollout_timeout)
+            }),
+            probe: self.probe,
+            undoes,
+        };
+        let (steering, control) = Control::asked();
+        let tell = self.tell.clone();
+        let task = self.tasks.spawn(async move {
+            let report = |event: ApplyEvent| {
+                let _ = tell.send(Report::Msg(Msg::Apply(event)));
+            };
+            // The outcome comes as the last event, too.
+            apply::apply(
+                &session, approved, target, watched, &options, control, &report,
+            )
+            .await;
+        });
+        self.writing = Some((task.id(), steering));
+    }
+
+    fn watch(&mut self, mesh: &Mesh, answers: &Answers) {
+        let tell = self.tell.clone();
+        let at = self.now();
+        let watch = self
+            .open()
+            .and_then(|session| Ok((prometheus(mesh, answers)?, session)))
+            .map(|(prometheus, session)| {
+                Watch::new(&session, prometheus, watched(mesh, answers), self.probe)
+            });
+        match watch {
+            Ok(watch) => self.ask(Question::Watch, async move {
+                monitor(watch, LOOK_EVERY, move |board| {
+                    let _ = tell.send(Report::Msg(Msg::Board(board)));
+                })
+                .await;
+            }),
+            Err(error) => self.say(Msg::Board(Arc::new(Board {
+                at: Some(at),
+                stale: Some((error.what, at)),
+                ..Board::default()
+            }))),
+        }
+    }
+}
+
+/// Work that burns CPU or blocks, off the threads that others wait on. A panic in it is a panic here.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels it: nobody waits for the answer then.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+fn panicked(error: JoinError) -> Result<()> {
+    match error.try_into_panic() {
+        Ok(panic) => Err(Error::new("the program has a fault and had to end")
+            .cause(words(&*panic))
+            .hint("what was written stands in the journal: meshscrape undo takes it back")),
+        // A question that gave way to a newer one.
+        Err(_) => Ok(()),
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => text.clone(),
+        (None, None) => "a task panicked".to_owned(),
+    }
+}
+
+async fn discover_all(session: Session, generation: Generation, tell: Tell) {
+    let partial = tell.clone();
+    let mesh = discover::discover(session.cluster, move |mesh| {
+        let _ = partial.send(Report::Msg(Msg::Mesh {
+            generation,
+            mesh,
+            last: false,
+        }));
+    })
+    .await;
+    let _ = tell.send(Report::Msg(Msg::Mesh {
+        generation,
+        mesh,
+        last: true,
+    }));
+}
+
+fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
+    let forbidden = recipe::forbidden(mesh, answers)
+        .into_iter()
+        .map(|found| Forbidden {
+            option: match found.choice {
+                recipe::Choice::StopPlaintextJobs => OptionChoice::StopPlaintext,
+                recipe::Choice::Port(port) => OptionChoice::Port(port),
+                recipe::Choice::Mark(crate::answers::Mark::Template) => OptionChoice::MarkTemplate,
+                recipe::Choice::Mark(crate::answers::Mark::Pods) => OptionChoice::MarkPods,
+            },
+            item: found.item,
+            why: found.why,
+        })
+        .collect();
+    let plan = recipe::plan(mesh, answers).map(|plan| Planned {
+        plan: Arc::new(plan),
+    });
+    (plan, forbidden)
+}
+
+fn review_of(session: &Session, plan: &Plan, answers: &Answers) -> Review {
+    let run = RunId::new(session.clock.now());
+    let mut review = Review::new(session.cluster.context.clone(), run, plan.clone());
+    review.taken.extend(answers.take.iter().cloned());
+    review
+        .left_out
+        .extend(answers.leave_out.iter().cloned().map(ChangeId));
+    review
+}
+
+async fn review_all(session: Session, opened: Review, generation: Generation, tell: Tell) {
+    let _ = tell.send(Report::Msg(Msg::ReviewOpened(
+        generation,
+        Box::new(opened.clone()),
+    )));
+    let report = |event: ReviewEvent| {
+        if let ReviewEvent::Asked(item) = event {
+            let diff = item.diff();
+            let _ = tell.send(Report::Msg(Msg::Reviewed {
+                generation,
+                added: diff.added,
+                removed: diff.removed,
+                item,
+            }));
+        }
+    };
+    review::review(&session.cluster, opened, &report).await;
+    let _ = tell.send(Report::Msg(Msg::ReviewDone(generation, Ok(()))));
+}
+
+/// The Prometheus whose targets are shown: the chosen one, or the only one that could be.
+fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<mesh::Prometheus>> {
+    if let Some(id) = &answers.prometheus {
+        return mesh.prometheus(id).cloned().ok_or_else(|| {
+            let names: Vec<String> = mesh.prometheis.iter().map(|p| p.id.to_string()).collect();
+            let id = id.to_string();
+            let near = crate::error::nearest(&id, names.iter().map(String::as_str));
+            let error = Error::new(format!("there is no Prometheus {id}"));
+            match near {
+                Some(near) => error.hint(format!("--prometheus {near}")),
+                None => error,
+            }
+        });
+    }
+    // One that has a working secure set-up is the one that is meant.
+    let mut set_up = mesh.prometheis.iter().filter(|p| p.certificates.is_some());
+    if let (Some(only), None) = (set_up.next(), set_up.next()) {
+        return Ok(Arc::clone(only));
+    }
+    let mut free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
+    match (free.next(), free.next()) {
+        (Some(only), None) => Ok(Arc::clone(only)),
+        (None, _) => Err(Error::new(
+            "no Prometheus was found whose targets could be shown",
+        )),
+        _ => Err(Error::new(
+            "there are several Prometheis: name one with --prometheus",
+        )),
+    }
+}
+
+/// The items whose targets are followed: the chosen ones, or else all that are secured already.
+fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
+    let item = |workload: &mesh::Workload, gateway: bool| Watched {
+        item: workload.id.clone(),
+        gateway,
+        port: match answers.each.get(&workload.id).and_then(|each| each.port) {
+            Some(port) => port,
+            None => answers.options.port,
+        },
+        selector: workload.selector.clone(),
+    };
+    if answers.workloads.is_empty() && answers.gateways.is_empty() && answers.namespaces.is_empty()
+    {
+        let secured = |w: &mesh::Workload| !w.ours.is_empty() || w.scraped.secure;
+        let workloads = mesh.workloads.iter().filter(|w| secured(w));
+        let gateways = mesh.gateways.iter().filter(|g| secured(&g.workload));
+        return workloads
+            .map(|w| item(w, false))
+            .chain(gateways.map(|g| item(&g.workload, true)))
+            .map(|mut watched| {
+                let port = mesh
+                    .workload(&watched.item)
+                    .and_then(|w| w.secured_port)
+                    .and_then(|port| port.try_into().ok());
+                watched.port = port.unwrap_or(watched.port);
+                watched
+            })
+            .collect();
+    }
+    let named = mesh.workloads.iter().filter(|w| {
+        answers.workloads.contains(&w.id)
+            || (answers.namespaces.contains(&w.id.namespace)
+                && w.obstacles.is_empty()
+                && !answers
+                    .workloads
+                    .iter()
+                    .any(|id| id.namespace == w.id.namespace))
+    });
+    let gateways = answers
+        .gateways
+        .iter()
+        .filter_map(|id| mesh.gateway(&id.namespace, &id.name));
+    named
+        .map(|w| item(w, false))
+        .chain(gateways.map(|g| item(&g.workload, true)))
+        .collect()
+}
+
+fn save(path: &Path, answers: &Answers, replace: bool) -> Msg {
+    if !replace && path.exists() {
+        return Msg::SaveExists(PathBuf::from(path));
+    }
+    Msg::Saved(answers.save(path).map(|()| PathBuf::from(path)))
+}

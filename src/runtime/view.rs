@@ -1,0 +1,176 @@
+//! A reviewed change made ready to be looked at: diff, YAML, command, notes. CPU work, off the loop.
+
+use crate::engine::undo::UndoPlan;
+use crate::plan::diff::{Diff, LineKind};
+use crate::plan::review::{Hands, PodVerdict, Reviewed, Verdict};
+use crate::plan::{Action, kubectl, mask, yaml};
+use crate::text::clean;
+use crate::wizard::options::sentence;
+use crate::wizard::state::{ChangeView, DiffLine, LineSign, Tone, ViewNote};
+use serde_json::Value;
+
+pub(super) fn of(item: &Reviewed) -> ChangeView {
+    let diff = item.diff();
+    let unified: Vec<DiffLine> = (0..diff.lines.len()).map(|at| line(&diff, at)).collect();
+    let pairs = diff
+        .pairs()
+        .into_iter()
+        .map(|(left, right)| {
+            let take = |at: Option<usize>| at.and_then(|at| unified.get(at)).cloned();
+            (take(left), take(right))
+        })
+        .collect();
+    let command = kubectl::command(&item.change, Some(item));
+    ChangeView {
+        id: Some(item.change.id.clone()),
+        unified,
+        pairs,
+        yaml: lines(&manifest(item)),
+        kubectl: lines(&command),
+        notes: notes(item, diff.folded),
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(|line| clean(line).into_owned()).collect()
+}
+
+/// What is sent, where it is an object; else the object as it would become.
+fn manifest(item: &Reviewed) -> String {
+    let sent = match &item.change.action {
+        Action::Apply { intent } => Some(item.intent.as_ref().unwrap_or(intent)),
+        _ => item.after.as_deref(),
+    };
+    sent.map_or_else(
+        || format!("# {} is deleted\n", item.change.object),
+        |value| yaml::to_yaml(&mask::masked(value)),
+    )
+}
+
+/// One line in pieces, those that changed within it marked.
+fn line(diff: &Diff, at: usize) -> DiffLine {
+    let line = &diff.lines[at];
+    let sign = match line.kind {
+        LineKind::Same => LineSign::Same,
+        LineKind::Added => LineSign::Added,
+        LineKind::Removed => LineSign::Removed,
+        LineKind::Folded(_) => LineSign::Fold,
+    };
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for words in diff.words(at) {
+        if let Some(before) = line.text.get(from..words.start).filter(|t| !t.is_empty()) {
+            pieces.push((false, before.to_owned()));
+        }
+        if let Some(changed) = line.text.get(words.clone()) {
+            pieces.push((true, changed.to_owned()));
+        }
+        from = words.end;
+    }
+    if let Some(rest) = line.text.get(from..).filter(|t| !t.is_empty()) {
+        pieces.push((false, rest.to_owned()));
+    }
+    DiffLine { sign, pieces }
+}
+
+fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
+    let mut notes = Vec::new();
+    let mut say = |tone: Tone, text: String| {
+        notes.push(ViewNote {
+            tone,
+            text: text.lines().map(clean).collect::<Vec<_>>().join("\n"),
+        });
+    };
+    say(Tone::Plain, item.change.why.clone());
+    match &item.verdict {
+        Verdict::Refused(words) => say(Tone::Bad, format!("The server refuses it: {words}")),
+        Verdict::Failed(words) => say(Tone::Bad, format!("It could not be asked: {words}")),
+        Verdict::Unverified(why) => say(Tone::Waiting, format!("Not dry-run yet: {why}")),
+        Verdict::Gate { why, paste } => {
+            say(
+                Tone::Bad,
+                format!(
+                    "The text can't be edited safely: {why}. Nothing is written; paste this by hand:"
+                ),
+            );
+            say(Tone::Plain, paste.clone());
+        }
+        Verdict::New | Verdict::Changes | Verdict::Deletes | Verdict::Unchanged => {}
+    }
+    let value = |value: &Option<Value>| {
+        value
+            .as_ref()
+            .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
+    for conflict in &item.conflicts {
+        let (theirs, ours) = (value(&conflict.theirs), value(&conflict.ours));
+        let (field, manager) = (&conflict.field, &conflict.manager);
+        match conflict.hands {
+            Hands::Person => say(
+                Tone::Waiting,
+                format!(
+                    "{field} was set to {theirs} with {manager}; the approval sets it to {ours}."
+                ),
+            ),
+            Hands::Controller => say(
+                Tone::Bad,
+                format!(
+                    "Conflict: {field} is {theirs} by {manager}, and would be {ours}. t takes it, space leaves the change out."
+                ),
+            ),
+        }
+    }
+    match &item.pod {
+        Some(PodVerdict::Forbidden(words)) => {
+            say(
+                Tone::Bad,
+                format!("A Pod of the new template is refused: {words}"),
+            );
+        }
+        Some(PodVerdict::Unknown(words)) => say(
+            Tone::Waiting,
+            format!("What admission says of a Pod of the new template is not known: {words}"),
+        ),
+        Some(PodVerdict::Admitted { sidecar, notes }) => {
+            say(
+                Tone::Good,
+                format!(
+                    "A Pod of the new template is admitted, {} a sidecar.",
+                    if *sidecar { "with" } else { "without" }
+                ),
+            );
+            for note in notes {
+                say(Tone::Waiting, note.clone());
+            }
+        }
+        None => {}
+    }
+    for warning in &item.warnings {
+        say(Tone::Waiting, format!("The server warns: {warning}"));
+    }
+    for price in &item.change.prices {
+        say(Tone::Waiting, sentence(price));
+    }
+    if folded > 0 {
+        say(
+            Tone::Muted,
+            format!("{folded} fields that the server or a webhook adds by itself are not shown."),
+        );
+    }
+    notes
+}
+
+/// What of an undo takes a word of its own, in sentences.
+pub(super) fn undo_asks(plan: &UndoPlan) -> Vec<String> {
+    let asks = plan.notes.iter().filter(|note| note.asks());
+    asks.map(|note| note.words()).collect()
+}
+
+/// What an undo leaves alone, in sentences.
+pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
+    plan.warnings
+        .iter()
+        .cloned()
+        .chain(plan.notes.iter().map(|note| note.words()))
+        .collect()
+}

@@ -1,0 +1,204 @@
+//! Step 8: the writes, one after another, and how it ended.
+
+use super::layout::Places;
+use super::paint::{Fit, Paint, Words};
+use super::theme::Role;
+use super::widgets::{self, gauge, item, list, panel, percent};
+use super::words::age;
+use crate::engine::event::{Ended, StepState};
+use crate::wizard::state::{ApplyRow, State};
+use ratatui::layout::Rect;
+use std::time::Duration;
+
+/// `apply` goes forwards, an undo back.
+pub fn heading(state: &State) -> Words {
+    let apply = &state.apply;
+    let (done, all) = apply.progress();
+    let verb = match (apply.undoing, apply.running) {
+        (true, true) => "Taking back",
+        (true, false) => "Taken back",
+        (false, true) => "Applying",
+        (false, false) => "Apply",
+    };
+    Words::strong(verb)
+        .and(Role::Plain, format!("  {done} of {all}  "))
+        .join(gauge(done, all, 16))
+        .and(Role::Plain, format!("  {}", percent(done, all)))
+}
+
+/// What happens now, in the place of the question.
+pub fn question(state: &State) -> (Role, String) {
+    let apply = &state.apply;
+    if let Some((id, _)) = &apply.stopped {
+        return (Role::Bad, format!("✕ Stopped at {id}: decide what to do."));
+    }
+    if state.quit_after {
+        return (
+            Role::Waiting,
+            "▲ Leaving as soon as the write under way is finished.".into(),
+        );
+    }
+    if apply.stopping {
+        return (
+            Role::Waiting,
+            "▲ Stopping: the write under way is finished first.".into(),
+        );
+    }
+    if apply.running {
+        let since = apply
+            .began
+            .zip(state.now)
+            .and_then(|(began, now)| Duration::try_from(now.duration_since(began)).ok())
+            .map_or(String::new(), |took| format!(", {}", age(took)));
+        return (
+            Role::Plain,
+            format!("Writing the approved changes, one after another{since}. Stopping is safe."),
+        );
+    }
+    match apply.outcome.as_ref().map(|outcome| &outcome.ended) {
+        Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ Everything was taken back.".into()),
+        Some(Ended::Whole) => (Role::Good, "✓ Every approved change stands.".into()),
+        Some(Ended::PartWay(_)) => (
+            Role::Waiting,
+            "▲ Ended part way: what was written stays.".into(),
+        ),
+        Some(Ended::Undone) => (
+            Role::Waiting,
+            "▲ Everything that this run wrote was taken back.".into(),
+        ),
+        None if apply.error.is_some() => (Role::Bad, "✕ It could not go on.".into()),
+        None => (Role::Muted, "Nothing is being written.".into()),
+    }
+}
+
+fn glyph(paint: &Paint, state: &StepState) -> (char, Role) {
+    match state {
+        StepState::Pending => ('·', Role::Muted),
+        StepState::Waiting(_) | StepState::Writing | StepState::Rollout { .. } => {
+            (paint.spinner(), Role::Accent)
+        }
+        StepState::Done | StepState::Unchanged => ('✓', Role::Good),
+        StepState::Failed(_) => ('✕', Role::Bad),
+        StepState::LeftOut => ('–', Role::Muted),
+        StepState::TakenBack(_) | StepState::Held(_) => ('▲', Role::Waiting),
+    }
+}
+
+/// The state in a few words.
+fn said(state: &StepState) -> Words {
+    match state {
+        StepState::Pending => Words::muted("waits its turn"),
+        StepState::Waiting(on) => Words::plain(on),
+        StepState::Writing => Words::plain("writing"),
+        StepState::Rollout {
+            updated,
+            ready,
+            desired,
+            note,
+        } => {
+            let words = gauge(*ready.min(updated) as usize, *desired as usize, 8)
+                .and(Role::Plain, format!(" {ready} of {desired} ready"));
+            if note.is_empty() {
+                words
+            } else {
+                words.and(Role::Muted, format!("  {note}"))
+            }
+        }
+        StepState::Done => Words::of(Role::Good, "done"),
+        StepState::Unchanged => Words::muted("was as wanted"),
+        StepState::Failed(error) => Words::of(Role::Bad, &error.what),
+        StepState::LeftOut => Words::muted("left out"),
+        StepState::TakenBack(why) => Words::of(Role::Waiting, format!("taken back: {why}")),
+        StepState::Held(why) => Words::of(Role::Waiting, format!("not written: {why}")),
+    }
+}
+
+pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
+    let apply = &state.apply;
+    list(paint, places.list, &apply.rows, !places.over, row);
+    if apply.rows.rows.is_empty() {
+        let words = match &apply.error {
+            Some(_) => Words::new(),
+            None => Words::muted("The review comes first: its enter begins to write."),
+        };
+        paint.line(places.list.x, places.list.y, places.list.width, &words);
+    }
+}
+
+fn row(paint: &mut Paint, area: Rect, row: &ApplyRow) {
+    let (glyph, role) = glyph(paint, &row.state);
+    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 90);
+    let rest = area.width.saturating_sub(1 + kind + 2 * 3);
+    let name = rest * 45 / 100;
+    let path = if row.object.namespace.is_empty() {
+        row.object.name.clone()
+    } else {
+        format!("{}/{}", row.object.namespace, row.object.name)
+    };
+    let plain = if row.state == StepState::Pending {
+        Role::Muted
+    } else {
+        Role::Plain
+    };
+    paint.cells(
+        area,
+        &[
+            (1, Fit::Left, Words::of(role, glyph.to_string())),
+            (kind, Fit::Left, Words::of(plain, kind_name)),
+            (name, Fit::Middle, Words::of(plain, path)),
+            (rest - name, Fit::Left, said(&row.state)),
+        ],
+    );
+}
+
+/// The log, or what stopped it, or how it ended.
+pub fn side(paint: &mut Paint, state: &State, area: Rect) {
+    let apply = &state.apply;
+    let title = if apply.stopped.is_some() || apply.error.is_some() {
+        "What stopped it"
+    } else if apply.summary.is_empty() {
+        "Log"
+    } else {
+        "How it ended"
+    };
+    let note = match &apply.run {
+        Some(run) => Words::muted(format!("run {run}")),
+        None => Words::new(),
+    };
+    let inside = panel(paint, area, &Words::strong(title), &note, false);
+    let room = usize::from(inside.width);
+    let mut lines = Vec::new();
+    if let Some((id, error)) = &apply.stopped {
+        lines.push(Words::muted(id.to_string()));
+        lines.extend(widgets::error(error, room));
+    }
+    if let Some(error) = &apply.error {
+        lines.extend(widgets::error(error, room));
+    }
+    for sentence in &apply.summary {
+        lines.extend(item('•', Role::Accent, sentence, room));
+    }
+    if !lines.is_empty() && !apply.log.is_empty() {
+        lines.push(Words::new());
+    }
+    let taken = paint.lines(inside, &lines);
+    let rest = Rect {
+        y: inside.y + taken,
+        height: inside.height - taken,
+        ..inside
+    };
+    let height = usize::from(rest.height);
+    let skip = apply.log.len().saturating_sub(height);
+    for (line, y) in apply.log.iter().skip(skip).zip(rest.top()..rest.bottom()) {
+        paint.text(rest.x, y, rest.width, Role::Muted, line);
+    }
+    if lines.is_empty() && apply.log.is_empty() {
+        paint.text(
+            rest.x,
+            rest.y,
+            rest.width,
+            Role::Muted,
+            "Nothing has happened yet.",
+        );
+    }
+}

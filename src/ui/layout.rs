@@ -1,0 +1,234 @@
+//! Where things are: one place that drawing, the visible windows and the mouse agree on.
+//!
+//! ```text
+//! header
+//! rail │ step │ side          from 100 columns
+//! footer
+//! ```
+//! Narrower, the rail is one line and the side opens over the step.
+
+use super::widgets::inner;
+use crate::wizard::state::{Connection, ReviewMode, State, Viewport};
+use crate::wizard::{Step, keymap};
+use ratatui::layout::Rect;
+
+/// From here on rail and side stand beside the step.
+pub const WIDE: u16 = 100;
+/// Smaller than this nothing is drawn but the wish for room.
+pub const LEAST: (u16, u16) = (60, 16);
+const RAIL: u16 = 21;
+/// From here on Review and Status have the rail in its box.
+const ROOMY: u16 = 140;
+
+/// The places of one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    pub wide: bool,
+    /// The rail is a box; else one line.
+    pub tall_rail: bool,
+    pub header: Rect,
+    /// The rail's box, or its one line.
+    pub rail: Rect,
+    /// The step's box.
+    pub step: Rect,
+    /// Rows of the step's list.
+    pub list: Rect,
+    /// The box of the detail, the diff, the log or the cause; empty where it is not shown.
+    pub side: Rect,
+    /// The side lies over the step.
+    pub over: bool,
+    pub footer: Rect,
+}
+
+pub fn too_small(area: Rect) -> bool {
+    area.width < LEAST.0 || area.height < LEAST.1
+}
+
+pub fn places(state: &State, area: Rect) -> Places {
+    let wide = area.width >= WIDE;
+    // List beside diff, and the table of targets, need the rail's room more than the rail does.
+    let roomy = !matches!(state.step, Step::Review | Step::Status) || area.width >= ROOMY;
+    let row = |y| Rect::new(area.x, y, area.width, 1);
+    let mut places = Places {
+        wide,
+        header: row(area.y),
+        footer: row(area.bottom().saturating_sub(1)),
+        ..Places::default()
+    };
+    let body = Rect::new(
+        area.x,
+        area.y + 1,
+        area.width,
+        area.height.saturating_sub(2),
+    );
+    places.tall_rail = wide && roomy;
+    let main = if state.start.monitor {
+        // The monitor alone has no steps to show.
+        places.tall_rail = false;
+        body
+    } else if places.tall_rail {
+        places.rail = Rect {
+            width: RAIL,
+            ..body
+        };
+        Rect {
+            x: body.x + RAIL,
+            width: body.width - RAIL,
+            ..body
+        }
+    } else {
+        places.rail = row(body.y);
+        Rect {
+            y: body.y + 1,
+            height: body.height.saturating_sub(1),
+            ..body
+        }
+    };
+    let (step, side) = split(state, main, wide);
+    places.step = step;
+    places.side = side;
+    if !wide && state.detail {
+        places.side = main;
+        places.over = true;
+    }
+    let top = above_list(state);
+    let mut list = inner(step);
+    list.y += top;
+    list.height = list.height.saturating_sub(top + below_list(state));
+    if state.step == Step::Options && state.options.each.is_none() {
+        list = inner(step);
+        list.y += 2;
+        list.height = list.height.saturating_sub(2);
+    }
+    places.list = list;
+    places
+}
+
+/// Step and side within the middle of the screen.
+fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
+    let beside = |side: u16| {
+        let step = Rect {
+            width: main.width - side,
+            ..main
+        };
+        let side = Rect {
+            x: step.right(),
+            width: side,
+            ..main
+        };
+        (step, side)
+    };
+    let below = |side: u16| {
+        let step = Rect {
+            height: main.height - side,
+            ..main
+        };
+        let side = Rect {
+            y: step.bottom(),
+            height: side,
+            ..main
+        };
+        (step, side)
+    };
+    match state.step {
+        Step::Review if wide && state.review.mode == ReviewMode::SideBySide => {
+            let rows = state.review.rows.rows.len() as u16 + 4;
+            below(main.height - rows.clamp(8, main.height / 3))
+        }
+        Step::Review if wide => beside(main.width / 2),
+        Step::Status if main.height >= 16 => below((main.height / 3).clamp(6, 9)),
+        Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
+        Step::Options if state.options.each.is_none() => (main, Rect::default()),
+        _ if wide => beside((main.width * 36 / 100).clamp(28, 56)),
+        _ => (main, Rect::default()),
+    }
+}
+
+/// Lines of the step's box above its rows: question, filter or blank, headings.
+pub fn above_list(state: &State) -> u16 {
+    match state.step {
+        Step::Namespaces | Step::Gateways | Step::Status => 3,
+        _ => 2,
+    }
+}
+
+/// Lines below the rows, where something is still to come or to be said.
+fn below_list(state: &State) -> u16 {
+    match state.step {
+        Step::Prometheus | Step::Namespaces | Step::Workloads | Step::Gateways => {
+            u16::from(state.cluster.filling)
+        }
+        _ => 0,
+    }
+}
+
+/// The Cluster step shows contexts rather than the checklist.
+pub fn choosing(state: &State) -> bool {
+    matches!(state.cluster.connection, Connection::Choosing)
+}
+
+/// The heights that [`State::fit`] asks for.
+pub fn viewport(state: &State, area: Rect) -> Viewport {
+    if too_small(area) {
+        return Viewport {
+            list: 1,
+            diff: 1,
+            wide: area.width >= WIDE,
+        };
+    }
+    let places = places(state, area);
+    let side = match places.side {
+        Rect { width: 0, .. } => places.step,
+        side => side,
+    };
+    Viewport {
+        list: usize::from(places.list.height.max(1)),
+        diff: usize::from(inner(side).height.max(1)),
+        wide: places.wide,
+    }
+}
+
+/// Keys of the footer with their columns: from the left in the keymap's order, help and quit at the right.
+/// What does not fit is left to the help.
+pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
+    use super::words::width;
+    let (last, first): (Vec<_>, Vec<_>) = keymap::footer(state)
+        .into_iter()
+        .partition(|b| matches!(b.action, keymap::Action::Help | keymap::Action::Quit));
+    let room_of = |b: &keymap::Binding| (width(&b.key.to_string()) + 1 + width(&b.label)) as u16;
+    let mut right = area.right().saturating_sub(1);
+    let mut placed = Vec::new();
+    for binding in last.into_iter().rev() {
+        let room = room_of(&binding);
+        right = right.saturating_sub(room);
+        placed.push((binding, Rect::new(right, area.y, room, 1)));
+        right = right.saturating_sub(2);
+    }
+    // What leads on and back stays when room is short; the others fill what is left.
+    let must = |b: &keymap::Binding| {
+        matches!(
+            b.key,
+            keymap::Key::Enter | keymap::Key::Esc | keymap::Key::Char(' ')
+        )
+    };
+    let mut spare = right.saturating_sub(area.x + 1);
+    for binding in first.iter().filter(|b| must(b)) {
+        spare = spare.saturating_sub(room_of(binding) + 2);
+    }
+    let mut x = area.x + 1;
+    for binding in first {
+        let room = room_of(&binding);
+        if !must(&binding) {
+            if room + 2 > spare {
+                continue;
+            }
+            spare -= room + 2;
+        }
+        if x + room > right {
+            continue;
+        }
+        placed.push((binding, Rect::new(x, area.y, room, 1)));
+        x += room + 2;
+    }
+    placed
+}

@@ -1,0 +1,181 @@
+//! Step 3: the namespaces.
+
+use super::layout::Places;
+use super::paint::{Fit, Paint, Words};
+use super::rows;
+use super::theme::Role;
+use super::widgets::{fact, list, panel};
+use super::words::{count, many};
+use crate::mesh::{Namespace, NamespaceInjection};
+use crate::wizard::list::Row;
+use crate::wizard::state::State;
+use ratatui::layout::Rect;
+
+fn injection(of: &NamespaceInjection) -> String {
+    match of {
+        NamespaceInjection::Enabled => "on".into(),
+        NamespaceInjection::Revision(revision) => format!("rev {revision}"),
+        NamespaceInjection::Disabled => "off".into(),
+        NamespaceInjection::Ambient => "ambient".into(),
+        NamespaceInjection::None => "by pod".into(),
+        NamespaceInjection::Never => "never".into(),
+    }
+}
+
+fn columns(width: u16) -> [u16; 6] {
+    let (inject, pods, secured, mode) = (12, 11, 8, 10);
+    let rest = inject + pods + secured + mode + 2 * 5 + 1;
+    // Narrow, the mode is left to the detail.
+    if width < rest + 12 {
+        let rest = inject + pods + secured + 2 * 4 + 1;
+        return [1, width.saturating_sub(rest), inject, pods, secured, 0];
+    }
+    [1, width - rest, inject, pods, secured, mode]
+}
+
+pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
+    let area = places.list;
+    let widths = columns(area.width.saturating_sub(2));
+    let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
+    let head = [
+        "",
+        "namespace",
+        "injection",
+        "meshed pods",
+        "secured",
+        "mTLS",
+    ];
+    let cells: Vec<_> = head
+        .iter()
+        .zip(widths)
+        .map(|(name, width)| {
+            let fit = match *name {
+                "meshed pods" | "secured" => Fit::Right,
+                _ => Fit::Left,
+            };
+            (width, fit, Words::muted(name))
+        })
+        .collect();
+    paint.cells(heads, &cells);
+    list(
+        paint,
+        area,
+        &state.namespaces,
+        !places.over,
+        |paint, area, row| {
+            let Row::Namespace { namespace, .. } = row else {
+                return;
+            };
+            let chosen = state.answers.namespaces.contains(&namespace.name);
+            let cells = [
+                (widths[0], Fit::Left, rows::mark(chosen, false)),
+                (widths[1], Fit::Middle, Words::plain(&namespace.name)),
+                (
+                    widths[2],
+                    Fit::Left,
+                    Words::plain(injection(&namespace.injection)),
+                ),
+                (
+                    widths[3],
+                    Fit::Right,
+                    Words::plain(format!(
+                        "{} of {}",
+                        count(namespace.meshed_pods),
+                        count(namespace.pods)
+                    )),
+                ),
+                (
+                    widths[4],
+                    Fit::Right,
+                    Words::plain(format!(
+                        "{} of {}",
+                        count(namespace.secured),
+                        count(namespace.workloads)
+                    )),
+                ),
+                (
+                    widths[5],
+                    Fit::Left,
+                    Words::plain(rows::mode(namespace.mtls.0)),
+                ),
+            ];
+            paint.cells(area, &cells);
+        },
+    );
+    let filter = &state.namespaces.filter.text;
+    if state.namespaces.rows.is_empty() && !state.cluster.filling {
+        rows::empty(
+            paint,
+            places,
+            filter,
+            "No namespace could be read; r asks again.",
+        );
+    }
+    rows::filling(
+        paint,
+        state,
+        places,
+        state.namespaces.rows.len(),
+        "namespaces",
+    );
+}
+
+pub fn side(paint: &mut Paint, state: &State, area: Rect) {
+    let Some(Row::Namespace { namespace, .. }) = state.namespaces.current() else {
+        panel(
+            paint,
+            area,
+            &Words::strong("Namespace"),
+            &Words::new(),
+            false,
+        );
+        return;
+    };
+    let title = Words::strong(&namespace.name);
+    let inside = panel(paint, area, &title, &Words::new(), false);
+    let lines = detail(namespace, usize::from(inside.width));
+    super::prometheus::paint_from(paint, inside, &lines, state);
+}
+
+fn detail(of: &Namespace, room: usize) -> Vec<Words> {
+    let mut lines = vec![
+        Words::plain(format!(
+            "{}, {}",
+            many(of.workloads, "workload"),
+            many(of.pods, "pod")
+        )),
+        Words::new(),
+    ];
+    let injection = match &of.injection {
+        NamespaceInjection::Enabled => "every pod gets a sidecar".to_owned(),
+        NamespaceInjection::Revision(revision) => format!("by revision {revision}"),
+        NamespaceInjection::Disabled => "switched off: no pod label brings a sidecar".to_owned(),
+        NamespaceInjection::Ambient => {
+            "ambient: the recipe needs sidecars, so nothing here can be chosen".to_owned()
+        }
+        NamespaceInjection::None => "no label: each pod's own label decides".to_owned(),
+        NamespaceInjection::Never => "never: injection does not reach this namespace".to_owned(),
+    };
+    lines.extend(fact("injection", Role::Plain, &injection, room));
+    let meshed = format!("{} of {}", count(of.meshed_pods), many(of.pods, "pod"));
+    lines.extend(fact("sidecars", Role::Plain, &meshed, room));
+    let secured = format!(
+        "{} of {}",
+        count(of.secured),
+        many(of.workloads, "workload")
+    );
+    lines.extend(fact("secured", Role::Plain, &secured, room));
+    let from = match &of.mtls.1 {
+        Some(object) => format!("{}, by {object}", rows::mode(of.mtls.0)),
+        None => format!("{}, Istio's default", rows::mode(of.mtls.0)),
+    };
+    lines.extend(fact("mTLS", Role::Plain, &from, room));
+    if let Some(level) = &of.pod_security {
+        lines.extend(fact("pod security", Role::Plain, level, room));
+    }
+    if of.terminating {
+        lines.push(Words::new());
+        lines.push(Words::of(Role::Bad, "✕ It is being deleted."));
+    }
+    lines
+}

@@ -1,0 +1,285 @@
+//! Step 6: port, mark and the rest, with the picture of the traffic that they make.
+
+use super::layout::Places;
+use super::paint::{Fit, Paint, Words};
+use super::picture::{self, Traffic};
+use super::theme::Role;
+use super::widgets::{self, item, list, panel};
+use super::words::width;
+use crate::answers::{Mark, MetricsPort};
+use crate::wizard::state::{EachRow, OptionCell, OptionChoice, OptionRow, State};
+use ratatui::layout::Rect;
+
+const LABEL: u16 = 16;
+
+/// Where each choice of each row stands. Side by side where all of a row fit, else one below the other.
+pub fn choices(rows: &[OptionRow], area: Rect) -> Vec<(usize, usize, Rect)> {
+    let mut placed = Vec::new();
+    let mut y = area.y;
+    let room = area.width.saturating_sub(LABEL + 2);
+    for (at, row) in rows.iter().enumerate() {
+        let wide = |cell: &OptionCell| width(&cell.label) as u16 + 4;
+        let all: u16 = row.choices.iter().map(|cell| wide(cell) + 3).sum();
+        let mut x = area.x + 2 + LABEL;
+        for (column, cell) in row.choices.iter().enumerate() {
+            placed.push((at, column, Rect::new(x, y, wide(cell).min(room), 1)));
+            if all <= room + 3 {
+                x += wide(cell) + 3;
+            } else if column + 1 < row.choices.len() {
+                y += 1;
+            }
+        }
+        y += 1;
+    }
+    placed
+}
+
+fn rows_height(rows: &[OptionRow], area: Rect) -> u16 {
+    choices(rows, area)
+        .last()
+        .map_or(0, |(_, _, place)| place.y + 1 - area.y)
+}
+
+/// Whether the old jobs leave secured pods out, as the choice on the screen says.
+fn jobs_stopped(state: &State) -> bool {
+    let cells = state.options.rows.rows.iter().flat_map(|row| &row.choices);
+    for cell in cells {
+        if cell.chosen && cell.choice == OptionChoice::StopPlaintext {
+            return true;
+        }
+        if cell.chosen && cell.choice == OptionChoice::KeepPlaintext {
+            return false;
+        }
+    }
+    state
+        .answers
+        .options
+        .stop_plaintext_jobs
+        .unwrap_or(state.answers.options.port == MetricsPort::Merged)
+}
+
+fn traffic(state: &State) -> Traffic<'_> {
+    let answers = &state.answers;
+    let one = match (answers.workloads.len(), answers.workloads.first()) {
+        (1, Some(one)) => Some(one.name.as_str()),
+        _ => None,
+    };
+    Traffic {
+        prometheus: answers
+            .prometheus
+            .as_ref()
+            .map_or("", |id| id.namespace.as_str()),
+        workload: one,
+        port: answers.options.port,
+        jobs_stopped: jobs_stopped(state),
+        lasting: answers.options.mark == Mark::Template,
+    }
+}
+
+fn picture_lines(state: &State) -> Vec<Words> {
+    let traffic = traffic(state);
+    let mut lines = picture::picture(&traffic);
+    let (role, text) = picture::mark(traffic.lasting);
+    lines.push(Words::of(role, text));
+    lines
+}
+
+pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
+    if let Some(rows) = &state.options.each {
+        return each(paint, rows, state, places);
+    }
+    let area = places.list;
+    let rows = &state.options.rows.rows;
+    let tall = rows_height(rows, area);
+    let costs = costs(state, usize::from(area.width));
+    let least = 1 + (costs.len() as u16).min(4);
+    let picture = picture::HEIGHT + 2;
+    let mut top = area;
+    if area.width >= picture::WIDTH && area.height >= tall + least + picture {
+        let inside = Rect {
+            x: area.x + (area.width - picture::WIDTH) / 3,
+            ..area
+        };
+        paint.lines(inside, &picture_lines(state));
+        top.y += picture;
+        top.height -= picture;
+    }
+    let shift = top.y - area.y;
+    for (at, column, place) in choices(rows, area) {
+        let place = Rect {
+            y: place.y + shift,
+            ..place
+        };
+        let (row, cell) = (&rows[at], &rows[at].choices[column]);
+        if column == 0 {
+            let role = if at == state.options.rows.cursor {
+                Role::Strong
+            } else {
+                Role::Plain
+            };
+            paint.text(area.x + 2, place.y, LABEL, role, row.label);
+            if at == state.options.rows.cursor {
+                paint.text(area.x, place.y, 1, Role::Accent, "▌");
+            }
+        }
+        choice(paint, cell, place);
+        if at == state.options.rows.cursor && column == state.options.column && !places.over {
+            paint.select(place);
+        }
+    }
+    let rest = Rect {
+        y: top.y + tall + 1,
+        height: top.height.saturating_sub(tall + 1),
+        ..top
+    };
+    let mut lines = costs;
+    if lines.len() > usize::from(rest.height) && rest.height > 0 {
+        let more = lines.len() + 1 - usize::from(rest.height);
+        lines.truncate(usize::from(rest.height) - 1);
+        lines.push(Words::muted(format!("  … {more} more lines")));
+    }
+    paint.lines(rest, &lines);
+}
+
+/// Rows that the picture takes above the choices, for the mouse.
+pub fn shift(state: &State, area: Rect) -> u16 {
+    let tall = rows_height(&state.options.rows.rows, area);
+    let least = 1 + (costs(state, usize::from(area.width)).len() as u16).min(4);
+    let picture = picture::HEIGHT + 2;
+    if area.width >= picture::WIDTH && area.height >= tall + least + picture {
+        picture
+    } else {
+        0
+    }
+}
+
+fn choice(paint: &mut Paint, cell: &OptionCell, place: Rect) {
+    let (sign, role) = match (cell.chosen, &cell.blocked) {
+        (true, _) => ("(•) ", Role::Strong),
+        (false, Some(_)) => ("(–) ", Role::Muted),
+        (false, None) => ("( ) ", Role::Plain),
+    };
+    let words =
+        Words::of(if cell.chosen { Role::Accent } else { role }, sign).and(role, &cell.label);
+    paint.line(place.x, place.y, place.width, &words);
+}
+
+/// What the choice under the cursor costs, and the whole of what was chosen.
+fn costs(state: &State, room: usize) -> Vec<Words> {
+    let mut lines = Vec::new();
+    let cell = state
+        .options
+        .rows
+        .current()
+        .and_then(|row| row.choices.get(state.options.column));
+    if let Some(cell) = cell.filter(|_| state.options.each.is_none()) {
+        if let Some(why) = &cell.blocked {
+            lines.extend(item(
+                '✕',
+                Role::Bad,
+                &format!("Not to be chosen: {why}"),
+                room,
+            ));
+        }
+        if !cell.price.is_empty() {
+            lines.extend(item('▲', Role::Waiting, &cell.price, room));
+        }
+        if !cell.risk.is_empty() {
+            lines.extend(item('▲', Role::Waiting, &cell.risk, room));
+        }
+        if !lines.is_empty() {
+            lines.insert(0, Words::strong("This choice"));
+            lines.push(Words::new());
+        }
+    }
+    match &state.options.planned {
+        None => lines.push(Words::muted("… working out what it costs")),
+        Some(Err(error)) => lines.extend(widgets::error(error, room)),
+        Some(Ok(_)) => {
+            lines.push(Words::strong("All together"));
+            if state.options.prices.is_empty() {
+                lines.push(Words::of(Role::Good, "✓ nothing restarts, nothing is cut"));
+            }
+            for price in &state.options.prices {
+                lines.extend(item('▲', Role::Waiting, price, room));
+            }
+        }
+    }
+    lines
+}
+
+/// The list of single items, each with its port and mark.
+fn each(
+    paint: &mut Paint,
+    rows: &crate::wizard::list::List<EachRow>,
+    state: &State,
+    places: &Places,
+) {
+    let width = places.list.width.saturating_sub(2);
+    list(paint, places.list, rows, false, |paint, area, row| {
+        let port = match row.port {
+            MetricsPort::Merged => "15020 merged",
+            MetricsPort::Envoy => "15090 Envoy",
+        };
+        let mark = match row.mark {
+            Mark::Template => "template",
+            Mark::Pods => "running pods",
+        };
+        let own = |text: &str, differs: bool| {
+            if differs {
+                Words::of(Role::Accent, "◉ ").and(Role::Strong, text)
+            } else {
+                Words::muted("· ").and(Role::Muted, text)
+            }
+        };
+        let name = width.saturating_sub(14 + 14 + 4);
+        let path = format!("{}/{}", row.item.namespace, row.item.name);
+        paint.cells(
+            area,
+            &[
+                (name, Fit::Middle, Words::plain(path)),
+                (14, Fit::Left, own(port, row.port_differs)),
+                (14, Fit::Left, own(mark, row.mark_differs)),
+            ],
+        );
+        if rows
+            .current()
+            .is_some_and(|current| current.item == row.item)
+            && !places.over
+        {
+            let x = area.x + name + 2 + 16 * (state.options.column.min(1) as u16);
+            paint.select(Rect::new(x, area.y, 14, 1));
+        }
+    });
+    if rows.rows.is_empty() {
+        paint.text(
+            places.list.x,
+            places.list.y,
+            places.list.width,
+            Role::Muted,
+            "Nothing is chosen yet.",
+        );
+    }
+}
+
+/// Narrow screens open picture and costs over the choices; with single items they stand beside them.
+pub fn side(paint: &mut Paint, state: &State, area: Rect) {
+    let title = Words::strong("What it means");
+    let inside = panel(paint, area, &title, &Words::new(), false);
+    let room = usize::from(inside.width);
+    let mut lines = Vec::new();
+    if inside.width >= picture::WIDTH {
+        lines.extend(picture_lines(state));
+        lines.push(Words::new());
+    }
+    if state.options.each.is_some() {
+        lines.extend(Words::wrapped(
+            Role::Plain,
+            "◉ differs from the options for all, · is as for all.",
+            room,
+        ));
+        lines.push(Words::new());
+    }
+    lines.extend(costs(state, room));
+    super::prometheus::paint_from(paint, inside, &lines, state);
+}

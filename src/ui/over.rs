@@ -1,0 +1,175 @@
+//! What lies over a step: a decision, the help, a notice.
+
+use super::paint::{Fit, Paint, Words};
+use super::theme::Role;
+use super::widgets::{inner, panel};
+use super::words::width;
+use crate::wizard::keymap;
+use crate::wizard::state::{Dialog, Notice, State, Tone};
+use ratatui::layout::Rect;
+
+pub fn tone(of: Tone) -> (char, Role) {
+    match of {
+        Tone::Plain => ('•', Role::Plain),
+        Tone::Good => ('✓', Role::Good),
+        Tone::Waiting => ('▲', Role::Waiting),
+        Tone::Bad => ('✕', Role::Bad),
+        Tone::Muted => ('·', Role::Muted),
+    }
+}
+
+fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let width = width.min(area.width);
+    let height = height.min(area.height);
+    Rect::new(
+        area.x + (area.width - width) / 2,
+        area.y + (area.height - height) / 2,
+        width,
+        height,
+    )
+}
+
+struct Lines {
+    place: Rect,
+    text: Vec<Words>,
+    input: bool,
+}
+
+fn dialog_lines(dialog: &Dialog, area: Rect) -> Lines {
+    let buttons: usize = dialog.buttons.iter().map(|b| width(&b.label) + 6).sum();
+    let longest = dialog.lines.iter().map(|line| width(line)).max();
+    let room = longest
+        .unwrap_or(0)
+        .max(buttons)
+        .max(width(&dialog.title) + 2)
+        .clamp(40, usize::from(area.width.saturating_sub(8)).min(76));
+    let text: Vec<Words> = dialog
+        .lines
+        .iter()
+        .flat_map(|line| Words::wrapped(Role::Plain, line, room))
+        .collect();
+    let input = dialog.input.is_some();
+    let height = text.len() + 4 + 2 * usize::from(input);
+    Lines {
+        place: centred(area, room as u16 + 4, height as u16),
+        text,
+        input,
+    }
+}
+
+/// Where the buttons of the dialog are.
+pub fn buttons(dialog: &Dialog, area: Rect) -> Vec<Rect> {
+    let place = inner(dialog_lines(dialog, area).place);
+    let mut x = place.x;
+    dialog
+        .buttons
+        .iter()
+        .map(|button| {
+            let room = width(&button.label) as u16 + 4;
+            let rect = Rect::new(x, place.bottom().saturating_sub(1), room, 1);
+            x += room + 2;
+            rect.intersection(place)
+        })
+        .collect()
+}
+
+pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
+    let lines = dialog_lines(dialog, area);
+    paint.blank(lines.place);
+    let title = Words::strong(&dialog.title);
+    let inside = panel(paint, lines.place, &title, &Words::new(), true);
+    let below = 2 + 2 * u16::from(lines.input);
+    let text = Rect {
+        height: inside.height.saturating_sub(below),
+        ..inside
+    };
+    let taken = paint.lines(text, &lines.text);
+    if let Some(input) = &dialog.input {
+        // The end of what is typed stays in view.
+        let room = inside.width.saturating_sub(3);
+        let shown = super::words::middle(input, usize::from(room)).into_owned();
+        let words = Words::of(Role::Accent, "> ").and(Role::Plain, shown);
+        let at = paint.line(inside.x, inside.y + taken + 1, inside.width, &words);
+        paint.select(Rect::new(inside.x + at, inside.y + taken + 1, 1, 1));
+    }
+    for (at, (button, place)) in dialog.buttons.iter().zip(buttons(dialog, area)).enumerate() {
+        let role = if button.danger {
+            Role::Bad
+        } else {
+            Role::Plain
+        };
+        let text = if at == dialog.focus {
+            format!("▸ {}  ", button.label)
+        } else {
+            format!("  {}  ", button.label)
+        };
+        paint.text(place.x, place.y, place.width, role, &text);
+        if at == dialog.focus {
+            paint.select(place);
+        }
+    }
+}
+
+/// Every key of the screen; those that do nothing here say why.
+pub fn help(paint: &mut Paint, state: &State, area: Rect) {
+    let mut lines = Vec::new();
+    for binding in keymap::help(state) {
+        let mut keys = binding.key.to_string();
+        for also in binding.also {
+            keys.push(' ');
+            keys.push_str(&also.to_string());
+        }
+        lines.push((keys, binding.label.clone(), binding.why_not.clone()));
+    }
+    let place = centred(area, 84, lines.len() as u16 + 2);
+    paint.blank(place);
+    let title = Words::strong(format!("Keys of {}", state.step.title()));
+    let inside = panel(paint, place, &title, &Words::muted("esc close"), true);
+    let skip = state
+        .detail_offset
+        .min(lines.len().saturating_sub(usize::from(inside.height)));
+    for ((keys, label, why), y) in lines.iter().skip(skip).zip(inside.top()..inside.bottom()) {
+        let role = if why.is_some() {
+            Role::Muted
+        } else {
+            Role::Accent
+        };
+        let row = Rect {
+            y,
+            height: 1,
+            ..inside
+        };
+        let said = match why {
+            Some(why) => Words::muted(label).and(Role::Muted, format!(" – not now: {why}")),
+            None => Words::plain(label),
+        };
+        paint.cells(
+            row,
+            &[
+                (22, Fit::Left, Words::of(role, keys)),
+                (inside.width.saturating_sub(24), Fit::Left, said),
+            ],
+        );
+    }
+    super::widgets::scrollbar(paint, inside.right() + 1, inside, skip, lines.len());
+}
+
+/// A short message above the footer.
+pub fn notice(paint: &mut Paint, notice: &Notice, footer: Rect) {
+    let (glyph, role) = tone(notice.tone);
+    let room = usize::from(footer.width.saturating_sub(4));
+    let lines = super::widgets::item(glyph, role, &notice.text, room);
+    let height = (lines.len() as u16).clamp(1, 4);
+    let place = Rect {
+        y: footer.y.saturating_sub(height),
+        height,
+        ..footer
+    };
+    paint.blank(place);
+    let inside = Rect {
+        x: place.x + 1,
+        width: place.width.saturating_sub(2),
+        ..place
+    };
+    paint.lines(inside, &lines);
+}

@@ -1,0 +1,225 @@
+//! Step 7: every change, and its diff.
+
+use super::layout::Places;
+use super::paint::{Fit, Paint, Words};
+use super::theme::Role;
+use super::widgets::{self, fact, list, panel};
+use super::words::{count, many};
+use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
+use ratatui::layout::Rect;
+
+/// `11 changes · ✕ 1 to settle · 6 pods restart · 3 new, 4 patched`; what matters least is cut first.
+pub fn heading(of: &ReviewCounts) -> String {
+    let mut parts = vec![many(of.changes, "change")];
+    if of.stopped > 0 {
+        parts.push(format!("✕ {} to settle", count(of.stopped)));
+    }
+    if of.restarts > 0 {
+        let verb = if of.restarts == 1 {
+            "restarts"
+        } else {
+            "restart"
+        };
+        parts.push(format!("{} {verb}", many(of.restarts, "pod")));
+    }
+    let mut kinds = Vec::new();
+    for (number, word) in [
+        (of.new, "new"),
+        (of.patched, "patched"),
+        (of.deleted, "deleted"),
+    ] {
+        if number > 0 {
+            kinds.push(format!("{} {word}", count(number)));
+        }
+    }
+    if !kinds.is_empty() {
+        parts.push(kinds.join(", "));
+    }
+    if of.asking > 0 {
+        parts.push(format!("asking about {}", count(of.asking)));
+    }
+    parts.join(" · ")
+}
+
+fn sign(paint: &Paint, row: &ReviewRow) -> (char, Role) {
+    match (&row.standing, row.sign) {
+        (Standing::Asking, _) | (_, Sign::Asking) => (paint.spinner(), Role::Accent),
+        (
+            Standing::Conflict(_)
+            | Standing::Refused(_)
+            | Standing::Gate { .. }
+            | Standing::Failed(_),
+            _,
+        ) => ('✕', Role::Bad),
+        (Standing::LeftOut | Standing::HangsOn(_), _) => ('–', Role::Muted),
+        (Standing::Unchanged, _) | (_, Sign::Same) => ('✓', Role::Good),
+        (_, Sign::New) => ('+', Role::Added),
+        (_, Sign::Changed) => ('~', Role::Waiting),
+        (_, Sign::Deleted) => ('−', Role::Removed),
+    }
+}
+
+/// How the change stands, where that is more than its figures.
+fn standing(row: &ReviewRow) -> Option<(Role, String)> {
+    Some(match &row.standing {
+        Standing::Ready if row.warnings > 0 => (
+            Role::Waiting,
+            format!("▲ {}", many(row.warnings, "warning")),
+        ),
+        Standing::Ready => return None,
+        Standing::Asking => (Role::Muted, "asking …".into()),
+        Standing::Unchanged => (Role::Muted, "as wanted".into()),
+        Standing::LeftOut => (Role::Muted, "left out".into()),
+        Standing::HangsOn(_) => (Role::Muted, "falls with it".into()),
+        Standing::Conflict(managers) => (Role::Bad, format!("conflict: {}", managers.join(", "))),
+        Standing::Refused(_) => (Role::Bad, "refused".into()),
+        Standing::Gate { .. } => (Role::Bad, "not safe to edit".into()),
+        Standing::Failed(_) => (Role::Bad, "no answer".into()),
+        Standing::Unverified(_) => (Role::Waiting, "▲ not dry-run".into()),
+    })
+}
+
+pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
+    let review = &state.review;
+    let area = places.list;
+    if let Some(error) = &review.error {
+        let lines = widgets::error(error, usize::from(area.width));
+        paint.lines(area, &lines);
+        return;
+    }
+    list(
+        paint,
+        area,
+        &review.rows,
+        !review.diff_focus && !places.over,
+        row,
+    );
+    let shown = review.rows.rows.len().min(usize::from(area.height)) as u16;
+    let rest = Rect {
+        y: area.y + shown + 1,
+        height: area.height.saturating_sub(shown + 1),
+        ..area
+    };
+    let mut lines = Vec::new();
+    if review.rows.rows.is_empty() && !review.done {
+        lines.push(Words::of(Role::Accent, paint.spinner().to_string()).and(
+            Role::Muted,
+            " asking the server what each change would become …",
+        ));
+    } else if review.rows.rows.is_empty() || state.nothing_to_write() {
+        lines.push(Words::of(
+            Role::Good,
+            "✓ Nothing to change: the cluster is as wanted.",
+        ));
+    }
+    for note in &review.notes {
+        lines.extend(widgets::item(
+            '▲',
+            Role::Waiting,
+            note,
+            usize::from(rest.width),
+        ));
+    }
+    paint.lines(rest, &lines);
+}
+
+fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
+    let (glyph, role) = sign(paint, row);
+    let quiet = matches!(
+        row.standing,
+        Standing::LeftOut | Standing::HangsOn(_) | Standing::Unchanged
+    );
+    let plain = if quiet { Role::Muted } else { Role::Plain };
+    let figures = match standing(row) {
+        Some((role, text)) => Words::of(role, text),
+        None => figures(row),
+    };
+    let last = (figures.width() as u16).min(area.width * 3 / 8).max(9);
+    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 74);
+    let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
+    let path = if row.object.namespace.is_empty() {
+        row.object.name.clone()
+    } else {
+        format!("{}/{}", row.object.namespace, row.object.name)
+    };
+    paint.cells(
+        area,
+        &[
+            (1, Fit::Left, Words::of(role, glyph.to_string())),
+            (kind, Fit::Left, Words::of(plain, kind_name)),
+            (name, Fit::Middle, Words::of(plain, path)),
+            (last, Fit::Right, figures),
+        ],
+    );
+}
+
+fn figures(row: &ReviewRow) -> Words {
+    let mut words = Words::new();
+    if row.added > 0 || row.sign == Sign::New {
+        words = words.and(Role::Added, format!("+{}", row.added));
+    }
+    if row.removed > 0 {
+        let gap = if words.is_empty() { "" } else { " " };
+        words = words.and(Role::Removed, format!("{gap}−{}", row.removed));
+    }
+    words
+}
+
+pub fn side(paint: &mut Paint, state: &State, area: Rect) {
+    let review = &state.review;
+    let Some(row) = review.rows.current() else {
+        panel(paint, area, &Words::strong("Change"), &Words::new(), false);
+        return;
+    };
+    let mode = match review.mode {
+        ReviewMode::Unified => "diff",
+        ReviewMode::SideBySide => "now │ then",
+        ReviewMode::Yaml => "YAML as sent",
+        ReviewMode::Kubectl => "as kubectl",
+    };
+    let title = Words::strong(row.object.to_string());
+    let inside = panel(paint, area, &title, &Words::muted(mode), review.diff_focus);
+    let room = usize::from(inside.width);
+    let mut head = Words::wrapped(Role::Plain, &row.why, room);
+    head.truncate(3);
+    let more = match &row.standing {
+        Standing::HangsOn(id) => Some((Role::Muted, format!("It falls with {id}."))),
+        Standing::LeftOut => Some((Role::Muted, "Left out by you; space takes it in.".into())),
+        Standing::Refused(why) => Some((Role::Bad, format!("✕ Refused: {why}"))),
+        Standing::Failed(why) => Some((Role::Bad, format!("✕ {why}"))),
+        Standing::Gate { why, .. } => Some((Role::Bad, format!("✕ {why}"))),
+        Standing::Unverified(why) => Some((Role::Waiting, format!("▲ {why}"))),
+        _ => None,
+    };
+    if let Some((role, text)) = more {
+        let mut lines = Words::wrapped(role, &text, room);
+        lines.truncate(4);
+        head.extend(lines);
+    }
+    if row.takes > 0 {
+        head.extend(fact(
+            "takes",
+            Role::Waiting,
+            &format!("{} set by hand before", many(row.takes, "field")),
+            room,
+        ));
+    }
+    head.push(Words::new());
+    let taken = paint.lines(inside, &head);
+    let rest = Rect {
+        y: inside.y + taken,
+        height: inside.height - taken,
+        ..inside
+    };
+    match &review.view {
+        Some(view) => super::diff::draw(paint, rest, view, review.mode, review.diff_offset),
+        None if matches!(row.standing, Standing::Asking) => {
+            let words = Words::of(Role::Accent, paint.spinner().to_string())
+                .and(Role::Muted, " the server is being asked …");
+            paint.line(rest.x, rest.y, rest.width, &words);
+        }
+        None => {
+            paint.text(rest.x, rest.y, rest.width, Role::Muted, "… making the diff");
+        }
+    }
+}

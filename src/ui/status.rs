@@ -1,0 +1,339 @@
+//! Step 9: every expected target, as the cluster and Prometheus see it.
+
+use super::layout::Places;
+use super::paint::{Fit, Paint, Words};
+use super::rows;
+use super::theme::Role;
+use super::widgets::{fact, gauge, item, list, panel, percent, sparkline};
+use super::words::{age, count, duration, many};
+use crate::targets::{self, Probe, Row};
+use crate::wizard::state::State;
+use jiff::Timestamp;
+use ratatui::layout::Rect;
+use std::time::Duration;
+
+/// `7 of 9 targets UP over mTLS  ███████░░  78 %`
+pub fn heading(state: &State, room: usize) -> Words {
+    let counts = &state.status.board.counts;
+    let all = counts.all();
+    if all == 0 {
+        return Words::strong("Status");
+    }
+    let words = Words::strong(format!(
+        "{} of {} UP over mTLS",
+        count(counts.up),
+        many(all, "target")
+    ));
+    let left = room.saturating_sub(words.width() + 10);
+    if left < 6 {
+        return words;
+    }
+    words
+        .and(Role::Plain, "  ")
+        .join(gauge(counts.up, all, left.min(24)))
+        .and(Role::Plain, format!("  {}", percent(counts.up, all)))
+}
+
+/// `next scrape 6 s · 2 Prometheus replicas`
+pub fn note(state: &State) -> Words {
+    let board = &state.status.board;
+    if state.status.frozen {
+        return Words::of(Role::Waiting, "▲ frozen");
+    }
+    match board.replicas.len() {
+        0 => Words::new(),
+        replicas => Words::muted(many(replicas, "Prometheus replica")),
+    }
+}
+
+/// What is to be known before the table is believed.
+pub fn question(state: &State) -> (Role, String) {
+    let board = &state.status.board;
+    if let Some((why, since)) = &board.stale {
+        let old = since_words(state.now, Some(*since));
+        return (Role::Waiting, format!("▲ figures of {old} ago: {why}"));
+    }
+    if let Some(replica) = board.replicas.iter().find(|r| r.error.is_some()) {
+        let why = replica.error.as_deref().unwrap_or_default();
+        return (
+            Role::Waiting,
+            format!("▲ {} can't be asked: {why}", replica.pod),
+        );
+    }
+    if state.status.waiting {
+        return (Role::Muted, "asking Prometheus …".into());
+    }
+    let counts = &board.counts;
+    let mut parts = Vec::new();
+    for (number, word) in [
+        (counts.secured, "secured"),
+        (counts.down, "DOWN"),
+        (counts.waiting, "waiting"),
+        (counts.plaintext, "plaintext only"),
+        (counts.double, "scraped twice"),
+        (counts.not_covered, "not covered"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{} {word}", count(number)));
+        }
+    }
+    let all_well = counts.all() > 0 && counts.up == counts.all();
+    match (all_well, parts.is_empty()) {
+        (true, true) => (Role::Good, "✓ every target is UP".into()),
+        (true, false) => (
+            Role::Good,
+            format!("✓ every target is UP · {}", parts.join(" · ")),
+        ),
+        (false, true) => (Role::Plain, state.step.question().into()),
+        (false, false) => (Role::Plain, parts.join(" · ")),
+    }
+}
+
+fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
+    match now.zip(then) {
+        // A clock that runs behind makes no negative ages.
+        Some((now, then)) => age(Duration::try_from(now.duration_since(then)).unwrap_or_default()),
+        None => "–".into(),
+    }
+}
+
+/// Glyph and word of a state.
+fn state_words(of: &Row) -> Words {
+    match &of.state {
+        targets::State::Up { double: Some(_) } => Words::of(Role::Waiting, "▲ UP, scraped twice"),
+        targets::State::Up { double: None } => match of.probe {
+            Probe::Refused => Words::of(Role::Good, "● UP   mTLS, secured"),
+            Probe::Served => Words::of(Role::Bad, "✕ UP, plaintext served"),
+            _ => Words::of(Role::Good, "● UP   mTLS"),
+        },
+        targets::State::Unsettled { .. } => Words::of(Role::Waiting, "○ UP, being confirmed"),
+        targets::State::Down { error, cause } => {
+            let why = match cause {
+                Some(cause) => &cause.cause,
+                None => error,
+            };
+            Words::of(Role::Bad, "✕ DOWN ").and(Role::Plain, why)
+        }
+        targets::State::Waiting { on } => {
+            Words::of(Role::Waiting, "○ waiting  ").and(Role::Plain, on)
+        }
+        targets::State::Plaintext { .. } => Words::of(Role::Waiting, "▲ plaintext only"),
+        targets::State::NotCovered { why } => Words::muted("– not covered  ").and(Role::Muted, why),
+    }
+}
+
+/// Widths: namespace, workload, pod, state, last, took, trend. Zero: left to the detail.
+fn columns(width: u16) -> [u16; 7] {
+    let (last, took) = (7, 7);
+    let (namespace, trend) = match width {
+        ..=89 => (10, 0),
+        90..=109 => (11, 8),
+        _ => (14, 16),
+    };
+    let gaps = if trend > 0 { 12 } else { 10 };
+    let rest = width.saturating_sub(namespace + last + took + trend + gaps);
+    let state = 22;
+    let names = rest.saturating_sub(state);
+    if width < 90 {
+        // The pod says the workload's name too.
+        return [namespace, 0, names + 2, state, last, took, 0];
+    }
+    let workload = names * 40 / 100;
+    [
+        namespace,
+        workload,
+        names - workload,
+        state,
+        last,
+        took,
+        trend,
+    ]
+}
+
+pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
+    let area = places.list;
+    let widths = columns(area.width.saturating_sub(2));
+    let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
+    let names = [
+        "namespace",
+        "workload",
+        "pod",
+        "state",
+        "last",
+        "took",
+        "trend",
+    ];
+    let cells: Vec<_> = names
+        .iter()
+        .zip(widths)
+        .map(|(name, width)| {
+            let fit = match *name {
+                "last" | "took" => Fit::Right,
+                _ => Fit::Left,
+            };
+            (width, fit, Words::muted(name))
+        })
+        .collect();
+    paint.cells(heads, &cells);
+    let now = state.now.or(state.status.board.at);
+    list(
+        paint,
+        area,
+        &state.status.rows,
+        !places.over,
+        |paint, area, of| row(paint, area, of, &widths, now),
+    );
+    if state.status.rows.rows.is_empty() {
+        let filter = &state.status.rows.filter.text;
+        if state.status.waiting {
+            let words = Words::of(Role::Accent, paint.spinner().to_string())
+                .and(Role::Muted, " asking Prometheus for its targets …");
+            paint.line(area.x, area.y, area.width, &words);
+        } else if state.status.problems_only && filter.is_empty() {
+            rows::empty(paint, places, "", "No target has a problem; p shows all.");
+        } else {
+            rows::empty(
+                paint,
+                places,
+                filter,
+                "No pod carries the secure port: nothing is scraped over mTLS yet.",
+            );
+        }
+    }
+}
+
+fn row(paint: &mut Paint, area: Rect, of: &Row, widths: &[u16; 7], now: Option<Timestamp>) {
+    let took = of.took.map_or(String::new(), duration);
+    let last = match of.last_scrape {
+        Some(at) => since_words(now, Some(at)),
+        None => String::new(),
+    };
+    let mut cells = vec![
+        (
+            widths[0],
+            Fit::Middle,
+            Words::plain(&of.expected.item.namespace),
+        ),
+        (widths[1], Fit::Middle, Words::plain(&of.expected.item.name)),
+        (widths[2], Fit::Middle, Words::plain(&of.expected.pod)),
+    ];
+    let said = state_words(of);
+    if took.is_empty() && last.is_empty() {
+        // Without figures the words may go on to the end of the line.
+        cells.push((u16::MAX / 2, Fit::Left, said));
+    } else {
+        cells.push((widths[3], Fit::Left, said));
+        cells.push((widths[4], Fit::Right, Words::plain(last)));
+        cells.push((widths[5], Fit::Right, Words::plain(took)));
+        let bars = sparkline(&of.trend, usize::from(widths[6]));
+        cells.push((widths[6], Fit::Left, Words::of(Role::Accent, bars)));
+    }
+    paint.cells(area, &cells);
+}
+
+/// Why the target under the cursor is as it is, and what to do.
+pub fn side(paint: &mut Paint, state: &State, area: Rect) {
+    let Some(of) = state.status.rows.current() else {
+        panel(paint, area, &Words::strong("Target"), &Words::new(), false);
+        return;
+    };
+    let pod = &of.expected.pod;
+    let title = match &of.state {
+        targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
+        targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
+        targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
+        targets::State::NotCovered { .. } => format!("Why is {pod} not covered?"),
+        _ => pod.clone(),
+    };
+    let inside = panel(paint, area, &Words::strong(title), &Words::new(), false);
+    let lines = cause(state, of, usize::from(inside.width));
+    super::prometheus::paint_from(paint, inside, &lines, state);
+}
+
+fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
+    let mut lines = Vec::new();
+    match &of.state {
+        targets::State::Up { double } => {
+            if let Some(job) = double {
+                lines.extend(item(
+                    '▲',
+                    Role::Waiting,
+                    &format!("Job {job} scrapes it in plaintext too: its series count twice."),
+                    room,
+                ));
+            }
+            let text = format!("UP over mTLS on 15091 → {}", u16::from(of.expected.port));
+            lines.extend(item('●', Role::Good, &text, room));
+        }
+        targets::State::Unsettled { until } => {
+            let left = match state.now.or(state.status.board.at) {
+                Some(now) => age(Duration::try_from(until.duration_since(now)).unwrap_or_default()),
+                None => "a minute".into(),
+            };
+            lines.extend(item(
+                '○',
+                Role::Waiting,
+                &format!(
+                    "UP, but a policy changed under a connection that was open: it counts when it \
+                     is still UP in {left}."
+                ),
+                room,
+            ));
+        }
+        targets::State::Down { error, cause } => {
+            match cause {
+                Some(cause) => {
+                    lines.extend(Words::wrapped(Role::Plain, &cause.cause, room));
+                    lines.extend(fact("fix", Role::Strong, &cause.fix, room));
+                }
+                None => lines.extend(Words::wrapped(
+                    Role::Plain,
+                    "The cause is not one that is known; Prometheus's own words:",
+                    room,
+                )),
+            }
+            lines.extend(fact("Prometheus", Role::Muted, error, room));
+        }
+        targets::State::Waiting { on } => {
+            lines.extend(item('○', Role::Waiting, on, room));
+        }
+        targets::State::Plaintext { job } => lines.extend(item(
+            '▲',
+            Role::Waiting,
+            &format!("Only job {job} scrapes it, in plaintext."),
+            room,
+        )),
+        targets::State::NotCovered { why } => lines.extend(item('–', Role::Muted, why, room)),
+    }
+    let proof = match &of.probe {
+        Probe::NotAsked if state.start.no_probe => {
+            Some((Role::Muted, "not asked (--no-probe)".into()))
+        }
+        Probe::NotAsked => None,
+        Probe::Refused => Some((Role::Good, "✓ refused on 15091: secured".to_owned())),
+        Probe::Served => Some((Role::Bad, "✕ served on 15091: not secured".to_owned())),
+        Probe::Unknown(why) => Some((Role::Waiting, format!("▲ could not be checked: {why}"))),
+    };
+    if let Some((role, text)) = proof {
+        lines.extend(fact("plaintext", role, &text, room));
+    }
+    let place = format!(
+        "{} in {}{}",
+        of.expected.item.name,
+        of.expected.item.namespace,
+        match &of.expected.ip {
+            Some(ip) => format!(", {ip}"),
+            None => String::new(),
+        }
+    );
+    lines.extend(fact("workload", Role::Plain, &place, room));
+    if let Some(next) = of.next_scrape {
+        lines.extend(fact(
+            "next",
+            Role::Plain,
+            &format!("scrape in {}", age(next)),
+            room,
+        ));
+    }
+    lines
+}

@@ -1,0 +1,290 @@
+//! Step 4: workloads by namespace, and the detail that gateways share.
+
+use super::layout::Places;
+use super::paint::{Fit, Paint, Words};
+use super::rows;
+use super::theme::Role;
+use super::widgets::{fact, item, list, panel};
+use super::words::{count, many};
+use crate::answers::{Answers, Mark, MetricsPort};
+use crate::mesh::Workload;
+use crate::wizard::list::Row;
+use crate::wizard::state::State;
+use ratatui::layout::Rect;
+
+pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
+    list(
+        paint,
+        places.list,
+        &state.workloads,
+        !places.over,
+        |paint, area, row| match row {
+            Row::Namespace {
+                namespace,
+                open,
+                choosable,
+                ..
+            } => {
+                let chosen = state.chosen_in.get(&namespace.name).copied().unwrap_or(0);
+                head(paint, area, &namespace.name, *open, chosen, *choosable);
+            }
+            Row::Workload(of) => {
+                let chosen = state.answers.workloads.contains(&of.id);
+                line(paint, area, of, chosen, row.blocked().map(|(word, _)| word));
+            }
+            _ => {}
+        },
+    );
+    let rows = state.workloads.rows.len();
+    if rows == 0 && !state.cluster.filling {
+        let nothing = if state.answers.namespaces.is_empty() {
+            "No namespace is chosen. Esc goes back to choose some, enter goes on to the gateways."
+        } else {
+            "The chosen namespaces hold no Deployment, StatefulSet or DaemonSet."
+        };
+        rows::empty(paint, places, &state.workloads.filter.text, nothing);
+    }
+    rows::filling(paint, state, places, rows, "workloads");
+}
+
+fn head(paint: &mut Paint, area: Rect, name: &str, open: bool, chosen: usize, of: usize) {
+    let fold = if open { "▾ " } else { "▸ " };
+    let figure = Words::muted(format!("{} of {}", count(chosen), count(of)));
+    let room = area.width.saturating_sub(figure.width() as u16 + 2);
+    let name = super::paint::safe(name);
+    let name = super::words::middle(&name, usize::from(room).saturating_sub(4)).into_owned();
+    let mark = match chosen {
+        0 => Words::plain("○ "),
+        some if some >= of => Words::of(Role::Accent, "◉ "),
+        _ => Words::of(Role::Accent, "◐ "),
+    };
+    let words = Words::muted(fold).join(mark).and(Role::Strong, name);
+    paint.line(area.x, area.y, room, &words);
+    paint.right(area.x, area.y, area.width, &figure);
+}
+
+/// `  ◉ httpbin    Deployment   2/2  plaintext 15020`
+fn line(paint: &mut Paint, area: Rect, of: &Workload, chosen: bool, blocked: Option<&str>) {
+    let area = Rect {
+        x: area.x + 2,
+        width: area.width.saturating_sub(2),
+        ..area
+    };
+    row(paint, area, &of.id.name, of, chosen, blocked);
+}
+
+/// The cells of a workload or gateway: mark, name, kind, pods, how it is scraped.
+pub fn row(
+    paint: &mut Paint,
+    area: Rect,
+    name: &str,
+    of: &Workload,
+    chosen: bool,
+    blocked: Option<&str>,
+) {
+    let (kind, pods) = (11, 7);
+    let today = if area.width >= 70 { 24 } else { 20 };
+    let gaps = 2 * 4;
+    let rest = 1 + kind + pods + today + gaps;
+    // Short of room, the kind is left to the detail.
+    let (kind, rest) = if area.width < rest + 14 {
+        (0, rest - kind - 2)
+    } else {
+        (kind, rest)
+    };
+    let state = match blocked {
+        Some(word) => rows::blocked(word),
+        None => rows::today(of),
+    };
+    paint.cells(
+        area,
+        &[
+            (1, Fit::Left, rows::mark(chosen, blocked.is_some())),
+            (
+                area.width.saturating_sub(rest),
+                Fit::Middle,
+                rows::name(name, blocked.is_some()),
+            ),
+            (kind, Fit::Left, Words::muted(of.id.kind.name())),
+            (
+                pods,
+                Fit::Right,
+                Words::plain(format!(
+                    "{}/{}",
+                    count(of.ready as usize),
+                    count(of.desired as usize)
+                )),
+            ),
+            (today, Fit::Left, state),
+        ],
+    );
+}
+
+pub fn side(paint: &mut Paint, state: &State, area: Rect) {
+    match state.workloads.current() {
+        Some(Row::Workload(of)) => {
+            let title = Words::strong(&of.id.name);
+            let inside = panel(paint, area, &title, &Words::new(), false);
+            let lines = detail(of, &state.answers, usize::from(inside.width));
+            super::prometheus::paint_from(paint, inside, &lines, state);
+        }
+        Some(Row::Namespace {
+            namespace,
+            choosable,
+            ..
+        }) => {
+            let title = Words::strong(&namespace.name);
+            let inside = panel(paint, area, &title, &Words::new(), false);
+            let room = usize::from(inside.width);
+            let chosen = state.chosen_in.get(&namespace.name).copied().unwrap_or(0);
+            let mut lines = vec![
+                Words::plain(format!("{} chosen", many(chosen, "workload"))),
+                Words::plain(format!("{} can be chosen", count(*choosable))),
+                Words::plain(format!("{} in all", count(namespace.workloads))),
+                Words::new(),
+            ];
+            lines.extend(Words::wrapped(
+                Role::Muted,
+                "Space takes all of them, or none.",
+                room,
+            ));
+            paint.lines(inside, &lines);
+        }
+        _ => {
+            panel(
+                paint,
+                area,
+                &Words::strong("Workload"),
+                &Words::new(),
+                false,
+            );
+        }
+    }
+}
+
+/// What a workload is today, what it will be, what that costs.
+pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
+    let mut lines = Vec::new();
+    if super::words::width(&of.id.name) + 2 > room {
+        // The title is cut: the whole name stands here.
+        lines.extend(Words::wrapped(Role::Strong, &of.id.name, room));
+    }
+    lines.extend(Words::wrapped(
+        Role::Plain,
+        &format!(
+            "{} in {}, {} of {} ready",
+            of.id.kind.name(),
+            of.id.namespace,
+            of.ready,
+            many(of.desired as usize, "pod")
+        ),
+        room,
+    ));
+    for obstacle in &of.obstacles {
+        lines.push(Words::new());
+        lines.extend(item('✕', Role::Bad, &obstacle.reason, room));
+    }
+    lines.push(Words::new());
+    lines.push(Words::strong("Today"));
+    lines.extend(scraped(of, room));
+    lines.extend(fact(
+        "sidecar",
+        Role::Plain,
+        &rows::sidecar(&of.sidecar),
+        room,
+    ));
+    let mtls = match &of.mtls.1 {
+        Some(object) => format!("{}, by {object}", rows::mode(of.mtls.0)),
+        None => format!("{}, Istio's default", rows::mode(of.mtls.0)),
+    };
+    lines.extend(fact("mTLS", Role::Plain, &mtls, room));
+    for port in &of.services {
+        let target = match port.target {
+            Some(target) if target != port.port => format!(" → {target}"),
+            _ => String::new(),
+        };
+        let text = format!("{}:{}{target}", port.service, port.port);
+        lines.extend(fact("service", Role::Plain, &text, room));
+    }
+    if let Some(owner) = &of.owner {
+        let text = format!("{} ({})", super::prometheus::tool(owner.tool), owner.name);
+        lines.extend(fact("owner", Role::Plain, &text, room));
+    }
+    if of.obstacles.is_empty() {
+        lines.push(Words::new());
+        lines.push(Words::strong("After"));
+        lines.extend(after(of, answers, room));
+    }
+    lines
+}
+
+fn scraped(of: &Workload, room: usize) -> Vec<Words> {
+    let mut lines = Vec::new();
+    if of.scraped.secure || of.scraped.secure_template {
+        let to = of
+            .secured_port
+            .map_or(String::new(), |port| format!(" → {port}"));
+        let text = format!("✓ mTLS  pod:15091{to}");
+        lines.push(Words::of(Role::Good, text));
+    }
+    if let Some(port) = of.scraped.plaintext {
+        lines.push(Words::of(Role::Waiting, format!("▲ plaintext  pod:{port}")));
+    }
+    if lines.is_empty() {
+        lines.push(Words::muted("· not scraped"));
+    }
+    if of.scraped.app_metrics {
+        lines.extend(item(
+            '·',
+            Role::Muted,
+            "The app has metrics of its own.",
+            room,
+        ));
+    }
+    lines
+}
+
+fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
+    let port = answers.port_of(&of.id);
+    let mut lines = vec![Words::of(
+        Role::Good,
+        format!("✓ mTLS  pod:15091 → {}", u16::from(port)),
+    )];
+    if port == MetricsPort::Envoy && of.scraped.app_metrics {
+        lines.extend(item(
+            '▲',
+            Role::Waiting,
+            "15090 brings Envoy's metrics only: the app's go on in plaintext.",
+            room,
+        ));
+    }
+    let pods = many(of.desired as usize, "pod");
+    let injects = !matches!(
+        of.sidecar,
+        crate::mesh::SidecarState::Injected { .. } | crate::mesh::SidecarState::Impossible
+    );
+    if answers.mark_of(&of.id) == Mark::Template || injects {
+        let verb = if of.desired == 1 {
+            "restarts"
+        } else {
+            "restart"
+        };
+        lines.extend(item('▲', Role::Waiting, &format!("{pods} {verb}."), room));
+    } else {
+        lines.extend(item(
+            '▲',
+            Role::Waiting,
+            "No restart; a new pod is not marked any more.",
+            room,
+        ));
+    }
+    for filter in &of.envoy_filters {
+        lines.extend(item(
+            '▲',
+            Role::Waiting,
+            &format!("{filter} matches inbound names that change: it would stop to match."),
+            room,
+        ));
+    }
+    lines
+}
