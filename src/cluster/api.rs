@@ -4,7 +4,7 @@
 //! would lose fields that this program does not know.
 
 use super::error::ApiError;
-use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::mesh::kinds::{Kind, MANAGER, ObjectRef};
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -12,9 +12,6 @@ use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// The field manager, and the value of `app.kubernetes.io/managed-by`.
-pub const MANAGER: &str = "meshscrape";
 
 /// Time limit of a request, unless a caller sets its own.
 pub const TIMEOUT: Duration = Duration::from_secs(15);

@@ -4,9 +4,10 @@ mod conflicts;
 mod pods;
 
 use super::event::ReviewEvent;
-use crate::cluster::api::{Answer, MANAGER, Write};
+use crate::cluster::api::{Answer, Write};
 use crate::cluster::error::Reason;
 use crate::cluster::{ApiError, Cluster};
+use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::normalise::normalise;

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Our field manager, and the value of `app.kubernetes.io/managed-by` on our own objects.
+pub const MANAGER: &str = "meshscrape";
+
 /// A kind of object that meshscrape reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {

@@ -5,7 +5,7 @@ use super::review::{Reviewed, Verdict};
 use super::scrape_config::TextEdit;
 use super::yaml::to_yaml;
 use super::{Action, Change};
-use crate::cluster::api::MANAGER;
+use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use serde_json::Value;
 use std::fmt::Write;

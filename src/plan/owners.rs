@@ -3,7 +3,7 @@
 use super::path::serde_json_key::KeyValue;
 use super::path::{LeafPath, Step, keyed};
 use super::review::Hands;
-use crate::cluster::api::MANAGER;
+use crate::mesh::kinds::MANAGER;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 

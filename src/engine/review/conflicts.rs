@@ -1,7 +1,7 @@
 //! Fields of others that a change would overwrite.
 
-use crate::cluster::api::MANAGER;
 use crate::cluster::error::FieldConflict;
+use crate::mesh::kinds::MANAGER;
 use crate::plan::LeafEdit;
 use crate::plan::leaves::all;
 use crate::plan::mask;

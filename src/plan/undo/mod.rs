@@ -11,8 +11,8 @@ use super::record::{Entry, Intent, LeafChange};
 use super::{
     Action, Await, Change, ChangeId, Expected, LeafEdit, Part, Plan, Price, mask, normalise,
 };
-use crate::cluster::api::MANAGER;
 use crate::error::Error;
+use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
