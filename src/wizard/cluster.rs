@@ -50,8 +50,8 @@ impl State {
         self.cluster.context = context.clone();
         self.cluster.connection = Connection::Connecting;
         // Whatever the former connection still answers is of another cluster.
-        self.generations.discover.next();
-        vec![Effect::Connect(self.generations.connect.next(), context)]
+        self.generations.discover.advance();
+        vec![Effect::Connect(self.generations.connect.advance(), context)]
     }
 
     pub(super) fn connected(&mut self, of: Generation, answer: Result<(), Error>) -> Vec<Effect> {
@@ -72,7 +72,7 @@ impl State {
 
     pub(super) fn discover(&mut self) -> Vec<Effect> {
         self.cluster.filling = true;
-        vec![Effect::Discover(self.generations.discover.next())]
+        vec![Effect::Discover(self.generations.discover.advance())]
     }
 
     pub(super) fn choose_context(&mut self) -> Vec<Effect> {

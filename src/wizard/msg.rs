@@ -20,7 +20,7 @@ pub struct Generation(pub u64);
 
 impl Generation {
     /// The number of a new question.
-    pub fn next(&mut self) -> Generation {
+    pub fn advance(&mut self) -> Generation {
         self.0 += 1;
         *self
     }

@@ -60,7 +60,7 @@ impl State {
         self.options.planned_for = Some(answers.clone());
         self.derive_options();
         vec![Effect::Plan {
-            generation: self.generations.plan.next(),
+            generation: self.generations.plan.advance(),
             mesh: self.mesh.clone(),
             answers,
         }]

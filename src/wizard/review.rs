@@ -50,7 +50,7 @@ impl State {
             answers.leave_out.clear();
         }
         vec![Effect::Review {
-            generation: self.generations.review.next(),
+            generation: self.generations.review.advance(),
             plan,
             answers: Arc::new(answers),
         }]
@@ -142,7 +142,7 @@ impl State {
     pub(super) fn ask_view(&mut self) -> Vec<Effect> {
         self.review.view = None;
         self.review.diff_offset = 0;
-        let generation = self.generations.view.next();
+        let generation = self.generations.view.advance();
         match self.current_item() {
             Some(item) => vec![Effect::View {
                 generation,
@@ -276,7 +276,7 @@ impl State {
             tone: Tone::Waiting,
             text: "reading what the run wrote …".into(),
         });
-        vec![Effect::PlanUndo(self.generations.undo.next(), run)]
+        vec![Effect::PlanUndo(self.generations.undo.advance(), run)]
     }
 
     pub(super) fn undo_planned(

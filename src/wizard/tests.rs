@@ -546,7 +546,7 @@ fn a_new_mesh_keeps_the_cursor_on_its_item_and_the_choices() {
     grown
         .workloads
         .sort_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
-    state.generations.discover.next();
+    state.generations.discover.advance();
     tell_mesh(&mut state, grown, true);
     assert_eq!(under_cursor(&state), on);
     assert_eq!(state.answers.workloads, chosen);
@@ -558,7 +558,7 @@ fn a_choice_whose_workload_is_gone_is_dropped_and_said() {
     keys(&mut state, "enter enter a enter a");
     let mut less = shop();
     less.workloads.retain(|w| w.id.name != "cart");
-    state.generations.discover.next();
+    state.generations.discover.advance();
     tell_mesh(&mut state, less, true);
     assert_eq!(state.answers.workloads.len(), 3);
     assert!(
@@ -608,7 +608,7 @@ fn a_namespace_named_by_a_flag_means_all_that_can_be_chosen_in_it() {
     // Only once: what the user takes out stays out when the cluster is read again.
     keys(&mut state, "enter enter enter down space");
     assert_eq!(state.answers.workloads.len(), 1);
-    state.generations.discover.next();
+    state.generations.discover.advance();
     tell_mesh(&mut state, shop(), true);
     assert_eq!(state.answers.workloads.len(), 1);
 }
@@ -617,7 +617,7 @@ fn a_namespace_named_by_a_flag_means_all_that_can_be_chosen_in_it() {
 fn answers_to_an_old_question_fall_away() {
     let mut state = started(shop());
     let old = state.generations.discover;
-    state.generations.discover.next();
+    state.generations.discover.advance();
     let before = Arc::clone(&state.mesh);
     update(
         &mut state,

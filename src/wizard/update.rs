@@ -120,7 +120,7 @@ impl State {
         if self.step == Step::Review && self.review.undoes.is_some() {
             // The review of an undo is left for where it was asked from.
             self.review = Default::default();
-            self.generations.review.next();
+            self.generations.review.advance();
             let to = if self.apply.rows.rows.is_empty() {
                 Step::Status
             } else {
@@ -288,8 +288,8 @@ impl State {
             Action::Each => {
                 if self.step == Step::Cluster {
                     self.cluster.connection = Connection::Choosing;
-                    self.generations.connect.next();
-                    self.generations.discover.next();
+                    self.generations.connect.advance();
+                    self.generations.discover.advance();
                     self.cluster.filling = false;
                 } else {
                     self.toggle_each_list();
