@@ -99,10 +99,10 @@ async fn the_builtin_world_holds_one_of_each_difficult_kind() {
         operated["metadata"]["ownerReferences"][0]["uid"],
         owner["metadata"]["uid"]
     );
-    let published = simulation.objects("Pod", "returns");
-    assert_eq!(
-        annotation(&published[0], "prometheus.istio.io/secure-port"),
-        Some("15091")
+    assert!(
+        simulation
+            .object("Sidecar", "returns", "secure-metrics")
+            .is_some()
     );
     assert!(
         simulation
@@ -119,6 +119,36 @@ async fn the_builtin_world_holds_one_of_each_difficult_kind() {
         node_pods
             .iter()
             .any(|pod| pod["spec"]["hostNetwork"] == true)
+    );
+}
+
+#[test]
+fn a_scenario_may_annotate_running_pods() {
+    let text = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: returns}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api, namespace: returns}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec: {containers: [{name: api, image: api}]}
+---
+annotate:
+  namespace: returns
+  labels: {app: api}
+  annotations: {prometheus.istio.io/secure-port: \"15091\"}
+";
+    let simulation = Simulation::from_scenario(text).expect("a world");
+    let pods = simulation.objects("Pod", "returns");
+    assert_eq!(
+        annotation(&pods[0], "prometheus.istio.io/secure-port"),
+        Some("15091")
     );
 }
 

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use meshscrape::cluster::Cluster;
-use meshscrape::cluster::api::{MANAGER, Write};
+use meshscrape::cluster::api::Write;
 use meshscrape::demo::{Fault, RequestRecord, Simulation};
 use meshscrape::engine::event::ReviewEvent;
 use meshscrape::engine::review::review;
+use meshscrape::mesh::kinds::MANAGER;
 use meshscrape::mesh::kinds::{Kind, ObjectRef};
 use meshscrape::plan::path::LeafPath;
 use meshscrape::plan::record::{Entry, Intent};
