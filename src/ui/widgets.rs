@@ -99,13 +99,13 @@ pub fn list<R>(
 
 /// `███████░░░`
 pub fn gauge(done: usize, all: usize, room: usize) -> Words {
-    let full = if all == 0 { 0 } else { done * room / all };
+    let full = (done * room).checked_div(all).unwrap_or(0).min(room);
     Words::of(Role::Good, "█".repeat(full)).and(Role::Muted, "░".repeat(room - full))
 }
 
 /// `78 %`; never 100 before all is done.
 pub fn percent(done: usize, all: usize) -> String {
-    format!("{} %", if all == 0 { 0 } else { done * 100 / all })
+    format!("{} %", (done * 100).checked_div(all).unwrap_or(0))
 }
 
 /// Durations as bars, oldest first, against the longest of them.
