@@ -99,7 +99,7 @@ pub fn list<R>(
 
 /// `███████░░░`
 pub fn gauge(done: usize, all: usize, room: usize) -> Words {
-    let full = (done * room).checked_div(all).unwrap_or(0);
+    let full = (done * room).checked_div(all).unwrap_or(0).min(room);
     Words::of(Role::Good, "█".repeat(full)).and(Role::Muted, "░".repeat(room - full))
 }
 
