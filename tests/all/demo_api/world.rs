@@ -565,6 +565,17 @@ async fn the_published_recipe_of_one_namespace_is_down_until_it_is_repaired() {
     let (_, client) = builtin();
     apply(&client, "me", PROMETHEUS_POD).await;
     add_job(&client).await;
+    // The page's `kubectl annotate pod`.
+    let pod = pods(&client, "returns", "app=returns-api").await.remove(0);
+    let mark = json!({"metadata": {"annotations": {"prometheus.istio.io/secure-port": "15091"}}});
+    Api::<Pod>::namespaced(client.clone(), "returns")
+        .patch(
+            &pod.metadata.name.unwrap(),
+            &PatchParams::default(),
+            &Patch::Merge(&mark),
+        )
+        .await
+        .unwrap();
     wait(40).await;
     let found = targets(&client, SECURE, "returns-api").await;
     assert_eq!(found.len(), 1);
