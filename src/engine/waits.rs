@@ -135,8 +135,9 @@ impl Around<'_> {
                 Waited::Over
             }
             Await::Rollout(workload) => self.rollout(&workload.object(), about.id).await,
-            Await::ConfigLoaded { job, .. } => self.config(job, true, about).await,
-            Await::ConfigDropped { job, .. } => self.config(job, false, about).await,
+            Await::ConfigLoaded { job, .. } => self.config(&Wanted::Runs(job), about).await,
+            Await::ConfigDropped { job, .. } => self.config(&Wanted::Gone(job), about).await,
+            Await::MarkedLeftOut { jobs, .. } => self.config(&Wanted::LeavesOut(jobs), about).await,
             Await::TargetsUp(items) => {
                 let items: Vec<&WorkloadRef> = items
                     .iter()
@@ -234,8 +235,8 @@ impl Around<'_> {
         }
     }
 
-    /// Waits until the job is in the running configuration (`there`), or is no longer.
-    async fn config(&self, job: &str, there: bool, about: &About<'_>) -> Waited {
+    /// Waits until the running configuration is as wanted.
+    async fn config(&self, wanted: &Wanted<'_>, about: &About<'_>) -> Waited {
         let id = &self.target.id;
         let reloads = self.target.reloader || self.target.lifecycle;
         if !reloads && about.restart_follows {
@@ -245,15 +246,14 @@ impl Around<'_> {
         let begun = Instant::now();
         let mut reload_at = begun + RELOAD_EVERY;
         loop {
-            let state = if there {
-                self.watch.job_loaded(job).await
-            } else {
-                self.watch.job_dropped(job).await
+            let state = match wanted {
+                Wanted::Runs(job) => self.watch.job_loaded(job).await,
+                Wanted::Gone(job) => self.watch.job_dropped(job).await,
+                Wanted::LeavesOut(jobs) => self.watch.marked_left_out(jobs).await,
             };
             let why = match state {
                 Ok(true) => return Waited::Over,
-                Ok(false) if there => format!("job {job} is not in the running configuration yet"),
-                Ok(false) => format!("job {job} is still in the running configuration"),
+                Ok(false) => wanted.not_yet(),
                 Err(why) => why,
             };
             let seconds = begun.elapsed().as_secs();
@@ -264,7 +264,7 @@ impl Around<'_> {
                 ),
             );
             if begun.elapsed() >= CONFIG {
-                return self.config_late(job, there, why, reloads);
+                return self.config_late(wanted, why, reloads);
             }
             if !self.target.reloader && self.target.lifecycle && Instant::now() >= reload_at {
                 reload_at = Instant::now() + RELOAD_EVERY;
@@ -277,14 +277,13 @@ impl Around<'_> {
         }
     }
 
-    fn config_late(&self, job: &str, there: bool, why: String, reloads: bool) -> Waited {
+    fn config_late(&self, wanted: &Wanted<'_>, why: String, reloads: bool) -> Waited {
         let id = &self.target.id;
-        if !there {
-            self.log(format!(
-                "job {job} is out of the file, and goes from {id} when it next reads it"
-            ));
+        let Wanted::Runs(job) = wanted else {
+            // The file is right, and nothing is lost meanwhile.
+            self.log(format!("{why}; that changes when {id} next reads its file"));
             return Waited::Over;
-        }
+        };
         let error = Error::new(format!("Prometheus {id} does not run job {job}"))
             .cause(format!("after {} s: {why}", CONFIG.as_secs()));
         Waited::Failed(if reloads {
@@ -327,6 +326,28 @@ pub(super) async fn stop_wanted(stop: &mut Receiver<bool>) {
     let nobody = stop.wait_for(|stop| *stop).await.is_err();
     if nobody {
         std::future::pending::<()>().await;
+    }
+}
+
+/// What the running configuration should come to.
+enum Wanted<'a> {
+    Runs(&'a str),
+    Gone(&'a str),
+    LeavesOut(&'a [String]),
+}
+
+impl Wanted<'_> {
+    fn not_yet(&self) -> String {
+        match self {
+            Wanted::Runs(job) => format!("job {job} is not in the running configuration yet"),
+            Wanted::Gone(job) => format!("job {job} is still in the running configuration"),
+            Wanted::LeavesOut(jobs) => {
+                let jobs = jobs.join(", ");
+                format!(
+                    "{jobs} still scrape secured pods in plaintext too, by the running configuration"
+                )
+            }
+        }
     }
 }
 

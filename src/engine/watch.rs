@@ -146,6 +146,20 @@ impl Watch {
         Ok(true)
     }
 
+    /// Whether these jobs leave out what carries the mark, in the running configuration of every replica.
+    ///
+    /// # Errors
+    /// A replica that cannot be asked, in words.
+    pub async fn marked_left_out(&self, jobs: &[String]) -> Result<bool, String> {
+        for pod in self.prom.pods().await.map_err(|e| words(&e))? {
+            let running = self.prom.config(&pod).await.map_err(|e| words(&e))?;
+            if !running.leave_marked_out(jobs) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes every replica read its configuration again (`--web.enable-lifecycle`).
     ///
     /// # Errors

@@ -176,6 +176,11 @@ pub enum Await {
         prometheus: WorkloadRef,
         job: String,
     },
+    /// The running configuration has these jobs leave out what carries the mark.
+    MarkedLeftOut {
+        prometheus: WorkloadRef,
+        jobs: Vec<String>,
+    },
     /// Every target of these items is UP by a scrape begun after the last change.
     TargetsUp(Vec<WorkloadRef>),
 }

@@ -7,6 +7,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Prometheus's meta label of the annotation `prometheus.istio.io/secure-port`.
 const SECURE_PORT: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
 
+const SECURE_PORT_PRESENT: &str =
+    "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port";
+
 /// Jobs of a running configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Running {
@@ -20,6 +23,8 @@ pub struct Job {
     pub secure: bool,
     /// Discovers pods.
     pub pods: bool,
+    /// Drops what carries the secure port's annotation.
+    pub leaves_marked_out: bool,
 }
 
 impl Running {
@@ -35,6 +40,12 @@ impl Running {
     /// Names of the other jobs that discover pods: those that may scrape the same ones in plaintext.
     pub fn old(&self) -> Vec<String> {
         self.names(|job| job.pods && !job.secure)
+    }
+
+    /// Whether every one of these jobs drops what carries the mark. A job that is not there scrapes nothing.
+    pub fn leave_marked_out(&self, jobs: &[String]) -> bool {
+        let mut asked = self.jobs.iter().filter(|job| jobs.contains(&job.name));
+        asked.all(|job| job.leaves_marked_out)
     }
 
     fn names(&self, which: impl Fn(&Job) -> bool) -> Vec<String> {
@@ -93,12 +104,20 @@ pub(super) fn parse(body: &[u8]) -> Result<Running, Fault> {
 
 fn job(config: ScrapeConfig) -> Job {
     let rules = config.relabel_configs.unwrap_or_default();
+    let leaves_marked_out = rules.iter().any(drops_marked);
     let discoveries = config.kubernetes_sd_configs.unwrap_or_default();
     Job {
         name: config.job_name,
         secure: rules.iter().any(keyed),
         pods: discoveries.iter().any(|sd| sd.role == "pod"),
+        leaves_marked_out,
     }
+}
+
+fn drops_marked(rule: &Rule) -> bool {
+    let labels = rule.source_labels.as_deref().unwrap_or_default();
+    rule.action.as_deref() == Some("drop")
+        && matches!(labels, [only] if only == SECURE_PORT || only == SECURE_PORT_PRESENT)
 }
 
 /// A rule that drops marked pods belongs to a job that leaves them to the secure one.

@@ -6,7 +6,7 @@
 use super::select::{Item, Selection};
 use super::{change, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
-use crate::mesh::{Mesh, Workload};
+use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
 use crate::plan::{Action, Await, Change, Part, Price};
 
@@ -113,7 +113,7 @@ pub(super) fn leave_marked_out(jobs: &[Job]) -> bool {
 }
 
 /// The last change of a plan. `items` must all be UP before it.
-pub(super) fn old_jobs(config: &Config, items: &[Item]) -> Option<Change> {
+pub(super) fn old_jobs(config: &Config, of: &Prometheus, items: &[Item]) -> Option<Change> {
     let rule = leave_marked_out_rule();
     let edits: Vec<TextEdit> = old(&config.jobs)
         .filter(|job| !job.leaves_marked_out || job.rules().contains(&rule))
@@ -125,10 +125,10 @@ pub(super) fn old_jobs(config: &Config, items: &[Item]) -> Option<Change> {
     if edits.is_empty() {
         return None;
     }
-    let names: Vec<&str> = edits
+    let names: Vec<String> = edits
         .iter()
         .filter_map(|edit| match edit {
-            TextEdit::AddRule { job, .. } => Some(job.as_str()),
+            TextEdit::AddRule { job, .. } => Some(job.clone()),
             _ => None,
         })
         .collect();
@@ -140,6 +140,15 @@ pub(super) fn old_jobs(config: &Config, items: &[Item]) -> Option<Change> {
         before: vec![Await::TargetsUp(
             items.iter().map(|item| item.workload.id.clone()).collect(),
         )],
+        // Without either, the file counts from its next restart on.
+        then: if of.reloader || of.lifecycle {
+            vec![Await::MarkedLeftOut {
+                prometheus: of.id.clone(),
+                jobs: names,
+            }]
+        } else {
+            Vec::new()
+        },
         prices: vec![price],
         ..change(
             config.place.config_map.clone(),

@@ -115,7 +115,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     }
 
     if decision.stop
-        && let Some(mut last) = old_jobs::old_jobs(&config, &items)
+        && let Some(mut last) = old_jobs::old_jobs(&config, of, &items)
     {
         let jobs = plan.changes.iter().filter(|c| c.part == Part::ScrapeJob);
         last.needs = jobs.map(|c| c.id.clone()).collect();
