@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
 use crate::plan::review::{NotApprovable, Review, Word};
 use crate::recipe;
+use crate::targets::{Probe, Row, State};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,8 +63,9 @@ async fn look(
     let deadline = Instant::now() + call.choices.timeout();
     let board = watch
         .until(LOOK_EVERY, deadline, &|_| {}, |board| {
-            let counts = board.counts;
-            counts.waiting == 0 && (!probe || counts.secured == counts.up || counts.down > 0)
+            let asked =
+                |row: &Row| !matches!(row.state, State::Up { .. }) || row.probe != Probe::NotAsked;
+            board.counts.waiting == 0 && (!probe || board.rows.iter().all(|row| asked(row)))
         })
         .await;
     let counts = board.counts;

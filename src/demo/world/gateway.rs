@@ -71,7 +71,7 @@ pub fn request(store: &Store, mesh: &Mesh, pod: &Value, port: u16, caller: &Call
     let tls = text(first, "/tls/mode");
     let secure = matches!(text(first, "/port/protocol"), "HTTPS" | "TLS") || !tls.is_empty();
     match (secure, caller.tls) {
-        (true, Tls::Plaintext) => return Outcome::Reset,
+        (true, Tls::Plaintext) => return Outcome::Eof,
         (false, Tls::NoCertificate | Tls::Certificate(_)) => return Outcome::PlainListener,
         (true, Tls::NoCertificate) if matches!(tls, "ISTIO_MUTUAL" | "MUTUAL") => {
             return Outcome::CertificateRequired;

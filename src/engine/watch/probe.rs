@@ -210,8 +210,9 @@ fn not_asked(error: &ApiError) -> Probe {
     })
 }
 
-/// Only a reset proves it: `connection refused` says that nothing listens, and an answer of any kind that
-/// plaintext was taken.
+/// A connection that was taken and then broken off without an answer proves it: reset by a sidecar under STRICT,
+/// closed (`EOF`) by a gateway's TLS server. `connection refused` says that nothing listens, and an answer of any
+/// kind that plaintext was taken.
 fn judge(answer: &Proxied) -> Probe {
     if (200..300).contains(&answer.status) {
         return Probe::Served;
@@ -223,7 +224,11 @@ fn judge(answer: &Proxied) -> Probe {
         .filter(|status| status["kind"] == "Status")
         .and_then(|status| status["message"].as_str());
     match way {
-        Some(message) if message.contains("connection reset by peer") => Probe::Refused,
+        Some(message)
+            if message.contains("connection reset by peer") || message.ends_with(": EOF") =>
+        {
+            Probe::Refused
+        }
         Some(message) if message.contains("connection refused") => {
             Probe::Unknown("nothing listens on the port for the API server".into())
         }

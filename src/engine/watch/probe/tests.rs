@@ -15,9 +15,11 @@ fn on_the_way(message: &str) -> Probe {
 }
 
 #[test]
-fn only_a_reset_is_a_refusal() {
+fn only_a_broken_connection_is_a_refusal() {
     let reset = "read tcp 10.0.0.1:41000->10.0.0.9:15091: read: connection reset by peer";
     assert_eq!(on_the_way(reset), Probe::Refused);
+    // A gateway's TLS server closes without a word.
+    assert_eq!(on_the_way("EOF"), Probe::Refused);
     let refused = "dial tcp 10.0.0.9:15091: connect: connection refused";
     for unknown in [
         on_the_way(refused),
