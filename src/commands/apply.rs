@@ -4,7 +4,7 @@ use super::flow::{self, Opened};
 use super::{Call, exit, json, words, written};
 use crate::engine::apply::{self, ApplyOptions, Control};
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
-use crate::engine::watch::{Watch, Watched};
+use crate::engine::watch::{Watch, Watched, follow};
 use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
 use crate::plan::review::{NotApprovable, Review, Word};
@@ -19,7 +19,7 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
     let opened = flow::open(&call).await?;
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(&opened).await?;
-    let watched = flow::watched(&selection, &opened.answers);
+    let watched = follow::watched(&opened.mesh, &opened.answers);
     let prometheus = selection.prometheus.clone();
     if let Some(stopped) = flow::stopped(&review) {
         return Err(stopped);

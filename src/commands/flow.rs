@@ -1,15 +1,14 @@
 //! What several commands do first: connect, read the cluster, plan, review.
 
 use super::Call;
-use crate::answers::{Answers, GatewayRef};
+use crate::answers::Answers;
 use crate::engine;
 use crate::engine::session::Session;
-use crate::engine::watch::Watched;
 use crate::error::{Error, Result};
-use crate::mesh::{Mesh, Workload};
+use crate::mesh::Mesh;
 use crate::plan::Plan;
 use crate::plan::review::{ItemState, Review, RunId};
-use crate::recipe::{self, Selection};
+use crate::recipe;
 use std::sync::Arc;
 
 /// The cluster, read.
@@ -105,41 +104,4 @@ pub fn stopped(review: &Review) -> Option<Error> {
         error = error.cause(format!("{}: {why}", change.object));
     }
     (!error.causes.is_empty()).then(|| error.hint("see every change with: meshscrape plan"))
-}
-
-/// The targets to follow of what was chosen.
-pub fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
-    selection
-        .items(answers)
-        .map(|item| Watched {
-            item: item.workload.id.clone(),
-            gateway: item.gateway.is_some(),
-            port: item.port,
-            selector: item.workload.selector.clone(),
-        })
-        .collect()
-}
-
-/// What is secured already, where nothing was chosen: everything that carries the mark or objects of ours.
-pub fn secured(mesh: &Mesh, answers: &Answers) -> Answers {
-    let mut answers = answers.clone();
-    let carries = |workload: &Workload| {
-        !workload.ours.is_empty() || workload.scraped.secure || workload.secured_port.is_some()
-    };
-    answers.workloads = mesh
-        .workloads
-        .iter()
-        .filter(|workload| carries(workload))
-        .map(|workload| workload.id.clone())
-        .collect();
-    answers.gateways = mesh
-        .gateways
-        .iter()
-        .filter(|gateway| carries(&gateway.workload))
-        .map(|gateway| GatewayRef {
-            namespace: gateway.workload.id.namespace.clone(),
-            name: gateway.workload.id.name.clone(),
-        })
-        .collect();
-    answers
 }

@@ -1,32 +1,39 @@
 //! `meshscrape status`: one look at every target.
 
 use super::{Call, exit, flow, json, words, written};
-use crate::engine::watch::Watch;
-use crate::error::{Error, Result};
+use crate::engine::watch::{Watch, follow};
+use crate::error::Result;
 use crate::recipe;
+use crate::targets::Board;
 use std::time::Duration;
 use tokio::time::Instant;
 
 pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
-    let answers = if opened.answers.chooses_something() {
-        opened.answers.clone()
-    } else {
-        flow::secured(&opened.mesh, &opened.answers)
-    };
-    if !answers.chooses_something() {
-        return Err(Error::new("nothing is secured yet")
-            .cause("no workload or gateway carries the secure port, and none was named")
-            .hint("see what can be done with: meshscrape plan -n NAMESPACE"));
+    let (mesh, answers) = (&opened.mesh, &opened.answers);
+    if answers.chooses_something() {
+        // Names are checked as everywhere; what cannot be secured is shown all the same.
+        recipe::select(mesh, answers)
+            .map(drop)
+            .or_else(|error| match error.kind {
+                _ if follow::watched(mesh, answers).is_empty() => Err(error),
+                _ => Ok(()),
+            })?;
     }
-    let selection = recipe::select(&opened.mesh, &answers)?;
-    let watched = flow::watched(&selection, &answers);
-    let mut watch = Watch::new(
-        &opened.session,
-        selection.prometheus.clone(),
-        watched,
-        !call.choices.no_probe,
-    );
+    let watched = follow::watched(mesh, answers);
+    if watched.is_empty() {
+        let words = "Nothing is secured yet: no workload and no gateway carries the secure port.\n\
+                     See what can be done with: meshscrape plan -n NAMESPACE\n";
+        let text = if json {
+            format!("{:#}\n", json::board(&Board::default()))
+        } else {
+            words.to_owned()
+        };
+        written(call.out.write_all(text.as_bytes()))?;
+        return Ok(exit::NOT_ALL);
+    }
+    let prometheus = follow::prometheus(mesh, answers)?;
+    let mut watch = Watch::new(&opened.session, prometheus, watched, !call.choices.no_probe);
     let mut board = watch.look().await;
     // With `--timeout` a command waits as long for what is only not yet so.
     if let Some(timeout) = call.choices.timeout

@@ -5,6 +5,7 @@ use super::flow::{self, Opened};
 use super::{Call, apply, exit, written};
 use crate::engine;
 use crate::engine::event::Ended;
+use crate::engine::watch::follow;
 use crate::error::{Error, Result};
 
 pub async fn run(
@@ -88,7 +89,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
                 .write_all(b"DEMO: first applied, so that there is something to take back.\n\n"),
         )?;
     }
-    let watched = flow::watched(&selection, &opened.answers);
+    let watched = follow::watched(&opened.mesh, &opened.answers);
     let job = Job {
         lose_history: true,
         json,

@@ -1,5 +1,6 @@
 //! The watch over the targets of some items: asks the cluster and every Prometheus replica, probes, joins.
 
+pub mod follow;
 mod pods;
 mod probe;
 #[cfg(test)]

@@ -8,11 +8,11 @@ use crate::answers::Answers;
 use crate::engine::apply::{self, ApplyOptions, Control, Steering};
 use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
 use crate::engine::session::{Clock, Session};
-use crate::engine::watch::{Watch, Watched, monitor};
+use crate::engine::watch::{Watch, follow, monitor};
 use crate::engine::{discover, review, undo};
 use crate::error::{Error, Result};
+use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{self, Mesh};
 use crate::plan::review::{Approved, Review, RunId};
 use crate::plan::{ChangeId, Plan};
 use crate::recipe;
@@ -292,7 +292,7 @@ impl Jobs {
         // What is taken back is not expected to come UP.
         let watched = match undoes {
             Some(_) => Vec::new(),
-            None => watched(mesh, answers),
+            None => follow::watched(mesh, answers),
         };
         let defaults = ApplyOptions::default();
         let options = ApplyOptions {
@@ -323,9 +323,14 @@ impl Jobs {
         let at = self.now();
         let watch = self
             .open()
-            .and_then(|session| Ok((prometheus(mesh, answers)?, session)))
+            .and_then(|session| Ok((follow::prometheus(mesh, answers)?, session)))
             .map(|(prometheus, session)| {
-                Watch::new(&session, prometheus, watched(mesh, answers), self.probe)
+                Watch::new(
+                    &session,
+                    prometheus,
+                    follow::watched(mesh, answers),
+                    self.probe,
+                )
             });
         match watch {
             Ok(watch) => self.ask(Question::Watch, async move {
@@ -438,85 +443,6 @@ async fn review_all(session: Session, opened: Review, generation: Generation, te
     };
     review::review(&session.cluster, opened, &report).await;
     let _ = tell.send(Report::Msg(Msg::ReviewDone(generation, Ok(()))));
-}
-
-/// The Prometheus whose targets are shown: the chosen one, or the only one that could be.
-fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<mesh::Prometheus>> {
-    if let Some(id) = &answers.prometheus {
-        return mesh.prometheus(id).cloned().ok_or_else(|| {
-            let names: Vec<String> = mesh.prometheis.iter().map(|p| p.id.to_string()).collect();
-            let id = id.to_string();
-            let near = crate::error::nearest(&id, names.iter().map(String::as_str));
-            let error = Error::new(format!("there is no Prometheus {id}"));
-            match near {
-                Some(near) => error.hint(format!("--prometheus {near}")),
-                None => error,
-            }
-        });
-    }
-    // One that has a working secure set-up is the one that is meant.
-    let mut set_up = mesh.prometheis.iter().filter(|p| p.certificates.is_some());
-    if let (Some(only), None) = (set_up.next(), set_up.next()) {
-        return Ok(Arc::clone(only));
-    }
-    let mut free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
-    match (free.next(), free.next()) {
-        (Some(only), None) => Ok(Arc::clone(only)),
-        (None, _) => Err(Error::new(
-            "no Prometheus was found whose targets could be shown",
-        )),
-        _ => Err(Error::new(
-            "there are several Prometheis: name one with --prometheus",
-        )),
-    }
-}
-
-/// The items whose targets are followed: the chosen ones, or else all that are secured already.
-fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
-    let item = |workload: &mesh::Workload, gateway: bool| Watched {
-        item: workload.id.clone(),
-        gateway,
-        port: match answers.each.get(&workload.id).and_then(|each| each.port) {
-            Some(port) => port,
-            None => answers.options.port,
-        },
-        selector: workload.selector.clone(),
-    };
-    if answers.workloads.is_empty() && answers.gateways.is_empty() && answers.namespaces.is_empty()
-    {
-        let secured = |w: &mesh::Workload| !w.ours.is_empty() || w.scraped.secure;
-        let workloads = mesh.workloads.iter().filter(|w| secured(w));
-        let gateways = mesh.gateways.iter().filter(|g| secured(&g.workload));
-        return workloads
-            .map(|w| item(w, false))
-            .chain(gateways.map(|g| item(&g.workload, true)))
-            .map(|mut watched| {
-                let port = mesh
-                    .workload(&watched.item)
-                    .and_then(|w| w.secured_port)
-                    .and_then(|port| port.try_into().ok());
-                watched.port = port.unwrap_or(watched.port);
-                watched
-            })
-            .collect();
-    }
-    let named = mesh.workloads.iter().filter(|w| {
-        answers.workloads.contains(&w.id)
-            || (answers.namespaces.contains(&w.id.namespace)
-                && w.obstacles.is_empty()
-                && !answers
-                    .workloads
-                    .iter()
-                    .any(|id| id.namespace == w.id.namespace))
-    });
-    let gateways = answers
-        .gateways
-        .iter()
-        .filter_map(|id| mesh.gateway(&id.namespace, &id.name));
-    named
-        .map(|w| item(w, false))
-        .chain(gateways.map(|g| item(&g.workload, true)))
-        .collect()
 }
 
 fn save(path: &Path, answers: &Answers, replace: bool) -> Msg {

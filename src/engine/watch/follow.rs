@@ -1,0 +1,86 @@
+//! Which targets are followed, and in which Prometheus, by what was chosen.
+
+use super::Watched;
+use crate::answers::Answers;
+use crate::error::{Error, Result};
+use crate::mesh::{Mesh, Prometheus, Workload};
+use std::sync::Arc;
+
+/// The Prometheus whose targets are shown: the chosen one, or the only one that could be.
+///
+/// # Errors
+/// The chosen one is not there, there is none, or there are several and none was chosen.
+pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
+    if let Some(id) = &answers.prometheus {
+        return mesh.prometheus(id).cloned().ok_or_else(|| {
+            let names: Vec<String> = mesh.prometheis.iter().map(|p| p.id.to_string()).collect();
+            let id = id.to_string();
+            let near = crate::error::nearest(&id, names.iter().map(String::as_str));
+            let error = Error::new(format!("there is no Prometheus {id}"));
+            match near {
+                Some(near) => error.hint(format!("--prometheus {near}")),
+                None => error,
+            }
+        });
+    }
+    // One that has a working secure set-up is the one that is meant.
+    let mut set_up = mesh.prometheis.iter().filter(|p| p.certificates.is_some());
+    if let (Some(only), None) = (set_up.next(), set_up.next()) {
+        return Ok(Arc::clone(only));
+    }
+    let mut free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
+    match (free.next(), free.next()) {
+        (Some(only), None) => Ok(Arc::clone(only)),
+        (None, _) => Err(Error::new(
+            "no Prometheus was found whose targets could be shown",
+        )),
+        _ => Err(Error::new(
+            "there are several Prometheis: name one with --prometheus",
+        )),
+    }
+}
+
+/// The items whose targets are followed: the chosen ones, or else all that are secured already.
+pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
+    let item = |workload: &Workload, gateway: bool| Watched {
+        item: workload.id.clone(),
+        gateway,
+        port: answers.port_of(&workload.id),
+        selector: workload.selector.clone(),
+    };
+    if !answers.chooses_something() {
+        let secured =
+            |w: &Workload| !w.ours.is_empty() || w.scraped.secure || w.secured_port.is_some();
+        let workloads = mesh.workloads.iter().filter(|w| secured(w));
+        let gateways = mesh.gateways.iter().filter(|g| secured(&g.workload));
+        return workloads
+            .map(|w| item(w, false))
+            .chain(gateways.map(|g| item(&g.workload, true)))
+            .map(|mut watched| {
+                let port = mesh
+                    .workload(&watched.item)
+                    .and_then(|w| w.secured_port)
+                    .and_then(|port| port.try_into().ok());
+                watched.port = port.unwrap_or(watched.port);
+                watched
+            })
+            .collect();
+    }
+    let named = mesh.workloads.iter().filter(|w| {
+        answers.workloads.contains(&w.id)
+            || (answers.namespaces.contains(&w.id.namespace)
+                && w.obstacles.is_empty()
+                && !answers
+                    .workloads
+                    .iter()
+                    .any(|id| id.namespace == w.id.namespace))
+    });
+    let gateways = answers
+        .gateways
+        .iter()
+        .filter_map(|id| mesh.gateway(&id.namespace, &id.name));
+    named
+        .map(|w| item(w, false))
+        .chain(gateways.map(|g| item(&g.workload, true)))
+        .collect()
+}
