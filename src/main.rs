@@ -49,7 +49,9 @@ fn start(cli: Cli) -> Result<u8> {
         })
     ) && on_terminal;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
+        // Each thread that decodes keeps memory of its own.
+        .max_blocking_threads(1)
         .enable_all()
         .build()
         .map_err(|e| Error::new("the program's threads could not be started").cause(e))?;

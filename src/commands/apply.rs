@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) -> Result<u8> {
+    not_read_only(&call, yes)?;
     let opened = flow::open(&call).await?;
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(&opened).await?;
@@ -39,6 +40,16 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
     };
     let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
     Ok(code(&outcome, call.choices.no_probe))
+}
+
+/// With `--read-only` nothing can be written, so nothing is begun.
+pub fn not_read_only(call: &Call<'_>, yes: bool) -> Result<()> {
+    if yes && call.choices.read_only {
+        return Err(Error::refused("nothing was written: this is read-only")
+            .cause("--read-only lets nothing but reads, access reviews and dry runs through")
+            .hint("leave --read-only away, or see the changes with: meshscrape plan"));
+    }
+    Ok(())
 }
 
 /// Without `--yes`: the review is shown, and nothing is written.

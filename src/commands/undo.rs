@@ -7,6 +7,7 @@ use crate::engine;
 use crate::engine::event::Ended;
 use crate::engine::watch::follow;
 use crate::error::{Error, Result};
+use crate::mesh::kinds::{Kind, WorkloadRef};
 
 pub async fn run(
     mut call: Call<'_>,
@@ -15,9 +16,18 @@ pub async fn run(
     lose_history: bool,
     json: bool,
 ) -> Result<u8> {
-    let opened = flow::open(&call).await?;
+    apply::not_read_only(&call, yes)?;
+    let mut opened = flow::open(&call).await?;
     if call.choices.demo {
         // Each command has a simulation of its own: there is nothing to undo yet.
+        if let Some(run) = run {
+            return Err(Error::new(format!("there is no run `{run}`"))
+                .cause("each command of the demo has a cluster of its own, which ends with it")
+                .hint("meshscrape undo --demo --yes applies first, then takes it back"));
+        }
+        if !opened.answers.chooses_something() {
+            opened.answers.workloads.insert(demo_workload());
+        }
         applied_first(&mut call, &opened, json).await?;
     }
     let lose_history = lose_history || call.choices.demo;
@@ -77,6 +87,11 @@ async fn take_back(
         Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
         Ended::PartWay(_) => exit::PART_WAY,
     })
+}
+
+/// What the demo takes where nothing is chosen.
+fn demo_workload() -> WorkloadRef {
+    WorkloadRef::new("default", Kind::Deployment, "httpbin")
 }
 
 /// In the demo an undo shows both: first what is applied, then how it goes.

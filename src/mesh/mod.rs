@@ -231,9 +231,9 @@ pub struct Pod {
     pub ready: bool,
     /// The value of `prometheus.istio.io/secure-port` on the pod itself.
     pub secure_port: Option<String>,
-    /// The pod's own annotations `prometheus.io/scrape`, `prometheus.io/port` … by their whole keys, as they
-    /// stand after injection.
-    pub prometheus_io: BTreeMap<String, String>,
+    /// The annotations that were kept, among them `prometheus.io/scrape`, `prometheus.io/port` …, as they stand
+    /// after injection.
+    pub annotations: Arc<lean::Labels>,
     /// istio-proxy's image tag; `None` without a sidecar.
     pub proxy: Option<String>,
     pub started: Option<jiff::Timestamp>,

@@ -3,8 +3,24 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub type Labels = BTreeMap<String, String>;
+
+/// Labels and annotations that pods of one ReplicaSet have in common, kept once.
+mod shared {
+    use super::Labels;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub fn serialize<S: Serializer>(labels: &Arc<Labels>, to: S) -> Result<S::Ok, S::Error> {
+        labels.as_ref().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Labels>, D::Error> {
+        Labels::deserialize(from).map(Arc::new)
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -160,8 +176,10 @@ pub struct PodMeta {
     pub uid: String,
     pub creation_timestamp: Option<jiff::Timestamp>,
     pub deletion_timestamp: Option<jiff::Timestamp>,
-    pub labels: Labels,
-    pub annotations: Labels,
+    #[serde(with = "shared")]
+    pub labels: Arc<Labels>,
+    #[serde(with = "shared")]
+    pub annotations: Arc<Labels>,
     pub owner_references: Vec<OwnerReference>,
 }
 

@@ -52,7 +52,13 @@ impl<'a> Pods<'a> {
             .items
             .iter()
             .filter(|pod| pod.metadata.owner_references.is_empty() && !finished(pod))
-            .map(|pod| (pod.metadata.namespace.as_str(), &pod.metadata.labels, pod));
+            .map(|pod| {
+                (
+                    pod.metadata.namespace.as_str(),
+                    pod.metadata.labels.as_ref(),
+                    pod,
+                )
+            });
         Pods {
             ownerless: ByLabel::new(ownerless),
             owned,
@@ -139,12 +145,7 @@ pub(super) fn pod(pod: &lean::Pod) -> Pod {
         phase: pod.status.phase.clone(),
         ready: pod.status.conditions.iter().any(ready),
         secure_port: meta.annotations.get(SECURE_PORT).cloned(),
-        prometheus_io: meta
-            .annotations
-            .iter()
-            .filter(|(key, _)| key.starts_with("prometheus.io/"))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        annotations: meta.annotations.clone(),
         proxy: proxy(pod).map(|container| tag(&container.image)),
         started: pod.status.start_time,
         terminating: meta.deletion_timestamp.is_some(),

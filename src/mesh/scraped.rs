@@ -180,7 +180,7 @@ pub(super) fn scraped(template: &Template, pods: &[Pod], merge: bool, old: OldJo
     } else {
         pods.iter()
             .filter(|pod| taken(pod.secure_port.is_some()))
-            .find_map(|pod| plaintext_port(&pod.prometheus_io, template))
+            .find_map(|pod| plaintext_port(&pod.annotations, template))
     };
     Scraped {
         plaintext,

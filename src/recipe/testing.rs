@@ -107,7 +107,7 @@ pub fn pod(name: &str) -> Pod {
         phase: "Running".into(),
         ready: true,
         secure_port: None,
-        prometheus_io: labels([("scrape", "true"), ("port", "15020")]),
+        annotations: labels([("scrape", "true"), ("port", "15020")]).into(),
         proxy: Some("1.31.0".into()),
         started: None,
         terminating: false,

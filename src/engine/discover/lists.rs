@@ -132,6 +132,9 @@ pub(super) async fn pages<T: Keep>(
                 let count = items.len();
                 told.tell(move |inventory| {
                     let listing = place(inventory);
+                    if listing.items.is_empty() {
+                        listing.items.reserve_exact(count + rest.unwrap_or(0));
+                    }
                     listing.items.extend(items);
                     listing.progress = Progress::Filling {
                         seen: so_far + count,
@@ -158,7 +161,7 @@ fn decode<T: Keep>(body: &[u8]) -> Result<Vec<T>, String> {
     }
     let list: Items<T> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let mut items = list.items.unwrap_or_default();
-    items.iter_mut().for_each(Keep::prune);
+    T::prune_page(&mut items);
     Ok(items)
 }
 

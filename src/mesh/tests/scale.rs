@@ -33,7 +33,7 @@ fn large() -> Inventory {
             pod.metadata.namespace.clone_from(&namespace);
             pod.metadata.name = format!("{name}-5d9c7b-{replica}");
             pod.metadata.owner_references[0].name = format!("{name}-5d9c7b");
-            relabel(&mut pod.metadata.labels);
+            relabel(std::sync::Arc::make_mut(&mut pod.metadata.labels));
             whole.pods.items.push(pod);
         }
         if at < 50 {
