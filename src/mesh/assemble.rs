@@ -92,6 +92,8 @@ pub(super) struct Index<'a> {
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
     pub old_jobs: OldJobs,
+    /// Lists that could not be read and on which it rests whether a workload may be chosen: what, and why.
+    pub unread: Vec<(&'static str, &'a str)>,
     no_labels: Labels,
 }
 
@@ -104,6 +106,28 @@ impl Index<'_> {
     }
 }
 
+/// What governs a workload stands in these lists: unread, it is unknown, which is not the same as none.
+fn unread(inventory: &Inventory) -> Vec<(&'static str, &str)> {
+    [
+        ("Services", &inventory.services.progress),
+        ("Sidecars", &inventory.sidecars.progress),
+        (
+            "PeerAuthentications",
+            &inventory.peer_authentications.progress,
+        ),
+        (
+            "AuthorizationPolicies",
+            &inventory.authorization_policies.progress,
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(what, progress)| match progress {
+        Progress::Denied(why) | Progress::Failed(why) => Some((what, why.as_str())),
+        _ => None,
+    })
+    .collect()
+}
+
 /// Makes a [`Mesh`] of what has been read so far. Its cost grows with the number of objects, no faster.
 pub fn assemble(inventory: &Inventory) -> Mesh {
     let planes = istio::control_planes(inventory);
@@ -113,6 +137,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     let injector = Injector::new(inventory, &planes);
     let istio = istio::istio(inventory, planes, &config, root.clone(), &mtls, &injector);
     let mut index = Index {
+        unread: unread(inventory),
         namespaces: inventory
             .namespaces
             .items

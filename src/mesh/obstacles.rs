@@ -51,6 +51,17 @@ pub(super) fn obstacles(
         found.push(owner::obstacle(owner, &what));
     }
     let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
+    for (list, why) in &index.unread {
+        if concerns(why, &id.namespace) {
+            add(
+                "not read",
+                format!(
+                    "The {list} could not be read, and what governs or reaches its pods stands there: {why}. \
+                     Get the permission (the README holds a ready ClusterRole), or read the cluster again."
+                ),
+            );
+        }
+    }
     for sidecar in &workload.governed_by.sidecars {
         let (namespace, name) = (&sidecar.namespace, &sidecar.name);
         add(
@@ -140,6 +151,14 @@ pub(super) fn obstacles(
         );
     }
     found
+}
+
+/// Where a list was read namespace by namespace, the reason names the ones that are missing.
+fn concerns(why: &str, namespace: &str) -> bool {
+    match why.split_once(" may not be listed in ") {
+        Some((_, missing)) => missing.split(", ").any(|name| name == namespace),
+        None => true,
+    }
 }
 
 fn in_ambient(index: &Index<'_>, workload: &Workload) -> bool {

@@ -44,6 +44,7 @@ impl State {
     pub(super) fn connect(&mut self, context: Option<String>) -> Vec<Effect> {
         if self.cluster.context != context {
             self.mesh = Arc::default();
+            self.cluster.whole = false;
             self.cluster.checks = Vec::new();
             self.review = Default::default();
         }
@@ -120,10 +121,12 @@ impl State {
             return Vec::new();
         }
         // While the cluster is read anew the former picture stands, so that no row goes and comes back.
-        let keeps = !last && !self.mesh.workloads.is_empty() && self.mesh.context == mesh.context;
-        if keeps {
+        // The first reading is shown as it grows.
+        let keeps = !last && self.cluster.whole && !self.mesh.workloads.is_empty();
+        if keeps && self.mesh.context == mesh.context {
             return Vec::new();
         }
+        self.cluster.whole = last;
         self.mesh = mesh;
         self.cluster.filling = !last;
         self.cluster.checks = checks(&self.mesh);

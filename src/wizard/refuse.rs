@@ -107,6 +107,10 @@ impl State {
             Step::Workloads => None,
             Step::Gateways => (self.chosen_count() == 0)
                 .then(|| "no workload and no gateway is chosen".to_owned()),
+            // A plan of half a cluster could miss what governs a workload.
+            Step::Options if self.cluster.filling => {
+                Some("the cluster is still being read to its end".into())
+            }
             Step::Options => match &self.options.planned {
                 Some(Err(error)) => Some(error.what.clone()),
                 // A plan that is still being made is waited for in the review.

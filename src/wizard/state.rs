@@ -175,6 +175,8 @@ pub struct ClusterStep {
     pub checks: Vec<CheckLine>,
     /// The cluster is still being read.
     pub filling: bool,
+    /// The picture that stands came of a reading to the end.
+    pub whole: bool,
 }
 
 /// What the recipe made of the choices.

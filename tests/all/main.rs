@@ -5,6 +5,7 @@ mod apply;
 mod apply_world;
 mod commands;
 mod demo_api;
+mod journeys;
 mod picture;
 mod review;
 mod rooms;

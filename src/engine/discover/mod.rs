@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// Reports while filling are at least this far apart.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -197,6 +197,8 @@ impl Collector {
                     Some(Err(failure)) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
                     Some(_) => {}
                 },
+                // What came shortly after a report is not held back until something else comes.
+                () = sleep_until(due), if news => {}
             }
             if news && Instant::now() >= due {
                 let begun = Instant::now();

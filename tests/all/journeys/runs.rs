@@ -1,0 +1,331 @@
+//! Apply, second run and undo of each kind of choice.
+
+use super::{Journey, choose, choose_gateway, differing, writes};
+use meshscrape::answers::{Answers, Injection, Mark, MetricsPort};
+use meshscrape::engine::event::{ApplyEvent, Ended, StepState};
+use meshscrape::plan::Part;
+use meshscrape::plan::review::{ItemState, NotApprovable, Word};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Applies, finds nothing more to change, takes it back: every object is as it was, but for those that had
+/// to be made anew, which are so in all but their identity.
+async fn there_and_back(journey: &Journey, answers: &Answers, anew: &[&str]) {
+    let before = journey.objects();
+    let outcome = journey.apply(answers).await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
+    assert!(
+        outcome.all_up,
+        "{:#?}\n{:#?}",
+        outcome.board,
+        journey.told()
+    );
+    assert_eq!(
+        outcome.plaintext_refused,
+        Some(true),
+        "{:#?}",
+        outcome.board
+    );
+    assert_eq!(outcome.not_written, []);
+    journey.nothing_to_change(answers).await;
+    back(journey, answers, anew, before).await;
+}
+
+async fn back(journey: &Journey, answers: &Answers, anew: &[&str], mut before: super::Objects) {
+    let (undo, _) = journey.undo(answers).await;
+    // What comes back with a fault that it had before is said, and nothing else has to be.
+    assert_eq!(undo.notes.is_empty(), anew.is_empty(), "{:?}", undo.notes);
+    let mut after = journey.objects();
+    for name in anew {
+        for objects in [&mut before, &mut after] {
+            let object = objects.get_mut(*name).unwrap_or_else(|| panic!("{name}"));
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            metadata.remove("uid");
+            metadata.remove("creationTimestamp");
+        }
+    }
+    let left = differing(&before, &after);
+    assert!(left.is_empty(), "undo left:\n{}", left.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateful_set() {
+    let journey = Journey::new();
+    there_and_back(&journey, &choose(&["orders/StatefulSet/orders-db"]), &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_set() {
+    let journey = Journey::new();
+    there_and_back(&journey, &choose(&["platform/DaemonSet/log-shipper"]), &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_under_strict() {
+    let journey = Journey::new();
+    let answers = choose(&["payments/Deployment/fraud-check"]);
+    there_and_back(&journey, &answers, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway() {
+    let journey = Journey::new();
+    let answers = choose_gateway("istio-system", "istio-ingressgateway");
+    there_and_back(&journey, &answers, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_on_15090() {
+    let journey = Journey::new();
+    let mut answers = choose_gateway("istio-system", "istio-egressgateway");
+    answers.options.port = MetricsPort::Envoy;
+    there_and_back(&journey, &answers, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_of_every_kind_at_once() {
+    let journey = Journey::new();
+    let mut answers = choose_gateway("istio-system", "istio-ingressgateway");
+    answers.workloads = choose(&[
+        "default/Deployment/httpbin",
+        "shop/Deployment/cart",
+        "shop/StatefulSet/sessions",
+        "platform/DaemonSet/log-shipper",
+    ])
+    .workloads;
+    there_and_back(&journey, &answers, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn injection_switched_on_by_the_template() {
+    let journey = Journey::new();
+    let answers = choose(&["warehouse/Deployment/stock"]);
+    there_and_back(&journey, &answers, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn injection_switched_on_by_the_namespace_names_who_else_gets_a_sidecar() {
+    let journey = Journey::new();
+    journey.simulation.put(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "bystander", "namespace": "warehouse", "labels": {"app": "bystander"}},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "bystander"}},
+            "template": {"metadata": {"labels": {"app": "bystander"}},
+                "spec": {"containers": [{"name": "app", "image": "example.com/bystander:1"}]}}},
+    }));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let mut answers = choose(&["warehouse/Deployment/stock"]);
+    answers.options.injection = Injection::Namespace;
+    let (_, plan) = journey.plan(&answers).await.unwrap();
+    assert!(
+        format!(
+            "{:?}",
+            (
+                &plan.prices,
+                plan.changes.iter().map(|c| &c.prices).collect::<Vec<_>>()
+            )
+        )
+        .contains("bystander"),
+        "{plan:#?}"
+    );
+    there_and_back(&journey, &answers, &[]).await;
+    let labels = journey
+        .simulation
+        .object("Namespace", "", "warehouse")
+        .unwrap();
+    assert!(
+        labels["metadata"]["labels"]
+            .get("istio-injection")
+            .is_none()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_on_running_pods_restart_nothing_and_go_again() {
+    let journey = Journey::new();
+    let marks = |journey: &Journey| -> Vec<(String, Value)> {
+        let pods = journey.simulation.objects("Pod", "default");
+        pods.iter()
+            .map(|pod| {
+                let annotations = &pod["metadata"]["annotations"];
+                let mark = annotations["prometheus.istio.io/secure-port"].clone();
+                (pod["metadata"]["uid"].as_str().unwrap().to_owned(), mark)
+            })
+            .collect()
+    };
+    let before = marks(&journey);
+    assert!(before.iter().all(|(_, mark)| mark.is_null()));
+    let mut answers = choose(&["default/Deployment/httpbin"]);
+    answers.options.mark = Mark::Pods;
+    let objects = journey.objects();
+    let outcome = journey.apply(&answers).await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
+    assert!(outcome.all_up, "{:#?}", outcome.board);
+    let marked = marks(&journey);
+    assert!(marked.iter().all(|(_, mark)| mark == "15091"), "{marked:?}");
+    let uids = |of: &[(String, Value)]| of.iter().map(|(uid, _)| uid.clone()).collect::<Vec<_>>();
+    assert_eq!(uids(&marked), uids(&before));
+    journey.nothing_to_change(&answers).await;
+    back(&journey, &answers, &[], objects).await;
+    assert_eq!(marks(&journey), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_15090_the_old_jobs_stay_and_both_prices_are_said() {
+    let journey = Journey::new();
+    let mut answers = choose(&["default/Deployment/httpbin"]);
+    answers.options.port = MetricsPort::Envoy;
+    let (_, plan) = journey.plan(&answers).await.unwrap();
+    assert!(
+        plan.changes.iter().all(|c| c.part != Part::OldJobs),
+        "{plan:#?}"
+    );
+    let said = format!("{:?} {:?}", plan.prices, plan.notes);
+    assert!(said.contains("twice"), "{said}");
+    assert!(said.contains("lose") || said.contains("lost"), "{said}");
+    let mut forbidden = answers.clone();
+    forbidden.options.stop_plaintext_jobs = Some(true);
+    let error = journey.plan(&forbidden).await.unwrap_err();
+    assert!(error.to_string().contains("lose"), "{error}");
+    assert!(!error.hints.is_empty());
+
+    there_and_back(&journey, &answers, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_first_run_that_ended_the_plaintext_15090_is_refused_for_what_it_would_lose() {
+    let journey = Journey::new();
+    journey
+        .apply(&choose(&["default/Deployment/httpbin"]))
+        .await;
+    let mut answers = choose(&["shop/Deployment/cart"]);
+    answers.options.port = MetricsPort::Envoy;
+    let error = journey.plan(&answers).await.unwrap_err();
+    assert!(error.what.contains("15090"), "{error}");
+    assert!(
+        error.to_string().contains("shop/Deployment/cart"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_published_recipe_left_is_repaired_and_comes_up() {
+    let journey = Journey::new();
+    let answers = choose(&["returns/Deployment/returns-api"]);
+    let (_, plan) = journey.plan(&answers).await.unwrap();
+    let repairs = plan.changes.iter().filter(|c| c.part == Part::Repair);
+    assert!(repairs.count() > 0, "{plan:#?}");
+    there_and_back(&journey, &answers, &["Sidecar returns/secure-metrics"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
+    let journey = Journey::new();
+    // Helm applies the very annotation that is our mark, with another value.
+    let mark = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "httpbin", "namespace": "default"},
+        "spec": {"template": {"metadata": {"annotations": {"prometheus.istio.io/secure-port": "15099"}}}},
+    });
+    let path = "/apis/apps/v1/namespaces/default/deployments/httpbin?fieldManager=helm&force=true";
+    let request = http::Request::patch(path)
+        .header("content-type", "application/apply-patch+yaml")
+        .body(mark.to_string().into_bytes())
+        .unwrap();
+    journey
+        .simulation
+        .client()
+        .request_text(request)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+
+    let mut answers = choose(&["default/Deployment/httpbin"]);
+    let (_, plan) = journey.plan(&answers).await.unwrap();
+    let review = journey.review(plan, &answers).await;
+    let states = review.states();
+    let stopped: Vec<_> = states
+        .iter()
+        .filter(|(_, state)| matches!(state, ItemState::Conflict(who) if who == &["helm"]))
+        .collect();
+    assert_eq!(stopped.len(), 1, "{states:#?}");
+    let refusal = review.approve(Word { lose_history: true }).unwrap_err();
+    assert!(matches!(refusal, NotApprovable::Stopped(ids) if ids.contains(stopped[0].0)));
+
+    answers.take.insert("helm".into());
+    let outcome = journey.apply(&answers).await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
+    assert!(outcome.all_up, "{:#?}", outcome.board);
+    journey.nothing_to_change(&answers).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_whose_target_stays_down_is_taken_back_where_the_old_jobs_leave_it_out() {
+    let journey = Journey::new();
+    let first = journey
+        .apply(&choose(&["default/Deployment/httpbin"]))
+        .await;
+    assert!(first.all_up, "{:#?}", first.board);
+    let before = journey
+        .simulation
+        .object("Deployment", "fulfilment", "shipping");
+
+    let answers = choose(&["fulfilment/Deployment/shipping"]);
+    let outcome = journey.apply(&answers).await;
+    assert!(!outcome.all_up);
+    let taken: Vec<&str> = outcome.taken_back.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(
+        taken,
+        ["Deployment/fulfilment/shipping#mark"],
+        "{:#?}",
+        journey.told()
+    );
+    let why = journey
+        .events
+        .lock()
+        .unwrap()
+        .iter()
+        .find_map(|event| match event {
+            ApplyEvent::Step {
+                state: StepState::TakenBack(why),
+                ..
+            } => Some(why.clone()),
+            _ => None,
+        });
+    let why = why.expect("it is said");
+    assert!(why.contains("shipping"), "{why}");
+    let template = |object: Option<Value>| object.unwrap()["spec"]["template"].clone();
+    let after = journey
+        .simulation
+        .object("Deployment", "fulfilment", "shipping");
+    assert_eq!(template(after), template(before));
+    // Its pods are scraped in plaintext again.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let pods = journey.simulation.objects("Pod", "fulfilment");
+    assert!(pods.iter().all(|pod| {
+        pod["metadata"]["annotations"]
+            .get("prometheus.istio.io/secure-port")
+            .is_none()
+    }));
+    journey.dressed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_yes_only_reads_reviews_and_dry_runs_are_sent() {
+    let journey = Journey::new();
+    let before = journey.objects();
+    for answers in [
+        choose(&["default/Deployment/httpbin", "warehouse/Deployment/stock"]),
+        choose(&["returns/Deployment/returns-api"]),
+        choose_gateway("istio-system", "istio-ingressgateway"),
+    ] {
+        let (_, plan) = journey.plan(&answers).await.unwrap();
+        let review = journey.review(plan, &answers).await;
+        assert!(review.counts().changes > 0);
+    }
+    let sent = journey.simulation.requests();
+    assert!(sent.iter().any(|r| r.method != "GET"));
+    let wrote: Vec<_> = sent.iter().filter(|r| writes(r)).collect();
+    assert!(wrote.is_empty(), "{wrote:#?}");
+    assert_eq!(journey.objects(), before);
+}
