@@ -17,7 +17,7 @@ use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
-use crate::plan::{Await, ChangeId, Part};
+use crate::plan::{Await, Change, ChangeId, Part};
 use crate::targets::Probe;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,8 +236,16 @@ impl Run {
                 match self.decide(around, id, &error).await {
                     Decision::Retry => {}
                     Decision::LeaveOut => {
-                        self.left_out_for.get_or_insert(error);
+                        self.left_out_for.get_or_insert_with(|| error.clone());
                         self.given_up.insert(id.clone());
+                        if self.is_mark_of_ours(change.change()) {
+                            // Left standing it would take its pods out of the old jobs, UP or not.
+                            let why = format!("left out, because {}", error.what);
+                            match self.take_back(around, change.change(), why).await {
+                                Ok(()) => break,
+                                Err(error) => return Walked::Failed(error),
+                            }
+                        }
                         self.fates.entry(id.clone()).or_insert(Fate::LeftOut);
                         around.step(id, StepState::LeftOut);
                         break;
@@ -375,8 +383,7 @@ impl Run {
         why: String,
     ) -> Result<(), Error> {
         let change = approved.change();
-        let ours = self.fates.get(&change.id) == Some(&Fate::Written);
-        if !ours || !matches!(change.part, Part::Mark | Part::Injection) {
+        if !self.is_mark_of_ours(change) {
             return Err(Error::new(format!(
                 "the targets behind {} are not UP after {} s",
                 title(change),
@@ -385,21 +392,34 @@ impl Run {
             .cause(why)
             .hint("look at the targets: each says what it waits for, or why it is DOWN"));
         }
-        let state = StepState::Waiting(format!("it is taken back: {why}"));
+        self.take_back(around, change, why).await
+    }
+
+    /// Written by this run, and on the pods or their template.
+    fn is_mark_of_ours(&self, change: &Change) -> bool {
+        self.fates.get(&change.id) == Some(&Fate::Written)
+            && matches!(change.part, Part::Mark | Part::Injection)
+    }
+
+    /// Takes one change of this run back, and waits for the rollout that this means.
+    async fn take_back(
+        &mut self,
+        around: &mut Around<'_>,
+        change: &Change,
+        why: String,
+    ) -> Result<(), Error> {
+        let state = StepState::Waiting(format!("its way back: {why}"));
         around.step(&change.id, state);
         self.take_backs += 1;
         let run = format!("{}-b{}", self.id, self.take_backs);
         undo::take_back(around, &self.id, &run, Some(&change.id))
             .await
             .map_err(|error| {
-                Error::new(format!(
-                    "{} is not UP and could not be taken back",
-                    title(change)
-                ))
-                .kind(Kind::StoppedPartWay)
-                .cause(&why)
-                .cause(error.what)
-                .hint("undo the run")
+                Error::new(format!("{} could not be taken back", title(change)))
+                    .kind(Kind::StoppedPartWay)
+                    .cause(&why)
+                    .cause(error.what)
+                    .hint("undo the run")
             })?;
         around.log(format!("{} was taken back: {why}", title(change)));
         around.step(&change.id, StepState::TakenBack(why));

@@ -516,6 +516,40 @@ async fn an_answer_to_stop_ends_part_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn leaving_out_a_mark_that_is_written_takes_it_back() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    let httpbin = || {
+        world
+            .simulation
+            .object("Deployment", "default", "httpbin")
+            .unwrap()
+    };
+    let mut stuck = httpbin();
+    stuck["metadata"]["annotations"] = json!({"demo.meshscrape.dev/never-ready": "true"});
+    world.simulation.put(stuck);
+    let template = httpbin()["spec"]["template"].clone();
+    let options = ApplyOptions {
+        rollout_timeout: Duration::from_secs(90),
+        ..ApplyOptions::default()
+    };
+    let control = answering(&world, vec![Decision::LeaveOut]);
+    let outcome = world.apply_with(approved, control, &options).await;
+
+    assert_eq!(
+        parts(&outcome.taken_back),
+        ["mark"],
+        "{:?} {:#?}",
+        outcome.ended,
+        world.told()
+    );
+    assert!(!outcome.written.contains(&id(&plan(), Part::Mark)));
+    assert!(!outcome.written.contains(&id(&plan(), Part::OldJobs)));
+    assert_eq!(httpbin()["spec"]["template"], template);
+    assert!(!outcome.all_up);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollout_that_never_gets_ready_stops_in_its_time() {
     let world = world();
     let approved = world.approved(plan(), "r1").await;
