@@ -71,7 +71,10 @@ pub fn question(state: &State) -> (Role, String) {
     }
     match apply.outcome.as_ref().map(|outcome| &outcome.ended) {
         Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ Everything was taken back.".into()),
-        Some(Ended::Whole) => (Role::Good, "✓ Every approved change stands.".into()),
+        Some(Ended::Whole) => match apply.lacks() {
+            Some(lacks) => (Role::Waiting, format!("▲ {lacks}.")),
+            None => (Role::Good, "✓ Every approved change stands.".into()),
+        },
         Some(Ended::PartWay(_)) => (
             Role::Waiting,
             "▲ Ended part way: what was written stays.".into(),
@@ -85,8 +88,11 @@ pub fn question(state: &State) -> (Role, String) {
     }
 }
 
-fn glyph(paint: &Paint, state: &StepState) -> (char, Role) {
-    match state {
+fn glyph(paint: &Paint, row: &ApplyRow, running: bool) -> (char, Role) {
+    if row.under_way() && !running {
+        return ('▲', Role::Waiting);
+    }
+    match &row.state {
         StepState::Pending => ('·', Role::Muted),
         StepState::Waiting(_) | StepState::Writing | StepState::Rollout { .. } => {
             (paint.spinner(), Role::Accent)
@@ -99,8 +105,19 @@ fn glyph(paint: &Paint, state: &StepState) -> (char, Role) {
 }
 
 /// The state in a few words.
-fn said(state: &StepState) -> Words {
-    match state {
+fn said(row: &ApplyRow, running: bool) -> Words {
+    if row.under_way() && !running {
+        return Words::of(
+            Role::Waiting,
+            if row.written {
+                "written, not waited for"
+            } else {
+                "not written"
+            },
+        );
+    }
+    match &row.state {
+        StepState::Pending if !running => Words::muted("not written"),
         StepState::Pending => Words::muted("waits its turn"),
         StepState::Waiting(on) => Words::plain(on),
         StepState::Writing => Words::plain("writing"),
@@ -129,7 +146,14 @@ fn said(state: &StepState) -> Words {
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let apply = &state.apply;
-    list(paint, places.list, &apply.rows, !places.over, row);
+    let running = apply.running;
+    list(
+        paint,
+        places.list,
+        &apply.rows,
+        !places.over,
+        |paint, area, of| row(paint, area, of, running),
+    );
     if apply.rows.rows.is_empty() {
         let words = match &apply.error {
             Some(_) => Words::new(),
@@ -139,8 +163,8 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     }
 }
 
-fn row(paint: &mut Paint, area: Rect, row: &ApplyRow) {
-    let (glyph, role) = glyph(paint, &row.state);
+fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
+    let (glyph, role) = glyph(paint, row, running);
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 90);
     let rest = area.width.saturating_sub(1 + kind + 2 * 3);
     let name = rest * 45 / 100;
@@ -160,7 +184,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow) {
             (1, Fit::Left, Words::of(role, glyph.to_string())),
             (kind, Fit::Left, Words::of(plain, kind_name)),
             (name, Fit::Middle, Words::of(plain, path)),
-            (rest - name, Fit::Left, said(&row.state)),
+            (rest - name, Fit::Left, said(row, running)),
         ],
     );
 }
@@ -205,6 +229,9 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     }
     if let Some(error) = &apply.error {
         lines.extend(widgets::error(error, room));
+    }
+    if let Some(lacks) = apply.lacks() {
+        lines.extend(item('▲', Role::Waiting, &lacks, room));
     }
     for sentence in &apply.summary {
         lines.extend(item('•', Role::Accent, sentence, room));

@@ -208,7 +208,7 @@ pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
     let must = |b: &keymap::Binding| {
         matches!(
             b.key,
-            keymap::Key::Enter | keymap::Key::Esc | keymap::Key::Char(' ' | 'i')
+            keymap::Key::Enter | keymap::Key::Esc | keymap::Key::Char(' ' | 'i' | '/' | 'u' | 's')
         )
     };
     let mut spare = right.saturating_sub(area.x + 1);

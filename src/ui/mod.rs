@@ -101,6 +101,10 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
             Role::Plain,
             "Which of them differ? Left and right choose port or mark.".into(),
         ),
+        Step::Review if state.review.undoes.is_some() => (
+            Role::Plain,
+            "Is this what should be taken back? Nothing is until you confirm.".into(),
+        ),
         step => (Role::Plain, step.question().into()),
     };
     let whole = words::width(&question) <= usize::from(inside.width);
@@ -182,7 +186,10 @@ fn filter(paint: &mut Paint, state: &State, inside: Rect) {
     if filter.editing {
         paint.select(Rect::new(inside.x + at, inside.y + 1, 1, 1));
     }
-    let found = Words::muted(format!("{} rows", words::count(state.list_len())));
+    let found = Words::muted(match state.list_len() {
+        0 if !filter.text.is_empty() => "no row matches the filter".to_owned(),
+        found => words::many(found, "row"),
+    });
     if words.width() + found.width() + 3 < usize::from(inside.width) {
         paint.right(inside.x, inside.y + 1, inside.width, &found);
     }

@@ -113,13 +113,21 @@ pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
 /// Every key of the screen; those that do nothing here say why.
 pub fn help(paint: &mut Paint, state: &State, area: Rect) {
     let mut lines = Vec::new();
-    for binding in keymap::help(state) {
+    let built = |b: &keymap::Binding| b.action != keymap::Action::Export;
+    for binding in keymap::help(state).into_iter().filter(built) {
         let mut keys = binding.key.to_string();
         for also in binding.also {
             keys.push(' ');
             keys.push_str(&also.to_string());
         }
-        lines.push((keys, binding.label.clone(), binding.why_not.clone()));
+        let (role, said) = match &binding.why_not {
+            Some(why) => (Role::Muted, format!("{} – not now: {why}", binding.label)),
+            None => (Role::Plain, binding.label.clone()),
+        };
+        let room = usize::from(area.width.min(84)).saturating_sub(28);
+        for said in Words::wrapped(role, &said, room) {
+            lines.push((std::mem::take(&mut keys), said, role));
+        }
     }
     let place = centred(area, 84, lines.len() as u16 + 2);
     paint.blank(place);
@@ -128,26 +136,21 @@ pub fn help(paint: &mut Paint, state: &State, area: Rect) {
     let skip = state
         .detail_offset
         .min(lines.len().saturating_sub(usize::from(inside.height)));
-    for ((keys, label, why), y) in lines.iter().skip(skip).zip(inside.top()..inside.bottom()) {
-        let role = if why.is_some() {
-            Role::Muted
-        } else {
-            Role::Accent
+    for ((keys, said, role), y) in lines.iter().skip(skip).zip(inside.top()..inside.bottom()) {
+        let role = match role {
+            Role::Muted => Role::Muted,
+            _ => Role::Accent,
         };
         let row = Rect {
             y,
             height: 1,
             ..inside
         };
-        let said = match why {
-            Some(why) => Words::muted(label).and(Role::Muted, format!(" – not now: {why}")),
-            None => Words::plain(label),
-        };
         paint.cells(
             row,
             &[
                 (22, Fit::Left, Words::of(role, keys)),
-                (inside.width.saturating_sub(24), Fit::Left, said),
+                (inside.width.saturating_sub(24), Fit::Left, said.clone()),
             ],
         );
     }

@@ -52,6 +52,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let chosen = state.answers.prometheus.as_ref() == Some(&of.id);
             let blocked = row.blocked();
             let words = match blocked {
+                Some(_) if state.reading() => Words::muted("is being read …"),
                 Some((word, _)) => rows::blocked(word),
                 None => {
                     let (role, text) = restart(of);
@@ -124,7 +125,12 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     };
     let title = Words::strong(&of.id.name);
     let inside = panel(paint, area, &title, &Words::new(), false);
-    paint_from(paint, inside, &detail(of, usize::from(inside.width)), state);
+    paint_from(
+        paint,
+        inside,
+        &detail(of, usize::from(inside.width), state.reading()),
+        state,
+    );
 }
 
 /// Lines from the detail's scroll offset on.
@@ -135,7 +141,7 @@ pub fn paint_from(paint: &mut Paint, inside: Rect, lines: &[Words], state: &Stat
     super::widgets::scrollbar(paint, inside.right() + 1, inside, skip, lines.len());
 }
 
-fn detail(of: &Prometheus, room: usize) -> Vec<Words> {
+fn detail(of: &Prometheus, room: usize, reading: bool) -> Vec<Words> {
     let mut lines = Words::wrapped(
         Role::Plain,
         &format!(
@@ -149,6 +155,11 @@ fn detail(of: &Prometheus, room: usize) -> Vec<Words> {
     );
     for obstacle in &of.obstacles {
         lines.push(Words::new());
+        if reading {
+            let text = "what it takes to choose it is being read …";
+            lines.extend(item('·', Role::Muted, text, room));
+            break;
+        }
         lines.extend(item('✕', Role::Bad, &obstacle.reason, room));
     }
     lines.push(Words::new());
@@ -180,6 +191,7 @@ fn detail(of: &Prometheus, room: usize) -> Vec<Words> {
     let sidecar = match (of.sidecar, &of.certificates) {
         (_, Some(path)) => format!("yes, certificates in {path}"),
         (true, None) => "yes; certificates will be shared with it".to_owned(),
+        (false, None) if !of.obstacles.is_empty() => "no".to_owned(),
         (false, None) => "no: it gets one, for its certificates only".to_owned(),
     };
     lines.extend(fact("sidecar", Role::Plain, &sidecar, room));

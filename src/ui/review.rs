@@ -112,7 +112,8 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             "✓ Nothing to change: the cluster is as wanted.",
         ));
     }
-    for note in &review.notes {
+    let unscraped = state.unscraped();
+    for note in unscraped.iter().chain(&review.notes) {
         lines.extend(widgets::item(
             '▲',
             Role::Waiting,
@@ -195,6 +196,10 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     }
     if !head.is_empty() {
         head.push(Words::new());
+    }
+    if row.standing == Standing::LeftOut {
+        paint.lines(inside, &head);
+        return;
     }
     let taken = paint.lines(inside, &head);
     let rest = Rect {

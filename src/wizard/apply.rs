@@ -29,6 +29,7 @@ impl State {
                     part: change.part,
                     why: change.why.clone(),
                     state: StepState::Pending,
+                    written: false,
                 }
             })
             .collect();
@@ -67,7 +68,7 @@ impl State {
                 };
                 let moves = !matches!(state, StepState::Pending | StepState::LeftOut);
                 if let Some(row) = Arc::make_mut(&mut self.apply.rows.rows).get_mut(at) {
-                    row.state = state;
+                    row.come(state);
                 }
                 // The list follows what is being done, unless the user looks at an earlier line.
                 let follows = at >= self.apply.rows.cursor;
@@ -140,12 +141,14 @@ impl State {
     }
 
     fn finished(&mut self, outcome: Outcome) -> Vec<Effect> {
-        self.apply.summary = summary(&outcome, self.apply.undoing);
+        let undoing = self.apply.undoing;
         if !outcome.board.rows.is_empty() {
             self.apply.board = Some(outcome.board.clone());
         }
         self.apply.undoing |= outcome.ended == Ended::Undone;
+        let lines = summary(&outcome, undoing);
         self.apply.outcome = Some(outcome);
+        self.apply.summary = lines;
         self.apply_over()
     }
 
@@ -202,7 +205,7 @@ impl State {
             .rows
             .rows
             .iter()
-            .filter(|row| row.state == StepState::Done)
+            .filter(|row| row.written)
             .count();
         Some(dialog::stopped(row, id, error, written))
     }
@@ -226,7 +229,12 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         Ended::Whole if undoing => {
             lines.push(format!("The run was taken back: {written} written."))
         }
-        Ended::Whole => lines.push(format!("Every approved change stands: {written} written.")),
+        Ended::Whole if outcome.not_written.is_empty() && outcome.taken_back.is_empty() => {
+            lines.push(format!("Every approved change stands: {written} written."));
+        }
+        Ended::Whole => lines.push(format!(
+            "{written} written, not every one that was approved."
+        )),
         Ended::Undone => lines.push("Everything that this run wrote was taken back.".into()),
         Ended::PartWay(error) => {
             lines.push(format!("Stopped part way: {written} written and standing."));
@@ -261,8 +269,16 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         let all = counts.all();
         let refused = match outcome.plaintext_refused {
             Some(true) => "; plaintext to the port was seen refused",
-            Some(false) => "; plaintext to the port was not refused everywhere",
-            None => "; plaintext was not asked for",
+            Some(false)
+                if outcome
+                    .board
+                    .rows
+                    .iter()
+                    .any(|row| row.probe == targets::Probe::Served) =>
+            {
+                "; plaintext to the port was answered"
+            }
+            Some(false) | None => "; plaintext was not asked for everywhere",
         };
         lines.push(format!(
             "{} of {} UP over mTLS{refused}.",

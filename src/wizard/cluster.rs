@@ -248,7 +248,7 @@ fn server(mesh: &Mesh) -> CheckLine {
 }
 
 /// A list has not come to its end.
-fn filling(mesh: &Mesh) -> bool {
+pub(super) fn filling(mesh: &Mesh) -> bool {
     mesh.progress.is_empty() || mesh.progress.values().any(|p| !p.settled())
 }
 
@@ -334,6 +334,13 @@ fn prometheus(mesh: &Mesh) -> CheckLine {
             "Prometheus",
             "none was found",
             "install one, such as Istio's sample: kubectl apply -f samples/addons/prometheus.yaml; step 2 waits for it",
+        ),
+        // What stands against one may be no more than a list that has not come yet.
+        (n, 0) if filling(mesh) => line(
+            Check::Asking,
+            "Prometheus",
+            format!("{n} found; what it takes to choose one is being read"),
+            "",
         ),
         (n, 0) => line(
             Check::Bad,

@@ -2,7 +2,7 @@
 
 use super::msg::Effect;
 use super::refuse::plural;
-use super::state::{Answer, ApplyRow, Button, Dialog, DialogKind, State};
+use super::state::{Answer, ApplyRow, Button, Dialog, DialogKind, Notice, Standing, State, Tone};
 use crate::engine::event::Decision;
 use crate::error::Error;
 use crate::plan::ChangeId;
@@ -47,9 +47,16 @@ pub(super) fn stopped(
     lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
     lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
     lines.push(format!(
-        "{} of this run stand. Nothing more is written until you decide.",
-        plural(written, "change", "changes")
+        "{}. Nothing more is written until you decide.",
+        match written {
+            1 => "1 change of this run stands".to_owned(),
+            n => format!("{n} changes of this run stand"),
+        }
     ));
+    let go_on = match row {
+        Some(row) if row.written => "Take it back and go on",
+        _ => "Leave it out",
+    };
     dialog(
         DialogKind::Stopped,
         format!("Stopped at {what}"),
@@ -57,7 +64,7 @@ pub(super) fn stopped(
         vec![
             button("Look first", Answer::Cancel, false),
             button("Retry", Answer::Retry, true),
-            button("Leave it out", Answer::LeaveOut, true),
+            button(go_on, Answer::LeaveOut, true),
             button("Undo the run", Answer::Undo, true),
             button("Stop here", Answer::Stop, false),
         ],
@@ -78,7 +85,20 @@ impl State {
             n => format!("{n} pods restart."),
         };
         let mut lines = vec![restart];
-        let takes: usize = self.review.rows.rows.iter().map(|row| row.takes).sum();
+        let history = self
+            .review
+            .review
+            .as_ref()
+            .is_some_and(|r| !r.loses_history().is_empty());
+        if history {
+            lines.push("Prometheus's history is lost: that is asked once more, by itself.".into());
+        }
+        lines.extend(self.unscraped());
+        let written = |row: &&super::state::ReviewRow| {
+            matches!(row.standing, Standing::Ready | Standing::Unverified(_))
+        };
+        let rows = self.review.rows.rows.iter().filter(written);
+        let takes: usize = rows.map(|row| row.takes).sum();
         if takes > 0 {
             lines.push(format!(
                 "{} that a person set with kubectl are taken; the review shows them.",
@@ -136,7 +156,14 @@ impl State {
             ],
             vec![
                 button("Keep it", Answer::Cancel, false),
-                button("Lose it and apply", Answer::Yes, true),
+                button(
+                    match self.review.undoes {
+                        Some(_) => "Lose it and take back",
+                        None => "Lose it and apply",
+                    },
+                    Answer::Yes,
+                    true,
+                ),
             ],
         )
     }
@@ -165,6 +192,19 @@ impl State {
             vec![
                 button("Go on writing", Answer::Cancel, false),
                 button("Stop and quit", Answer::Yes, true),
+            ],
+        )
+    }
+
+    pub(super) fn quit_choices(&self) -> Dialog {
+        dialog(
+            DialogKind::QuitChoices,
+            "Quit? Your choices are lost",
+            vec!["Nothing is being written.".into()],
+            vec![
+                button("Stay", Answer::Cancel, false),
+                button("Save answers first", Answer::Yes, false),
+                button("Quit", Answer::Stop, true),
             ],
         )
     }
@@ -222,6 +262,12 @@ impl State {
             return Vec::new();
         };
         if answer == Answer::Cancel {
+            if dialog.kind == DialogKind::ConfirmHistory {
+                self.notice = Some(Notice {
+                    tone: Tone::Plain,
+                    text: "nothing is written; give Prometheus a volume that stays, or leave its change out".into(),
+                });
+            }
             return Vec::new();
         }
         match dialog.kind {
@@ -257,10 +303,16 @@ impl State {
                 self.save(PathBuf::from(name), false)
             }
             DialogKind::ReplaceFile(path) => self.save(path, true),
+            DialogKind::QuitChoices if answer == Answer::Stop => self.leave(),
+            DialogKind::QuitChoices => {
+                self.dialog = Some(self.save_dialog());
+                Vec::new()
+            }
         }
     }
 
-    fn save(&self, path: PathBuf, replace: bool) -> Vec<Effect> {
+    fn save(&mut self, path: PathBuf, replace: bool) -> Vec<Effect> {
+        self.saving = Some(path.clone());
         vec![Effect::SaveAnswers {
             path,
             answers: Arc::new(self.effective()),

@@ -246,11 +246,14 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
     }
     for button in &dialog.buttons {
         match button.answer {
-            Answer::Cancel => all.push(Binding::new(
-                Esc,
-                button.label.to_lowercase(),
-                Action::Answer(Answer::Cancel),
-            )),
+            Answer::Cancel => {
+                let answer = Action::Answer(Answer::Cancel);
+                let binding = Binding::new(Esc, button.label.to_lowercase(), answer);
+                all.push(match dialog.input {
+                    Some(_) => binding,
+                    None => binding.also(&[Char('q')]),
+                });
+            }
             Answer::Retry if dialog.input.is_none() => {
                 all.push(Binding::new(Char('r'), "retry", Action::Answer(Answer::Retry)).quiet())
             }
@@ -394,7 +397,7 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
     };
     all.push(Binding::new(Char('v'), v, Action::SideBySide).unless(none()));
     all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
-    all.push(Binding::new(Char('k'), k, Action::Kubectl).unless(none()));
+    all.push(Binding::new(Char('K'), k, Action::Kubectl).unless(none()));
     all.push(
         Binding::new(
             Tab,
@@ -485,11 +488,7 @@ fn common_keys(state: &State) -> Vec<Binding> {
             .also(&[Char('j')])
             .quiet(),
         Binding::new(Up, "row before", Action::Up)
-            .also(if state.step == Step::Review {
-                &[]
-            } else {
-                &[Char('k')]
-            })
+            .also(&[Char('k')])
             .quiet(),
         Binding::new(PageDown, "page down", Action::PageDown)
             .also(&[Ctrl('d'), Ctrl('f')])
@@ -519,9 +518,10 @@ fn common_keys(state: &State) -> Vec<Binding> {
         }
         let detail = Binding::new(Char('i'), "detail", Action::Info);
         all.push(if state.viewport.wide {
-            detail
-                .quiet()
-                .unless(Some("the detail is on the screen already".into()))
+            detail.quiet().unless(Some(match state.step {
+                Step::Apply | Step::Status => "the detail stands below".into(),
+                _ => "the detail stands on the right".into(),
+            }))
         } else {
             detail
         });

@@ -459,9 +459,10 @@ pub fn prices(plan: &Plan) -> Vec<String> {
     }
     if restarts > 0 {
         sentences.push(format!(
-            "{} of {} restart",
+            "{} of {} {}",
             plural(restarts, "pod", "pods"),
-            plural(restarting, "workload", "workloads")
+            plural(restarting, "workload", "workloads"),
+            if restarts == 1 { "restarts" } else { "restart" }
         ));
     }
     if cut > 0 {
@@ -516,7 +517,8 @@ pub fn sentence(price: &Price) -> String {
             "{filter} stops matching at {workload}: it names an inbound cluster or host that the listener renames"
         ),
         Price::Restarts { workload, pods } => {
-            format!("{} of {workload} restart", plural(*pods, "pod", "pods"))
+            let restart = if *pods == 1 { "restarts" } else { "restart" };
+            format!("{} of {workload} {restart}", plural(*pods, "pod", "pods"))
         }
         Price::CutsConnections { workload } => format!(
             "connections to {workload} that have been open for more than about 45 s are cut once"

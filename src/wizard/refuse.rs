@@ -3,6 +3,7 @@
 use super::keymap::bad_checks;
 use super::list::{Filter, List, Row};
 use super::state::{Connection, Standing, State, Step, StepMark, Viewport};
+use crate::plan::Part;
 
 impl State {
     /// The list of the present step, where it is one of the mesh's rows.
@@ -79,6 +80,44 @@ impl State {
         }
     }
 
+    /// Lists of the mesh on the screen have not come to their end: what is missing in it may still come.
+    pub fn reading(&self) -> bool {
+        super::cluster::filling(&self.mesh)
+    }
+
+    /// Choices were made that no file and no cluster holds.
+    pub(super) fn would_lose_choices(&self) -> bool {
+        let (now, then) = (&self.answers, &self.start.answers);
+        let chosen = now.workloads != then.workloads
+            || now.gateways != then.gateways
+            || now.namespaces != then.namespaces
+            || now.options != then.options
+            || now.each != then.each
+            || now.leave_out != then.leave_out
+            || now.take != then.take;
+        let review = self.step == Step::Review && self.review.undoes.is_some();
+        !self.start.monitor && self.apply.outcome.is_none() && (chosen || review)
+    }
+
+    /// Said where the new port is opened and the Prometheus that reads it is left as it is.
+    pub fn unscraped(&self) -> Option<String> {
+        if self.review.undoes.is_some() {
+            return None;
+        }
+        let rows = &self.review.rows.rows;
+        let reader = |part| matches!(part, Part::PrometheusPod | Part::ScrapeJob);
+        let out = rows.iter().any(|row| {
+            reader(row.part) && matches!(row.standing, Standing::LeftOut | Standing::HangsOn(_))
+        });
+        let others = rows.iter().any(|row| {
+            matches!(row.part, Part::Listener | Part::Mark)
+                && matches!(row.standing, Standing::Ready | Standing::Unverified(_))
+        });
+        (out && others).then(|| {
+            "Prometheus's own changes are left out: nothing will scrape port 15091.".to_owned()
+        })
+    }
+
     /// Why enter does not lead to the next step.
     pub fn next_refused(&self) -> Option<String> {
         match self.step {
@@ -91,7 +130,14 @@ impl State {
             },
             Step::Prometheus => {
                 let chosen = self.answers.prometheus.as_ref();
-                match chosen.and_then(|id| self.mesh.prometheus(id)) {
+                let found = chosen.and_then(|id| self.mesh.prometheus(id));
+                let free = found.is_some_and(|p| p.obstacles.is_empty());
+                if !free && self.cluster.filling && self.reading() {
+                    return Some(
+                        "the cluster is still being read; enter works as soon as a Prometheus can be chosen".into(),
+                    );
+                }
+                match found {
                     Some(p) => p.obstacles.first().map(|o| o.reason.clone()),
                     // Enter takes the one under the cursor.
                     None => match self.prometheus.current() {
@@ -103,8 +149,13 @@ impl State {
                     },
                 }
             }
-            Step::Namespaces => None,
-            Step::Workloads => None,
+            Step::Namespaces | Step::Workloads => {
+                let empty = self
+                    .list()
+                    .is_some_and(|list| list.rows.is_empty() && list.filter.text.is_empty());
+                (empty && self.cluster.filling)
+                    .then(|| "the cluster is still being read; its rows have not come yet".into())
+            }
             Step::Gateways => (self.chosen_count() == 0)
                 .then(|| "no workload and no gateway is chosen".to_owned()),
             // A plan of half a cluster could miss what governs a workload.
@@ -210,6 +261,9 @@ impl State {
         let answers = &self.start.answers;
         if step == self.step {
             return StepMark::Here;
+        }
+        if step == Step::Workloads && step < self.step && self.answers.workloads.is_empty() {
+            return StepMark::Reached;
         }
         if step < self.step {
             return StepMark::Done;

@@ -2,8 +2,9 @@
 
 use super::list::{List, Row};
 use super::msg::Generation;
+use super::refuse::plural;
 use crate::answers::Answers;
-use crate::engine::event::{Outcome, StepState};
+use crate::engine::event::{Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::Mesh;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
@@ -419,6 +420,34 @@ pub struct ApplyRow {
     pub part: Part,
     pub why: String,
     pub state: StepState,
+    /// It has reached the cluster and stands there, whatever went wrong afterwards.
+    pub written: bool,
+}
+
+impl ApplyRow {
+    /// Takes over how far the change has come.
+    pub fn come(&mut self, state: StepState) {
+        self.written = match &state {
+            // What waits after its write is written; before it nothing is.
+            StepState::Waiting(_) => {
+                self.written || matches!(self.state, StepState::Writing | StepState::Rollout { .. })
+            }
+            StepState::Rollout { .. } | StepState::Done => true,
+            StepState::Unchanged | StepState::TakenBack(_) | StepState::Held(_) => false,
+            StepState::Pending | StepState::Writing | StepState::Failed(_) | StepState::LeftOut => {
+                self.written
+            }
+        };
+        self.state = state;
+    }
+
+    /// Something is being done about it.
+    pub fn under_way(&self) -> bool {
+        matches!(
+            self.state,
+            StepState::Waiting(_) | StepState::Writing | StepState::Rollout { .. }
+        )
+    }
 }
 
 /// Lines of the apply's log that are kept.
@@ -451,18 +480,68 @@ pub struct ApplyStep {
 }
 
 impl ApplyStep {
-    /// (steps that are finished, all).
+    /// (steps that are finished, all). Once it is over, only what stands as approved counts.
     pub fn progress(&self) -> (usize, usize) {
+        let over = !self.running && !self.undoing;
         let done = self.rows.rows.iter().filter(|r| {
-            !matches!(
-                r.state,
-                StepState::Pending
-                    | StepState::Waiting(_)
-                    | StepState::Writing
-                    | StepState::Rollout { .. }
-            )
+            let stands = matches!(r.state, StepState::Done | StepState::Unchanged);
+            match over {
+                true => stands,
+                false => r.state != StepState::Pending && !r.under_way(),
+            }
         });
         (done.count(), self.rows.rows.len())
+    }
+
+    /// What an apply that went to its end still lacks: changes that were held back, targets that are not UP.
+    pub fn lacks(&self) -> Option<String> {
+        let outcome = self.outcome.as_ref()?;
+        if self.undoing || outcome.ended != Ended::Whole {
+            return None;
+        }
+        let stand = outcome.written.len() + outcome.unchanged.len();
+        let lost = outcome.not_written.len() + outcome.taken_back.len();
+        if outcome.all_up && lost == 0 {
+            return None;
+        }
+        let mut parts = Vec::new();
+        if lost > 0 {
+            parts.push(format!("{stand} of {} written", stand + lost));
+            let why = |wanted: fn(&StepState) -> Option<&String>| {
+                self.rows.rows.iter().find_map(|row| wanted(&row.state))
+            };
+            let said = |number: usize, what: &str, why: Option<&String>| {
+                let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                format!("{number} {what}{why}")
+            };
+            if !outcome.not_written.is_empty() {
+                let held = why(|state| match state {
+                    StepState::Held(why) => Some(why),
+                    _ => None,
+                });
+                let what = if held.is_some() {
+                    "held back"
+                } else {
+                    "left out"
+                };
+                parts.push(said(outcome.not_written.len(), what, held));
+            }
+            if !outcome.taken_back.is_empty() {
+                let back = why(|state| match state {
+                    StepState::TakenBack(why) => Some(why),
+                    _ => None,
+                });
+                parts.push(said(outcome.taken_back.len(), "taken back", back));
+            }
+        }
+        let counts = outcome.board.counts;
+        if !outcome.all_up {
+            parts.push(match counts.all() {
+                0 => "targets are not known to be UP".to_owned(),
+                all => format!("{} of {} UP", counts.up, plural(all, "target", "targets")),
+            });
+        }
+        Some(parts.join("; "))
     }
 }
 
@@ -523,6 +602,8 @@ pub enum DialogKind {
     /// Take a controller's fields, by its name.
     Take(String),
     SaveAnswers,
+    /// Quit with choices that are written nowhere.
+    QuitChoices,
     ReplaceFile(std::path::PathBuf),
     ConfirmUndo,
     /// The undo brings back somebody's listener without policies: a confirmation of its own.
@@ -617,6 +698,8 @@ pub struct State {
     pub prometheus_by_user: bool,
     /// The program ends as soon as the write under way is over.
     pub quit_after: bool,
+    /// The file that the answers are being saved to.
+    pub saving: Option<std::path::PathBuf>,
     /// The program ends; set once.
     pub leaving: bool,
 }

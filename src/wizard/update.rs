@@ -153,6 +153,10 @@ impl State {
             self.dialog = Some(self.quit_applying());
             return Vec::new();
         }
+        if self.would_lose_choices() {
+            self.dialog = Some(self.quit_choices());
+            return Vec::new();
+        }
         self.leave()
     }
 
@@ -179,10 +183,11 @@ impl State {
         self.notice = None;
         if let Some(binding) = keymap::lookup(self, key) {
             if let Some(why) = binding.why_not {
-                self.notice = Some(Notice {
-                    tone: Tone::Waiting,
-                    text: why,
-                });
+                let tone = match binding.action {
+                    Action::Info => Tone::Plain,
+                    _ => Tone::Waiting,
+                };
+                self.notice = Some(Notice { tone, text: why });
                 return Vec::new();
             }
             return self.act(binding.action);
@@ -190,6 +195,7 @@ impl State {
         if keymap::typing(self) {
             match key {
                 Key::Char(c) => self.typed(|text| text.push(c)),
+                Key::Ctrl('u') => self.typed(String::clear),
                 Key::Backspace => self.typed(|text| {
                     text.pop();
                 }),
@@ -586,6 +592,15 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::UndoPlanned(of, result) => state.undo_planned(of, result),
         Msg::Saved(result) => {
+            let path = state.saving.take();
+            if let (Err(error), Some(path), None) = (&result, path, &state.dialog) {
+                // The name that was typed stays, so that it can be mended.
+                let mut dialog = state.save_dialog();
+                dialog.input = Some(path.display().to_string());
+                dialog.lines.insert(0, error_notice(error).text);
+                state.dialog = Some(dialog);
+                return Vec::new();
+            }
             state.notice = Some(match result {
                 Ok(path) => Notice {
                     tone: Tone::Good,

@@ -597,6 +597,7 @@ fn apply(state: &mut State) {
             object,
             part,
             why: String::new(),
+            written: state == StepState::Done,
             state,
         })
         .collect();
@@ -648,6 +649,7 @@ pub fn ended(state: &mut State) {
     state.apply.running = false;
     state.apply.outcome = Some(Outcome {
         ended: Ended::Whole,
+        all_up: true,
         ..Outcome::default()
     });
     state.apply.summary = vec![
