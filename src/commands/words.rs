@@ -43,7 +43,7 @@ pub fn review(review: &Review) -> String {
         match counts.changes {
             0 => "Nothing to change.".to_owned(),
             n => format!(
-                "{}: {} new, {} patched, {} deleted; {} restart.",
+                "{}: {} new, {} patched, {} deleted; {} to restart.",
                 plural(n, "change"),
                 counts.new,
                 counts.patched,
@@ -165,7 +165,8 @@ fn sign(item: &Reviewed) -> char {
 pub fn price(price: &Price) -> String {
     let text = match price {
         Price::Restarts { workload, pods } => {
-            format!("{} of {workload} restart", plural(*pods, "pod"))
+            let verb = if *pods == 1 { "restarts" } else { "restart" };
+            format!("{} of {workload} {verb}", plural(*pods, "pod"))
         }
         Price::LosesHistory { prometheus } => {
             format!(

@@ -130,7 +130,7 @@ impl Around<'_> {
         match what {
             Await::ReadBack => self.read_back(about).await,
             Await::Settle(time) => {
-                self.waiting(about.id, "istiod hands the policies to the proxies");
+                self.waiting(about.id, "istiod to hand the policies to the proxies");
                 tokio::time::sleep(*time).await;
                 Waited::Over
             }
@@ -155,7 +155,7 @@ impl Around<'_> {
     async fn read_back(&self, about: &About<'_>) -> Waited {
         let object = &about.reviewed.change.object;
         let deadline = Instant::now() + READ_BACK;
-        self.waiting(about.id, "reading it back");
+        self.waiting(about.id, "it to be read back as written");
         loop {
             let why = match self.session.cluster.get(object).await {
                 Ok(live) => {
@@ -260,7 +260,8 @@ impl Around<'_> {
             self.waiting(
                 about.id,
                 format!(
-                    "{why}; a ConfigMap takes about a minute to reach the pod ({seconds} s so far)"
+                    "{}; a ConfigMap takes about a minute to reach the pod ({seconds} s so far)",
+                    wanted.awaited()
                 ),
             );
             if begun.elapsed() >= CONFIG {
@@ -302,7 +303,7 @@ impl Around<'_> {
         if items.is_empty() {
             return Waited::Over;
         }
-        self.waiting(id, "the targets come UP");
+        self.waiting(id, "the targets to come UP");
         let report = self.report;
         let deadline = Instant::now() + self.up_within;
         let board = self
@@ -337,6 +338,19 @@ enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    fn awaited(&self) -> String {
+        match self {
+            Wanted::Runs(job) => format!("job {job} to be at work in Prometheus"),
+            Wanted::Gone(job) => format!("job {job} to leave Prometheus's running configuration"),
+            Wanted::LeavesOut(jobs) => {
+                format!(
+                    "{} to leave secured pods out, in Prometheus's running configuration",
+                    jobs.join(", ")
+                )
+            }
+        }
+    }
+
     fn not_yet(&self) -> String {
         match self {
             Wanted::Runs(job) => format!("job {job} is not in the running configuration yet"),

@@ -95,7 +95,7 @@ pub(super) fn decide(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Deci
     }
     if !strangers.is_empty() {
         notes.push(format!(
-            "{} carry the mark, though this program did not secure them: plaintext jobs that leave marked pods out would leave them to the secure job alone",
+            "the mark is also on {}, though this program did not secure that: plaintext jobs that leave marked pods out would leave it to the secure job alone",
             strangers.join(", ")
         ));
     }

@@ -130,8 +130,8 @@ const RULES: &[Rule] = &[
             "client.timeout exceeded",
         ],
         when: ALWAYS,
-        cause: "no answer in time: a NetworkPolicy keeps Prometheus off the port, the address is stale, or the merge is slow",
-        fix: "allow Prometheus's pods to the secure port in the namespace's NetworkPolicies; else raise scrape_timeout",
+        cause: "no answer in time; likely causes: a NetworkPolicy that keeps Prometheus off the port, then a stale address, then a slow merge",
+        fix: "see kubectl get networkpolicy in the namespace, and allow Prometheus's pods to the secure port",
     },
     Rule {
         code: "unreachable",

@@ -208,7 +208,9 @@ pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
     let must = |b: &keymap::Binding| {
         matches!(
             b.key,
-            keymap::Key::Enter | keymap::Key::Esc | keymap::Key::Char(' ' | 'i' | '/' | 'u' | 's')
+            keymap::Key::Enter
+                | keymap::Key::Esc
+                | keymap::Key::Char(' ' | 'i' | '/' | 'u' | 's' | 't')
         )
     };
     let mut spare = right.saturating_sub(area.x + 1);
