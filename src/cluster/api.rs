@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// Time limit of a request, unless a caller sets its own.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
-const PAGE: usize = 500;
+/// Pages in flight are the peak of memory; smaller ones cost little time.
+const PAGE: usize = 250;
 
 /// The one way to the API server; cheap to clone.
 #[derive(Clone)]

@@ -25,7 +25,9 @@ const LISTS: &[&str] = &[
 
 pub fn run() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        // As the program has them.
+        .worker_threads(1)
+        .max_blocking_threads(1)
         .enable_all()
         .build()
         .expect("threads");
