@@ -68,7 +68,7 @@ async fn few_items_are_asked_for_by_their_selectors() {
     assert!(expected[0].sidecar && !expected[0].ready && expected[0].secure_port.is_none());
     assert_eq!(
         asked,
-        ["/api/v1/namespaces/shop/pods?limit=500&labelSelector=app%3Dcart"]
+        ["/api/v1/namespaces/shop/pods?limit=250&labelSelector=app%3Dcart"]
     );
 }
 
