@@ -81,8 +81,8 @@ async fn look(
         .await;
     let counts = board.counts;
     Outcome {
-        all_up: counts.up == counts.all(),
-        plaintext_refused: probe.then_some(counts.secured == counts.all()),
+        all_up: counts.all() > 0 && counts.up == counts.all(),
+        plaintext_refused: (probe && counts.up > 0).then_some(counts.secured == counts.all()),
         board,
         ..Outcome::default()
     }

@@ -315,7 +315,7 @@ pub fn step(state: &StepState) -> Option<String> {
     Some(match state {
         StepState::Pending | StepState::Unchanged => return None,
         StepState::Waiting(what) => format!("waits for {what}"),
-        StepState::Writing => "is written".into(),
+        StepState::Writing => "is being written".into(),
         StepState::Rollout {
             updated,
             ready,

@@ -215,6 +215,13 @@ impl Run {
             if self.falls(around, &change) {
                 continue;
             }
+            // A mark of what was given up may still stand: its pods would then be scraped by nobody.
+            if change.change().part == Part::OldJobs && !self.given_up.is_empty() {
+                let why = "something was left out in this run; apply again once the rest is UP";
+                around.step(id, StepState::Held(why.into()));
+                self.settle(around, id, Fate::Held);
+                continue;
+            }
             loop {
                 if around.stopped() {
                     return Walked::Stopped;
