@@ -1,0 +1,176 @@
+use super::*;
+
+#[test]
+fn a_scrape_from_before_the_change_does_not_count_whatever_the_clocks_say() {
+    for skew in [-86_400, -7, 0, 7, 86_400] {
+        let mut world = World::default();
+        let one = pod("cart-1");
+        let mut see = |now: i64, health, last: i64| {
+            let mut one_target = target("cart-1", health, last);
+            one_target.last_scrape = Some(at(last + skew));
+            let targets = vec![one_target];
+            let replicas = [replica("p-0", now, skew, targets)];
+            let board = world.look(now, std::slice::from_ref(&one), &replicas);
+            if now == 100 {
+                world.memory.touched(&one.item, false, at(100));
+            }
+            board.rows[0].clone()
+        };
+        assert_eq!(see(100, Health::Up, 99).state, UP);
+        let row = see(103, Health::Up, 99);
+        assert!(
+            waits_for(&row.state, "after the change"),
+            "{skew}: {:?}",
+            row.state
+        );
+        // An error from before it says as little.
+        assert!(waits_for(
+            &see(104, Health::Down, 99).state,
+            "after the change"
+        ));
+        let row = see(115, Health::Up, 114);
+        assert_eq!(row.state, UP, "{skew}");
+        assert_eq!(row.last_scrape, Some(at(114)), "{skew}: by our clock");
+        assert_eq!(row.next_scrape, Some(Duration::from_secs(14)), "{skew}");
+    }
+}
+
+#[test]
+fn without_prometheus_time_the_second_new_scrape_counts() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    world.memory.touched(&one.item, false, at(100));
+    let mut see = |now: i64, last: i64| {
+        let mut replica = replica("p-0", now, 0, vec![target("cart-1", Health::Up, last)]);
+        replica.now = None;
+        world.state(now, &one, &[replica])
+    };
+    assert!(waits_for(&see(101, 99), "after the change"));
+    assert!(
+        waits_for(&see(102, 100), "after the change"),
+        "it may have been under way"
+    );
+    assert!(waits_for(&see(103, 100), "after the change"));
+    assert_eq!(see(117, 115), UP);
+}
+
+#[test]
+fn a_target_that_came_after_the_change_counts_at_once() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    world.look(
+        99,
+        std::slice::from_ref(&one),
+        &[replica("p-0", 99, 0, Vec::new())],
+    );
+    world.memory.touched(&one.item, true, at(100));
+    let targets = vec![target("cart-1", Health::Up, 108)];
+    // No look came between: the clock alone tells, and nothing was live when the policy changed.
+    assert_eq!(
+        world.state(
+            110,
+            &one,
+            &[replica("p-0", 110, 40, {
+                let mut targets = targets;
+                targets[0].last_scrape = Some(at(148));
+                targets
+            })]
+        ),
+        UP
+    );
+}
+
+#[test]
+fn a_policy_under_a_live_connection_settles_for_a_minute_and_counts_once_more() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let see = |world: &mut World, now: i64, health, last: i64| {
+        world.state(
+            now,
+            &one,
+            &[replica(
+                "p-0",
+                now,
+                3,
+                vec![target("cart-1", health, last + 3)],
+            )],
+        )
+    };
+    assert_eq!(see(&mut world, 99, Health::Up, 98), UP);
+    world.memory.touched(&one.item, true, at(100));
+    assert!(waits_for(
+        &see(&mut world, 101, Health::Up, 98),
+        "after the change"
+    ));
+    let until = at(160);
+    assert_eq!(
+        see(&mut world, 114, Health::Up, 113),
+        State::Unsettled { until }
+    );
+    // A change of another sort meanwhile does not shorten it.
+    world.memory.touched(&one.item, false, at(120));
+    assert_eq!(
+        see(&mut world, 130, Health::Up, 128),
+        State::Unsettled { until }
+    );
+    assert!(matches!(
+        see(&mut world, 145, Health::Down, 143),
+        State::Down { .. }
+    ));
+    assert_eq!(
+        see(&mut world, 159, Health::Up, 158),
+        State::Unsettled { until }
+    );
+    assert!(waits_for(
+        &see(&mut world, 161, Health::Up, 158),
+        "counts once more"
+    ));
+    assert_eq!(see(&mut world, 174, Health::Up, 173), UP);
+}
+
+#[test]
+fn a_watch_that_never_looked_before_a_policy_change_takes_no_chances() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    world.memory.touched(&one.item, true, at(100));
+    let replicas = [replica(
+        "p-0",
+        110,
+        0,
+        vec![target("cart-1", Health::Up, 108)],
+    )];
+    let state = world.state(110, &one, &replicas);
+    assert_eq!(state, State::Unsettled { until: at(160) });
+}
+
+#[test]
+fn a_failed_pool_is_waited_for_then_called_down() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let mut see = |now: i64| {
+        let mut replica = replica("p-0", now, 0, Vec::new());
+        replica.pools = vec![OLD.into()];
+        let board = world.look(now, std::slice::from_ref(&one), &[replica]);
+        assert!(!board.replicas[0].job_loaded);
+        board.rows[0].state.clone()
+    };
+    assert!(waits_for(&see(10), "certificates"));
+    assert!(waits_for(&see(60), "(50 s gone by)"));
+    let State::Down { cause, .. } = see(71) else {
+        panic!("not DOWN");
+    };
+    assert_eq!(cause.map(|c| c.code), Some("failed-pool"));
+}
+
+#[test]
+fn a_pod_that_is_not_ready_is_given_time_before_it_is_down() {
+    let mut world = World::default();
+    let mut one = pod("cart-1");
+    one.ready = false;
+    let mut see = |now: i64| {
+        let targets = vec![target("cart-1", Health::Down, now - 1)];
+        world.state(now, &one, &[replica("p-0", now, 0, targets)])
+    };
+    assert!(waits_for(&see(10), "not ready"));
+    assert!(matches!(see(131), State::Down { .. }));
+}

@@ -1,0 +1,129 @@
+use super::*;
+
+#[test]
+fn causes_by_what_prometheus_says() {
+    let rows = [
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": dial tcp 10.0.0.9:15091: connect: connection refused",
+            "refused",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": context deadline exceeded",
+            "timeout",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": dial tcp 10.0.0.9:15091: i/o timeout",
+            "timeout",
+        ),
+        (
+            "Get \"https://10.0.0.9:15020/stats/prometheus\": http: server gave HTTP response to HTTPS client",
+            "plaintext-port",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: certificate required",
+            "no-client-certificate",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": write tcp 10.0.0.1:1->10.0.0.9:15091: write: broken pipe",
+            "no-client-certificate",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: unknown certificate authority",
+            "other-root",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            "other-root",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: expired certificate",
+            "expired-certificate",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": tls: failed to verify certificate: x509: cannot validate certificate for 10.0.0.9 because it doesn't contain any IP SANs",
+            "ip-sans",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": EOF",
+            "reset",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": unexpected EOF",
+            "reset",
+        ),
+        (
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": http2: client conn could not be established",
+            "connection-from-before",
+        ),
+        (
+            "server returned HTTP status 503 Service Unavailable",
+            "nothing-behind",
+        ),
+        ("server returned HTTP status 403 Forbidden", "forbidden"),
+        ("server returned HTTP status 404 Not Found", "not-found"),
+        (
+            "received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target",
+            "content-type",
+        ),
+        (
+            "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target",
+            "content-type",
+        ),
+        (
+            "expected value after metric, got \"\\n\" (\"INVALID\") while parsing: \"\\n\"",
+            "merge-broken",
+        ),
+        ("sample limit exceeded", "limit"),
+        ("body size limit exceeded", "limit"),
+        (
+            "Get \"https://fd00::9:15091/stats/prometheus\": dial tcp: address fd00::9:15091: too many colons in address",
+            "address-colons",
+        ),
+    ];
+    for (error, code) in rows {
+        let found = cause(error, &About::default()).map(|cause| cause.code);
+        assert_eq!(found, Some(code), "{error}");
+    }
+    assert_eq!(cause("the moon is in the way", &About::default()), None);
+}
+
+#[test]
+fn a_reset_is_told_by_the_policy() {
+    let code = |policy, gateway| {
+        let about = About {
+            gateway,
+            policy,
+            ..About::default()
+        };
+        cause("read: connection reset by peer", &about).map(|cause| cause.code)
+    };
+    assert_eq!(code(Policy::NotStrict, false), Some("permissive"));
+    assert_eq!(code(Policy::Absent, false), Some("permissive"));
+    assert_eq!(code(Policy::Strict, false), Some("reset-strict"));
+    assert_eq!(code(Policy::Unknown, false), Some("reset"));
+    assert_eq!(code(Policy::Strict, true), Some("gateway-tls"));
+    let merged = |port| {
+        let about = About {
+            port,
+            ..About::default()
+        };
+        cause("server returned HTTP status 503 x", &about).map(|cause| cause.cause)
+    };
+    assert_ne!(merged(MetricsPort::Merged), merged(MetricsPort::Envoy));
+}
+
+#[test]
+fn equal_failures_read_equal_without_local_ports() {
+    let error = |port: u16| {
+        group(&format!(
+            "Get \"https://10.0.0.9:15091/stats/prometheus\": read tcp 10.0.0.1:{port}->10.0.0.9:15091: read: connection reset by peer"
+        ))
+    };
+    assert_eq!(error(41_000), error(52_000));
+    let dial = "dial tcp 10.0.0.9:15091: connect: connection refused";
+    assert_eq!(group(dial), dial);
+    assert_eq!(
+        group("server returned HTTP status 403 Forbidden"),
+        "server returned HTTP status 403 Forbidden"
+    );
+}

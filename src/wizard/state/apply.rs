@@ -1,0 +1,136 @@
+//! What the apply step knows: a row for each change, its log, and how it ended.
+
+use super::*;
+
+/// One line of the apply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplyRow {
+    pub id: ChangeId,
+    pub object: ObjectRef,
+    pub part: Part,
+    pub why: String,
+    pub state: StepState,
+    /// It has reached the cluster and stands there, whatever went wrong afterwards.
+    pub written: bool,
+}
+
+impl ApplyRow {
+    /// Takes over how far the change has come.
+    pub fn come(&mut self, state: StepState) {
+        self.written = match &state {
+            // What waits after its write is written; before it nothing is.
+            StepState::Waiting(_) => {
+                self.written || matches!(self.state, StepState::Writing | StepState::Rollout { .. })
+            }
+            StepState::Rollout { .. } | StepState::Done => true,
+            StepState::Unchanged | StepState::TakenBack(_) | StepState::Held(_) => false,
+            StepState::Pending | StepState::Writing | StepState::Failed(_) | StepState::LeftOut => {
+                self.written
+            }
+        };
+        self.state = state;
+    }
+
+    /// Something is being done about it.
+    pub fn under_way(&self) -> bool {
+        matches!(
+            self.state,
+            StepState::Waiting(_) | StepState::Writing | StepState::Rollout { .. }
+        )
+    }
+}
+
+/// Lines of the apply's log that are kept.
+pub const LOG_LINES: usize = 500;
+
+#[derive(Clone, Debug, Default)]
+pub struct ApplyStep {
+    pub rows: List<ApplyRow>,
+    pub index: HashMap<ChangeId, usize>,
+    pub log: VecDeque<String>,
+    pub running: bool,
+    /// The user asked it to stop; it ends after the write under way.
+    pub stopping: bool,
+    /// It takes back what a run wrote.
+    pub undoing: bool,
+    /// What was approved has been written and the cluster is to be read anew.
+    pub fresh: bool,
+    /// A change failed; apply waits for a decision.
+    pub stopped: Option<(ChangeId, Error)>,
+    pub outcome: Option<Outcome>,
+    /// How it ended, in sentences.
+    pub summary: Vec<String>,
+    pub error: Option<Error>,
+    /// The run's id, for `undo`.
+    pub run: Option<String>,
+    /// Targets while they are waited for.
+    pub board: Option<Arc<Board>>,
+    /// The first tick after it began.
+    pub began: Option<Timestamp>,
+}
+
+impl ApplyStep {
+    /// (steps that are finished, all). Once it is over, only what stands as approved counts.
+    pub fn progress(&self) -> (usize, usize) {
+        let over = !self.running && !self.undoing;
+        let done = self.rows.rows.iter().filter(|r| {
+            let stands = matches!(r.state, StepState::Done | StepState::Unchanged);
+            match over {
+                true => stands,
+                false => r.state != StepState::Pending && !r.under_way(),
+            }
+        });
+        (done.count(), self.rows.rows.len())
+    }
+
+    /// What an apply that went to its end still lacks: changes that were held back, targets that are not UP.
+    pub fn lacks(&self) -> Option<String> {
+        let outcome = self.outcome.as_ref()?;
+        if self.undoing || outcome.ended != Ended::Whole {
+            return None;
+        }
+        let stand = outcome.written.len() + outcome.unchanged.len();
+        let lost = outcome.not_written.len() + outcome.taken_back.len();
+        if outcome.all_up && lost == 0 {
+            return None;
+        }
+        let mut parts = Vec::new();
+        if lost > 0 {
+            parts.push(format!("{stand} of {} written", stand + lost));
+            let why = |wanted: fn(&StepState) -> Option<&String>| {
+                self.rows.rows.iter().find_map(|row| wanted(&row.state))
+            };
+            let said = |number: usize, what: &str, why: Option<&String>| {
+                let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                format!("{number} {what}{why}")
+            };
+            if !outcome.not_written.is_empty() {
+                let held = why(|state| match state {
+                    StepState::Held(why) => Some(why),
+                    _ => None,
+                });
+                let what = if held.is_some() {
+                    "held back"
+                } else {
+                    "left out"
+                };
+                parts.push(said(outcome.not_written.len(), what, held));
+            }
+            if !outcome.taken_back.is_empty() {
+                let back = why(|state| match state {
+                    StepState::TakenBack(why) => Some(why),
+                    _ => None,
+                });
+                parts.push(said(outcome.taken_back.len(), "taken back", back));
+            }
+        }
+        let counts = outcome.board.counts;
+        if !outcome.all_up {
+            parts.push(match counts.all() {
+                0 => "targets are not known to be UP".to_owned(),
+                all => format!("{} of {} UP", counts.up, plural(all, "target", "targets")),
+            });
+        }
+        Some(parts.join("; "))
+    }
+}

@@ -1,0 +1,60 @@
+//! A question over the step, and a line under it.
+
+use super::*;
+
+/// A decision that is asked for. Drawn over the step; the safe answer has the focus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dialog {
+    pub kind: DialogKind,
+    pub title: String,
+    pub lines: Vec<String>,
+    /// A field to type into, with its text.
+    pub input: Option<String>,
+    pub buttons: Vec<Button>,
+    pub focus: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Button {
+    pub label: String,
+    pub answer: Answer,
+    /// It writes, deletes or loses something.
+    pub danger: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum DialogKind {
+    ConfirmApply,
+    /// Losing Prometheus's history: a confirmation of its own.
+    ConfirmHistory,
+    /// Quit while something is being written.
+    QuitApplying,
+    /// A change failed.
+    Stopped,
+    /// Take a controller's fields, by its name.
+    Take(String),
+    SaveAnswers,
+    /// Quit with choices that are written nowhere.
+    QuitChoices,
+    ReplaceFile(std::path::PathBuf),
+    ConfirmUndo,
+    /// The undo brings back somebody's listener without policies: a confirmation of its own.
+    ConfirmOpens,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    Cancel,
+    Yes,
+    Retry,
+    LeaveOut,
+    Undo,
+    Stop,
+}
+
+/// A short message at the bottom; the next key takes it away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub tone: Tone,
+    pub text: String,
+}

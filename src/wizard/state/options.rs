@@ -1,0 +1,82 @@
+//! What the options step knows: its rows, what they may not be, and the plan they lead to.
+
+use super::*;
+
+/// What the recipe made of the choices.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    pub plan: Arc<Plan>,
+}
+
+/// A choice that can't be made, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    pub option: OptionChoice,
+    /// The item that it is forbidden for; `None`: for all together.
+    pub item: Option<WorkloadRef>,
+    pub why: String,
+}
+
+/// A single choice of the Options step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OptionChoice {
+    Port(crate::answers::MetricsPort),
+    MarkTemplate,
+    MarkPods,
+    InjectTemplate,
+    InjectNamespace,
+    StopPlaintext,
+    KeepPlaintext,
+    Repair,
+    NoRepair,
+}
+
+/// One row of the Options step, with its choices side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionRow {
+    pub label: &'static str,
+    pub choices: Vec<OptionCell>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionCell {
+    pub choice: OptionChoice,
+    /// `15020 merged: Envoy, agent and app`
+    pub label: String,
+    /// What it costs: restarts, cut connections. Empty: nothing.
+    pub price: String,
+    /// What can go wrong. Empty: nothing.
+    pub risk: String,
+    pub chosen: bool,
+    /// Why it can't be chosen.
+    pub blocked: Option<String>,
+}
+
+/// A workload or gateway with its own port and mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EachRow {
+    pub item: WorkloadRef,
+    pub gateway: bool,
+    pub port: crate::answers::MetricsPort,
+    pub mark: crate::answers::Mark,
+    /// It differs from the options for all.
+    pub port_differs: bool,
+    pub mark_differs: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct OptionsStep {
+    pub rows: List<OptionRow>,
+    /// The choice under the cursor within the row.
+    pub column: usize,
+    /// `e`: the list of single items is open; the column is then 0 port, 1 mark.
+    pub each: Option<List<EachRow>>,
+    /// The plan of the present choices, or why the recipe refuses them. `None`: being made.
+    pub planned: Option<Result<Planned, Error>>,
+    /// Choices that would lose metrics.
+    pub forbidden: Vec<Forbidden>,
+    /// The choices for which the plan was asked for.
+    pub planned_for: Option<Arc<Answers>>,
+    /// Prices of the whole plan, one sentence each, gravest first.
+    pub prices: Vec<String>,
+}

@@ -1,0 +1,168 @@
+//! What the review step knows: rows, the view beside them, and the plan of an undo.
+
+use super::*;
+
+/// How one change of the review stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The server has not answered yet.
+    Asking,
+    Ready,
+    /// Live already is as wanted.
+    Unchanged,
+    LeftOut,
+    /// It hangs on a change that is left out or can't be written.
+    HangsOn(ChangeId),
+    /// Fields of these managers; stops until taken or left out.
+    Conflict(Vec<String>),
+    Refused(String),
+    Gate {
+        why: String,
+        paste: String,
+    },
+    Failed(String),
+    /// Can't be dry-run yet: why.
+    Unverified(String),
+}
+
+/// The sign before a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    New,
+    Changed,
+    Deleted,
+    Same,
+    /// Not known yet.
+    Asking,
+}
+
+/// One line of the review.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReviewRow {
+    pub id: ChangeId,
+    pub object: ObjectRef,
+    pub part: Part,
+    pub why: String,
+    pub sign: Sign,
+    pub added: usize,
+    pub removed: usize,
+    pub standing: Standing,
+    /// Number of warnings of the server and of admission.
+    pub warnings: usize,
+    /// Fields of a person's kubectl that the approval takes.
+    pub takes: usize,
+}
+
+/// Which way a change is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReviewMode {
+    #[default]
+    Unified,
+    SideBySide,
+    Yaml,
+    Kubectl,
+}
+
+/// A change ready to be looked at; made off the loop.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChangeView {
+    pub id: Option<ChangeId>,
+    pub unified: Vec<DiffLine>,
+    /// Old on the left, new on the right.
+    pub pairs: Vec<(Option<DiffLine>, Option<DiffLine>)>,
+    pub yaml: Vec<String>,
+    pub kubectl: Vec<String>,
+    /// Conflicts, warnings, what admission said of a Pod, what to paste: before the diff.
+    pub notes: Vec<ViewNote>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewNote {
+    pub tone: Tone,
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Good,
+    Waiting,
+    Bad,
+    Muted,
+}
+
+/// One line of a diff.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiffLine {
+    pub sign: LineSign,
+    /// Pieces of the line; true: this piece changed within the line.
+    pub pieces: Vec<(bool, String)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineSign {
+    #[default]
+    Same,
+    Added,
+    Removed,
+    /// `… 41 unchanged lines`
+    Fold,
+}
+
+/// Figures for the review's head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReviewCounts {
+    /// Changes that would be written.
+    pub changes: usize,
+    pub new: usize,
+    pub patched: usize,
+    pub deleted: usize,
+    pub unchanged: usize,
+    pub left_out: usize,
+    /// Pods that restart.
+    pub restarts: usize,
+    pub asking: usize,
+    /// Changes that stop the approval: conflicts, refusals, failed questions.
+    pub stopped: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ReviewStep {
+    pub review: Option<Review>,
+    /// The run that this review takes back; `None`: a review of the choices.
+    pub undoes: Option<String>,
+    /// The Prometheus that the run was for, of an undo.
+    pub undo_prometheus: Option<WorkloadRef>,
+    /// What of an undo takes a word of its own.
+    pub asks: Vec<String>,
+    /// What an undo leaves alone, and why; or what the plan deliberately does not do.
+    pub notes: Vec<String>,
+    pub rows: List<ReviewRow>,
+    pub counts: ReviewCounts,
+    pub mode: ReviewMode,
+    /// The diff has the arrows instead of the list.
+    pub diff_focus: bool,
+    /// First line of the diff that is shown.
+    pub diff_offset: usize,
+    pub diff_height: usize,
+    /// The diff of the change under the cursor; `None`: being made.
+    pub view: Option<Arc<ChangeView>>,
+    pub lines: BTreeMap<ChangeId, (usize, usize)>,
+    /// The review could not be made, or broke off.
+    pub error: Option<Error>,
+    /// The choices for which this review was made.
+    pub made_for: Option<Arc<Answers>>,
+    pub done: bool,
+}
+
+/// The plan that takes a run back.
+#[derive(Clone, Debug, Default)]
+pub struct UndoPlan {
+    pub run: String,
+    /// The Prometheus that the run was for.
+    pub prometheus: Option<WorkloadRef>,
+    pub plan: Arc<Plan>,
+    pub notes: Vec<String>,
+    /// What takes a word of its own: somebody's open listener that would come back.
+    pub asks: Vec<String>,
+}

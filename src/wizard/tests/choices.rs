@@ -1,0 +1,309 @@
+use super::*;
+
+#[test]
+fn choosing_goes_from_namespaces_to_workloads_and_back_loses_nothing() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter");
+    assert_eq!(rows(&state), ["billing", "default", "istio-system", "shop"]);
+    assert_eq!(under_cursor(&state), "billing");
+    keys(&mut state, "space down down down space enter");
+    assert_eq!(
+        rows(&state),
+        [
+            "billing",
+            "  invoice",
+            "  tax",
+            "shop",
+            "  cart",
+            "  catalog",
+            "  search"
+        ]
+    );
+    assert!(state.answers.workloads.is_empty(), "nothing is preselected");
+    keys(&mut state, "a");
+    let chosen: Vec<String> = state
+        .answers
+        .workloads
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        chosen,
+        [
+            "billing/Deployment/invoice",
+            "shop/Deployment/cart",
+            "shop/Deployment/catalog"
+        ]
+    );
+    assert_eq!(state.chosen_in["shop"], 2);
+    // Back, leave shop, come back to it: its workloads are still chosen.
+    keys(&mut state, "esc space enter");
+    assert_eq!(state.effective().workloads.len(), 1);
+    keys(&mut state, "esc space enter");
+    assert_eq!(state.effective().workloads.len(), 3);
+    let before = state.answers.clone();
+    keys(&mut state, "esc esc esc enter enter enter");
+    assert_eq!(state.step, Step::Workloads);
+    assert_eq!(state.answers, before);
+}
+
+#[test]
+fn what_cannot_be_chosen_says_why() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter space enter down down");
+    assert_eq!(under_cursor(&state), "tax");
+    keys(&mut state, "space");
+    assert!(state.answers.workloads.is_empty());
+    assert!(state.notice.clone().unwrap().text.contains("own Sidecar"));
+}
+
+#[test]
+fn space_on_a_head_takes_the_whole_namespace_and_leaves_it_again() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter down down down space enter");
+    assert_eq!(under_cursor(&state), "shop");
+    keys(&mut state, "space");
+    assert_eq!(state.answers.workloads.len(), 2);
+    keys(&mut state, "space");
+    assert!(state.answers.workloads.is_empty());
+    assert_eq!(state.chosen_in["shop"], 0);
+}
+
+#[test]
+fn folding_hides_the_rows_and_keeps_the_choice() {
+    let mut state = started(shop());
+    keys(
+        &mut state,
+        "enter enter down down down space enter down space left",
+    );
+    assert_eq!(rows(&state), ["shop"]);
+    assert_eq!(state.answers.workloads.len(), 1);
+    keys(&mut state, "right");
+    assert_eq!(rows(&state).len(), 4);
+}
+
+#[test]
+fn a_filter_narrows_the_rows_and_all_means_what_is_shown() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter a enter / cat");
+    assert!(keymap::typing(&state));
+    assert_eq!(rows(&state), ["shop", "  catalog"]);
+    // While typing, letters are text and not keys.
+    keys(&mut state, "q");
+    assert!(!state.leaving);
+    assert!(rows(&state).is_empty());
+    keys(&mut state, "backspace enter a");
+    let chosen: Vec<String> = state
+        .answers
+        .workloads
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(chosen, ["shop/Deployment/catalog"]);
+    keys(&mut state, "esc");
+    assert_eq!(rows(&state).len(), 9, "esc clears the filter first");
+    keys(&mut state, "esc");
+    assert_eq!(state.step, Step::Namespaces);
+}
+
+#[test]
+fn a_new_mesh_keeps_the_cursor_on_its_item_and_the_choices() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter a enter down down down down");
+    let on = under_cursor(&state);
+    keys(&mut state, "a");
+    let chosen = state.answers.workloads.clone();
+    let mut grown = shop();
+    for name in ["aaa", "bbb", "ccc"] {
+        grown.workloads.push(Arc::new(workload("billing", name)));
+    }
+    grown
+        .workloads
+        .sort_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
+    state.generations.discover.advance();
+    tell_mesh(&mut state, grown, true);
+    assert_eq!(under_cursor(&state), on);
+    assert_eq!(state.answers.workloads, chosen);
+}
+
+#[test]
+fn a_choice_whose_workload_is_gone_is_dropped_and_said() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter a enter a");
+    let mut less = shop();
+    less.workloads.retain(|w| w.id.name != "cart");
+    state.generations.discover.advance();
+    tell_mesh(&mut state, less, true);
+    assert_eq!(state.answers.workloads.len(), 3);
+    assert!(
+        state
+            .notice
+            .clone()
+            .unwrap()
+            .text
+            .contains("shop/Deployment/cart")
+    );
+}
+
+#[test]
+fn a_list_that_is_still_filling_drops_no_choice() {
+    let mut state = connected(Start {
+        answers: Answers {
+            workloads: [id("shop", "cart")].into(),
+            ..Answers::default()
+        },
+        ..Start::default()
+    });
+    let mut partial = mesh(vec![workload("billing", "invoice")]);
+    partial.progress.insert("workloads", Progress::Waiting);
+    tell_mesh(&mut state, partial, false);
+    assert!(state.answers.workloads.contains(&id("shop", "cart")));
+    assert!(state.answers.namespaces.contains("shop"));
+}
+
+#[test]
+fn a_namespace_named_by_a_flag_means_all_that_can_be_chosen_in_it() {
+    let start = Start {
+        answers: Answers {
+            namespaces: ["shop".to_owned()].into(),
+            ..Answers::default()
+        },
+        ..Start::default()
+    };
+    let mut state = connected(start);
+    tell_mesh(&mut state, shop(), true);
+    let chosen: Vec<String> = state
+        .answers
+        .workloads
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(chosen, ["shop/Deployment/cart", "shop/Deployment/catalog"]);
+    // Only once: what the user takes out stays out when the cluster is read again.
+    keys(&mut state, "enter enter enter down space");
+    assert_eq!(state.answers.workloads.len(), 1);
+    state.generations.discover.advance();
+    tell_mesh(&mut state, shop(), true);
+    assert_eq!(state.answers.workloads.len(), 1);
+}
+
+#[test]
+fn answers_to_an_old_question_fall_away() {
+    let mut state = started(shop());
+    let old = state.generations.discover;
+    state.generations.discover.advance();
+    let before = Arc::clone(&state.mesh);
+    update(
+        &mut state,
+        Msg::Mesh {
+            generation: old,
+            mesh: Arc::new(mesh(Vec::new())),
+            last: true,
+        },
+    );
+    assert!(Arc::ptr_eq(&before, &state.mesh));
+
+    keys(&mut state, "enter enter down space enter a enter enter");
+    assert_eq!(state.step, Step::Options);
+    let first = state.generations.plan;
+    keys(&mut state, "right space");
+    assert_ne!(first, state.generations.plan, "another choice asks anew");
+    update(
+        &mut state,
+        Msg::Planned {
+            generation: first,
+            result: Ok(Planned::default()),
+            forbidden: Vec::new(),
+        },
+    );
+    assert!(state.options.planned.is_none());
+}
+
+#[test]
+fn a_refresh_shows_no_half_read_cluster() {
+    let mut state = started(shop());
+    keys(&mut state, "r");
+    let before = Arc::clone(&state.mesh);
+    tell_mesh(&mut state, mesh(Vec::new()), false);
+    assert!(Arc::ptr_eq(&before, &state.mesh));
+    tell_mesh(&mut state, shop(), true);
+    assert!(!Arc::ptr_eq(&before, &state.mesh));
+}
+
+#[test]
+fn a_forbidden_choice_is_greyed_and_cannot_be_made() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter down space enter a enter enter");
+    let generation = state.generations.plan;
+    update(
+        &mut state,
+        Msg::Planned {
+            generation,
+            result: Ok(Planned::default()),
+            forbidden: vec![Forbidden {
+                option: OptionChoice::Port(MetricsPort::Envoy),
+                item: None,
+                why: "would lose the app's metrics".into(),
+            }],
+        },
+    );
+    let cell = &state.options.rows.rows[0].choices[1];
+    assert_eq!(
+        cell.blocked.as_deref(),
+        Some("would lose the app's metrics")
+    );
+    assert!(keys(&mut state, "right space").is_empty());
+    assert_eq!(state.answers.options.port, MetricsPort::Merged);
+    assert!(state.notice.clone().unwrap().text.contains("lose"));
+}
+
+#[test]
+fn single_items_can_differ_and_only_their_difference_is_kept() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter a enter a enter enter");
+    keys(&mut state, "e down space right space");
+    let item = state.options.each.as_ref().unwrap().rows[1].item.clone();
+    assert_eq!(state.answers.port_of(&item), MetricsPort::Envoy);
+    assert_eq!(state.answers.mark_of(&item), Mark::Pods);
+    assert_eq!(state.effective().each.len(), 1);
+    keys(&mut state, "space left space");
+    assert!(state.answers.each.is_empty());
+    keys(&mut state, "esc");
+    assert!(state.options.each.is_none());
+    assert_eq!(state.step, Step::Options);
+}
+
+#[test]
+fn a_plan_that_the_recipe_refuses_closes_the_way_and_says_why() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter down space enter a enter enter");
+    let generation = state.generations.plan;
+    update(
+        &mut state,
+        Msg::Planned {
+            generation,
+            result: Err(Error::new("prometheus.yml has no scrape_configs")),
+            forbidden: Vec::new(),
+        },
+    );
+    keys(&mut state, "enter");
+    assert_eq!(state.step, Step::Options);
+    assert!(
+        state
+            .notice
+            .clone()
+            .unwrap()
+            .text
+            .contains("scrape_configs")
+    );
+}
+
+#[test]
+fn nothing_chosen_goes_no_further_than_the_gateways() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter enter enter enter");
+    assert_eq!(state.step, Step::Gateways);
+    assert!(state.notice.clone().unwrap().text.contains("no workload"));
+    keys(&mut state, "space enter");
+    assert_eq!(state.step, Step::Options);
+}

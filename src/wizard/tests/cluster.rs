@@ -1,0 +1,142 @@
+use super::*;
+
+#[test]
+fn nothing_is_asked_before_the_first_message_but_the_contexts() {
+    let (state, effects) = State::new(Start::default());
+    assert!(matches!(effects[..], [Effect::LoadContexts]));
+    assert_eq!(state.step, Step::Cluster);
+    assert!(state.wants().spinner && !state.wants().watch);
+}
+
+#[test]
+fn several_contexts_are_a_question_with_the_current_one_under_the_cursor() {
+    let (mut state, _) = State::new(Start::default());
+    let contexts = Contexts {
+        names: vec!["dev".into(), "prod".into()],
+        current: Some("prod".into()),
+    };
+    assert!(update(&mut state, Msg::Contexts(Ok(contexts))).is_empty());
+    assert!(matches!(state.cluster.connection, Connection::Choosing));
+    assert_eq!(under_cursor(&state), "prod");
+    let effects = keys(&mut state, "up enter");
+    assert!(matches!(&effects[..], [Effect::Connect(_, Some(name))] if name == "dev"));
+    assert_eq!(state.step, Step::Cluster);
+}
+
+#[test]
+fn a_context_named_by_a_flag_is_no_question() {
+    let (mut state, _) = State::new(Start {
+        context: Some("dev".into()),
+        ..Start::default()
+    });
+    let contexts = Contexts {
+        names: vec!["dev".into(), "prod".into()],
+        current: Some("prod".into()),
+    };
+    let effects = update(&mut state, Msg::Contexts(Ok(contexts)));
+    assert!(matches!(&effects[..], [Effect::Connect(_, Some(name))] if name == "dev"));
+}
+
+#[test]
+fn a_broken_kubeconfig_is_a_state_and_r_reads_it_again() {
+    let (mut state, _) = State::new(Start::default());
+    let broken = Error::new("the kubeconfig is broken at line 3");
+    update(&mut state, Msg::Contexts(Err(broken)));
+    assert!(keys(&mut state, "enter").is_empty());
+    assert_eq!(state.step, Step::Cluster);
+    assert!(state.notice.clone().unwrap().text.contains("line 3"));
+    assert!(matches!(keys(&mut state, "r")[..], [Effect::LoadContexts]));
+}
+
+#[test]
+fn the_checklist_says_what_is_missing_and_what_to_do() {
+    let mut without = mesh(Vec::new());
+    without.istio.control_planes.clear();
+    without.prometheis.clear();
+    without
+        .progress
+        .insert("services", Progress::Denied("may not list services".into()));
+    let state = started(without);
+    let line = |label: &str| {
+        let found = state.cluster.checks.iter().find(|l| l.label == label);
+        found.unwrap_or_else(|| panic!("no line {label}"))
+    };
+    assert_eq!(line("Istio").check, Check::Bad);
+    assert!(line("Istio").todo.contains("istioctl install"));
+    assert_eq!(line("Prometheus").check, Check::Bad);
+    assert!(line("Reading").found.contains("may not list services"));
+
+    let mut expired = mesh(Vec::new());
+    expired.server = Some(Err("401 Unauthorized".into()));
+    let state = started(expired);
+    assert_eq!(state.cluster.checks.len(), 1);
+    assert!(state.cluster.checks[0].todo.contains("log in again"));
+    assert!(state.next_refused().is_some());
+}
+
+#[test]
+fn expired_credentials_take_a_fresh_connection() {
+    let mut state = connected(Start::default());
+    let mut expired = mesh(Vec::new());
+    expired.server = Some(Err("401 Unauthorized".into()));
+    tell_mesh(&mut state, expired, true);
+    assert!(matches!(keys(&mut state, "r")[..], [Effect::Connect(..)]));
+}
+
+#[test]
+fn the_only_choosable_prometheus_is_chosen_and_none_between_two() {
+    let state = started(shop());
+    assert_eq!(
+        state.answers.prometheus,
+        Some(id("istio-system", "prometheus"))
+    );
+    let mut two = shop();
+    let mut other = prometheus(SAMPLE);
+    other.id = id("monitoring", "prometheus");
+    two.prometheis.push(Arc::new(other));
+    let mut state = started(two);
+    assert_eq!(state.answers.prometheus, None);
+    // Enter takes the one under the cursor.
+    keys(&mut state, "enter down enter");
+    assert_eq!(
+        state.answers.prometheus,
+        Some(id("monitoring", "prometheus"))
+    );
+    assert_eq!(state.step, Step::Namespaces);
+}
+
+#[test]
+fn a_missing_prometheus_is_waited_for() {
+    let mut none = shop();
+    none.prometheis.clear();
+    let mut state = started(none);
+    keys(&mut state, "enter");
+    assert_eq!(state.step, Step::Prometheus);
+    assert!(state.wants().rediscover.is_some());
+    let effects = update(&mut state, Msg::Rediscover);
+    assert!(matches!(effects[..], [Effect::Discover(_)]));
+    // One question at a time.
+    assert!(update(&mut state, Msg::Rediscover).is_empty());
+    tell_mesh(&mut state, shop(), true);
+    assert_eq!(rows(&state), ["prometheus"]);
+    assert!(state.wants().rediscover.is_none());
+    keys(&mut state, "enter");
+    assert_eq!(state.step, Step::Namespaces);
+}
+
+#[test]
+fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
+    let mut owned = shop();
+    let mut p = prometheus(SAMPLE);
+    p.obstacles.push(Obstacle {
+        word: "operator",
+        reason: "the operator would set it back".into(),
+    });
+    owned.prometheis = vec![Arc::new(p)];
+    let mut state = started(owned);
+    keys(&mut state, "enter space");
+    assert_eq!(state.answers.prometheus, None);
+    assert!(state.notice.clone().unwrap().text.contains("operator"));
+    keys(&mut state, "enter");
+    assert_eq!(state.step, Step::Prometheus);
+}

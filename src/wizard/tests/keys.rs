@@ -1,0 +1,227 @@
+use super::*;
+
+#[test]
+fn saving_asks_for_a_name_and_never_replaces_unasked() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    keys(&mut state, "s");
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.input.as_deref(), Some("meshscrape-answers.yaml"));
+    let effects = keys(&mut state, "l backspace enter");
+    let [Effect::SaveAnswers { path, replace, .. }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(path.to_str(), Some("meshscrape-answers.yaml"));
+    assert!(!replace);
+    update(&mut state, Msg::SaveExists(path.clone()));
+    assert!(
+        keys(&mut state, "enter").is_empty(),
+        "the safe answer keeps the file"
+    );
+    update(&mut state, Msg::SaveExists(path.clone()));
+    let effects = keys(&mut state, "tab enter");
+    assert!(matches!(
+        effects[..],
+        [Effect::SaveAnswers { replace: true, .. }]
+    ));
+}
+
+#[test]
+fn pasted_text_goes_only_where_something_is_typed() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter");
+    assert!(update(&mut state, Msg::Paste("q".into())).is_empty());
+    assert!(!state.leaving);
+    keys(&mut state, "/");
+    update(&mut state, Msg::Paste("sh\x1b[31mop\n".into()));
+    assert_eq!(state.namespaces.filter.text, "sh[31mop");
+}
+
+#[test]
+fn ten_thousand_rows_are_made_once() {
+    let many = (0..10_000)
+        .map(|n| workload("shop", &format!("w{n:05}")))
+        .collect();
+    let mut state = started(mesh(many));
+    keys(&mut state, "enter enter a enter");
+    assert_eq!(state.workloads.rows.len(), 10_001);
+    let made = Arc::clone(&state.workloads.rows);
+    state.fit(Viewport::default());
+    for press in ["down", "down", "space", "a", "G", "up", "g"] {
+        keys(&mut state, press);
+        state.fit(Viewport::default());
+        assert!(Arc::ptr_eq(&made, &state.workloads.rows), "{press}");
+        assert!(state.workloads.window().len() <= Viewport::default().list);
+    }
+    assert_eq!(state.chosen_in["shop"], 10_000);
+}
+
+#[test]
+fn the_window_follows_the_cursor_in_any_height() {
+    let mut state = started(mesh(
+        (0..50)
+            .map(|n| workload("shop", &format!("w{n:02}")))
+            .collect(),
+    ));
+    keys(&mut state, "enter enter a enter");
+    for height in [0, 1, 5, 60] {
+        state.fit(Viewport {
+            list: height,
+            ..Viewport::default()
+        });
+        for press in ["G", "g", "down", "G"] {
+            keys(&mut state, press);
+            let list = &state.workloads;
+            if height > 0 {
+                assert!(list.window().contains(&list.cursor), "{height} {press}");
+            }
+        }
+    }
+    update(&mut state, Msg::Wheel(-1000));
+    assert_eq!(state.workloads.offset, 0);
+}
+
+#[test]
+fn the_footer_holds_exactly_the_keys_that_work() {
+    let screens: Vec<State> = vec![
+        State::new(Start::default()).0,
+        started(shop()),
+        {
+            let mut state = started(shop());
+            keys(&mut state, "enter enter a enter down");
+            state
+        },
+        in_review(plan(), |c| reviewed(c, Verdict::New)),
+        applying(),
+    ];
+    for mut state in screens {
+        for wide in [true, false] {
+            state.viewport.wide = wide;
+            let footer = keymap::footer(&state);
+            assert!(!footer.is_empty());
+            for binding in &footer {
+                assert!(binding.works());
+                let found = keymap::lookup(&state, binding.key).unwrap();
+                assert_eq!(found.action, binding.action, "{:?}", state.step);
+            }
+            let mut seen = Vec::new();
+            for binding in keymap::keys(&state).iter().filter(|b| b.works()) {
+                for key in [binding.key].iter().chain(binding.also) {
+                    assert!(!seen.contains(key), "{key} twice in {:?}", state.step);
+                    seen.push(*key);
+                }
+            }
+            // What does not work says why, and pressing it changes no step.
+            for binding in keymap::keys(&state).into_iter().filter(|b| !b.works()) {
+                if keymap::lookup(&state, binding.key).is_some_and(|b| b.works()) {
+                    continue;
+                }
+                let mut tried = state.clone();
+                assert!(key(&mut tried, binding.key).is_empty());
+                assert_eq!(tried.step, state.step);
+                assert!(tried.notice.is_some(), "{} says nothing", binding.key);
+            }
+        }
+    }
+}
+
+#[test]
+fn digits_jump_only_to_steps_reached() {
+    let mut state = started(shop());
+    keys(&mut state, "4");
+    assert_eq!(state.step, Step::Cluster);
+    keys(&mut state, "enter enter enter 1 3");
+    assert_eq!(state.step, Step::Namespaces);
+}
+
+#[test]
+fn clicks_do_what_keys_do() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter");
+    let click = |state: &mut State, target| update(state, Msg::Click { target });
+    click(&mut state, Target::Row(3));
+    assert_eq!(under_cursor(&state), "shop");
+    assert!(state.answers.namespaces.is_empty());
+    click(&mut state, Target::Row(3));
+    assert!(state.answers.namespaces.contains("shop"));
+    click(&mut state, Target::Key(Action::Next));
+    assert_eq!(state.step, Step::Workloads);
+    click(&mut state, Target::Step(Step::Status));
+    assert_eq!(state.step, Step::Workloads, "not reached yet");
+    click(&mut state, Target::Step(Step::Cluster));
+    assert_eq!(state.step, Step::Cluster);
+    click(&mut state, Target::Row(99));
+}
+
+#[test]
+fn the_first_green_target_is_at_most_fifteen_keys_away() {
+    let mut state = started(shop());
+    let mut count = 0;
+    let mut press = |state: &mut State, text: &str| {
+        count += text.split(' ').count();
+        keys(state, text)
+    };
+    press(&mut state, "enter enter space enter a enter enter");
+    let mut history = plan();
+    history.changes[0].prices.push(Price::LosesHistory {
+        prometheus: id("istio-system", "prometheus"),
+    });
+    tell_plan(&mut state, history.clone());
+    press(&mut state, "enter");
+    let generation = state.generations.review;
+    let opened = Review::new("demo", RunId("run-1".into()), history.clone());
+    update(&mut state, Msg::ReviewOpened(generation, Box::new(opened)));
+    for change in &history.changes {
+        tell_reviewed(&mut state, reviewed(change, Verdict::New));
+    }
+    update(&mut state, Msg::ReviewDone(generation, Ok(())));
+    press(&mut state, "enter tab enter tab enter");
+    assert_eq!(state.step, Step::Apply);
+    update(
+        &mut state,
+        Msg::Apply(ApplyEvent::Finished(Outcome::default())),
+    );
+    press(&mut state, "enter");
+    assert_eq!(state.step, Step::Status);
+    assert!(count <= 15, "{count} keys");
+}
+
+#[test]
+fn the_monitor_alone_watches_as_soon_as_the_cluster_is_read() {
+    let mut state = connected(Start {
+        monitor: true,
+        ..Start::default()
+    });
+    assert_eq!(state.step, Step::Status);
+    let effects = tell_mesh(&mut state, shop(), true);
+    assert!(matches!(effects[..], [Effect::Watch { .. }]), "{effects:?}");
+    keys(&mut state, "esc");
+    assert_eq!(state.step, Step::Status);
+    assert!(matches!(keys(&mut state, "q")[..], [Effect::Quit]));
+}
+
+#[test]
+fn another_context_forgets_the_former_cluster() {
+    let mut state = started(shop());
+    state.cluster.contexts = Some(Contexts {
+        names: vec!["demo".into(), "prod".into()],
+        current: Some("demo".into()),
+    });
+    let names = ["demo", "prod"].map(|name| Row::Context(name.into()));
+    state.cluster.list.renew(names.into());
+    let old = state.generations.discover;
+    keys(&mut state, "c down enter");
+    assert!(state.mesh.workloads.is_empty());
+    update(
+        &mut state,
+        Msg::Mesh {
+            generation: old,
+            mesh: Arc::new(shop()),
+            last: true,
+        },
+    );
+    assert!(
+        state.mesh.workloads.is_empty(),
+        "a late answer of the former cluster"
+    );
+    assert_ne!(state.generations.connect, Generation(1));
+}

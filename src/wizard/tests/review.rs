@@ -1,0 +1,162 @@
+use super::*;
+
+#[test]
+fn leaving_a_change_out_leaves_out_what_hangs_on_it() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    assert_eq!(state.review.counts.changes, 3);
+    keys(&mut state, "space");
+    let standings: Vec<&Standing> = state.review.rows.rows.iter().map(|r| &r.standing).collect();
+    assert_eq!(*standings[0], Standing::LeftOut);
+    assert!(matches!(standings[1], Standing::HangsOn(_)));
+    assert!(matches!(standings[2], Standing::HangsOn(_)));
+    assert_eq!(state.review.counts.changes, 0);
+    assert!(state.notice.clone().unwrap().text.contains("2 changes"));
+    // The way to apply is closed, with the reason.
+    assert!(keys(&mut state, "enter").is_empty());
+    assert!(state.dialog.is_none());
+    keys(&mut state, "space");
+    assert_eq!(state.review.counts.changes, 3);
+    assert!(state.answers.leave_out.is_empty());
+}
+
+#[test]
+fn the_review_is_kept_while_the_choices_are_the_same() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    keys(&mut state, "down down space");
+    let before = state.generations.review;
+    keys(&mut state, "esc enter");
+    assert_eq!(state.step, Step::Review);
+    assert_eq!(state.generations.review, before);
+    assert_eq!(state.review.counts.left_out, 1);
+    // Another choice makes another review.
+    keys(&mut state, "esc right space enter");
+    let effects = tell_plan(&mut state, plan());
+    assert!(
+        matches!(&effects[..], [Effect::Review { answers, .. }] if answers.leave_out.len() == 1)
+    );
+}
+
+#[test]
+fn typing_ahead_waits_for_the_plan_in_the_review() {
+    let mut state = started(shop());
+    keys(
+        &mut state,
+        "enter enter down space enter a enter enter enter",
+    );
+    assert_eq!(state.step, Step::Review);
+    assert!(state.review.review.is_none());
+    assert!(keys(&mut state, "enter").is_empty());
+    let effects = tell_plan(&mut state, plan());
+    assert!(matches!(effects[..], [Effect::Review { .. }]));
+}
+
+#[test]
+fn a_controllers_field_is_taken_by_name_only() {
+    let conflicting = |c: &Change| {
+        let mut item = (*reviewed(c, Verdict::Changes)).clone();
+        if c.part == Part::Mark {
+            item.conflicts.push(Conflict {
+                manager: "argocd-controller".into(),
+                field: ".spec.template.metadata.annotations".into(),
+                theirs: Some(json!("a")),
+                ours: Some(json!("b")),
+                hands: Hands::Controller,
+            });
+        }
+        Arc::new(item)
+    };
+    let mut state = in_review(plan(), conflicting);
+    assert_eq!(state.review.counts.stopped, 1);
+    assert!(keys(&mut state, "enter").is_empty());
+    assert!(state.dialog.is_none());
+    keys(&mut state, "down down t");
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.kind, DialogKind::Take("argocd-controller".into()));
+    assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
+    keys(&mut state, "enter");
+    assert!(
+        state.answers.take.is_empty(),
+        "the safe answer takes nothing"
+    );
+    keys(&mut state, "t tab enter");
+    assert!(state.answers.take.contains("argocd-controller"));
+    assert_eq!(state.review.counts.stopped, 0);
+    keys(&mut state, "enter");
+    assert_eq!(state.dialog.clone().unwrap().kind, DialogKind::ConfirmApply);
+}
+
+#[test]
+fn the_question_before_writing_names_the_context_and_its_safe_answer_has_the_focus() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    assert!(keys(&mut state, "enter").is_empty());
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.title, "Apply 3 changes to demo?");
+    assert!(dialog.lines[0].contains("2 pods restart"));
+    assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
+    assert!(keys(&mut state, "enter").is_empty());
+    assert_eq!(state.step, Step::Review);
+    let effects = keys(&mut state, "enter tab enter");
+    assert!(
+        matches!(&effects[..], [Effect::Apply { approved, .. }] if approved.changes().len() == 3)
+    );
+    assert_eq!(state.step, Step::Apply);
+    assert!(state.apply.running);
+}
+
+#[test]
+fn losing_history_takes_a_second_yes() {
+    let mut with_history = plan();
+    with_history.changes[0].prices.push(Price::LosesHistory {
+        prometheus: id("istio-system", "prometheus"),
+    });
+    let mut state = in_review(with_history, |c| reviewed(c, Verdict::New));
+    assert!(keys(&mut state, "enter tab enter").is_empty());
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.kind, DialogKind::ConfirmHistory);
+    assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
+    let effects = keys(&mut state, "tab enter");
+    assert!(matches!(effects[..], [Effect::Apply { .. }]));
+}
+
+#[test]
+fn read_only_reviews_and_never_applies() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    state.start.read_only = true;
+    assert!(keys(&mut state, "enter").is_empty());
+    assert!(state.dialog.is_none());
+    assert!(state.notice.clone().unwrap().text.contains("read-only"));
+}
+
+#[test]
+fn a_second_run_finds_nothing_to_write_and_leads_to_the_status() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::Unchanged));
+    assert!(state.nothing_to_write());
+    let effects = keys(&mut state, "enter");
+    assert_eq!(state.step, Step::Status);
+    assert!(matches!(effects[..], [Effect::Watch { .. }]));
+    assert!(state.wants().watch);
+    // Back over an apply that never was.
+    keys(&mut state, "esc");
+    assert_eq!(state.step, Step::Review);
+    assert!(!state.wants().watch);
+}
+
+#[test]
+fn the_diff_follows_the_cursor_and_a_late_one_is_thrown_away() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    let old = state.generations.view;
+    let effects = keys(&mut state, "down");
+    let [Effect::View { generation, item }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(item.change.part, Part::Listener);
+    let generation = *generation;
+    update(&mut state, Msg::View(old, Arc::default()));
+    assert!(state.review.view.is_none());
+    let view = ChangeView {
+        yaml: vec!["kind: Sidecar".into()],
+        ..ChangeView::default()
+    };
+    update(&mut state, Msg::View(generation, Arc::new(view)));
+    assert_eq!(state.review.view.as_ref().unwrap().yaml.len(), 1);
+}

@@ -1,0 +1,148 @@
+//! The cursor: keys that move it, the wheel, clicks.
+
+use super::*;
+
+impl State {
+    pub(super) fn page(&self) -> usize {
+        let height = if self.step == Step::Review && self.review.diff_focus {
+            self.review.diff_height
+        } else {
+            self.viewport.list
+        };
+        height.saturating_sub(1).max(1)
+    }
+
+    /// The arrows: through what lies on top.
+    pub(super) fn moved(&mut self, by: isize) -> Vec<Effect> {
+        if self.help || self.detail {
+            self.detail_offset = self.detail_offset.saturating_add_signed(by).min(10_000);
+            return Vec::new();
+        }
+        match self.step {
+            Step::Options => match &mut self.options.each {
+                Some(each) => each.move_by(by),
+                None => {
+                    self.options.rows.move_by(by);
+                    self.option_row_moved();
+                }
+            },
+            Step::Review if self.review.diff_focus => self.scroll_diff(by),
+            Step::Review => {
+                let before = self.review.rows.cursor;
+                self.review.rows.move_by(by);
+                if self.review.rows.cursor != before {
+                    return self.ask_view();
+                }
+            }
+            Step::Apply => self.apply.rows.move_by(by),
+            Step::Status => self.status.rows.move_by(by),
+            _ => {
+                if let Some(list) = self.list_mut() {
+                    list.move_by(by);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    pub(super) fn wheel(&mut self, by: isize) -> Vec<Effect> {
+        if self.dialog.is_some() {
+            return Vec::new();
+        }
+        if self.help || self.detail {
+            return self.moved(by);
+        }
+        match self.step {
+            Step::Options => return self.moved(by.signum()),
+            Step::Review if self.review.diff_focus => self.scroll_diff(by),
+            Step::Review => {
+                let before = self.review.rows.cursor;
+                self.review.rows.scroll(by);
+                if self.review.rows.cursor != before {
+                    return self.ask_view();
+                }
+            }
+            Step::Apply => self.apply.rows.scroll(by),
+            Step::Status => self.status.rows.scroll(by),
+            _ => {
+                if let Some(list) = self.list_mut() {
+                    list.scroll(by);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    pub(super) fn sideways(&mut self, by: isize) -> Vec<Effect> {
+        match self.step {
+            Step::Options => self.move_column(by),
+            Step::Workloads => self.fold(by < 0),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn toggle(&mut self) -> Vec<Effect> {
+        match self.step {
+            Step::Prometheus => return self.choose_prometheus(),
+            Step::Namespaces => self.toggle_namespace(),
+            Step::Workloads => self.toggle_workload(),
+            Step::Gateways => self.toggle_gateway(),
+            Step::Options => return self.choose_option(),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn click(&mut self, target: Target) -> Vec<Effect> {
+        self.notice = None;
+        if self.dialog.is_some() {
+            if let (Target::Button(at), Some(dialog)) = (target, &mut self.dialog)
+                && at < dialog.buttons.len()
+            {
+                dialog.focus = at;
+                return self.press();
+            }
+            return Vec::new();
+        }
+        if self.help {
+            self.help = false;
+            return Vec::new();
+        }
+        match target {
+            Target::Row(at) => self.click_row(at),
+            Target::Step(step) => self.act_if(Action::Jump(step)),
+            Target::Key(action) => self.act_if(action),
+            Target::Choice(row, column) => {
+                match &mut self.options.each {
+                    Some(each) => each.move_to(row),
+                    None => self.options.rows.move_to(row),
+                }
+                self.options.column = column;
+                self.move_column(0);
+                self.act_if(Action::Toggle)
+            }
+            Target::Button(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn click_row(&mut self, at: usize) -> Vec<Effect> {
+        let cursor = match self.step {
+            Step::Options => self.options.rows.cursor,
+            Step::Review => self.review.rows.cursor,
+            Step::Apply => self.apply.rows.cursor,
+            Step::Status => self.status.rows.cursor,
+            _ => self.list().map_or(0, |list| list.cursor),
+        };
+        if at != cursor {
+            return self.moved(at as isize - cursor as isize);
+        }
+        match self.step {
+            Step::Cluster => self.act_if(Action::Next),
+            Step::Prometheus | Step::Namespaces | Step::Workloads | Step::Gateways => {
+                self.act_if(Action::Toggle)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
