@@ -121,6 +121,9 @@ pub struct Choices {
     /// Send nothing but reads, access reviews and dry runs.
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// Take the lock from another run that seems to be at work.
+    #[arg(long, global = true)]
+    pub break_lock: bool,
     /// A cluster simulated inside the program: needs nothing, changes nothing outside.
     #[arg(long, global = true)]
     pub demo: bool,

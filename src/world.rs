@@ -41,6 +41,7 @@ impl World for Real {
                 cluster,
                 journal: Arc::new(journal),
                 clock: Clock::default(),
+                who: crate::engine::session::here(),
             })
         })
     }
@@ -64,6 +65,7 @@ impl Demo {
                 cluster,
                 journal: Arc::new(MemoryJournal::default()),
                 clock: Clock::default(),
+                who: crate::engine::session::here(),
             },
             simulation,
         }

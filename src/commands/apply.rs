@@ -141,6 +141,8 @@ pub async fn write(
         rollout_timeout: call.choices.timeout(),
         probe: !call.choices.no_probe,
         undoes: job.undoes.clone(),
+        answers: job.undoes.is_none().then(|| opened.answers.clone()),
+        break_lock: call.choices.break_lock,
     };
     let control = Control {
         stop: call.stop.clone(),

@@ -6,8 +6,8 @@ use crate::engine;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
-use crate::plan::Plan;
 use crate::plan::review::{ItemState, Review, RunId};
+use crate::plan::{Plan, keeping};
 use crate::recipe;
 use std::sync::Arc;
 
@@ -70,8 +70,9 @@ pub async fn review(opened: &Opened) -> Result<Review> {
 }
 
 /// Dry-runs a plan as it stands.
-pub async fn ask(opened: &Opened, plan: Plan) -> Review {
+pub async fn ask(opened: &Opened, mut plan: Plan) -> Review {
     let run = RunId::new(opened.session.clock.now());
+    keeping::keep(&mut plan, &run.0, &opened.session.who);
     let mut review = Review::new(opened.mesh.context.clone(), run, plan);
     for manager in &opened.answers.take {
         review.take(manager.clone());

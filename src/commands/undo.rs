@@ -42,7 +42,10 @@ async fn take_back(
     lose_history: bool,
     json: bool,
 ) -> Result<u8> {
-    let undo = engine::undo::plan_undo(&opened.session, run).await?;
+    let undo = engine::undo::plan_undo(&opened.session, &opened.mesh.homes(), run).await?;
+    for warning in &undo.warnings {
+        let _ = writeln!(call.err, "note: {}", crate::text::clean(warning));
+    }
     if !json {
         for note in &undo.notes {
             written(writeln!(

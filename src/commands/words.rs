@@ -143,6 +143,9 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
                 )
             }
             LeftOut::ByUser => writeln!(out, "  left out"),
+            LeftOut::NotTaken(_) => {
+                writeln!(out, "  left out, because the cluster does not take it")
+            }
         };
     }
     for price in &item.change.prices {

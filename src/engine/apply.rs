@@ -4,6 +4,7 @@
 //! never cut: the user's stop is heard between writes and during waits only.
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
+use super::keep::{self, Keeper, Mirror, Rows};
 pub use super::outcome::summary;
 use super::outcome::{Awaited, last_look};
 use super::session::Session;
@@ -11,13 +12,14 @@ use super::steps::{self, Wrote, title};
 use super::undo;
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Watch, Watched};
+use crate::answers::Answers;
 use crate::error::{Error, Kind};
 use crate::journal::VERSION;
 use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
-use crate::plan::{Await, Change, ChangeId, Part};
+use crate::plan::{Action, Await, Change, ChangeId, Part};
 use crate::targets::Probe;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +37,10 @@ pub struct ApplyOptions {
     pub probe: bool,
     /// This apply takes that run back; it is then recorded as undone.
     pub undoes: Option<String>,
+    /// What was chosen; kept in the record, so that the run can go on anywhere.
+    pub answers: Option<Answers>,
+    /// Take the lock even from a run that is at work.
+    pub break_lock: bool,
 }
 
 impl Default for ApplyOptions {
@@ -44,6 +50,8 @@ impl Default for ApplyOptions {
             rollout_timeout: Duration::from_secs(600),
             probe: true,
             undoes: None,
+            answers: None,
+            break_lock: false,
         }
     }
 }
@@ -126,6 +134,11 @@ struct Run {
     left_out_for: Option<Error>,
     take_backs: u32,
     decisions: Option<mpsc::Receiver<Decision>>,
+    /// The rows of lock and record.
+    rows: Vec<ApprovedChange>,
+    keeper: Option<Keeper>,
+    /// Rows that stood, once the keeper is gone.
+    kept: Vec<ChangeId>,
 }
 
 /// Applies what was approved and says how it ended; every event goes to `report`, the last one is
@@ -143,6 +156,13 @@ pub async fn apply(
     report: &(dyn Fn(ApplyEvent) + Send + Sync),
 ) -> Outcome {
     let items: Vec<WorkloadRef> = watched.iter().map(|watched| watched.item.clone()).collect();
+    let (session, mirror) = keep::mirrored(session);
+    let session = &session;
+    let is_row = |change: &ApprovedChange| {
+        let change = change.change();
+        change.part == Part::Journal && matches!(change.action, Action::Apply { .. })
+    };
+    let (rows, changes) = approved.changes().iter().cloned().partition(is_row);
     let mut around = Around {
         session,
         watch: Watch::new(session, Arc::clone(&target), watched, options.probe),
@@ -155,21 +175,27 @@ pub async fn apply(
     let mut run = Run {
         id: approved.run().0.clone(),
         seq: 0,
-        changes: approved.changes().to_vec(),
+        changes,
         fates: BTreeMap::new(),
         given_up: BTreeSet::new(),
         begun: false,
         left_out_for: None,
         take_backs: 0,
         decisions: control.decisions,
+        rows,
+        keeper: None,
+        kept: Vec::new(),
     };
     if !items.is_empty() {
         // What is UP already is known as such: a policy that changes under it is then told from a first scrape.
         around.watch.look().await;
     }
-    let begun = run.begin(&around, approved.context(), options.undoes.as_deref());
-    let walked = match begun {
-        Ok(()) => run.walk(&mut around).await,
+    let walked = match run
+        .begin(&mut around, mirror, approved.context(), options)
+        .await
+    {
+        Ok(true) => run.walk(&mut around).await,
+        Ok(false) => Walked::Stopped,
         Err(error) => Walked::Failed(error),
     };
     let ended = run.end(&mut around, walked, options).await;
@@ -179,12 +205,14 @@ pub async fn apply(
 }
 
 impl Run {
-    fn begin(
+    /// The beginning of the record, the lock, the record in the cluster; `false`: the user said stop.
+    async fn begin(
         &mut self,
-        around: &Around<'_>,
+        around: &mut Around<'_>,
+        mirror: Arc<Mirror>,
         context: &str,
-        undoes: Option<&str>,
-    ) -> Result<(), Error> {
+        options: &ApplyOptions,
+    ) -> Result<bool, Error> {
         let session = around.session;
         if context != session.cluster.context {
             return Err(Error::refused(format!(
@@ -198,20 +226,49 @@ impl Run {
             run: self.id.clone(),
             at: session.clock.now(),
             context: context.to_owned(),
-            undoes: undoes.map(str::to_owned),
+            undoes: options.undoes.clone(),
             prometheus: Some(around.target.id.clone()),
+            answers: options.answers.clone().map(Box::new),
+            by: Some(session.who.clone()),
         })?;
         self.begun = true;
-        for change in &self.changes {
+        for change in self.rows.iter().chain(&self.changes) {
             around.step(&change.change().id, StepState::Pending);
         }
-        Ok(())
+        let rows = Rows {
+            rows: &self.rows,
+            changes: &self.changes,
+            break_lock: options.break_lock,
+        };
+        let report = around.report;
+        let waiting = |id: &ChangeId, words: String| {
+            let state = StepState::Waiting(words);
+            report(ApplyEvent::Step {
+                id: id.clone(),
+                state,
+            });
+        };
+        let stop = &mut around.stop;
+        self.keeper = Keeper::begin(session, mirror, &self.id, &rows, stop, &waiting).await?;
+        let Some(keeper) = &self.keeper else {
+            return Ok(false);
+        };
+        for id in &keeper.kept {
+            around.step(id, StepState::Done);
+        }
+        Ok(true)
     }
 
     async fn walk(&mut self, around: &mut Around<'_>) -> Walked {
         for at in 0..self.changes.len() {
             let change = self.changes[at].clone();
             let id = &change.change().id;
+            if let Some(keeper) = &mut self.keeper
+                && let Err(late) = keeper.flush_if_due().await
+            {
+                // It says what was planned all the same, and live objects tell the rest.
+                around.log(format!("{}: {}", late.what, late.causes.join(", ")));
+            }
             if self.falls(around, &change) {
                 continue;
             }
@@ -327,6 +384,9 @@ impl Run {
             }
             if change.part == Part::Listener {
                 steps::policies_stand(around.session, change).await?;
+            }
+            if let Some(keeper) = &self.keeper {
+                keeper.holds()?;
             }
             around.step(&change.id, StepState::Writing);
             let seq = self.seq;
@@ -485,6 +545,12 @@ impl Run {
                 around.record_end(run, "undone");
             }
         }
+        if let Some(keeper) = self.keeper.take() {
+            self.kept.clone_from(&keeper.kept);
+            for words in keeper.end(ended == Ended::Undone).await {
+                around.log(words);
+            }
+        }
         ended
     }
 
@@ -575,7 +641,7 @@ impl Run {
         };
         let rows = || board.rows.iter().filter(|row| counts(&row.expected.item));
         Outcome {
-            written: self.of(&[Some(Fate::Written)]),
+            written: [self.kept.clone(), self.of(&[Some(Fate::Written)])].concat(),
             unchanged: self.of(&[Some(Fate::Unchanged)]),
             not_written: self.of(&[None, Some(Fate::LeftOut), Some(Fate::Held)]),
             taken_back: self.of(&[Some(Fate::TakenBack)]),

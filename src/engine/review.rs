@@ -1,6 +1,7 @@
 //! The review: every change of a plan asked of the server as a dry run, before any is written.
 
 mod conflicts;
+mod keeping;
 mod pods;
 
 use super::event::ReviewEvent;
@@ -15,7 +16,7 @@ use crate::plan::owners::{merge, owned_intent};
 use crate::plan::path::LeafPath;
 use crate::plan::review::{Review, Reviewed, Verdict};
 use crate::plan::scrape_config::{self, TextEdit};
-use crate::plan::{Action, Change, LeafEdit, Plan};
+use crate::plan::{Action, Change, LeafEdit, Part, Plan};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -141,6 +142,9 @@ impl Asker<'_> {
     }
 
     async fn attempt(&self, change: &Change) -> Asked {
+        if let (Part::Journal, Action::Apply { intent }) = (change.part, &change.action) {
+            return self.keeping(change, intent).await;
+        }
         let live = match self.cluster.get(&change.object).await {
             Ok(live) => live.map(Arc::new),
             Err(error) => return yes(blank(change.clone(), failed(&error))),

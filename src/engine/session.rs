@@ -2,7 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::plan::record::Entry;
+use crate::plan::record::{Entry, Who};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -12,6 +12,25 @@ pub struct Session {
     pub cluster: Cluster,
     pub journal: Arc<dyn Journal>,
     pub clock: Clock,
+    /// Who writes, for the journal and the lock.
+    pub who: Who,
+}
+
+/// This process, on this machine, of this user.
+pub fn here() -> Who {
+    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = named("USER")
+        .or_else(|| named("LOGNAME"))
+        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+    Who {
+        user,
+        host: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        pid: std::process::id(),
+        program: env!("CARGO_PKG_VERSION").into(),
+    }
 }
 
 /// Where records of writes are kept. Appending returns only when the line is safe.

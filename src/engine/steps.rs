@@ -12,7 +12,7 @@ use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::record::{Entry, Intent, TextRecord};
 use crate::plan::review::{ApprovedChange, Reviewed};
-use crate::plan::{Action, Change, ChangeId, LeafEdit, scrape_config};
+use crate::plan::{Action, Change, ChangeId, LeafEdit, Part, scrape_config};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -109,6 +109,46 @@ fn policy_of(id: &ChangeId) -> Option<ObjectRef> {
     Some(ObjectRef::new(kind, namespace, name))
 }
 
+/// What a write of this change would announce, on that live object.
+///
+/// # Errors
+/// The text cannot be edited any more.
+pub(super) fn intent(
+    session: &Session,
+    run: &str,
+    seq: u32,
+    reviewed: &Reviewed,
+    live: Option<&Value>,
+) -> Result<Intent, Error> {
+    let change = &reviewed.change;
+    let mut intent = Intent {
+        run: run.to_owned(),
+        seq,
+        at: session.clock.now(),
+        change: change.id.clone(),
+        part: change.part,
+        object: change.object.clone(),
+        item: change.item.clone(),
+        uid: live.and_then(|live| live["metadata"]["uid"].as_str().map(str::to_owned)),
+        leaves: Vec::new(),
+        text: None,
+        deleted: None,
+    };
+    match (&change.action, live) {
+        // Our own record is not recorded once more.
+        (Action::Delete { .. }, _) if change.part == Part::Journal => {}
+        (Action::Delete { .. }, live) => intent.deleted = live.cloned(),
+        (Action::Text { key, edits }, Some(live)) => {
+            let before = text_of(live, key).unwrap_or_default();
+            let after = edited(&change.object, before, edits)?;
+            intent.text = Some(TextRecord::new(key, edits, before, &after));
+        }
+        (_, Some(_)) => intent.leaves = ours(reviewed),
+        (_, None) => {}
+    }
+    Ok(intent)
+}
+
 struct Step {
     session: Session,
     run: String,
@@ -156,7 +196,8 @@ impl Step {
                 }
             }
             if !announced {
-                let intent = self.intent(live.as_ref())?;
+                let reviewed = self.change.reviewed();
+                let intent = intent(&self.session, &self.run, self.seq, reviewed, live.as_ref())?;
                 let entry = Entry::Intent(Box::new(intent));
                 self.session.journal.append(&entry)?;
                 announced = true;
@@ -214,35 +255,6 @@ impl Step {
             .journal
             .append(&entry)
             .map_err(|error| Failure { error, written })
-    }
-
-    fn intent(&self, live: Option<&Value>) -> Result<Intent, Error> {
-        let reviewed = self.change.reviewed();
-        let change = &reviewed.change;
-        let mut intent = Intent {
-            run: self.run.clone(),
-            seq: self.seq,
-            at: self.session.clock.now(),
-            change: change.id.clone(),
-            part: change.part,
-            object: change.object.clone(),
-            item: change.item.clone(),
-            uid: live.and_then(|live| live["metadata"]["uid"].as_str().map(str::to_owned)),
-            leaves: Vec::new(),
-            text: None,
-            deleted: None,
-        };
-        match (&change.action, live) {
-            (Action::Delete { .. }, live) => intent.deleted = live.cloned(),
-            (Action::Text { key, edits }, Some(live)) => {
-                let before = text_of(live, key).unwrap_or_default();
-                let after = edited(&change.object, before, edits)?;
-                intent.text = Some(TextRecord::new(key, edits, before, &after));
-            }
-            (_, Some(_)) => intent.leaves = ours(reviewed),
-            (_, None) => {}
-        }
-        Ok(intent)
     }
 
     async fn send(&self, live: Option<&Value>) -> Sent {

@@ -1,5 +1,7 @@
 //! Taking a run back: its journal and the live objects make a plan, which goes the way of every plan.
 
+use super::keep;
+use super::runs;
 use super::session::Session;
 use super::steps;
 use super::waits::{About, Around, Waited};
@@ -9,7 +11,7 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, NotApprovable, Review, RunId, Word};
 use crate::plan::undo::{UndoNote, undo};
-use crate::plan::{Await, ChangeId, Plan};
+use crate::plan::{Await, ChangeId, Plan, keeping};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,13 +33,18 @@ pub struct UndoPlan {
     pub warnings: Vec<String>,
 }
 
-/// Plans the undo of a run; `None`: of the newest one that has not been undone.
+/// Plans the undo of a run; `None`: of the newest one that has not been undone. A run that this machine knows
+/// nothing of is looked for in the cluster, in the `homes` of its Prometheis.
 ///
 /// # Errors
 /// There is no such run, it was undone already or is an undo itself, it belongs to another context, the
 /// journal or an object cannot be read.
-pub async fn plan_undo(session: &Session, run: Option<&str>) -> Result<UndoPlan, Error> {
-    let entries = session.journal.run(run)?;
+pub async fn plan_undo(
+    session: &Session,
+    homes: &[String],
+    run: Option<&str>,
+) -> Result<UndoPlan, Error> {
+    let (entries, mut warnings) = runs::entries(session, homes, run).await?;
     let Some(Entry::Started {
         run,
         context,
@@ -67,13 +74,22 @@ pub async fn plan_undo(session: &Session, run: Option<&str>) -> Result<UndoPlan,
     if is_undone(&entries) {
         return Err(Error::new(format!("run {run} was undone already")));
     }
-    let (plan, notes) = plan_of(session, &entries).await?;
+    let (mut plan, notes) = plan_of(session, &entries).await?;
+    plan.undoes = Some(run.clone());
+    if let Some(home) = plan.home.clone() {
+        match keep::secrets(session, &home, Some(run)).await {
+            Ok(secrets) => keeping::forget(&mut plan, &secrets),
+            // Not to be seen here is not to be written here either.
+            Err(error) => warnings.push(format!("the run's record in the cluster stays: {error}")),
+        }
+    }
+    warnings.extend(session.journal.warnings());
     Ok(UndoPlan {
         run: run.clone(),
         prometheus: prometheus.clone(),
         plan,
         notes,
-        warnings: session.journal.warnings(),
+        warnings,
     })
 }
 
@@ -193,6 +209,8 @@ async fn straight(
         context: approved.context().to_owned(),
         undoes: Some(undoes.to_owned()),
         prometheus: Some(around.target.id.clone()),
+        answers: None,
+        by: Some(around.session.who.clone()),
     })?;
     let result = straight_on(around, run, &approved).await;
     let how = if result.is_ok() { "whole" } else { "partWay" };

@@ -1,5 +1,6 @@
 //! Records of writes: on disk for real clusters, in memory for the demo and for tests.
 
+pub mod copy;
 mod file;
 mod memory;
 #[cfg(test)]
@@ -61,6 +62,11 @@ fn summary(entries: &[Entry]) -> Option<Summary> {
             .iter()
             .any(|entry| matches!(entry, Entry::Intent(_))),
     })
+}
+
+/// A run in short; `None` where the entries do not begin with its beginning.
+pub fn note(entries: &[Entry]) -> Option<RunNote> {
+    summary(entries).map(|summary| summary.note)
 }
 
 fn newest_first(mut runs: Vec<Summary>) -> Vec<Summary> {

@@ -19,6 +19,8 @@ fn started(run: &str, second: i64, undoes: Option<&str>) -> Entry {
         context: "lab".into(),
         undoes: undoes.map(str::to_owned),
         prometheus: None,
+        answers: None,
+        by: None,
     }
 }
 

@@ -446,6 +446,13 @@ impl Mesh {
             .find(|g| g.workload.id.namespace == namespace && g.workload.id.name == name)
     }
 
+    /// The namespaces in which there is a Prometheus: there records of runs stand.
+    pub fn homes(&self) -> Vec<String> {
+        let spaces: std::collections::BTreeSet<&String> =
+            self.prometheis.iter().map(|p| &p.id.namespace).collect();
+        spaces.into_iter().cloned().collect()
+    }
+
     pub fn prometheus(&self, id: &WorkloadRef) -> Option<&Arc<Prometheus>> {
         self.prometheis.iter().find(|p| p.id == *id)
     }

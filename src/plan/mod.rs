@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 pub mod diff;
+pub mod keeping;
 pub mod kubectl;
 pub mod leaves;
 pub mod mask;
@@ -29,6 +30,10 @@ pub struct Plan {
     pub prices: Vec<Price>,
     /// What the plan deliberately does not do, and why; for the user.
     pub notes: Vec<String>,
+    /// The namespace of the Prometheus it is for: there lock and record are kept. `None`: nowhere.
+    pub home: Option<String>,
+    /// The run that it takes back.
+    pub undoes: Option<String>,
 }
 
 /// Stable within a plan and between runs: `Kind/namespace/name#part`.
@@ -94,6 +99,8 @@ pub enum Part {
     Repair,
     /// Taking something of ours back.
     Undo,
+    /// The record of the run in the cluster, and the lock that keeps a second run away.
+    Journal,
 }
 
 impl Part {
@@ -109,6 +116,7 @@ impl Part {
             Part::OldJobs => "old-jobs",
             Part::Repair => "repair",
             Part::Undo => "undo",
+            Part::Journal => "journal",
         }
     }
 }

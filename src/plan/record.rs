@@ -3,6 +3,7 @@
 use super::path::LeafPath;
 use super::scrape_config::TextEdit;
 use super::{ChangeId, Part};
+use crate::answers::Answers;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,12 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undoes: Option<String>,
         prometheus: Option<WorkloadRef>,
+        /// What was chosen, so that the run can go on on any machine; `None` for an undo.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answers: Option<Box<Answers>>,
+        /// Who ran it, and with which program.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Who>,
     },
     /// Written (and synced to disk) before the request is sent.
     Intent(Box<Intent>),
@@ -49,6 +56,23 @@ pub enum Entry {
         /// `whole`, `partWay` or `undone`.
         how: String,
     },
+}
+
+/// Who writes: a person on a machine, in one process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Who {
+    pub user: String,
+    pub host: String,
+    pub pid: u32,
+    /// The program's version.
+    pub program: String,
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.user, self.host)
+    }
 }
 
 /// What a write is about to change.

@@ -1,7 +1,7 @@
 //! The review: every change beside what the server says it would become, before anything is written.
 
-use super::{Await, Change, ChangeId, Plan, Price};
-use crate::mesh::kinds::WorkloadRef;
+use super::{Action, Await, Change, ChangeId, Part, Plan, Price};
+use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -197,12 +197,19 @@ pub enum LeftOut {
     ByUser,
     /// On this change, which is left out, refused or in conflict.
     HangsOn(ChangeId),
+    /// The run's lock or record, which the cluster does not take: why. The run goes on without it.
+    NotTaken(String),
 }
 
 impl ItemState {
     /// Would approval write it?
     pub fn is_written(&self) -> bool {
         matches!(self, ItemState::Ready | ItemState::Unverified(_))
+    }
+
+    /// Is it written, or could it still be: by the server's answer, by the user's word?
+    fn may_be_written(&self) -> bool {
+        self.is_written() || self.stops() || *self == ItemState::Asking
     }
 
     /// Does it keep the review from being approved until it is left out or taken?
@@ -231,6 +238,11 @@ pub struct Counts {
     pub asking: usize,
     /// Pods that restart through what would be written.
     pub restarts: usize,
+}
+
+/// A row of the run's own: its lock or its record.
+fn is_kept(change: &Change) -> bool {
+    change.part == Part::Journal && matches!(change.action, Action::Apply { .. })
 }
 
 impl RunId {
@@ -317,7 +329,24 @@ impl Review {
         for change in &self.plan.changes {
             self.resolve(change, &changes, &mut states, &mut BTreeSet::new());
         }
+        self.nothing_to_keep(&mut states);
         states
+    }
+
+    /// Where nothing else is written, there is no run to lock or to record.
+    fn nothing_to_keep(&self, states: &mut BTreeMap<ChangeId, ItemState>) {
+        let keeps = |change: &&Change| change.part == Part::Journal && is_kept(change);
+        let writes = self.plan.changes.iter().any(|change| {
+            !keeps(&change)
+                && states
+                    .get(&change.id)
+                    .is_some_and(ItemState::may_be_written)
+        });
+        if !writes {
+            for change in self.plan.changes.iter().filter(keeps) {
+                states.insert(change.id.clone(), ItemState::Unchanged);
+            }
+        }
     }
 
     /// One change's state; for all of them use [`Review::states`].
@@ -362,6 +391,9 @@ impl Review {
             return ItemState::Asking;
         };
         match &reviewed.verdict {
+            Verdict::Refused(why) if is_kept(change) => {
+                return ItemState::LeftOut(LeftOut::NotTaken(why.clone()));
+            }
             Verdict::Unchanged => return ItemState::Unchanged,
             Verdict::Refused(words) => return ItemState::Refused(words.clone()),
             Verdict::Failed(words) => return ItemState::Failed(words.clone()),
@@ -478,6 +510,13 @@ impl Review {
                 Some(PodVerdict::Admitted { notes, .. }) => notes,
                 _ => &[],
             };
+            if let (true, Verdict::Refused(why)) = (is_kept(change), &reviewed.verdict) {
+                let without = match change.object.kind {
+                    Kind::Lease => "nothing keeps a second run away",
+                    _ => "only this machine keeps the record of the run",
+                };
+                out.push((change.id.clone(), format!("{without}: {why}")));
+            }
             for words in reviewed.warnings.iter().chain(notes) {
                 out.push((change.id.clone(), words.clone()));
             }

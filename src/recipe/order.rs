@@ -26,7 +26,10 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let config = scrape_job::config(of)?;
     let fixes = answers.options.repair;
     let decision = old_jobs::decide(mesh, answers, &chosen);
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        home: Some(of.id.namespace.clone()),
+        ..Plan::default()
+    };
 
     let base = prometheus(mesh, of, &config, fixes, &mut plan)?;
     let namespaces = injection::namespaces(mesh, answers, &chosen)?;

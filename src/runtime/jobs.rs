@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::review::{Approved, Review, RunId};
-use crate::plan::{ChangeId, Plan};
+use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
 use crate::targets::Board;
 use crate::wizard::state::{Forbidden, OptionChoice, Planned, Start, UndoPlan};
@@ -242,9 +242,9 @@ impl Jobs {
                 }
             }
             Effect::Watch { mesh, answers } => self.watch(&mesh, &answers),
-            Effect::PlanUndo(generation, run) => match self.open() {
+            Effect::PlanUndo(generation, homes, run) => match self.open() {
                 Ok(session) => self.ask(Question::Undo, async move {
-                    let plan = undo::plan_undo(&session, run.as_deref()).await;
+                    let plan = undo::plan_undo(&session, &homes, run.as_deref()).await;
                     let plan = plan.map(|found| UndoPlan {
                         notes: view::undo_notes(&found),
                         asks: view::undo_asks(&found),
@@ -301,7 +301,9 @@ impl Jobs {
                 limit.max(defaults.rollout_timeout)
             }),
             probe: self.probe,
+            answers: undoes.is_none().then(|| answers.clone()),
             undoes,
+            break_lock: false,
         };
         let (steering, control) = Control::asked();
         let tell = self.tell.clone();
@@ -417,7 +419,9 @@ fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
 
 fn review_of(session: &Session, plan: &Plan, answers: &Answers) -> Review {
     let run = RunId::new(session.clock.now());
-    let mut review = Review::new(session.cluster.context.clone(), run, plan.clone());
+    let mut plan = plan.clone();
+    keeping::keep(&mut plan, &run.0, &session.who);
+    let mut review = Review::new(session.cluster.context.clone(), run, plan);
     review.taken.extend(answers.take.iter().cloned());
     review
         .left_out

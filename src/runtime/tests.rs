@@ -344,7 +344,7 @@ async fn quitting_while_it_writes_says_what_was_written() {
         .await;
         press(&keys, "enter tab enter tab enter");
         seen.until("it writes", |s| {
-            s.apply.running && s.apply.progress().0 == 1
+            s.apply.running && s.apply.progress().0 == 3
         })
         .await;
         keys.send(Input::Terminate).unwrap();

@@ -132,8 +132,8 @@ pub enum Effect {
         mesh: Arc<Mesh>,
         answers: Arc<Answers>,
     },
-    /// Reads the journal for what can be taken back: this run, or the newest.
-    PlanUndo(Generation, Option<String>),
+    /// Reads the journal, and records in these namespaces, for what can be taken back: this run, or the newest.
+    PlanUndo(Generation, Vec<String>, Option<String>),
     SaveAnswers {
         path: PathBuf,
         answers: Arc<Answers>,

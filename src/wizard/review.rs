@@ -277,7 +277,11 @@ impl State {
             tone: Tone::Waiting,
             text: "reading what the run wrote …".into(),
         });
-        vec![Effect::PlanUndo(self.generations.undo.advance(), run)]
+        vec![Effect::PlanUndo(
+            self.generations.undo.advance(),
+            self.mesh.homes(),
+            run,
+        )]
     }
 
     pub(super) fn undo_planned(
@@ -323,7 +327,7 @@ fn row(
         None | Some(ItemState::Asking) => Standing::Asking,
         Some(ItemState::Ready) => Standing::Ready,
         Some(ItemState::Unchanged) => Standing::Unchanged,
-        Some(ItemState::LeftOut(LeftOut::ByUser)) => Standing::LeftOut,
+        Some(ItemState::LeftOut(LeftOut::ByUser | LeftOut::NotTaken(_))) => Standing::LeftOut,
         Some(ItemState::LeftOut(LeftOut::HangsOn(on))) => Standing::HangsOn(on.clone()),
         Some(ItemState::Conflict(managers)) => Standing::Conflict(managers.clone()),
         Some(ItemState::Refused(words)) => Standing::Refused(words.clone()),

@@ -1,6 +1,7 @@
 //! Whole ways through the program over the simulated cluster: what a user meets, from reading the cluster
 //! to taking a run back, with what must hold at every moment watched from the outside.
 
+mod kept;
 mod runs;
 mod screen;
 mod states;
@@ -19,8 +20,8 @@ use meshscrape::engine::watch::Watched;
 use meshscrape::error::Error;
 use meshscrape::journal::MemoryJournal;
 use meshscrape::mesh::Mesh;
-use meshscrape::plan::Plan;
-use meshscrape::plan::review::{Approved, NotApprovable, Review, RunId, Verdict, Word};
+use meshscrape::plan::review::{Approved, ItemState, NotApprovable, Review, RunId, Word};
+use meshscrape::plan::{Plan, keeping};
 use meshscrape::recipe::{self, Selection};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +46,7 @@ const NEEDS: [(&str, &[&str]); 2] = [
 ];
 
 /// Everything that a run may touch.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 14] = [
     "Namespace",
     "Deployment",
     "StatefulSet",
@@ -58,6 +59,8 @@ const KINDS: [&str; 12] = [
     "VirtualService",
     "ServiceEntry",
     "EnvoyFilter",
+    "Secret",
+    "Lease",
 ];
 
 pub type Objects = BTreeMap<String, Value>;
@@ -75,6 +78,7 @@ impl Journey {
             cluster: Cluster::new(simulation.client(), "demo"),
             journal: Arc::new(MemoryJournal::new()),
             clock: Clock::default(),
+            who: meshscrape::engine::session::here(),
         };
         Journey {
             simulation,
@@ -94,8 +98,9 @@ impl Journey {
         Ok((selection, recipe::plan(&mesh, answers)?))
     }
 
-    pub async fn review(&self, plan: Plan, answers: &Answers) -> Review {
+    pub async fn review(&self, mut plan: Plan, answers: &Answers) -> Review {
         let run = RunId::new(self.session.clock.now());
+        keeping::keep(&mut plan, &run.0, &self.session.who);
         let mut asked = Review::new("demo", run, plan);
         for manager in &answers.take {
             asked.take(manager.clone());
@@ -125,6 +130,7 @@ impl Journey {
             None => watched(selection, answers),
         };
         let options = ApplyOptions {
+            answers: undoes.is_none().then(|| answers.clone()),
             undoes,
             ..ApplyOptions::default()
         };
@@ -153,10 +159,11 @@ impl Journey {
     pub async fn nothing_to_change(&self, answers: &Answers) {
         let (_, plan) = self.plan(answers).await.unwrap();
         let review = self.review(plan, answers).await;
+        let states = review.states();
         let left: Vec<String> = review
             .items
             .values()
-            .filter(|item| item.verdict != Verdict::Unchanged)
+            .filter(|item| states[&item.change.id] != ItemState::Unchanged)
             .map(|item| {
                 format!(
                     "{}: {:?}\n{}",
@@ -174,7 +181,9 @@ impl Journey {
     /// Takes the newest run back by the way that a person takes.
     pub async fn undo(&self, answers: &Answers) -> (UndoPlan, Outcome) {
         let (selection, _) = self.plan(answers).await.unwrap();
-        let undo = plan_undo(&self.session, None).await.unwrap();
+        let undo = plan_undo(&self.session, &["istio-system".into()], None)
+            .await
+            .unwrap();
         let review = self.review(undo.plan.clone(), answers).await;
         let approved = review
             .approve(Word { lose_history: true })

@@ -555,6 +555,8 @@ async fn an_undo_goes_the_same_road() {
         context: "demo".into(),
         undoes: None,
         prometheus: None,
+        answers: None,
+        by: None,
     };
     let intent = Entry::Intent(Box::new(Intent {
         run: "r".into(),

@@ -81,6 +81,7 @@ impl Script {
             cluster: Cluster::new(kube::Client::new(service, "default"), "test"),
             journal: Arc::new(NoJournal),
             clock: self.scene().clock,
+            who: crate::engine::session::here(),
         };
         let watched = Watched {
             item: cart(),

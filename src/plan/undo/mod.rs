@@ -195,6 +195,7 @@ pub(super) fn rank(part: Part, object: &ObjectRef) -> u8 {
         Part::Repair if object.kind == Kind::ConfigMap => 5,
         Part::Repair if workload => 6,
         Part::Repair | Part::Undo => 4,
+        Part::Journal => 7,
     }
 }
 
@@ -398,7 +399,10 @@ fn plan(
     prometheus: Option<&WorkloadRef>,
     live: &dyn Fn(&ObjectRef) -> Option<Arc<Value>>,
 ) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        home: prometheus.map(|prometheus| prometheus.namespace.clone()),
+        ..Plan::default()
+    };
     let ranks: Vec<u8> = drafts.iter().map(|draft| draft.rank).collect();
     // Without a reloader the run wrote the configuration before the pod, so that Prometheus restarts once;
     // then the configuration only takes effect with the pod's restart here too.

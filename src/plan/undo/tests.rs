@@ -24,6 +24,8 @@ fn started() -> Entry {
         context: "c".into(),
         undoes: None,
         prometheus: Some(prometheus()),
+        answers: None,
+        by: None,
     }
 }
 

@@ -124,7 +124,7 @@ fn undo_is_a_review_of_its_own_and_esc_leaves_it() {
         Msg::Apply(ApplyEvent::Finished(Outcome::default())),
     );
     let effects = keys(&mut state, "u");
-    let [Effect::PlanUndo(generation, Some(run))] = &effects[..] else {
+    let [Effect::PlanUndo(generation, _, Some(run))] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert_eq!(run, "run-1");

@@ -1,0 +1,366 @@
+//! What surrounds a run's writes: the lock, and the record in the cluster.
+//!
+//! The record is written whole before the first change, with what every approved change is about to do, and
+//! again in batches while the run goes on: so it costs a few requests a run, and at any moment tells another
+//! machine what may have been written. The line before each write is the local file's.
+
+use super::lock::{self, Lock};
+use super::session::{Journal, RunNote, Session};
+use super::steps;
+use crate::cluster::ApiError;
+use crate::cluster::api::Write;
+use crate::cluster::error::Reason;
+use crate::error::Error;
+use crate::journal::copy;
+use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::plan::ChangeId;
+use crate::plan::record::{Entry, Intent};
+use crate::plan::review::ApprovedChange;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
+
+/// The record in the cluster is at most this much behind, while writes go on.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+
+/// A journal that remembers what goes into it, for the copy.
+pub(super) struct Mirror {
+    inner: Arc<dyn Journal>,
+    lines: Mutex<Vec<Entry>>,
+}
+
+impl Mirror {
+    fn lines(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for Mirror {
+    fn append(&self, entry: &Entry) -> Result<(), Error> {
+        self.inner.append(entry)?;
+        self.lines().push(entry.clone());
+        Ok(())
+    }
+
+    fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error> {
+        self.inner.run(run)
+    }
+
+    fn runs(&self) -> Result<Vec<RunNote>, Error> {
+        self.inner.runs()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.inner.warnings()
+    }
+}
+
+/// A session whose journal is mirrored.
+pub(super) fn mirrored(session: &Session) -> (Session, Arc<Mirror>) {
+    let mirror = Arc::new(Mirror {
+        inner: Arc::clone(&session.journal),
+        lines: Mutex::default(),
+    });
+    let session = Session {
+        journal: Arc::clone(&mirror) as Arc<dyn Journal>,
+        ..session.clone()
+    };
+    (session, mirror)
+}
+
+/// Lock and record of one run.
+pub(super) struct Keeper {
+    session: Session,
+    mirror: Arc<Mirror>,
+    run: String,
+    lock: Option<Lock>,
+    record: Option<Record>,
+    /// The rows that stand, for the outcome.
+    pub kept: Vec<ChangeId>,
+}
+
+struct Record {
+    namespace: String,
+    planned: Vec<Intent>,
+    /// Lines of the mirror that the cluster has.
+    flushed: usize,
+    at: Instant,
+    /// The data of each Secret that stands.
+    parts: Vec<String>,
+}
+
+/// What a run is kept by.
+pub(super) struct Rows<'a> {
+    /// The rows of lock and record, as approved.
+    pub rows: &'a [ApprovedChange],
+    /// The changes themselves.
+    pub changes: &'a [ApprovedChange],
+    pub break_lock: bool,
+}
+
+impl Keeper {
+    /// Takes the lock and writes the record, as far as their rows were approved. `Started` is in the journal.
+    /// `None`: the user said stop.
+    ///
+    /// # Errors
+    /// Another run is at work, or the record cannot be written: nothing was changed.
+    pub async fn begin(
+        session: &Session,
+        mirror: Arc<Mirror>,
+        run: &str,
+        rows: &Rows<'_>,
+        stop: &mut Receiver<bool>,
+        waiting: &(dyn Fn(&ChangeId, String) + Send + Sync),
+    ) -> Result<Option<Keeper>, Error> {
+        let mut keeper = Keeper {
+            session: session.clone(),
+            mirror,
+            run: run.to_owned(),
+            lock: None,
+            record: None,
+            kept: Vec::new(),
+        };
+        let of = |kind: Kind| {
+            let mut rows = rows.rows.iter().map(ApprovedChange::change);
+            rows.find(|change| change.object.kind == kind)
+        };
+        if let Some(row) = of(Kind::Lease) {
+            let id = &row.id;
+            let namespace = &row.object.namespace;
+            let tell = |words| waiting(id, words);
+            let force = rows.break_lock;
+            let Some(lock) = lock::take(session, namespace, run, force, stop, &tell).await? else {
+                return Ok(None);
+            };
+            keeper.lock = Some(lock);
+            keeper.kept.push(id.clone());
+        }
+        if let Some(row) = of(Kind::Secret) {
+            let mut planned = Vec::new();
+            for (seq, change) in (0_u32..).zip(rows.changes) {
+                let live = change.reviewed().live.as_deref();
+                planned.push(steps::intent(session, run, seq, change.reviewed(), live)?);
+            }
+            keeper.record = Some(Record {
+                namespace: row.object.namespace.clone(),
+                planned,
+                flushed: 0,
+                at: Instant::now(),
+                parts: Vec::new(),
+            });
+            let written = keeper.flush(false).await;
+            if let Err(error) = written {
+                keeper.release().await;
+                return Err(Error::refused("the record of this run cannot be kept in the cluster")
+                    .cause(error.what)
+                    .cause(error.causes.join(", "))
+                    .hint("leave the Secret out in the review: the record then stands on this machine alone"));
+            }
+            keeper.kept.push(row.id.clone());
+        }
+        Ok(Some(keeper))
+    }
+
+    /// # Errors
+    /// The lock was taken over.
+    pub fn holds(&self) -> Result<(), Error> {
+        self.lock.as_ref().map_or(Ok(()), Lock::holds)
+    }
+
+    /// Brings the record up to date, where it is time to. A record that is late still says what was planned.
+    pub async fn flush_if_due(&mut self) -> Result<(), Error> {
+        let due = self
+            .record
+            .as_ref()
+            .is_some_and(|record| record.at.elapsed() >= FLUSH_EVERY);
+        if due { self.flush(false).await } else { Ok(()) }
+    }
+
+    /// Ends the record and lets the lock go: what went wrong with either, in words. The record of a run that
+    /// was undone goes.
+    pub async fn end(mut self, undone: bool) -> Vec<String> {
+        let mut words = Vec::new();
+        let written = if undone {
+            self.forget().await
+        } else {
+            self.flush(true).await
+        };
+        if let Err(error) = written {
+            words.push(format!("{}: {}", error.what, error.causes.join(", ")));
+        }
+        words.extend(self.release().await);
+        words
+    }
+
+    async fn forget(&mut self) -> Result<(), Error> {
+        let Some(record) = self.record.take() else {
+            return Ok(());
+        };
+        let cluster = &self.session.cluster;
+        let failed = |error: ApiError| {
+            Error::new("the record in the cluster could not be deleted")
+                .cause(&error)
+                .hint(error.hint())
+        };
+        let standing = secrets(&self.session, &record.namespace, Some(&self.run)).await;
+        for secret in standing.map_err(failed)? {
+            let meta = |field: &str| secret["metadata"][field].as_str().unwrap_or_default();
+            let object = ObjectRef::new(Kind::Secret, meta("namespace"), meta("name"));
+            let version = Some(meta("resourceVersion"));
+            match cluster
+                .delete(&object, meta("uid"), version, Write::default())
+                .await
+            {
+                Err(error) if !error.is_not_found() => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn release(&mut self) -> Option<String> {
+        let lock = self.lock.take()?;
+        let failed = lock.release().await.err()?;
+        Some(format!(
+            "the lock could not be given back ({failed}); it falls by itself"
+        ))
+    }
+
+    async fn flush(&mut self, ended: bool) -> Result<(), Error> {
+        let Some(record) = &mut self.record else {
+            return Ok(());
+        };
+        record.at = Instant::now();
+        let (entries, seen) = {
+            let lines = self.mirror.lines();
+            (
+                whole(&lines, &record.planned, &self.run, ended),
+                lines.len(),
+            )
+        };
+        if seen == record.flushed && !record.parts.is_empty() {
+            return Ok(());
+        }
+        let secrets = copy::secrets(&record.namespace, &self.run, &entries)?;
+        for (at, secret) in secrets.iter().enumerate() {
+            let data = secret["data"][crate::plan::keeping::KEY]
+                .as_str()
+                .unwrap_or_default();
+            if record.parts.get(at).is_some_and(|before| before == data) {
+                continue;
+            }
+            write(&self.session, secret)
+                .await
+                .map_err(|(object, error)| {
+                    Error::new(format!("{object} was not written"))
+                        .cause(&error)
+                        .hint(error.hint())
+                })?;
+            if at < record.parts.len() {
+                data.clone_into(&mut record.parts[at]);
+            } else {
+                record.parts.push(data.to_owned());
+            }
+        }
+        record.flushed = seen;
+        Ok(())
+    }
+}
+
+/// The record as of now: what the journal holds of this run, and what is still to come. At the end only the former.
+fn whole(lines: &[Entry], planned: &[Intent], run: &str, ended: bool) -> Vec<Entry> {
+    let mut out: Vec<Entry> = lines.iter().filter(|e| e.run() == run).cloned().collect();
+    if !ended {
+        let begun: BTreeSet<ChangeId> = out
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Intent(intent) => Some(intent.change.clone()),
+                _ => None,
+            })
+            .collect();
+        // Numbers that no write of the run can have: a planned line never gets a result.
+        let to_come = planned.iter().filter(|i| !begun.contains(&i.change));
+        out.extend(to_come.cloned().map(|mut intent| {
+            intent.seq += PLANNED;
+            Entry::Intent(Box::new(intent))
+        }));
+    }
+    out
+}
+
+/// Where the numbers of planned writes begin.
+pub(super) const PLANNED: u32 = 1 << 20;
+
+/// Makes or replaces one Secret of the record; it is ours alone.
+async fn write(session: &Session, secret: &Value) -> Result<(), (ObjectRef, ApiError)> {
+    let meta = |field: &str| secret["metadata"][field].as_str().unwrap_or_default();
+    let object = ObjectRef::new(Kind::Secret, meta("namespace"), meta("name"));
+    let mut last = None;
+    for _ in 0..3 {
+        let answer = session
+            .cluster
+            .apply(&object, secret, Write::default())
+            .await;
+        match answer {
+            Ok(_) => return Ok(()),
+            // Applying the same text again does no harm.
+            Err(error)
+                if matches!(
+                    error.reason,
+                    Reason::TooMany
+                        | Reason::Server
+                        | Reason::Timeout
+                        | Reason::Garbled
+                        | Reason::Unreachable
+                ) =>
+            {
+                let pause = error.retry_after.unwrap_or(Duration::from_secs(1));
+                last = Some(error);
+                tokio::time::sleep(pause.min(Duration::from_secs(10))).await;
+            }
+            Err(error) => return Err((object, error)),
+        }
+    }
+    match last {
+        Some(error) => Err((object, error)),
+        None => Ok(()),
+    }
+}
+
+/// Every Secret of our records in a namespace; of one run, or of all.
+///
+/// # Errors
+/// They cannot be listed.
+pub(super) async fn secrets(
+    session: &Session,
+    namespace: &str,
+    run: Option<&str>,
+) -> Result<Vec<Value>, ApiError> {
+    use crate::plan::keeping::{RECORD_LABEL, RUN_LABEL};
+    let selector = match run {
+        Some(run) => format!("{RUN_LABEL}={run}"),
+        None => RECORD_LABEL.to_owned(),
+    };
+    let query = format!("labelSelector={}", crate::cluster::api::encode(&selector));
+    let mut out = Vec::new();
+    let mut token: Option<String> = None;
+    loop {
+        let page = session
+            .cluster
+            .page::<Value>(Kind::Secret, Some(namespace), &query, token.as_deref())
+            .await?;
+        // List items come without their kind.
+        out.extend(page.items.into_iter().map(|mut secret| {
+            secret["kind"] = json!("Secret");
+            secret["apiVersion"] = json!("v1");
+            secret
+        }));
+        match page.next {
+            Some(next) => token = Some(next),
+            None => return Ok(out),
+        }
+    }
+}
