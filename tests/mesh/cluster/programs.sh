@@ -14,13 +14,14 @@ folder() {
 	esac
 }
 
+kubernetes_version() { awk '$1 == "require" && $2 == "k8s.io/kubernetes" {print $3}' "$(folder kubernetes)/go.mod"; }
+
 # Without these the programs say that they are development builds of version 0.
 flags() {
-	local version module=k8s.io/component-base/version
+	local module=k8s.io/component-base/version
 	case $1 in
 	kubernetes)
-		version=$(awk '$1 == "require" && $2 == "k8s.io/kubernetes" {print $3}' "$(folder kubernetes)/go.mod")
-		printf -- '-ldflags\n%s\n' "-s -w -X $module.gitVersion=$version -X $module.gitMajor=${KUBERNETES%.*} -X $module.gitMinor=${KUBERNETES#*.}"
+		printf -- '-ldflags\n%s\n' "-s -w -X $module.gitVersion=$(kubernetes_version) -X $module.gitMajor=${KUBERNETES%.*} -X $module.gitMinor=${KUBERNETES#*.}"
 		;;
 	istio) printf -- '-ldflags\n%s\n' "-s -w -X istio.io/istio/pkg/version.buildVersion=$ISTIO_TAG" ;;
 	prometheus)
