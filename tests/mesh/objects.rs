@@ -1,0 +1,122 @@
+//! The objects of a namespace, whole, to be compared before and after.
+
+use crate::shell::{get, kubectl};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Made by controllers of the cluster from other objects.
+const MADE: &[&str] = &[
+    "bindings",
+    "controllerrevisions.apps",
+    "endpoints",
+    "endpointslices.discovery.k8s.io",
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "localsubjectaccessreviews.authorization.k8s.io",
+    "pods",
+    "replicasets.apps",
+];
+
+/// Everything in a namespace by kind and name, without what the server counts or reports.
+pub type Objects = BTreeMap<String, Value>;
+
+pub fn objects(namespace: &str) -> Result<Objects, String> {
+    let kinds = kubectl(&[
+        "api-resources",
+        "--namespaced",
+        "--verbs=list",
+        "-o",
+        "name",
+        "--cached",
+    ])?;
+    let kinds: Vec<&str> = kinds.lines().filter(|k| !MADE.contains(k)).collect();
+    let found = get(&["-n", namespace, &kinds.join(",")])?;
+    let items = found["items"].as_array().cloned().unwrap_or_default();
+    let mut all: Objects = items
+        .into_iter()
+        .map(|item| (name(&item), settled(item)))
+        .collect();
+    // Of pods only what a person wrote on them, and only while they are the same pods.
+    for pod in list(&get(&["-n", namespace, "pods"])?) {
+        let meta = &pod["metadata"];
+        let written = serde_json::json!([meta["annotations"], meta["labels"]]);
+        all.insert(format!("Pod/{}", text(&meta["name"])), written);
+    }
+    Ok(all)
+}
+
+pub fn list(found: &Value) -> Vec<Value> {
+    found["items"].as_array().cloned().unwrap_or_default()
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn name(item: &Value) -> String {
+    format!(
+        "{}/{}",
+        text(&item["kind"]),
+        text(&item["metadata"]["name"])
+    )
+}
+
+fn settled(mut item: Value) -> Value {
+    if let Some(map) = item.as_object_mut() {
+        map.remove("status");
+    }
+    if let Some(meta) = item["metadata"].as_object_mut() {
+        for counted in ["managedFields", "resourceVersion", "generation"] {
+            meta.remove(counted);
+        }
+    }
+    if let Some(annotations) = item["metadata"]["annotations"].as_object_mut() {
+        annotations.remove("deployment.kubernetes.io/revision");
+    }
+    item
+}
+
+/// What differs, in words; `Ok` where nothing does. Pods that went or came with a rollout are no difference.
+pub fn same(before: &Objects, after: &Objects) -> Result<String, String> {
+    let mut differences = Vec::new();
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        match (before.get(name), after.get(name)) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => differences.push(format!("{name}: {}", first(a, b))),
+            (Some(_), None) | (None, Some(_)) if name.starts_with("Pod/") => {}
+            (Some(_), None) => differences.push(format!("{name} is gone")),
+            (None, Some(_)) => differences.push(format!("{name} is left over")),
+            (None, None) => {}
+        }
+    }
+    if differences.is_empty() {
+        return Ok(format!("{} objects as before", before.len()));
+    }
+    Err(differences.join("\n"))
+}
+
+/// The first place in which two values differ.
+fn first(a: &Value, b: &Value) -> String {
+    match (a, b) {
+        (Value::Object(x), Value::Object(y)) => {
+            for key in x.keys().chain(y.keys()) {
+                if x.get(key) != y.get(key) {
+                    return format!(".{key}{}", first(&a[key], &b[key]));
+                }
+            }
+            String::new()
+        }
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
+            let at = (0..x.len()).find(|at| x[*at] != y[*at]);
+            at.map_or(String::new(), |at| {
+                format!("[{at}]{}", first(&x[at], &y[at]))
+            })
+        }
+        _ => {
+            let short = |value: &Value| value.to_string().chars().take(300).collect::<String>();
+            format!(" was {} and is {}", short(a), short(b))
+        }
+    }
+}
