@@ -25,6 +25,8 @@ pub struct Cluster {
     /// The kube-context's name, for words.
     pub context: String,
     pub timeout: Duration,
+    /// Writes are held back by the guard around every request; nothing that leads to one need be begun.
+    pub read_only: bool,
 }
 
 /// An answer with the server's `Warning:` headers.
@@ -104,6 +106,7 @@ impl Cluster {
             client,
             context: context.into(),
             timeout: TIMEOUT,
+            read_only: false,
         }
     }
 

@@ -134,7 +134,9 @@ impl Cluster {
         B::Error: Into<BoxError>,
     {
         let client = kube::Client::new(stack(service, read_only, fault), "default");
-        Cluster::new(client, context)
+        let mut cluster = Cluster::new(client, context);
+        cluster.read_only = read_only;
+        cluster
     }
 }
 

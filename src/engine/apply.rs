@@ -3,6 +3,11 @@
 //! It stops at the first failure. Where somebody can be asked it asks; else it ends part way. A write is
 //! never cut: the user's stop is heard between writes and during waits only.
 
+mod control;
+mod ending;
+
+pub use control::{Control, Steering};
+
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use super::keep::{self, Keeper, Mirror, Rows};
 pub use super::outcome::summary;
@@ -25,7 +30,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
@@ -53,45 +58,6 @@ impl Default for ApplyOptions {
             answers: None,
             break_lock: false,
         }
-    }
-}
-
-/// How an apply is told what to do while it runs.
-#[derive(Debug)]
-pub struct Control {
-    /// Becomes true when the user wants it to end; heard between writes and during waits.
-    pub stop: watch::Receiver<bool>,
-    /// Answers to [`ApplyEvent::Stopped`]; `None`: there is no one to ask, and a failure ends the run.
-    pub decisions: Option<mpsc::Receiver<Decision>>,
-}
-
-/// The other end of a [`Control`].
-#[derive(Clone, Debug)]
-pub struct Steering {
-    pub stop: watch::Sender<bool>,
-    pub decisions: mpsc::Sender<Decision>,
-}
-
-impl Control {
-    /// For a person at the screen.
-    pub fn asked() -> (Steering, Control) {
-        let (stop, stopped) = watch::channel(false);
-        let (decisions, decided) = mpsc::channel(4);
-        let control = Control {
-            stop: stopped,
-            decisions: Some(decided),
-        };
-        (Steering { stop, decisions }, control)
-    }
-
-    /// With no one to ask.
-    pub fn alone() -> (watch::Sender<bool>, Control) {
-        let (stop, stopped) = watch::channel(false);
-        let control = Control {
-            stop: stopped,
-            decisions: None,
-        };
-        (stop, control)
     }
 }
 
@@ -220,6 +186,10 @@ impl Run {
                 session.cluster.context
             ))
             .hint("review them on this cluster"));
+        }
+        if session.cluster.read_only {
+            return Err(Error::refused("nothing was written: this is read-only")
+                .hint("leave --read-only away to write"));
         }
         session.journal.append(&Entry::Started {
             version: VERSION,
@@ -507,151 +477,6 @@ impl Run {
             biased;
             () = stop_wanted(&mut stop) => Decision::Stop,
             decision = decisions.recv() => decision.unwrap_or(Decision::Stop),
-        }
-    }
-
-    async fn end(
-        &mut self,
-        around: &mut Around<'_>,
-        walked: Walked,
-        options: &ApplyOptions,
-    ) -> Ended {
-        let wrote = self.fates.values().any(|fate| *fate == Fate::Written);
-        let part_way = |error: Error| {
-            let kind = if wrote {
-                Kind::StoppedPartWay
-            } else {
-                error.kind
-            };
-            Ended::PartWay(Some(error.kind(kind)))
-        };
-        let ended = match walked {
-            Walked::Stopped => Ended::PartWay(None),
-            Walked::Failed(error) => part_way(error),
-            Walked::ToTheEnd => match self.left_out_for.take() {
-                Some(error) => part_way(error),
-                None => Ended::Whole,
-            },
-            Walked::Undo(error) => self.undo(around, error).await,
-        };
-        if self.begun {
-            let how = match &ended {
-                Ended::Whole => "whole",
-                Ended::PartWay(_) => "partWay",
-                Ended::Undone => "undone",
-            };
-            around.record_end(&self.id, how);
-            if let (Some(run), Ended::Whole) = (&options.undoes, &ended) {
-                around.record_end(run, "undone");
-            }
-        }
-        if let Some(keeper) = self.keeper.take() {
-            self.kept.clone_from(&keeper.kept);
-            for words in keeper.end(ended == Ended::Undone).await {
-                around.log(words);
-            }
-        }
-        ended
-    }
-
-    async fn undo(&mut self, around: &mut Around<'_>, error: Error) -> Ended {
-        let run = format!("{}-undo", self.id);
-        if let Err(failed) = undo::take_back(around, &self.id, &run, None).await {
-            let mut told = Error::new("not everything could be taken back")
-                .kind(Kind::StoppedPartWay)
-                .cause(failed.what);
-            told.causes.extend(failed.causes);
-            told.causes
-                .push(format!("it was undone because: {}", error.what));
-            told.hints = failed.hints;
-            return Ended::PartWay(Some(told.hint(format!("meshscrape undo {}", self.id))));
-        }
-        for change in &self.changes {
-            let id = &change.change().id;
-            if self.fates.get(id) == Some(&Fate::Written) {
-                self.fates.insert(id.clone(), Fate::TakenBack);
-                around.step(id, StepState::TakenBack("undone".into()));
-            }
-        }
-        Ended::Undone
-    }
-
-    /// The items of changes that came to one of these fates.
-    fn items(&self, fates: &[Fate]) -> BTreeSet<WorkloadRef> {
-        let changes = self.changes.iter().map(ApprovedChange::change);
-        changes
-            .filter(|change| {
-                self.fates
-                    .get(&change.id)
-                    .is_some_and(|f| fates.contains(f))
-            })
-            .filter_map(|change| change.item.clone())
-            .collect()
-    }
-
-    fn given_up_items(&self) -> impl Iterator<Item = WorkloadRef> {
-        let changes = self.changes.iter().map(ApprovedChange::change);
-        changes
-            .filter(|change| self.given_up.contains(&change.id))
-            .filter_map(|change| change.item.clone())
-    }
-
-    fn of(&self, fates: &[Option<Fate>]) -> Vec<ChangeId> {
-        let ids = self.changes.iter().map(|change| &change.change().id);
-        ids.filter(|id| fates.contains(&self.fates.get(*id).cloned()))
-            .cloned()
-            .collect()
-    }
-
-    async fn outcome(
-        &self,
-        around: &mut Around<'_>,
-        items: &[WorkloadRef],
-        options: &ApplyOptions,
-        ended: Ended,
-    ) -> Outcome {
-        let mut out = self.items(&[Fate::LeftOut]);
-        out.extend(self.given_up_items());
-        let counts = |item: &WorkloadRef| items.contains(item) && !out.contains(item);
-        let lost = self
-            .fates
-            .values()
-            .any(|fate| matches!(fate, Fate::Held | Fate::TakenBack));
-        let whole = ended == Ended::Whole;
-        // After an undo nothing is to come UP.
-        let forward = options.undoes.is_none();
-        let board = if items.is_empty() || self.fates.is_empty() {
-            Arc::default()
-        } else {
-            let patience = if whole && forward && !lost {
-                options.timeout
-            } else {
-                Duration::ZERO
-            };
-            let old_jobs = self.changes.iter().any(|change| {
-                change.change().part == Part::OldJobs
-                    && self.fates.get(&change.change().id) == Some(&Fate::Written)
-            });
-            let what = Awaited {
-                patience,
-                probe: options.probe,
-                no_double: old_jobs,
-            };
-            last_look(around, &what, counts).await
-        };
-        let rows = || board.rows.iter().filter(|row| counts(&row.expected.item));
-        Outcome {
-            written: [self.kept.clone(), self.of(&[Some(Fate::Written)])].concat(),
-            unchanged: self.of(&[Some(Fate::Unchanged)]),
-            not_written: self.of(&[None, Some(Fate::LeftOut), Some(Fate::Held)]),
-            taken_back: self.of(&[Some(Fate::TakenBack)]),
-            all_up: whole
-                && !lost
-                && (!forward || items.is_empty() || lacking(&board, counts).is_none()),
-            plaintext_refused: (options.probe && rows().next().is_some())
-                .then(|| rows().all(|row| row.probe == Probe::Refused)),
-            board,
-            ended,
         }
     }
 }

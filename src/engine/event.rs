@@ -78,7 +78,7 @@ pub struct Outcome {
     /// The last look at the targets of what was applied.
     pub board: Arc<Board>,
     pub all_up: bool,
-    /// Plaintext was seen refused at every target; `None`: not asked (`--no-probe`).
+    /// Plaintext was seen refused at every target; `None`: not asked, by `--no-probe` or because the run ended before.
     pub plaintext_refused: Option<bool>,
     pub ended: Ended,
 }

@@ -89,6 +89,13 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
                 format!("in {key}, in the place of the job {name}:"),
                 Some(job),
             ),
+            TextEdit::RestoreJob { name, text } => {
+                let _ = writeln!(out, "# in {key}, in the place of the job {name}:");
+                for line in super::mask::text(text).lines() {
+                    let _ = writeln!(out, "#   {line}");
+                }
+                continue;
+            }
             TextEdit::RemoveJob { name } => (format!("in {key}, take out the job {name}"), None),
             TextEdit::AddRule { job, rule } => (
                 format!("in {key}, as the first of relabel_configs of the job {job}:"),

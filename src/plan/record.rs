@@ -1,7 +1,7 @@
 //! What the journal keeps of a write: enough to go on, or to take it back. One JSON object a line.
 
 use super::path::LeafPath;
-use super::scrape_config::TextEdit;
+use super::scrape_config::{TextEdit, text_of_job};
 use super::{ChangeId, Part};
 use crate::answers::Answers;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
@@ -126,6 +126,9 @@ pub struct TextRecord {
     /// Jobs that the edits replaced or took out, by name, so that they can be put back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub was: BTreeMap<String, Value>,
+    /// The text of each replaced job, without credentials (a job that holds any is not replaced).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was_text: BTreeMap<String, String>,
 }
 
 impl TextRecord {
@@ -142,12 +145,22 @@ impl TextRecord {
                 _ => None,
             })
             .collect();
+        let was_text = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                TextEdit::ReplaceJob { name, .. } => {
+                    Some((name.clone(), text_of_job(before, name)?))
+                }
+                _ => None,
+            })
+            .collect();
         TextRecord {
             key: key.into(),
             edits: edits.to_vec(),
             before: sha256(before),
             after: sha256(after),
             was,
+            was_text,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Comments, line ends, quoting and every other byte of the file stay as they are. What this room cannot
 //! edit with certainty it refuses, and says what to paste.
 
+use super::mask;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value as Yaml;
 
@@ -30,6 +31,11 @@ pub enum TextEdit {
     },
     RemoveJob {
         name: String,
+    },
+    /// Puts the very text that a replaced job had in the place of the job of that name (undo of a repair).
+    RestoreJob {
+        name: String,
+        text: String,
     },
     /// Puts a relabel rule first in a job's `relabel_configs`.
     AddRule {
@@ -60,9 +66,11 @@ impl std::error::Error for GateRefusal {}
 
 /// Applies the edits in order. An edit that stands already is no change, so applying twice equals applying once.
 ///
-/// `RemoveJob` after `InsertJob`, and `RemoveRule` after `AddRule`, give back the very bytes.
+/// `RemoveJob` after `InsertJob`, `RemoveRule` after `AddRule`, and `RestoreJob` after `ReplaceJob` give back the
+/// very bytes.
 ///
 /// # Errors
+/// Where a job to be replaced holds credentials: the record that could bring it back may not keep them.
 /// Where the text is no valid YAML, where the place cannot be found with certainty, or where the parsed
 /// result would be anything but the parsed original with that edit.
 pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
@@ -76,11 +84,40 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
         let Some(wanted) = model(&before, edit).map_err(refuse)? else {
             continue;
         };
+        if let TextEdit::ReplaceJob { name, .. } = edit {
+            without_credentials(&text, &before, name).map_err(refuse)?;
+        }
         let after = place::edit(&text, &before, edit).map_err(refuse)?;
         gate(&after, wanted).map_err(refuse)?;
         text = after;
     }
     Ok(text)
+}
+
+/// The text of a job, from its dash to its last line with content; `None`: it cannot be told apart.
+pub fn text_of_job(text: &str, name: &str) -> Option<String> {
+    let root = parse(text).ok()?;
+    place::job(text, &root, name).ok().map(str::to_owned)
+}
+
+fn without_credentials(text: &str, root: &Yaml, name: &str) -> Result<(), String> {
+    let job = place::job(text, root, name)?;
+    if mask::text(job) == job {
+        return Ok(());
+    }
+    Err(format!(
+        "the job `{name}` holds credentials: replaced, it could only be brought back from a record of them, and no record may hold any"
+    ))
+}
+
+/// What a job's own text says; it is one entry of a list.
+pub(crate) fn read_job(text: &str) -> Result<Yaml, String> {
+    let list: Yaml = serde_yaml::from_str(text)
+        .map_err(|e| format!("the recorded job is no valid YAML: {e}"))?;
+    match list {
+        Yaml::Sequence(mut jobs) if jobs.len() == 1 => Ok(jobs.remove(0)),
+        _ => Err("the recorded text is not one job".into()),
+    }
 }
 
 /// Parses the whole file; duplicate keys, tabs as indentation and a second document are errors.
@@ -131,6 +168,14 @@ fn model(before: &Yaml, edit: &TextEdit) -> Result<Option<Yaml>, String> {
         }
         TextEdit::ReplaceJob { name, job } => {
             let job = to_yaml(job)?;
+            let i = at(name)?.ok_or_else(|| format!("there is no job `{name}` to replace"))?;
+            if list[i] == job {
+                return Ok(None);
+            }
+            list[i] = job;
+        }
+        TextEdit::RestoreJob { name, text } => {
+            let job = read_job(text)?;
             let i = at(name)?.ok_or_else(|| format!("there is no job `{name}` to replace"))?;
             if list[i] == job {
                 return Ok(None);
@@ -227,6 +272,12 @@ fn paste(edit: &TextEdit) -> String {
             "# under scrape_configs:, in place of the job {name}\n{}",
             item(job)
         ),
+        TextEdit::RestoreJob { name, text } => {
+            format!(
+                "# under scrape_configs:, in place of the job {name}\n{}",
+                mask::text(text)
+            )
+        }
         TextEdit::RemoveJob { name } => {
             format!("# take the job {name} out of scrape_configs\n")
         }

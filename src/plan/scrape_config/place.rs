@@ -1,7 +1,7 @@
 //! Where in the text an edit goes. Lines and columns only: what they mean is the gate's business.
 
 use super::emit::{self, Style};
-use super::{TextEdit, Yaml, rules_of, to_yaml};
+use super::{TextEdit, Yaml, read_job, rules_of, to_yaml};
 use serde_json::Value;
 use std::ops::Range;
 
@@ -27,6 +27,17 @@ pub(super) fn edit(text: &str, root: &Yaml, edit: &TextEdit) -> Result<String, S
             let item = list.item(i)?;
             let new = emit::block_item(job, list.style(item, &file));
             Ok(file.splice(file.bytes(item.lines.clone()), &new))
+        }
+        TextEdit::RestoreJob { name, text: was } => {
+            let list = file.scrape_configs(root)?;
+            let item = list.item(position(root, name)?)?;
+            let bytes = file.bytes(item.lines.clone());
+            if indent(was) == item.indent {
+                return Ok(file.splice(bytes, was));
+            }
+            // Somebody has set the list at another column since.
+            let job = serde_json::to_value(read_job(was)?).map_err(|e| e.to_string())?;
+            Ok(file.splice(bytes, &emit::block_item(&job, list.style(item, &file))))
         }
         TextEdit::RemoveJob { name } => {
             let list = file.scrape_configs(root)?;
@@ -57,6 +68,14 @@ pub(super) fn edit(text: &str, root: &Yaml, edit: &TextEdit) -> Result<String, S
             file.remove(&rules, k, &rule)
         }
     }
+}
+
+/// The text of a job: from the first line to the last with content.
+pub(super) fn job<'a>(text: &'a str, root: &Yaml, name: &str) -> Result<&'a str, String> {
+    let file = File::new(text);
+    let list = file.scrape_configs(root)?;
+    let item = list.item(position(root, name)?)?;
+    Ok(&text[file.bytes(item.lines.clone())])
 }
 
 fn position(root: &Yaml, name: &str) -> Result<usize, String> {

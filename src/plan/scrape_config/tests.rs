@@ -279,6 +279,68 @@ fn a_replaced_job_leaves_its_neighbours_alone() {
     assert_eq!(jobs(&with).expect("jobs")[1].value, job());
 }
 
+/// A replaced job comes back byte for byte, whatever happened around it meanwhile.
+#[test]
+fn a_replaced_job_is_restored_to_its_very_bytes() {
+    let texts = [
+        "scrape_configs:\n- job_name: b # b\n- job_name: 'ours'   # as the page says\n  scheme: \"https\"\n  x: {a: 1, 'b': [2]}\n# after\n- job_name: c\n",
+        "scrape_configs:\n    - scheme: https\n\n      # why\n      job_name: ours\n",
+        "global: {}\r\nscrape_configs:\r\n- job_name: ours\r\n  x: |\r\n    text\r\n- job_name: c\r\n",
+    ];
+    for text in texts {
+        let was = text_of_job(text, "ours").expect("its text");
+        let replace = TextEdit::ReplaceJob {
+            name: "ours".into(),
+            job: job(),
+        };
+        let restore = TextEdit::RestoreJob {
+            name: "ours".into(),
+            text: was,
+        };
+        let with = apply(text, &[replace]).expect("replaced");
+        assert_ne!(with, text);
+        assert_eq!(
+            apply(&with, std::slice::from_ref(&restore)).as_deref(),
+            Ok(text)
+        );
+        assert_eq!(
+            apply(text, std::slice::from_ref(&restore)).as_deref(),
+            Ok(text)
+        );
+        // Somebody else's edits of the rest stay.
+        let more = format!("# theirs\n{with}");
+        let back = apply(&more, &[restore]).expect("restored");
+        assert_eq!(back, format!("# theirs\n{text}"));
+    }
+}
+
+#[test]
+fn a_list_that_was_set_deeper_since_takes_the_job_by_its_meaning() {
+    let restore = TextEdit::RestoreJob {
+        name: "ours".into(),
+        text: "- job_name: ours\n  scheme: http # plain\n".into(),
+    };
+    let text = "scrape_configs:\n  - job_name: ours\n    scheme: https\n";
+    let back = apply(text, &[restore]).expect("restored");
+    assert_eq!(
+        back,
+        "scrape_configs:\n  - job_name: ours\n    scheme: http\n"
+    );
+}
+
+#[test]
+fn a_job_that_holds_credentials_is_not_replaced() {
+    let text =
+        "scrape_configs:\n- job_name: ours\n  basic_auth: {username: a, password: hunter2}\n";
+    let edit = TextEdit::ReplaceJob {
+        name: "ours".into(),
+        job: job(),
+    };
+    let refusal = apply(text, &[edit]).expect_err("refused");
+    assert!(refusal.why.contains("credentials"), "{}", refusal.why);
+    assert!(!format!("{refusal:?}").contains("hunter2"));
+}
+
 #[test]
 fn removing_what_is_not_there_changes_nothing() {
     let text = "scrape_configs:\n- job_name: a\n";

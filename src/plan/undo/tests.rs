@@ -407,9 +407,9 @@ fn a_replaced_job_comes_back_as_it_was() {
                 name: "gone".into(),
                 job: json!({"job_name": "gone"})
             },
-            TextEdit::ReplaceJob {
+            TextEdit::RestoreJob {
                 name: "b".into(),
-                job: json!({"job_name": "b", "scheme": "http"})
+                text: "- job_name: b\n  scheme: http\n".into()
             },
         ]
     );

@@ -60,7 +60,11 @@ pub(super) fn reverse(
                 }
                 _ => None,
             };
-            match inverse(edit, was, &mut work) {
+            let text = match edit {
+                TextEdit::ReplaceJob { name, .. } => record.was_text.get(name),
+                _ => None,
+            };
+            match inverse(edit, was, text, &mut work) {
                 Ok(Some(back)) => edits.push((back, write)),
                 Ok(None) => {}
                 Err(what) => note(what),
@@ -110,6 +114,7 @@ pub(super) fn reverse(
 fn inverse(
     edit: &TextEdit,
     was: Option<&Value>,
+    text: Option<&String>,
     work: &mut Vec<Value>,
 ) -> Result<Option<TextEdit>, NoteKind> {
     let find = |work: &[Value], name: &str| work.iter().position(|job| job["job_name"] == name);
@@ -136,9 +141,14 @@ fn inverse(
             match (at, was) {
                 (Some(at), Some(was)) if same(&work[at], job) => {
                     work[at] = was.clone();
-                    Ok(Some(TextEdit::ReplaceJob {
-                        name: name.clone(),
-                        job: was.clone(),
+                    let name = name.clone();
+                    Ok(Some(match text.cloned() {
+                        Some(text) => TextEdit::RestoreJob { name, text },
+                        // Records of older versions hold its meaning alone.
+                        None => TextEdit::ReplaceJob {
+                            name,
+                            job: was.clone(),
+                        },
                     }))
                 }
                 (Some(at), Some(was)) if same(&work[at], was) => Ok(None),
@@ -148,6 +158,10 @@ fn inverse(
                 ))),
             }
         }
+        // Only an undo restores, and an undo is not taken back.
+        TextEdit::RestoreJob { name, .. } => Err(NoteKind::Cannot(format!(
+            "the job {name} was brought back by an undo: apply again instead"
+        ))),
         TextEdit::RemoveJob { name } => match (find(work, name), was) {
             (Some(at), Some(was)) if same(&work[at], was) => Ok(None),
             (Some(at), was) => Err(changed(name, was, None, Some(&work[at]))),

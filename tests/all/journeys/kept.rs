@@ -283,3 +283,21 @@ async fn a_large_record_is_split_and_read_back() {
     let undo = plan_undo(&journey.session, &[HOME.into()], Some("r")).await;
     assert!(undo.unwrap_err().what.contains("no run `r`"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_read_only_session_begins_nothing() {
+    let journey = Journey::new();
+    let answers = choose(&["default/Deployment/httpbin"]);
+    let (selection, plan) = journey.plan(&answers).await.unwrap();
+    let review = journey.review(plan, &answers).await;
+    let approved = review.approve(Word { lose_history: true }).unwrap();
+    let mut closed = Journey::over(journey.simulation.clone());
+    closed.session.cluster.read_only = true;
+    let outcome = closed.write(approved, &selection, &answers, None).await;
+    assert!(
+        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("read-only")),
+        "{:?}",
+        outcome.ended
+    );
+    assert_eq!(closed.session.journal.runs().unwrap(), []);
+}

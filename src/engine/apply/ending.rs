@@ -1,0 +1,177 @@
+//! How a run ends: its last line, its undo, and what is told of it.
+
+use super::*;
+
+impl Run {
+    pub(super) async fn end(
+        &mut self,
+        around: &mut Around<'_>,
+        walked: Walked,
+        options: &ApplyOptions,
+    ) -> Ended {
+        let wrote = self.fates.values().any(|fate| *fate == Fate::Written);
+        let part_way = |error: Error| {
+            let kind = if wrote {
+                Kind::StoppedPartWay
+            } else {
+                error.kind
+            };
+            Ended::PartWay(Some(error.kind(kind)))
+        };
+        let ended = match walked {
+            Walked::Stopped => Ended::PartWay(None),
+            Walked::Failed(error) => part_way(error),
+            Walked::ToTheEnd => match self.left_out_for.take() {
+                Some(error) => part_way(error),
+                None => Ended::Whole,
+            },
+            Walked::Undo(error) => self.undo(around, error).await,
+        };
+        if self.begun {
+            let how = match &ended {
+                Ended::Whole => "whole",
+                Ended::PartWay(_) => "partWay",
+                Ended::Undone => "undone",
+            };
+            around.record_end(&self.id, how);
+            if let (Some(run), Ended::Whole) = (&options.undoes, &ended) {
+                around.record_end(run, "undone");
+            }
+        }
+        if let Some(keeper) = self.keeper.take() {
+            self.kept.clone_from(&keeper.kept);
+            for words in keeper.end(ended == Ended::Undone).await {
+                around.log(words);
+            }
+        }
+        ended
+    }
+
+    async fn undo(&mut self, around: &mut Around<'_>, error: Error) -> Ended {
+        let run = format!("{}-undo", self.id);
+        if let Err(failed) = undo::take_back(around, &self.id, &run, None).await {
+            let mut told = Error::new("not everything could be taken back")
+                .kind(Kind::StoppedPartWay)
+                .cause(failed.what);
+            told.causes.extend(failed.causes);
+            told.causes
+                .push(format!("it was undone because: {}", error.what));
+            told.hints = failed.hints;
+            return Ended::PartWay(Some(told.hint(format!("meshscrape undo {}", self.id))));
+        }
+        for change in &self.changes {
+            let id = &change.change().id;
+            if self.fates.get(id) == Some(&Fate::Written) {
+                self.fates.insert(id.clone(), Fate::TakenBack);
+                around.step(id, StepState::TakenBack("undone".into()));
+            }
+        }
+        Ended::Undone
+    }
+
+    /// The items of changes that came to one of these fates.
+    pub(super) fn items(&self, fates: &[Fate]) -> BTreeSet<WorkloadRef> {
+        let changes = self.changes.iter().map(ApprovedChange::change);
+        changes
+            .filter(|change| {
+                self.fates
+                    .get(&change.id)
+                    .is_some_and(|f| fates.contains(f))
+            })
+            .filter_map(|change| change.item.clone())
+            .collect()
+    }
+
+    pub(super) fn given_up_items(&self) -> impl Iterator<Item = WorkloadRef> {
+        let changes = self.changes.iter().map(ApprovedChange::change);
+        changes
+            .filter(|change| self.given_up.contains(&change.id))
+            .filter_map(|change| change.item.clone())
+    }
+
+    fn of(&self, fates: &[Option<Fate>]) -> Vec<ChangeId> {
+        let ids = self.changes.iter().map(|change| &change.change().id);
+        ids.filter(|id| fates.contains(&self.fates.get(*id).cloned()))
+            .cloned()
+            .collect()
+    }
+
+    pub(super) async fn outcome(
+        &self,
+        around: &mut Around<'_>,
+        items: &[WorkloadRef],
+        options: &ApplyOptions,
+        ended: Ended,
+    ) -> Outcome {
+        let mut out = self.items(&[Fate::LeftOut]);
+        out.extend(self.given_up_items());
+        let counts = |item: &WorkloadRef| items.contains(item) && !out.contains(item);
+        let lost = self
+            .fates
+            .values()
+            .any(|fate| matches!(fate, Fate::Held | Fate::TakenBack));
+        let whole = ended == Ended::Whole;
+        // After an undo nothing is to come UP.
+        let forward = options.undoes.is_none();
+        let board = if items.is_empty() || self.fates.is_empty() {
+            Arc::default()
+        } else {
+            let patience = if whole && forward && !lost {
+                options.timeout
+            } else {
+                Duration::ZERO
+            };
+            let old_jobs = self.changes.iter().any(|change| {
+                change.change().part == Part::OldJobs
+                    && self.fates.get(&change.change().id) == Some(&Fate::Written)
+            });
+            let what = Awaited {
+                patience,
+                probe: options.probe,
+                no_double: old_jobs,
+            };
+            last_look(around, &what, counts).await
+        };
+        let rows = || board.rows.iter().filter(|row| counts(&row.expected.item));
+        Outcome {
+            written: [self.kept.clone(), self.of(&[Some(Fate::Written)])].concat(),
+            unchanged: self.of(&[Some(Fate::Unchanged)]),
+            not_written: self.of(&[None, Some(Fate::LeftOut), Some(Fate::Held)]),
+            taken_back: self.of(&[Some(Fate::TakenBack)]),
+            all_up: whole
+                && !lost
+                && (!forward || items.is_empty() || lacking(&board, counts).is_none()),
+            plaintext_refused: refused(rows().map(|row| &row.probe)).filter(|_| options.probe),
+            board,
+            ended,
+        }
+    }
+}
+
+/// Was plaintext refused at every target? `None`: there is none, or not all were asked before the run ended.
+fn refused<'a>(probes: impl Iterator<Item = &'a Probe>) -> Option<bool> {
+    let mut all = None;
+    for probe in probes {
+        match probe {
+            Probe::NotAsked => return None,
+            Probe::Refused => all = all.or(Some(true)),
+            Probe::Served | Probe::Unknown(_) => all = Some(false),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_asked_is_not_called_served() {
+        let refused = |probes: &[Probe]| super::refused(probes.iter());
+        assert_eq!(refused(&[]), None);
+        assert_eq!(refused(&[Probe::Refused, Probe::Refused]), Some(true));
+        assert_eq!(refused(&[Probe::Refused, Probe::NotAsked]), None);
+        assert_eq!(refused(&[Probe::Served, Probe::Refused]), Some(false));
+        assert_eq!(refused(&[Probe::Unknown("403".into())]), Some(false));
+    }
+}
