@@ -52,6 +52,10 @@ pub enum Command {
         /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
         #[arg(long)]
         lose_history: bool,
+        /// Go on with a run that was cut off, also on another machine: its choices are read from its record;
+        /// without a name the newest.
+        #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+        resume: Option<String>,
         /// One event a line as JSON.
         #[arg(long)]
         json: bool,
@@ -69,6 +73,15 @@ pub enum Command {
     Undo {
         /// The run's id, as `apply` printed it.
         run: Option<String>,
+        /// List the runs of this machine and those whose record stands in the cluster, and how each ended.
+        #[arg(long, conflicts_with_all = ["run", "yes"])]
+        list: bool,
+        /// Take back what the run wrote for these workloads and gateways alone.
+        #[arg(long, value_name = "NS/KIND/NAME", num_args = 1.., value_delimiter = ',')]
+        only: Vec<WorkloadRef>,
+        /// Yes to bringing back a listener on 15091 that stood without its policies before the run.
+        #[arg(long)]
+        reopen: bool,
         /// Yes to every change that is shown without it.
         #[arg(long)]
         yes: bool,

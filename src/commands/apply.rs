@@ -15,9 +15,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) -> Result<u8> {
+pub async fn run(
+    mut call: Call<'_>,
+    yes: bool,
+    lose_history: bool,
+    resume: Option<&str>,
+    json: bool,
+) -> Result<u8> {
     not_read_only(&call, yes)?;
-    let opened = flow::open(&call).await?;
+    let mut opened = flow::open(&call).await?;
+    match resume {
+        Some(run) => flow::resume(&mut call, &mut opened, run).await?,
+        None => flow::note_unfinished(&mut call, &opened).await,
+    }
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(&opened).await?;
     let watched = follow::watched(&opened.mesh, &opened.answers);
@@ -37,6 +47,7 @@ pub async fn run(mut call: Call<'_>, yes: bool, lose_history: bool, json: bool) 
         lose_history,
         json,
         undoes: None,
+        part: false,
     };
     let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
     Ok(code(&outcome, call.choices.no_probe))
@@ -96,6 +107,8 @@ pub struct Job {
     pub json: bool,
     /// The run that this one takes back.
     pub undoes: Option<String>,
+    /// Only a part of it.
+    pub part: bool,
 }
 
 /// Approves and writes; prints progress, and the outcome at the end.
@@ -141,6 +154,7 @@ pub async fn write(
         rollout_timeout: call.choices.timeout(),
         probe: !call.choices.no_probe,
         undoes: job.undoes.clone(),
+        undoes_part: job.part,
         answers: job.undoes.is_none().then(|| opened.answers.clone()),
         break_lock: call.choices.break_lock,
     };

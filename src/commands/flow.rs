@@ -44,6 +44,56 @@ pub async fn open(call: &Call<'_>) -> Result<Opened> {
     })
 }
 
+/// Says on the error stream that the newest run was not finished, and what can be done. What cannot be read is no
+/// reason to keep anybody from his command.
+pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
+    let homes = opened.mesh.homes();
+    let found = engine::runs::unfinished(&opened.session, &homes).await;
+    let words = match found {
+        Ok(Some(found)) => format!(
+            "note: {}\nnote: go on with it: meshscrape apply --resume --yes; take it back: meshscrape undo {} --yes",
+            found.words(),
+            found.known.note.run
+        ),
+        Ok(None) => return,
+        Err(error) => format!(
+            "note: whether an earlier run was cut off is not known: {}",
+            error.what
+        ),
+    };
+    for line in words.lines() {
+        let _ = writeln!(call.err, "{}", crate::text::clean(line));
+    }
+}
+
+/// Takes the choices from the record of a run; an empty name means the newest that was not finished.
+///
+/// # Errors
+/// There is no such run, or its record does not say what was chosen.
+pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Result<()> {
+    let homes = opened.mesh.homes();
+    let (run, answers) = if run.is_empty() {
+        let found = engine::runs::unfinished(&opened.session, &homes).await?;
+        let Some(found) = found else {
+            return Err(Error::new("there is no run to go on with")
+                .cause("the newest run came to its end, or left nothing behind")
+                .hint("list the runs: meshscrape undo --list"));
+        };
+        let _ = writeln!(call.err, "note: {}", crate::text::clean(&found.words()));
+        (found.known.note.run, found.answers)
+    } else {
+        let (entries, _) = engine::runs::entries(&opened.session, &homes, Some(run)).await?;
+        (run.to_owned(), engine::runs::answers(&entries))
+    };
+    let answers = answers.ok_or_else(|| {
+        Error::new(format!("the record of run {run} does not say what was chosen"))
+            .hint("an undo has no choices, nor has a run of an older version: apply with the same flags again")
+    })?;
+    let taken = std::mem::replace(&mut opened.answers, answers).take;
+    opened.answers.take.extend(taken);
+    Ok(())
+}
+
 fn no_istio(mesh: &Mesh) -> Error {
     let mut error = Error::new("no Istio was found in this cluster")
         .hint("install it (istioctl install), or choose another cluster with --context");

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod flow;
 pub mod json;
 pub mod plan;
+pub mod runs;
 pub mod status;
 pub mod undo;
 pub mod words;
@@ -51,15 +52,29 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
         Command::Apply {
             yes,
             lose_history,
+            resume,
             json,
-        } => apply::run(call, yes, lose_history, json).await,
+        } => apply::run(call, yes, lose_history, resume.as_deref(), json).await,
         Command::Status { json, .. } => status::run(call, json).await,
         Command::Undo {
+            list: true, json, ..
+        } => runs::run(call, json).await,
+        Command::Undo {
             run,
+            only,
             yes,
             lose_history,
+            reopen,
             json,
-        } => undo::run(call, run.as_deref(), yes, lose_history, json).await,
+            ..
+        } => {
+            let word = undo::Yes {
+                yes,
+                lose_history,
+                reopen,
+            };
+            undo::run(call, run.as_deref(), &only, word, json).await
+        }
     }
 }
 

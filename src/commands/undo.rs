@@ -8,15 +8,25 @@ use crate::engine::event::Ended;
 use crate::engine::watch::follow;
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
+use crate::plan::undo::UndoNote;
+
+/// What the user says yes to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Yes {
+    pub yes: bool,
+    pub lose_history: bool,
+    /// Somebody's listener without its policies comes back.
+    pub reopen: bool,
+}
 
 pub async fn run(
     mut call: Call<'_>,
     run: Option<&str>,
-    yes: bool,
-    lose_history: bool,
+    only: &[WorkloadRef],
+    mut word: Yes,
     json: bool,
 ) -> Result<u8> {
-    apply::not_read_only(&call, yes)?;
+    apply::not_read_only(&call, word.yes)?;
     let mut opened = flow::open(&call).await?;
     if call.choices.demo {
         // Each command has a simulation of its own: there is nothing to undo yet.
@@ -30,19 +40,20 @@ pub async fn run(
         }
         applied_first(&mut call, &opened, json).await?;
     }
-    let lose_history = lose_history || call.choices.demo;
-    take_back(&mut call, &opened, run, yes, lose_history, json).await
+    word.lose_history |= call.choices.demo;
+    take_back(&mut call, &opened, run, only, word, json).await
 }
 
 async fn take_back(
     call: &mut Call<'_>,
     opened: &Opened,
     run: Option<&str>,
-    yes: bool,
-    lose_history: bool,
+    only: &[WorkloadRef],
+    word: Yes,
     json: bool,
 ) -> Result<u8> {
-    let undo = engine::undo::plan_undo(&opened.session, &opened.mesh.homes(), run).await?;
+    let homes = opened.mesh.homes();
+    let undo = engine::undo::plan_undo(&opened.session, &homes, run, only).await?;
     for warning in &undo.warnings {
         let _ = writeln!(call.err, "note: {}", crate::text::clean(warning));
     }
@@ -64,7 +75,9 @@ async fn take_back(
         .ok_or_else(|| Error::new("the Prometheus of that run is no longer there"))?;
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
-        engine::undo::record_undone(&opened.session, &undo.run)?;
+        if only.is_empty() {
+            engine::undo::record_undone(&opened.session, &undo.run)?;
+        }
         written(writeln!(
             call.out,
             "Nothing to take back: run {} left nothing.",
@@ -72,17 +85,32 @@ async fn take_back(
         ))?;
         return Ok(exit::WELL);
     }
-    if !yes {
+    if !word.yes {
         return Err(apply::not_yes(
             call,
             &review,
             &format!("undo {}", undo.run),
         )?);
     }
+    let opens: Vec<String> = undo
+        .notes
+        .iter()
+        .filter(|note| note.asks())
+        .map(UndoNote::words)
+        .collect();
+    if !(opens.is_empty() || word.reopen) {
+        let mut error =
+            Error::refused("nothing was written: port 15091 would be open to plaintext again");
+        for words in opens {
+            error = error.cause(words);
+        }
+        return Err(error.hint("add --reopen, if that is what you want"));
+    }
     let job = Job {
-        lose_history,
+        lose_history: word.lose_history,
         json,
         undoes: Some(undo.run.clone()),
+        part: !only.is_empty(),
     };
     let outcome = apply::write(call, opened, &review, &job, prometheus, Vec::new()).await?;
     Ok(match outcome.ended {
@@ -112,6 +140,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
         lose_history: true,
         json,
         undoes: None,
+        part: false,
     };
     let prometheus = selection.prometheus.clone();
     apply::write(call, opened, &review, &job, prometheus, watched).await?;

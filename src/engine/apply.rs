@@ -42,6 +42,8 @@ pub struct ApplyOptions {
     pub probe: bool,
     /// This apply takes that run back; it is then recorded as undone.
     pub undoes: Option<String>,
+    /// It takes only a part of it back, so that the run is not called undone.
+    pub undoes_part: bool,
     /// What was chosen; kept in the record, so that the run can go on anywhere.
     pub answers: Option<Answers>,
     /// Take the lock even from a run that is at work.
@@ -55,6 +57,7 @@ impl Default for ApplyOptions {
             rollout_timeout: Duration::from_secs(600),
             probe: true,
             undoes: None,
+            undoes_part: false,
             answers: None,
             break_lock: false,
         }

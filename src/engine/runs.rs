@@ -2,13 +2,21 @@
 
 use super::keep;
 use super::session::{RunNote, Session};
+use crate::answers::Answers;
 use crate::cluster::ApiError;
 use crate::error::Error;
 use crate::journal::{self, copy};
+use crate::mesh::kinds::ObjectRef;
 use crate::plan::keeping::RUN_LABEL;
 use crate::plan::record::Entry;
+use crate::plan::resume::{self, Stands, Step};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Objects that are read at the same time.
+const AT_ONCE: usize = 8;
 
 /// A run, and where its record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +132,112 @@ pub async fn entries(
         }
         None => Err(missing),
     }
+}
+
+/// A run that was cut off or stopped part way, held against the cluster.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    pub known: Known,
+    pub steps: Vec<Step>,
+    /// What it was for, so that it can go on; `None`: the record does not say.
+    pub answers: Option<Answers>,
+}
+
+impl Unfinished {
+    /// How many of its changes stand as written, as before, and otherwise.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let of =
+            |wanted: fn(&Stands) -> bool| self.steps.iter().filter(|s| wanted(&s.stands)).count();
+        (
+            of(|stands| *stands == Stands::After),
+            of(|stands| *stands == Stands::Before),
+            of(|stands| matches!(stands, Stands::Other(_))),
+        )
+    }
+
+    /// In one line: which run, whose, and how far it came.
+    pub fn words(&self) -> String {
+        let (after, before, other) = self.counts();
+        let by = match &self.known.by {
+            Some(by) => format!(" of {by}"),
+            None => String::new(),
+        };
+        let mut words = format!(
+            "run {}{by} was not finished: {after} of its {} changes stand, {before} do not",
+            self.known.note.run,
+            self.steps.len()
+        );
+        if other > 0 {
+            words.push_str(&format!(", {other} were changed by somebody else"));
+        }
+        words
+    }
+}
+
+/// The newest run, where it did not come to its end: cut off, or stopped part way, and not taken back.
+/// A run that is at work just now looks the same; the lock tells it apart when something is written.
+///
+/// # Errors
+/// The journal, or an object of the run, cannot be read.
+pub async fn unfinished(
+    session: &Session,
+    namespaces: &[String],
+) -> Result<Option<Unfinished>, Error> {
+    let (runs, _) = known(session, namespaces).await?;
+    let newest = runs.into_iter().find(|run| run.note.undoes.is_none());
+    let Some(known) =
+        newest.filter(|run| !matches!(run.note.how.as_deref(), Some("whole" | "undone")))
+    else {
+        return Ok(None);
+    };
+    let (entries, _) = entries(session, namespaces, Some(&known.note.run)).await?;
+    let live = live(session, &entries).await?;
+    let steps = resume::steps(&entries, &|object| live.get(object).cloned().flatten());
+    if steps.iter().all(|step| step.stands == Stands::Before) {
+        return Ok(None);
+    }
+    Ok(Some(Unfinished {
+        known,
+        steps,
+        answers: answers(&entries),
+    }))
+}
+
+/// What a run was for, where its record says so.
+pub fn answers(entries: &[Entry]) -> Option<Answers> {
+    match entries.first() {
+        Some(Entry::Started { answers, .. }) => answers.as_deref().cloned(),
+        _ => None,
+    }
+}
+
+/// The objects that a run wrote or was about to write, as they are now.
+///
+/// # Errors
+/// One of them cannot be read.
+pub(super) async fn live(
+    session: &Session,
+    entries: &[Entry],
+) -> Result<BTreeMap<ObjectRef, Option<Arc<Value>>>, Error> {
+    let objects: BTreeSet<ObjectRef> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Intent(intent) => Some(intent.object.clone()),
+            _ => None,
+        })
+        .collect();
+    stream::iter(objects)
+        .map(|object| async move {
+            let live = session.cluster.get(&object).await.map_err(|error| {
+                Error::new(format!("{object} cannot be read"))
+                    .cause(&error)
+                    .hint(error.hint())
+            })?;
+            Ok::<_, Error>((object, live.map(Arc::new)))
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 fn by_of(entries: &[Entry]) -> Option<String> {

@@ -7,18 +7,12 @@ use super::steps;
 use super::waits::{About, Around, Waited};
 use crate::error::{Error, Kind};
 use crate::journal::VERSION;
-use crate::mesh::kinds::{ObjectRef, WorkloadRef};
-use crate::plan::record::Entry;
+use crate::mesh::kinds::WorkloadRef;
+use crate::plan::record::{Entry, Intent};
 use crate::plan::review::{Approved, NotApprovable, Review, RunId, Word};
 use crate::plan::undo::{UndoNote, undo};
 use crate::plan::{Await, ChangeId, Plan, keeping};
-use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-/// Objects that are read at the same time.
-const AT_ONCE: usize = 8;
+use std::collections::BTreeSet;
 
 /// What taking a run back comes to.
 #[derive(Clone, Debug)]
@@ -43,8 +37,9 @@ pub async fn plan_undo(
     session: &Session,
     homes: &[String],
     run: Option<&str>,
+    only: &[WorkloadRef],
 ) -> Result<UndoPlan, Error> {
-    let (entries, mut warnings) = runs::entries(session, homes, run).await?;
+    let (mut entries, mut warnings) = runs::entries(session, homes, run).await?;
     let Some(Entry::Started {
         run,
         context,
@@ -74,10 +69,16 @@ pub async fn plan_undo(
     if is_undone(&entries) {
         return Err(Error::new(format!("run {run} was undone already")));
     }
+    let run = run.clone();
+    let prometheus = prometheus.clone();
+    if !only.is_empty() {
+        keep_items(&mut entries, &run, only)?;
+    }
     let (mut plan, notes) = plan_of(session, &entries).await?;
     plan.undoes = Some(run.clone());
-    if let Some(home) = plan.home.clone() {
-        match keep::secrets(session, &home, Some(run)).await {
+    // What is left of a run after part of it was taken back still needs its record.
+    if let Some(home) = plan.home.clone().filter(|_| only.is_empty()) {
+        match keep::secrets(session, &home, Some(&run)).await {
             Ok(secrets) => keeping::forget(&mut plan, &secrets),
             // Not to be seen here is not to be written here either.
             Err(error) => warnings.push(format!("the run's record in the cluster stays: {error}")),
@@ -85,8 +86,8 @@ pub async fn plan_undo(
     }
     warnings.extend(session.journal.warnings());
     Ok(UndoPlan {
-        run: run.clone(),
-        prometheus: prometheus.clone(),
+        run,
+        prometheus,
         plan,
         notes,
         warnings,
@@ -105,6 +106,32 @@ pub fn record_undone(session: &Session, run: &str) -> Result<(), Error> {
     })
 }
 
+/// Leaves the writes of these workloads and gateways alone.
+fn keep_items(entries: &mut Vec<Entry>, run: &str, only: &[WorkloadRef]) -> Result<(), Error> {
+    let of = |item: &Option<WorkloadRef>| item.as_ref().is_some_and(|item| only.contains(item));
+    let items: BTreeSet<WorkloadRef> = intents(entries)
+        .filter_map(|intent| intent.item.clone())
+        .collect();
+    if let Some(unknown) = only.iter().find(|item| !items.contains(*item)) {
+        let names: Vec<String> = items.iter().map(WorkloadRef::to_string).collect();
+        return Err(Error::new(format!("run {run} wrote nothing for {unknown}"))
+            .hint(format!("it wrote for {}", names.join(", "))));
+    }
+    let seqs: BTreeSet<u32> = intents(entries)
+        .filter(|intent| of(&intent.item))
+        .map(|intent| intent.seq)
+        .collect();
+    keep_seqs(entries, &seqs);
+    Ok(())
+}
+
+fn intents(entries: &[Entry]) -> impl Iterator<Item = &Intent> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Intent(intent) => Some(intent.as_ref()),
+        _ => None,
+    })
+}
+
 fn is_undone(entries: &[Entry]) -> bool {
     entries
         .iter()
@@ -112,25 +139,7 @@ fn is_undone(entries: &[Entry]) -> bool {
 }
 
 async fn plan_of(session: &Session, entries: &[Entry]) -> Result<(Plan, Vec<UndoNote>), Error> {
-    let objects: BTreeSet<ObjectRef> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Intent(intent) => Some(intent.object.clone()),
-            _ => None,
-        })
-        .collect();
-    let live: BTreeMap<ObjectRef, Option<Arc<Value>>> = stream::iter(objects)
-        .map(|object| async move {
-            let live = session.cluster.get(&object).await.map_err(|error| {
-                Error::new(format!("{object} cannot be read"))
-                    .cause(&error)
-                    .hint(error.hint())
-            })?;
-            Ok::<_, Error>((object, live.map(Arc::new)))
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let live = runs::live(session, entries).await?;
     undo(entries, &|object| live.get(object).cloned().flatten())
 }
 
@@ -163,13 +172,14 @@ pub(super) async fn take_back(
 
 /// The entries of one change, and the beginning of its run.
 fn keep_one(entries: &mut Vec<Entry>, only: &ChangeId) {
-    let seqs: BTreeSet<u32> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Intent(intent) if intent.change == *only => Some(intent.seq),
-            _ => None,
-        })
+    let seqs: BTreeSet<u32> = intents(entries)
+        .filter(|intent| intent.change == *only)
+        .map(|intent| intent.seq)
         .collect();
+    keep_seqs(entries, &seqs);
+}
+
+fn keep_seqs(entries: &mut Vec<Entry>, seqs: &BTreeSet<u32>) {
     entries.retain(|entry| match entry {
         Entry::Started { .. } => true,
         Entry::Intent(intent) => seqs.contains(&intent.seq),

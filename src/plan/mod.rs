@@ -17,6 +17,7 @@ pub mod normalise;
 pub mod owners;
 pub mod path;
 pub mod record;
+pub mod resume;
 pub mod review;
 pub mod scrape_config;
 pub mod undo;

@@ -244,7 +244,7 @@ impl Jobs {
             Effect::Watch { mesh, answers } => self.watch(&mesh, &answers),
             Effect::PlanUndo(generation, homes, run) => match self.open() {
                 Ok(session) => self.ask(Question::Undo, async move {
-                    let plan = undo::plan_undo(&session, &homes, run.as_deref()).await;
+                    let plan = undo::plan_undo(&session, &homes, run.as_deref(), &[]).await;
                     let plan = plan.map(|found| UndoPlan {
                         notes: view::undo_notes(&found),
                         asks: view::undo_asks(&found),
@@ -303,6 +303,7 @@ impl Jobs {
             probe: self.probe,
             answers: undoes.is_none().then(|| answers.clone()),
             undoes,
+            undoes_part: false,
             break_lock: false,
         };
         let (steering, control) = Control::asked();

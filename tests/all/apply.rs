@@ -386,8 +386,8 @@ async fn undo_brings_every_object_back_as_it_was() {
         "{:?}",
         board.rows[0].state
     );
-    assert!(plan_undo(&world.session, &[], None).await.is_err());
-    let again = plan_undo(&world.session, &[], Some("r1"))
+    assert!(plan_undo(&world.session, &[], None, &[]).await.is_err());
+    let again = plan_undo(&world.session, &[], Some("r1"), &[])
         .await
         .unwrap_err();
     assert!(again.what.contains("undone already"), "{again}");
@@ -427,7 +427,7 @@ async fn the_answer_undo_takes_back_what_this_run_wrote() {
     assert!(outcome.written.is_empty());
     assert_eq!(differing(&before, &world.objects()), []);
     assert_eq!(how(&world), ["r1-undo whole", "r1 undone"]);
-    assert!(plan_undo(&world.session, &[], None).await.is_err());
+    assert!(plan_undo(&world.session, &[], None, &[]).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -394,7 +394,7 @@ impl World {
 
     /// Undoes a run by the way that a person takes: plan, review, approve, apply.
     pub async fn undo(&self, run: Option<&str>, as_run: &str) -> Outcome {
-        let undo = plan_undo(&self.session, &[], run).await.unwrap();
+        let undo = plan_undo(&self.session, &[], run, &[]).await.unwrap();
         assert_eq!(undo.notes, []);
         let approved = self.approved(undo.plan, as_run).await;
         let options = ApplyOptions {

@@ -181,7 +181,7 @@ impl Journey {
     /// Takes the newest run back by the way that a person takes.
     pub async fn undo(&self, answers: &Answers) -> (UndoPlan, Outcome) {
         let (selection, _) = self.plan(answers).await.unwrap();
-        let undo = plan_undo(&self.session, &["istio-system".into()], None)
+        let undo = plan_undo(&self.session, &["istio-system".into()], None, &[])
             .await
             .unwrap();
         let review = self.review(undo.plan.clone(), answers).await;

@@ -31,6 +31,9 @@ pub struct Subject {
     pub mode: String,
 }
 
+/// Envoy's counters by name.
+type Counts = std::collections::BTreeMap<String, u64>;
+
 impl Subject {
     pub fn of(kind: Kind, namespace: &str, port: u16, mode: &str) -> Result<Subject, String> {
         let labels = match kind {
@@ -123,10 +126,15 @@ impl Subject {
 
     /// With 15090 the old job stays, since it alone brings the metrics of the agent and the app.
     pub fn once(&self, prom: &Prom) -> Result<String, String> {
-        if self.port == 15020 {
-            return self.only(prom, JOB, "https", SECURE);
-        }
+        // That it is UP was seen before; here only who scrapes it counts.
         let targets = prom.targets(&self.ip)?;
+        if self.port == 15020 {
+            let url = self.url("https", SECURE, "/stats/prometheus");
+            return match &targets[..] {
+                [one] if one.job == JOB && one.url == url => Ok(format!("{JOB} alone")),
+                _ => Err(format!("not {JOB} alone:\n{}", words(&targets))),
+            };
+        }
         let count = |job: &str| targets.iter().filter(|t| t.job == job).count();
         match count(JOB) == 1 && count("kubernetes-pods") == 1 && targets.len() == 2 {
             true => {
@@ -236,9 +244,14 @@ impl Subject {
             let before = before.clone()?;
             until(Duration::from_secs(10), || {
                 let after = self.requests_counted()?;
-                match after > before {
-                    true => Ok(format!("{before} → {after}")),
-                    false => Err(format!("{before} → {after}")),
+                // By name: the listener is another after an undo, and the old one's counts go with it.
+                let of = |counts: &Counts, name: &str| counts.get(name).copied().unwrap_or(0);
+                let grown = after
+                    .keys()
+                    .find(|name| of(&after, name) > of(&before, name));
+                match grown {
+                    Some(name) => Ok(format!("{} → {}", of(&before, name), of(&after, name))),
+                    None => Err(format!("{before:?} → {after:?}")),
                 }
             })
         });
@@ -282,12 +295,12 @@ impl Subject {
     }
 
     /// Requests that the proxy's inbound side has counted, by whatever name its filter chain has.
-    fn requests_counted(&self) -> Result<u64, String> {
+    fn requests_counted(&self) -> Result<Counts, String> {
         let stats = self.envoy("stats?filter=http.inbound.*downstream_rq_2xx")?;
         let numbers = stats.lines().filter_map(|line| line.rsplit_once(": "));
         Ok(numbers
-            .filter_map(|(_, number)| number.trim().parse::<u64>().ok())
-            .sum())
+            .filter_map(|(name, number)| Some((name.to_owned(), number.trim().parse().ok()?)))
+            .collect())
     }
 
     fn envoy(&self, path: &str) -> Result<String, String> {

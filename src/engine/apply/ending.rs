@@ -34,7 +34,8 @@ impl Run {
                 Ended::Undone => "undone",
             };
             around.record_end(&self.id, how);
-            if let (Some(run), Ended::Whole) = (&options.undoes, &ended) {
+            if let (Some(run), Ended::Whole, false) = (&options.undoes, &ended, options.undoes_part)
+            {
                 around.record_end(run, "undone");
             }
         }

@@ -314,7 +314,7 @@ fn reverse(
 }
 
 /// Is this the object that we made? By its uid, or where that is not known by our field manager.
-fn made_by(object: &Value, uid: Option<&str>) -> bool {
+pub(super) fn made_by(object: &Value, uid: Option<&str>) -> bool {
     match uid {
         Some(uid) => object["metadata"]["uid"] == uid,
         None => object["metadata"]["managedFields"]

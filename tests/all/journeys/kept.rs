@@ -280,7 +280,7 @@ async fn a_large_record_is_split_and_read_back() {
     secrets.remove(1);
     let (read, torn) = copy::entries(&secrets);
     assert!(read.len() < lines.len() && torn.unwrap().contains("missing"));
-    let undo = plan_undo(&journey.session, &[HOME.into()], Some("r")).await;
+    let undo = plan_undo(&journey.session, &[HOME.into()], Some("r"), &[]).await;
     assert!(undo.unwrap_err().what.contains("no run `r`"));
 }
 

@@ -1,0 +1,72 @@
+//! `meshscrape undo --list`: the runs that there are, here and in the cluster.
+
+use super::flow;
+use super::{Call, exit, written};
+use crate::engine::runs::{self, Known};
+use crate::error::Result;
+use crate::text::clean;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
+    let opened = flow::open(&call).await?;
+    let (runs, words) = runs::known(&opened.session, &opened.mesh.homes()).await?;
+    for line in words {
+        let _ = writeln!(call.err, "note: {}", clean(&line));
+    }
+    let text = if json { as_json(&runs) } else { table(&runs) };
+    written(call.out.write_all(text.as_bytes()))?;
+    Ok(exit::WELL)
+}
+
+fn how(run: &Known) -> &str {
+    match run.note.how.as_deref() {
+        Some("whole") => "whole",
+        Some("undone") => "taken back",
+        Some("partWay") => "stopped part way",
+        Some(other) => other,
+        None => "cut off, or still at work",
+    }
+}
+
+fn table(runs: &[Known]) -> String {
+    use std::fmt::Write;
+    if runs.is_empty() {
+        return "No run has been made from here, and none has its record in the cluster.\n".into();
+    }
+    let mut out = String::new();
+    for run in runs {
+        let at = run.note.at.to_zoned(TimeZone::system());
+        let place = match (run.here, run.in_cluster) {
+            (true, true) => "here and in the cluster",
+            (true, false) => "here",
+            _ => "in the cluster",
+        };
+        let what = match &run.note.undoes {
+            Some(undone) => format!("undo of {undone}, {}", how(run)),
+            None => how(run).to_owned(),
+        };
+        let by = run.by.as_deref().unwrap_or("");
+        let line = format!(
+            "{}  {}  {what}  ({place})  {by}",
+            run.note.run,
+            at.strftime("%Y-%m-%d %H:%M:%S")
+        );
+        let _ = writeln!(out, "{}", clean(line.trim_end()));
+    }
+    out
+}
+
+fn as_json(runs: &[Known]) -> String {
+    let runs: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            json!({
+                "run": run.note.run, "at": run.note.at, "context": run.note.context,
+                "ended": run.note.how, "undoes": run.note.undoes, "by": run.by,
+                "here": run.here, "inCluster": run.in_cluster,
+            })
+        })
+        .collect();
+    format!("{}\n", json!({"version": 1, "runs": runs}))
+}
