@@ -7,6 +7,8 @@ mod commands;
 mod demo_api;
 mod journeys;
 mod picture;
+#[path = "../pty.rs"]
+mod pty;
 mod review;
 mod rooms;
 mod screens;

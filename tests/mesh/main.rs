@@ -12,9 +12,13 @@ mod objects;
 mod probe;
 mod program;
 mod prom;
+#[path = "../pty.rs"]
+#[allow(dead_code)] // the other suite uses the rest
+mod pty;
 mod report;
 mod shell;
 mod subject;
+mod wizard;
 mod world;
 
 use report::{Checks, Row, Stop};
@@ -43,6 +47,13 @@ fn tests() -> Vec<Test> {
             namespace: Some(cell.namespace()),
         })
         .collect();
+    all.push(Test {
+        name: wizard::NAME.into(),
+        about: vec![("what", "the wizard, by keys in a terminal".into())],
+        run: Box::new(wizard::run),
+        evidence: Box::new(wizard::evidence),
+        namespace: Some(wizard::namespace()),
+    });
     all.extend(controls::CONTROLS.iter().map(|control| Test {
         name: control.name.into(),
         about: vec![("what", control.about.into())],

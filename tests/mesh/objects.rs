@@ -77,6 +77,18 @@ fn settled(mut item: Value) -> Value {
     item
 }
 
+/// Objects that were deleted and made again are the same in all but their identity.
+pub fn made_anew(mut objects: Objects, names: &[&str]) -> Objects {
+    for name in names {
+        let object = objects.get_mut(*name);
+        if let Some(meta) = object.and_then(|object| object["metadata"].as_object_mut()) {
+            meta.remove("uid");
+            meta.remove("creationTimestamp");
+        }
+    }
+    objects
+}
+
 /// What differs, in words; `Ok` where nothing does. Pods that went or came with a rollout are no difference.
 pub fn same(before: &Objects, after: &Objects) -> Result<String, String> {
     let mut differences = Vec::new();

@@ -50,6 +50,12 @@ impl Program {
         told(self.call(&["undo", "--yes", "--lose-history", "--json"], false))
     }
 
+    /// The same, with the word that a listener without its policies may come back.
+    pub fn undo_reopening(&self) -> Result<Told, String> {
+        let words = ["undo", "--yes", "--lose-history", "--reopen", "--json"];
+        told(self.call(&words, false))
+    }
+
     /// The exit code, and the plan as JSON.
     pub fn plan(&self) -> Result<(i32, Value), String> {
         let ran = self.call(&["plan", "--json"], true);

@@ -45,14 +45,6 @@ impl Checks {
         self.add(name, look).then_some(()).ok_or(Stop)
     }
 
-    /// The other way round: a look that has to fail, since what it looks for is broken.
-    pub fn fails(&mut self, name: &str, look: impl FnOnce() -> Result<String, String>) -> bool {
-        self.add(name, || match look() {
-            Ok(seen) => Err(format!("it holds, though it should not: {seen}")),
-            Err(why) => Ok(first_line(&why)),
-        })
-    }
-
     pub fn failed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.all.iter().filter_map(|check| match &check.found {
             Ok(_) => None,

@@ -89,7 +89,9 @@ pub fn pause(milliseconds: u64) {
     std::thread::park_timeout(Duration::from_millis(milliseconds));
 }
 
-const KUBECTL: Duration = Duration::from_secs(120);
+/// The longest that one call may take: a namespace with a gateway is gone after its pods' grace and the
+/// controller's own pauses, which are long while all cells are at work.
+const KUBECTL: Duration = Duration::from_secs(300);
 
 pub fn kubectl(args: &[&str]) -> Result<String, String> {
     let mut command = Command::new("kubectl");

@@ -1,0 +1,104 @@
+//! The wizard itself, from its first screen to green targets, with keys in a pseudo-terminal.
+
+use crate::evidence;
+use crate::matrix::{choices, secured};
+use crate::program::folder;
+use crate::pty::Terminal;
+use crate::report::{Checks, Stop};
+use crate::subject::{Kind, Subject};
+use crate::world;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+pub const NAME: &str = "wizard";
+
+pub fn namespace() -> String {
+    format!("mesh-{NAME}")
+}
+
+fn subjects() -> Result<[Subject; 2], String> {
+    let of = |kind| Subject::of(kind, &namespace(), 15020, "PERMISSIVE");
+    Ok([of(Kind::Sidecar)?, of(Kind::Gateway)?])
+}
+
+pub fn evidence() -> String {
+    let subjects = subjects().map(Vec::from).unwrap_or_default();
+    evidence::of(
+        &namespace(),
+        &choices(&namespace(), 15020, "template"),
+        &subjects,
+    )
+}
+
+pub fn run(checks: &mut Checks) -> Result<(), Stop> {
+    let namespace = namespace();
+    checks.must("the samples stand", || {
+        world::build(&namespace, "PERMISSIVE").map(|()| namespace.clone())
+    })?;
+    checks.must("the wizard, by keys, to green targets", || {
+        // The driver panics with the screen where something never shows.
+        catch_unwind(AssertUnwindSafe(|| keys(&namespace))).map_err(|panic| {
+            let words = panic.downcast_ref::<String>().cloned();
+            words.unwrap_or_else(|| "the terminal's driver broke off".into())
+        })
+    })?;
+    secured(checks, &namespace, subjects)
+}
+
+/// The Prometheus is named by a flag, since the other cells have theirs in the same cluster; all else by keys.
+fn keys(namespace: &str) -> String {
+    let prometheus = format!("{namespace}/Deployment/prometheus");
+    let state = folder().join("state").join(NAME);
+    let state = state.to_string_lossy().into_owned();
+    let mut screen = Terminal::with(
+        &["--prometheus", &prometheus],
+        &[("XDG_STATE_HOME", &state)],
+        120,
+        40,
+    );
+    screen.shows("is everything there");
+    // The last line of the checklist.
+    screen.shows("that are needed");
+    screen.until("the whole cluster is read", |s| {
+        s.text().contains("enter next")
+    });
+    screen.press("\r");
+    screen.shows("Which Prometheus");
+    screen.press("\r");
+    screen.shows("In which namespaces");
+    screen.press(&format!("/{namespace}\r"));
+    screen.until("the filter", |s| s.text().contains(namespace));
+    screen.press(" \r");
+    screen.shows("Which workloads");
+    screen.shows("httpbin");
+    screen.press("/httpbin\r");
+    screen.press("a\r");
+    screen.shows("Which gateways");
+    screen.press(&format!("/{namespace}\r"));
+    screen.press("a\r");
+    screen.shows("How should they be scraped");
+    screen.press("\r");
+    screen.shows("Is this what should be written");
+    screen.until("the review is whole", |s| s.text().contains("enter apply"));
+    screen.press("\r");
+    screen.shows("Not yet");
+    screen.press("\t\r");
+    screen.shows("Lose Prometheus");
+    screen.press("\t\r");
+    screen.within(Duration::from_secs(300), "it has ended well", |s| {
+        s.text().contains("Every approved change stands")
+            && s.text().contains("2 of 2 targets are UP over mTLS")
+    });
+    let end = screen
+        .text()
+        .lines()
+        .find(|line| line.contains("targets are UP"))
+        .unwrap_or_default()
+        .trim_matches(['│', ' '])
+        .to_owned();
+    screen.press("\r");
+    screen.shows("of 2 targets UP");
+    screen.press("q");
+    let code = screen.ends();
+    format!("{end} (exit {code})")
+}
