@@ -81,7 +81,10 @@ fn deployment(live: &Value) -> Rollout {
     let waits = if updated < desired {
         Some(format!("{updated} of {desired} new pods were made"))
     } else if replicas > updated {
-        Some(format!("{} old pods still end", replicas - updated))
+        Some(match replicas - updated {
+            1 => "1 old pod still ends".to_owned(),
+            old => format!("{old} old pods still end"),
+        })
     } else if available < updated {
         Some(format!("{available} of {updated} new pods are available"))
     } else {

@@ -33,7 +33,7 @@ fn a_deployment_is_judged_as_kubectl_does() {
             json!({"replicas": 2}),
             json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 3}),
             2,
-            "1 old pods still end",
+            "1 old pod still ends",
         ),
         (
             json!({"replicas": 2}),

@@ -104,8 +104,8 @@ fn glyph(paint: &Paint, row: &ApplyRow, running: bool) -> (char, Role) {
     }
 }
 
-/// The state in a few words.
-fn said(row: &ApplyRow, running: bool) -> Words {
+/// The state in a few words, for so many columns.
+fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
     if row.under_way() && !running {
         return Words::of(
             Role::Waiting,
@@ -127,12 +127,17 @@ fn said(row: &ApplyRow, running: bool) -> Words {
             desired,
             note,
         } => {
-            let words = gauge(*ready.min(updated) as usize, *desired as usize, 8)
-                .and(Role::Plain, format!(" {ready} of {desired} ready"));
-            if note.is_empty() {
-                words
+            let mut words = Words::plain(format!("{ready} of {desired} ready"));
+            if !note.is_empty() {
+                words = words.and(Role::Muted, format!("  {note}"));
+            }
+            // The picture of the figures gives way to what they wait for.
+            let picture =
+                gauge(*ready.min(updated) as usize, *desired as usize, 8).and(Role::Plain, " ");
+            if picture.width() + words.width() <= room {
+                picture.join(words)
             } else {
-                words.and(Role::Muted, format!("  {note}"))
+                words
             }
         }
         StepState::Done => Words::of(Role::Good, "done"),
@@ -173,6 +178,12 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
     } else {
         format!("{}/{}", row.object.namespace, row.object.name)
     };
+    let said = said(row, running, usize::from(rest - name));
+    // A name leaves the columns that it does not need to words that are longer than theirs.
+    let name = match said.width() as u16 > rest - name {
+        true => name.min(super::words::width(&path) as u16),
+        false => name,
+    };
     let plain = if row.state == StepState::Pending {
         Role::Muted
     } else {
@@ -184,7 +195,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
             (1, Fit::Left, Words::of(role, glyph.to_string())),
             (kind, Fit::Left, Words::of(plain, kind_name)),
             (name, Fit::Middle, Words::of(plain, path)),
-            (rest - name, Fit::Left, said(row, running)),
+            (rest - name, Fit::Left, said),
         ],
     );
 }

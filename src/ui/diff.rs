@@ -4,6 +4,7 @@ use super::over::tone;
 use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::widgets::{item, scrollbar};
+use super::words::width;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, ReviewMode};
 use ratatui::layout::Rect;
 
@@ -46,45 +47,99 @@ pub fn draw(paint: &mut Paint, area: Rect, view: &ChangeView, mode: ReviewMode, 
         ReviewMode::Kubectl => view.kubectl.len(),
     };
     let all = notes.len() + body;
-    let height = usize::from(area.height);
-    let offset = offset.min(all.saturating_sub(height));
-    for (at, y) in (offset..all).zip(area.top()..area.bottom()) {
+    // Folded lines take more rows than there are lines, so that the last line may stand at the top.
+    let offset = offset.min(all.saturating_sub(1));
+    let mut y = area.top();
+    for at in offset..all {
+        if y >= area.bottom() {
+            break;
+        }
         let row = Rect {
             y,
-            height: 1,
+            height: area.bottom() - y,
             ..area
         };
-        match at.checked_sub(notes.len()) {
+        y += match at.checked_sub(notes.len()) {
             None => {
                 paint.line(area.x, y, area.width, &notes[at]);
+                1
             }
             Some(at) => body_line(paint, row, view, mode, at),
-        }
+        };
     }
     if body == 0 && notes.is_empty() {
         paint.text(area.x, area.y, area.width, Role::Muted, "No difference.");
     }
-    scrollbar(paint, area.right() + 1, area, offset, all);
+    scrollbar(
+        paint,
+        area.right() + 1,
+        area,
+        offset.min(all.saturating_sub(usize::from(area.height))),
+        all,
+    );
 }
 
-fn body_line(paint: &mut Paint, row: Rect, view: &ChangeView, mode: ReviewMode, at: usize) {
-    match mode {
-        ReviewMode::Unified => {
-            paint.line(row.x, row.y, row.width, &line(&view.unified[at]));
+/// The rows that a line takes, at most `most`: what is longer than the room goes on below, marked.
+fn folded(of: &Words, room: u16, most: u16) -> Vec<Words> {
+    // The mark takes two columns, and so may the widest character.
+    let room = usize::from(room.max(4));
+    let mut rows = vec![Words::new()];
+    let mut used = 0;
+    for (role, text) in &of.0 {
+        let mut piece = String::new();
+        for c in text.chars() {
+            let wide = width(c.encode_utf8(&mut [0; 4]));
+            if used + wide > room {
+                if let Some(last) = rows.last_mut() {
+                    last.0.push((*role, std::mem::take(&mut piece)));
+                }
+                if rows.len() >= usize::from(most) {
+                    return rows;
+                }
+                rows.push(Words::muted("↳ "));
+                used = 2;
+            }
+            piece.push(c);
+            used += wide;
         }
+        if let Some(last) = rows.last_mut() {
+            last.0.push((*role, piece));
+        }
+    }
+    rows
+}
+
+/// Draws one line of the body from the top of the place on; says how many rows it took.
+fn body_line(
+    paint: &mut Paint,
+    place: Rect,
+    view: &ChangeView,
+    mode: ReviewMode,
+    at: usize,
+) -> u16 {
+    let whole = match mode {
+        ReviewMode::Unified => line(&view.unified[at]),
         ReviewMode::SideBySide => {
-            let half = row.width.saturating_sub(3) / 2;
+            let half = place.width.saturating_sub(3) / 2;
             let (old, new) = &view.pairs[at];
-            for (side, x) in [(old, row.x), (new, row.x + half + 3)] {
+            let mut rows = 1;
+            for (side, x) in [(old, place.x), (new, place.x + half + 3)] {
                 if let Some(side) = side {
-                    paint.line(x, row.y, half, &line(side));
+                    let column = Rect {
+                        x,
+                        width: half,
+                        ..place
+                    };
+                    let lines = folded(&line(side), half, place.height);
+                    rows = rows.max(paint.lines(column, &lines));
                 }
             }
-            paint.text(row.x + half + 1, row.y, 1, Role::Muted, "│");
+            for y in place.y..place.y + rows {
+                paint.text(place.x + half + 1, y, 1, Role::Muted, "│");
+            }
+            return rows;
         }
-        ReviewMode::Yaml => {
-            paint.text(row.x, row.y, row.width, Role::Plain, &view.yaml[at]);
-        }
+        ReviewMode::Yaml => Words::plain(&view.yaml[at]),
         ReviewMode::Kubectl => {
             let text = &view.kubectl[at];
             let role = if text.trim_start().starts_with('#') {
@@ -92,7 +147,8 @@ fn body_line(paint: &mut Paint, row: Rect, view: &ChangeView, mode: ReviewMode, 
             } else {
                 Role::Plain
             };
-            paint.text(row.x, row.y, row.width, role, text);
+            Words::of(role, text)
         }
-    }
+    };
+    paint.lines(place, &folded(&whole, place.width, place.height))
 }

@@ -173,6 +173,7 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
         return Viewport {
             list: 1,
             diff: 1,
+            diff_width: 1,
             wide: area.width >= WIDE,
         };
     }
@@ -184,6 +185,7 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
     Viewport {
         list: usize::from(places.list.height.max(1)),
         diff: usize::from(inner(side).height.max(1)),
+        diff_width: usize::from(inner(side).width.max(1)),
         wide: places.wide,
     }
 }

@@ -101,8 +101,13 @@ impl State {
         let takes: usize = rows.map(|row| row.takes).sum();
         if takes > 0 {
             lines.push(format!(
-                "{} that a person set with kubectl are taken; the review shows them.",
-                plural(takes, "field", "fields")
+                "{}; the review shows {}.",
+                plural(
+                    takes,
+                    "field that a person set with kubectl is taken",
+                    "fields that a person set with kubectl are taken"
+                ),
+                if takes == 1 { "it" } else { "them" }
             ));
         }
         if counts.left_out > 0 {

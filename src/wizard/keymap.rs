@@ -384,6 +384,15 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
         Some(Standing::Unchanged) => Some("nothing would be written here".to_owned()),
         _ => None,
     };
+    // First of all, so that the narrowest footer names it: the yes rests on the diff.
+    all.push(
+        Binding::new(
+            Tab,
+            if review.diff_focus { "list" } else { "diff" },
+            Action::Focus,
+        )
+        .unless(none()),
+    );
     all.push(
         Binding::new(Char(' '), toggle, Action::LeaveOut)
             .unless(not_toggled)
@@ -398,14 +407,6 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
     all.push(Binding::new(Char('v'), v, Action::SideBySide).unless(none()));
     all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
     all.push(Binding::new(Char('K'), k, Action::Kubectl).unless(none()));
-    all.push(
-        Binding::new(
-            Tab,
-            if review.diff_focus { "list" } else { "diff" },
-            Action::Focus,
-        )
-        .unless(none()),
-    );
     let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
     all.push(
         Binding::new(Char('t'), "take the field", Action::Take)

@@ -4,7 +4,8 @@ use super::list::List;
 use super::msg::{Effect, Generation};
 use super::refuse::plural;
 use super::state::{
-    Notice, ReviewCounts, ReviewRow, ReviewStep, Sign, Standing, State, Step, Tone, UndoPlan,
+    Notice, ReviewCounts, ReviewMode, ReviewRow, ReviewStep, Sign, Standing, State, Step, Tone,
+    UndoPlan,
 };
 use super::update::error_notice;
 use crate::answers::Answers;
@@ -168,19 +169,36 @@ impl State {
         let Some(view) = &self.review.view else {
             return;
         };
-        let lines = match self.review.mode {
-            super::state::ReviewMode::Unified => view.unified.len(),
-            super::state::ReviewMode::SideBySide => view.pairs.len(),
-            super::state::ReviewMode::Yaml => view.yaml.len(),
-            super::state::ReviewMode::Kubectl => view.kubectl.len(),
+        let (lines, room) = match self.review.mode {
+            ReviewMode::Unified => (view.unified.len(), self.viewport.diff_width),
+            ReviewMode::SideBySide => (view.pairs.len(), self.viewport.diff_width / 2),
+            ReviewMode::Yaml => (view.yaml.len(), self.viewport.diff_width),
+            ReviewMode::Kubectl => (view.kubectl.len(), self.viewport.diff_width),
         };
+        // The last page, counted from the end: long lines are folded and take several rows.
+        let room = room.saturating_sub(4).max(1);
+        let mut left = self.review.diff_height.max(1);
+        let mut page = 0;
+        for at in (0..lines).rev() {
+            let rows = view.columns(self.review.mode, at).div_ceil(room).max(1);
+            if rows > left {
+                break;
+            }
+            left -= rows;
+            page += 1;
+        }
         // Notes stand before the lines and are wrapped by the drawing side, which clamps once more.
         let notes: usize = view
             .notes
             .iter()
             .map(|note| 1 + note.text.lines().count() + note.text.len() / 40)
             .sum();
-        let last = (lines + notes).saturating_sub(self.review.diff_height.max(1));
+        let last = if page == lines {
+            notes.saturating_sub(left)
+        } else {
+            // At least the last line, where it alone is more than a page.
+            lines + notes - page.max(1)
+        };
         self.review.diff_offset = self.review.diff_offset.saturating_add_signed(by).min(last);
     }
 

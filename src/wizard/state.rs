@@ -210,6 +210,8 @@ pub struct Viewport {
     pub list: usize,
     /// Lines of the diff, or of the detail.
     pub diff: usize,
+    /// Columns of the diff; longer lines are folded.
+    pub diff_width: usize,
     /// Wide enough for the detail beside the list; else `i` opens it over the list.
     pub wide: bool,
 }
@@ -219,6 +221,7 @@ impl Default for Viewport {
         Viewport {
             list: 16,
             diff: 16,
+            diff_width: 56,
             wide: true,
         }
     }

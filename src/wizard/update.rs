@@ -277,6 +277,9 @@ impl State {
             Action::Info => {
                 self.detail = !self.detail;
                 self.detail_offset = 0;
+                if self.step == Step::Review && !self.viewport.wide {
+                    self.review.diff_focus = self.detail;
+                }
                 Vec::new()
             }
             Action::Help => {
@@ -309,7 +312,13 @@ impl State {
             Action::Yaml => self.look(ReviewMode::Yaml),
             Action::Kubectl => self.look(ReviewMode::Kubectl),
             Action::Focus => {
-                self.review.diff_focus = !self.review.diff_focus;
+                if self.viewport.wide {
+                    self.review.diff_focus = !self.review.diff_focus;
+                } else {
+                    // The diff lies over the list: who looks at it has the arrows there too.
+                    self.detail = !self.detail;
+                    self.review.diff_focus = self.detail;
+                }
                 Vec::new()
             }
             Action::Export => Vec::new(),

@@ -76,6 +76,27 @@ pub struct ChangeView {
     pub notes: Vec<ViewNote>,
 }
 
+impl ChangeView {
+    /// Columns that a line takes unfolded, about: one for each character. Of a pair, the longer side.
+    pub fn columns(&self, mode: ReviewMode, at: usize) -> usize {
+        let of = |line: &DiffLine| -> usize {
+            line.pieces
+                .iter()
+                .map(|(_, text)| text.chars().count())
+                .sum()
+        };
+        match mode {
+            ReviewMode::Unified => self.unified.get(at).map_or(0, of),
+            ReviewMode::SideBySide => self.pairs.get(at).map_or(0, |(old, new)| {
+                let side = |side: &Option<DiffLine>| side.as_ref().map_or(0, of);
+                side(old).max(side(new))
+            }),
+            ReviewMode::Yaml => self.yaml.get(at).map_or(0, |text| text.chars().count()),
+            ReviewMode::Kubectl => self.kubectl.get(at).map_or(0, |text| text.chars().count()),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewNote {
     pub tone: Tone,
