@@ -212,8 +212,9 @@ pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
             b.key,
             keymap::Key::Enter
                 | keymap::Key::Esc
-                | keymap::Key::Char(' ' | 'i' | '/' | 'u' | 's' | 't')
-        )
+                | keymap::Key::Tab
+                | keymap::Key::Char(' ' | 'i' | '/' | 'u' | 't')
+        ) || b.action == keymap::Action::StopApply
     };
     let mut spare = right.saturating_sub(area.x + 1);
     for binding in first.iter().filter(|b| must(b)) {
