@@ -10,6 +10,10 @@ use meshscrape::wizard::state::Start;
 use meshscrape::world::{Demo, Real};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -113,12 +117,13 @@ fn log_to(file: &std::path::Path) -> Result<()> {
         .map_err(|e| {
             Error::new(format!("the log file {} cannot be written", file.display())).cause(e)
         })?;
-    let filter = tracing_subscriber::EnvFilter::try_new("meshscrape=debug,warn")
-        .map_err(|e| Error::new("the log's filter is wrong").cause(e))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("meshscrape", LevelFilter::DEBUG);
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(std::sync::Mutex::new(out))
-        .init();
+        .with_filter(filter);
+    tracing_subscriber::registry().with(lines).init();
     Ok(())
 }

@@ -52,7 +52,9 @@ pub(super) fn obstacles(
     }
     let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
     for (list, why) in &index.unread {
-        if concerns(why, &id.namespace) {
+        // What stands in the root namespace governs the whole mesh.
+        let from_root = *list != "Services" && concerns(why, &index.root);
+        if concerns(why, &id.namespace) || from_root {
             add(
                 "not read",
                 format!(

@@ -228,13 +228,12 @@ impl State {
             ],
         });
         if !self.mesh.leftovers.is_empty() {
-            let count = plural(self.mesh.leftovers.len(), "thing", "things");
             rows.push(OptionRow {
                 label: "Earlier set-up",
                 choices: vec![
                     cell(
                         OptionChoice::Repair,
-                        &format!("repair {count} that the published recipe left"),
+                        "repair what the published recipe left of these",
                         "",
                         "",
                         options.repair,

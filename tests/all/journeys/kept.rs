@@ -301,3 +301,27 @@ async fn a_read_only_session_begins_nothing() {
     );
     assert_eq!(closed.session.journal.runs().unwrap(), []);
 }
+
+/// A mesh-wide Sidecar would stand in the root namespace: where that alone may not be read, whether there is one is
+/// not known, which is not the same as none.
+#[tokio::test(start_paused = true)]
+async fn a_root_namespace_that_may_not_be_read_keeps_workloads_from_being_chosen() {
+    let journey = Journey::new();
+    let simulation = &journey.simulation;
+    for place in ["", HOME] {
+        simulation.deny("list", "networking.istio.io", "sidecars", Some(place));
+    }
+    let mesh = journey.mesh().await;
+    let httpbin = mesh
+        .workloads
+        .iter()
+        .find(|w| w.id.to_string() == "default/Deployment/httpbin")
+        .unwrap();
+    let words = format!("{:?}", httpbin.obstacles);
+    assert!(
+        words.contains("may not be listed in istio-system"),
+        "{words}"
+    );
+    let error = journey.plan(&choose(&["default/Deployment/httpbin"])).await;
+    assert!(error.is_err());
+}
