@@ -14,10 +14,9 @@ use crate::error::Error;
 use crate::journal::copy;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::ChangeId;
-use crate::plan::record::{Entry, Intent};
+use crate::plan::record::Entry;
 use crate::plan::review::ApprovedChange;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
@@ -84,12 +83,13 @@ pub(super) struct Keeper {
 
 struct Record {
     namespace: String,
-    planned: Vec<Intent>,
+    /// What is planned; taken when the record is begun.
+    planned: Vec<Entry>,
     /// Lines of the mirror that the cluster has.
     flushed: usize,
     at: Instant,
-    /// The data of each Secret that stands.
-    parts: Vec<String>,
+    /// The text of each Secret that stands.
+    texts: Vec<String>,
 }
 
 /// What a run is kept by.
@@ -142,16 +142,18 @@ impl Keeper {
             let mut planned = Vec::new();
             for (seq, change) in (0_u32..).zip(rows.changes) {
                 let live = change.reviewed().live.as_deref();
-                planned.push(steps::intent(session, run, seq, change.reviewed(), live)?);
+                let seq = copy::PLANNED + seq;
+                let intent = steps::intent(session, run, seq, change.reviewed(), live)?;
+                planned.push(Entry::Intent(Box::new(intent)));
             }
             keeper.record = Some(Record {
                 namespace: row.object.namespace.clone(),
                 planned,
                 flushed: 0,
                 at: Instant::now(),
-                parts: Vec::new(),
+                texts: Vec::new(),
             });
-            let written = keeper.flush(false).await;
+            let written = keeper.flush().await;
             if let Err(error) = written {
                 keeper.release().await;
                 return Err(Error::refused("the record of this run cannot be kept in the cluster")
@@ -176,7 +178,7 @@ impl Keeper {
             .record
             .as_ref()
             .is_some_and(|record| record.at.elapsed() >= FLUSH_EVERY);
-        if due { self.flush(false).await } else { Ok(()) }
+        if due { self.flush().await } else { Ok(()) }
     }
 
     /// Ends the record and lets the lock go: what went wrong with either, in words. The record of a run that
@@ -186,7 +188,7 @@ impl Keeper {
         let written = if undone {
             self.forget().await
         } else {
-            self.flush(true).await
+            self.flush().await
         };
         if let Err(error) = written {
             words.push(format!("{}: {}", error.what, error.causes.join(", ")));
@@ -229,27 +231,24 @@ impl Keeper {
         ))
     }
 
-    async fn flush(&mut self, ended: bool) -> Result<(), Error> {
+    async fn flush(&mut self) -> Result<(), Error> {
         let Some(record) = &mut self.record else {
             return Ok(());
         };
         record.at = Instant::now();
-        let (entries, seen) = {
+        let (mut fresh, seen) = {
             let lines = self.mirror.lines();
-            (
-                whole(&lines, &record.planned, &self.run, ended),
-                lines.len(),
-            )
+            let fresh = lines[record.flushed..].iter();
+            let of_this = fresh.filter(|line| line.run() == self.run);
+            (of_this.cloned().collect::<Vec<Entry>>(), lines.len())
         };
-        if seen == record.flushed && !record.parts.is_empty() {
-            return Ok(());
+        if record.texts.is_empty() {
+            fresh.extend(record.planned.iter().cloned());
         }
-        let secrets = copy::secrets(&record.namespace, &self.run, &entries)?;
+        let texts = copy::append(record.texts.clone(), &self.run, &fresh)?;
+        let secrets = copy::secrets(&record.namespace, &self.run, &texts);
         for (at, secret) in secrets.iter().enumerate() {
-            let data = secret["data"][crate::plan::keeping::KEY]
-                .as_str()
-                .unwrap_or_default();
-            if record.parts.get(at).is_some_and(|before| before == data) {
+            if record.texts.get(at) == texts.get(at) {
                 continue;
             }
             write(&self.session, secret)
@@ -259,40 +258,13 @@ impl Keeper {
                         .cause(&error)
                         .hint(error.hint())
                 })?;
-            if at < record.parts.len() {
-                data.clone_into(&mut record.parts[at]);
-            } else {
-                record.parts.push(data.to_owned());
-            }
         }
+        record.texts = texts;
+        record.planned = Vec::new();
         record.flushed = seen;
         Ok(())
     }
 }
-
-/// The record as of now: what the journal holds of this run, and what is still to come. At the end only the former.
-fn whole(lines: &[Entry], planned: &[Intent], run: &str, ended: bool) -> Vec<Entry> {
-    let mut out: Vec<Entry> = lines.iter().filter(|e| e.run() == run).cloned().collect();
-    if !ended {
-        let begun: BTreeSet<ChangeId> = out
-            .iter()
-            .filter_map(|entry| match entry {
-                Entry::Intent(intent) => Some(intent.change.clone()),
-                _ => None,
-            })
-            .collect();
-        // Numbers that no write of the run can have: a planned line never gets a result.
-        let to_come = planned.iter().filter(|i| !begun.contains(&i.change));
-        out.extend(to_come.cloned().map(|mut intent| {
-            intent.seq += PLANNED;
-            Entry::Intent(Box::new(intent))
-        }));
-    }
-    out
-}
-
-/// Where the numbers of planned writes begin.
-pub(super) const PLANNED: u32 = 1 << 20;
 
 /// Makes or replaces one Secret of the record; it is ours alone.
 async fn write(session: &Session, secret: &Value) -> Result<(), (ObjectRef, ApiError)> {

@@ -94,11 +94,14 @@ pub async fn plan_undo(
     })
 }
 
-/// Records that a run is undone although nothing was left to write, so that it is not offered again.
+/// Records that a run is undone, so that it is not offered again. A run of another machine has no line here.
 ///
 /// # Errors
 /// The journal cannot be written.
 pub fn record_undone(session: &Session, run: &str) -> Result<(), Error> {
+    if !session.journal.runs()?.iter().any(|note| note.run == run) {
+        return Ok(());
+    }
     session.journal.append(&Entry::Ended {
         run: run.to_owned(),
         at: session.clock.now(),

@@ -1,20 +1,30 @@
 //! A run's record as Secrets: what stands in the cluster beside the file on this machine.
 
 use crate::error::Error;
+use crate::plan::ChangeId;
 use crate::plan::keeping::{KEY, record, record_object};
 use crate::plan::record::Entry;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Bytes of record in one Secret. The API server takes 1 MiB of data, and etcd 1.5 MiB of the whole object,
 /// whose data are in base64.
 const PART: usize = 900 * 1024;
 
-/// The Secrets that hold these lines, in order.
+/// Where the numbers of writes begin that were only planned when the record was begun. No write has such a number,
+/// so a planned line never gets a result: the live object tells.
+pub const PLANNED: u32 = 1 << 20;
+
+/// The texts of a record, one for each Secret, with further lines at the end. Lines never move from one text to
+/// another: so the record is whole at every moment, also while only some of its Secrets are rewritten.
 ///
 /// # Errors
 /// One line alone is larger than a Secret.
-pub fn secrets(namespace: &str, run: &str, entries: &[Entry]) -> Result<Vec<Value>, Error> {
-    let mut texts = vec![String::new()];
+pub fn append(
+    mut texts: Vec<String>,
+    run: &str,
+    entries: &[Entry],
+) -> Result<Vec<String>, Error> {
     for entry in entries {
         let line = serde_json::to_string(entry)
             .map_err(|e| Error::new("a line of the record cannot be written").cause(e))?;
@@ -25,27 +35,50 @@ pub fn secrets(namespace: &str, run: &str, entries: &[Entry]) -> Result<Vec<Valu
             .cause(format!("one change alone takes {} bytes", line.len()))
             .hint("leave the Secret out in the review: the record on this machine has room"));
         }
-        if texts
-            .last()
-            .is_some_and(|text| text.len() + line.len() + 1 > PART)
-        {
-            texts.push(String::new());
-        }
-        if let Some(text) = texts.last_mut() {
-            text.push_str(&line);
-            text.push('\n');
+        match texts.last_mut() {
+            Some(text) if text.len() + line.len() < PART => {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            _ => texts.push(line + "\n"),
         }
     }
+    Ok(texts)
+}
+
+/// The Secrets that hold these texts, in order.
+pub fn secrets(namespace: &str, run: &str, texts: &[String]) -> Vec<Value> {
     let secrets = texts.iter().enumerate().map(|(part, text)| {
         let object = record(namespace, run, part);
         record_object(&object, run, text)
     });
-    Ok(secrets.collect())
+    secrets.collect()
 }
 
 /// The lines of a run's Secrets, as the API server gave them. A line cut off or edited beyond reading ends
 /// the record there, since each later one may rest on it: what was read, and what is wrong.
+///
+/// What was planned counts only until the write itself is announced, or the run has ended without it.
 pub fn entries(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
+    let (mut lines, wrong) = lines(secrets);
+    let ended = lines.iter().any(|line| matches!(line, Entry::Ended { .. }));
+    let announced: BTreeSet<ChangeId> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Entry::Intent(intent) if intent.seq < PLANNED => Some(intent.change.clone()),
+            _ => None,
+        })
+        .collect();
+    lines.retain(|line| match line {
+        Entry::Intent(intent) if intent.seq >= PLANNED => {
+            !ended && !announced.contains(&intent.change)
+        }
+        _ => true,
+    });
+    (lines, wrong)
+}
+
+fn lines(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
     let mut parts: Vec<(usize, &Value)> = secrets.iter().map(|s| (part_of(s), s)).collect();
     parts.sort_by_key(|(part, _)| *part);
     let mut out = Vec::new();

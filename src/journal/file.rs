@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::plan::record::Entry;
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,7 +31,8 @@ pub struct FileJournal {
 struct State {
     /// Held while a run of this process is open.
     lock: Option<File>,
-    open: BTreeSet<String>,
+    /// The runs that this process writes, each with its file and where that ends.
+    open: BTreeMap<String, (File, u64)>,
     warnings: Vec<String>,
 }
 
@@ -132,31 +133,54 @@ impl FileJournal {
     fn write_line(&self, entry: &Entry, state: &mut State) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
+        let run = entry.run();
         let begins = matches!(entry, Entry::Started { .. });
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(begins)
-            .mode(0o600)
-            .open(self.path(entry.run()))?;
-        let (end, torn) = sound_end(&mut file)?;
-        if torn {
-            state.warnings.push(format!(
-                "the last line of run {} was torn and has been dropped",
-                entry.run()
-            ));
-            file.set_len(end)?;
+        if begins && state.open.contains_key(run) {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
+        let open = state.open.remove(run);
+        let stays = open.is_some() || begins;
+        let (mut file, end) = match open {
+            // As this process left it; else somebody has edited or moved it, and it is looked for again.
+            Some((file, end)) if as_left(&file, end)? => (file, end),
+            _ => self.at_end(entry, state)?,
+        };
         file.seek(SeekFrom::Start(end))?;
         if let Err(error) = file.write_all(&line).and_then(|()| file.sync_all()) {
             // Leaves no torn line behind; the write's own error is the one to tell.
             let _ = file.set_len(end);
+            if stays {
+                state.open.insert(run.to_owned(), (file, end));
+            }
             return Err(error);
         }
         if begins {
             sync_folder(&self.folder)?;
         }
+        if stays {
+            let end = end + line.len() as u64;
+            state.open.insert(run.to_owned(), (file, end));
+        }
         Ok(())
+    }
+
+    /// The file of the entry's run and where its last whole line ends; what is torn after that is cut off.
+    fn at_end(&self, entry: &Entry, state: &mut State) -> io::Result<(File, u64)> {
+        let run = entry.run();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(matches!(entry, Entry::Started { .. }))
+            .mode(0o600)
+            .open(self.path(run))?;
+        let (end, torn) = sound_end(&mut file)?;
+        if torn {
+            state.warnings.push(format!(
+                "the last line of run {run} was torn and has been dropped"
+            ));
+            file.set_len(end)?;
+        }
+        Ok((file, end))
     }
 
     /// The runs that there are, newest first.
@@ -250,14 +274,8 @@ impl Journal for FileJournal {
         let written = self
             .write_line(entry, &mut state)
             .map_err(|e| self.unwritable(&e));
-        match entry {
-            Entry::Started { run, .. } if written.is_ok() => {
-                state.open.insert(run.clone());
-            }
-            Entry::Ended { run, .. } => {
-                state.open.remove(run);
-            }
-            _ => {}
+        if let Entry::Ended { run, .. } = entry {
+            state.open.remove(run);
         }
         if state.open.is_empty() {
             state.lock = None;
@@ -287,6 +305,12 @@ impl Journal for FileJournal {
     fn warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.state().warnings)
     }
+}
+
+/// Is the file still there under its name, and as long as it was?
+fn as_left(file: &File, end: u64) -> io::Result<bool> {
+    let now = file.metadata()?;
+    Ok(now.nlink() > 0 && now.len() == end)
 }
 
 /// Where the last whole line ends, and whether something torn follows it.

@@ -110,6 +110,22 @@ fn a_torn_last_line_is_ignored_and_said_and_cut_by_the_next_append() {
 }
 
 #[test]
+fn a_file_that_is_edited_or_taken_away_in_mid_run_loses_no_line_in_silence() {
+    let (_folder, journal) = journal();
+    journal.append(&started("r1", 0, None)).unwrap();
+    let path = journal.folder().join("r1.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    // As editors do it: a new file under the old name, with something torn at its end.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, format!("{text}\n{{\"entry\"")).unwrap();
+    journal.append(&intent("r1", 0)).unwrap();
+    assert_eq!(journal.run(Some("r1")).unwrap().len(), 2);
+    fs::remove_file(&path).unwrap();
+    let error = journal.append(&intent("r1", 1)).unwrap_err();
+    assert!(error.what.contains("cannot be written"), "{error}");
+}
+
+#[test]
 fn damage_elsewhere_is_an_error_that_names_the_line() {
     let (_folder, journal) = journal();
     journal.append(&started("r1", 0, None)).unwrap();

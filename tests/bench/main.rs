@@ -1,8 +1,9 @@
-//! Benchmarks, run by hand: `cargo bench -- start`, `cargo bench -- discover` (the current kubeconfig's cluster).
+//! Benchmarks, run by hand: `cargo bench -- start`, `-- journal`, `-- discover` (the current kubeconfig's cluster).
 //! Figures are compared within one run, never with a clock that another machine set.
 #![allow(clippy::print_stdout)]
 
 mod discover;
+mod journal;
 mod start;
 
 fn main() {
@@ -13,7 +14,8 @@ fn main() {
     match wanted.first().map(String::as_str) {
         Some("start") => start::run(),
         Some("discover") => discover::run(),
-        _ => println!("usage: cargo bench -- start | discover"),
+        Some("journal") => journal::run(),
+        _ => println!("usage: cargo bench -- start | discover | journal"),
     }
 }
 

@@ -36,7 +36,9 @@ impl Run {
             around.record_end(&self.id, how);
             if let (Some(run), Ended::Whole, false) = (&options.undoes, &ended, options.undoes_part)
             {
-                around.record_end(run, "undone");
+                if let Err(error) = undo::record_undone(around.session, run) {
+                    around.log(error.what);
+                }
             }
         }
         if let Some(keeper) = self.keeper.take() {

@@ -4,7 +4,8 @@ use super::{Journey, choose, differing};
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::engine::runs;
 use meshscrape::engine::undo::plan_undo;
-use meshscrape::journal::{MemoryJournal, copy};
+use meshscrape::engine::session::Journal;
+use meshscrape::journal::{FileJournal, MemoryJournal, copy};
 use meshscrape::plan::Part;
 use meshscrape::plan::record::{Entry, Who};
 use meshscrape::plan::review::{ItemState, LeftOut, Word};
@@ -81,7 +82,10 @@ async fn another_machine_takes_a_run_back() {
     let before = journey.objects();
     journey.apply(&answers).await;
 
-    let other = elsewhere(&journey);
+    let mut other = elsewhere(&journey);
+    let folder = tempfile::tempdir().unwrap();
+    let files = Arc::new(FileJournal::at(folder.path().join("journal")));
+    other.session.journal = Arc::clone(&files) as _;
     let (known, _) = runs::known(&other.session, &[HOME.into()]).await.unwrap();
     assert_eq!(known.len(), 1);
     assert!(known[0].in_cluster && !known[0].here);
@@ -96,6 +100,13 @@ async fn another_machine_takes_a_run_back() {
     assert_eq!(outcome.ended, Ended::Whole);
     let left = differing(&before, &journey.objects());
     assert!(left.is_empty(), "undo left:\n{}", left.join("\n"));
+    let runs = files.runs().unwrap();
+    assert!(
+        runs.len() == 1 && runs[0].undoes.is_some() && runs[0].how.as_deref() == Some("whole"),
+        "{runs:?}"
+    );
+    let told = other.told().join("\n");
+    assert!(!told.contains("cannot be written"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,11 +281,17 @@ async fn a_large_record_is_split_and_read_back() {
         by: None,
     };
     let lines = vec![line; 2000];
-    let mut secrets = copy::secrets(HOME, "r", &lines).unwrap();
+    let texts = copy::append(Vec::new(), "r", &lines).unwrap();
+    let mut secrets = copy::secrets(HOME, "r", &texts);
     assert!(secrets.len() > 2, "{}", secrets.len());
     for secret in &secrets {
         assert!(secret.to_string().len() < 1_400_000);
     }
+    // More lines leave every text but the last as it is.
+    let more = copy::append(texts.clone(), "r", &lines).unwrap();
+    let full = texts.len() - 1;
+    assert_eq!(texts[..full], more[..full]);
+    assert!(more[full].starts_with(&texts[full]));
     secrets.reverse();
     assert_eq!(copy::entries(&secrets), (lines.clone(), None));
     secrets.remove(1);
