@@ -60,6 +60,20 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the plan to a folder instead: YAML with a kustomization, Helm values, and a script of kubectl commands.
+    ///
+    /// Works also for what belongs to Helm, Argo CD, Flux or an operator. Nothing is written to the cluster.
+    Export {
+        /// A folder that is absent or empty.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Put it in the place of an earlier export; files that no export wrote stay.
+        #[arg(long)]
+        overwrite: bool,
+        /// What was written, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the state of every target; on a terminal, live.
     Status {
         /// Look once, print, and end.

@@ -110,13 +110,20 @@ fn no_istio(mesh: &Mesh) -> Error {
 /// # Errors
 /// An unknown or unchoosable name, a forbidden choice.
 pub async fn review(opened: &Opened) -> Result<Review> {
-    if !opened.answers.chooses_something() {
-        return Err(Error::new("nothing is chosen")
-            .hint("name namespaces (-n), workloads (-w NS/KIND/NAME) or gateways (-g NS/NAME)")
-            .hint("or start the wizard: meshscrape"));
-    }
+    chosen(opened)?;
     let plan = recipe::plan(&opened.mesh, &opened.answers)?;
     Ok(ask(opened, plan).await)
+}
+
+/// # Errors
+/// The answers choose nothing.
+pub fn chosen(opened: &Opened) -> Result<()> {
+    if opened.answers.chooses_something() {
+        return Ok(());
+    }
+    Err(Error::new("nothing is chosen")
+        .hint("name namespaces (-n), workloads (-w NS/KIND/NAME) or gateways (-g NS/NAME)")
+        .hint("or start the wizard: meshscrape"))
 }
 
 /// Dry-runs a plan as it stands.

@@ -1,6 +1,7 @@
 //! The engine without a screen: words or JSON, and an exit code. One file a command.
 
 pub mod apply;
+pub mod export;
 pub mod flow;
 pub mod json;
 pub mod plan;
@@ -55,6 +56,11 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
             resume,
             json,
         } => apply::run(call, yes, lose_history, resume.as_deref(), json).await,
+        Command::Export {
+            folder,
+            overwrite,
+            json,
+        } => export::run(call, &folder, overwrite, json).await,
         Command::Status { json, .. } => status::run(call, json).await,
         Command::Undo {
             list: true, json, ..

@@ -4,6 +4,7 @@ pub mod apply;
 mod compare;
 pub mod discover;
 pub mod event;
+pub mod folder;
 mod keep;
 mod lock;
 mod outcome;

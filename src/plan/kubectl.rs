@@ -142,7 +142,7 @@ fn resource(object: &ObjectRef) -> String {
 }
 
 /// In single quotes for a POSIX shell.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 pub mod diff;
+pub mod export;
 pub mod keeping;
 pub mod kubectl;
 pub mod leaves;

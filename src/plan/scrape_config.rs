@@ -84,8 +84,11 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
         let Some(wanted) = model(&before, edit).map_err(refuse)? else {
             continue;
         };
-        if let TextEdit::ReplaceJob { name, .. } = edit {
+        if let TextEdit::ReplaceJob { name, .. } | TextEdit::RemoveJob { name } = edit {
             without_credentials(&text, &before, name).map_err(refuse)?;
+        }
+        if let TextEdit::InsertJob { name, job } | TextEdit::ReplaceJob { name, job } = edit {
+            carries_none(name, job).map_err(refuse)?;
         }
         let after = place::edit(&text, &before, edit).map_err(refuse)?;
         gate(&after, wanted).map_err(refuse)?;
@@ -107,6 +110,17 @@ fn without_credentials(text: &str, root: &Yaml, name: &str) -> Result<(), String
     }
     Err(format!(
         "the job `{name}` holds credentials: replaced, it could only be brought back from a record of them, and no record may hold any"
+    ))
+}
+
+/// A job made after today's takes its settings along, a password for the discovery or a proxy among them.
+fn carries_none(name: &str, job: &serde_json::Value) -> Result<(), String> {
+    let text = emit::block_item(job, emit::Style::default());
+    if mask::text(&text) == text {
+        return Ok(());
+    }
+    Err(format!(
+        "the job `{name}` would carry a credential of today's job, and no record may hold any: put it into a file (such as password_file) and name that in today's job first"
     ))
 }
 
@@ -263,7 +277,7 @@ pub(crate) fn to_yaml(value: &serde_json::Value) -> Result<Yaml, String> {
 }
 
 fn paste(edit: &TextEdit) -> String {
-    let item = |value| emit::block_item(value, emit::Style::default());
+    let item = |value| mask::text(&emit::block_item(value, emit::Style::default()));
     match edit {
         TextEdit::InsertJob { job, .. } => {
             format!("# first under scrape_configs:\n{}", item(job))

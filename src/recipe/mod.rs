@@ -5,6 +5,7 @@
 
 mod authorization;
 mod derive;
+mod export;
 mod forbidden;
 mod gateway;
 mod injection;
@@ -23,6 +24,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use export::for_export;
 pub use forbidden::{Choice, Forbidden, forbidden};
 pub use order::plan;
 pub use select::{Item, Selection, select};

@@ -1,0 +1,166 @@
+//! Values for the charts whose forms are known: prometheus-community/prometheus and kube-prometheus-stack.
+
+use super::prometheus::{self, Pod};
+use super::{File, Setup, Step, comment, file};
+use crate::mesh::PrometheusFlavour;
+use crate::plan::yaml::to_yaml;
+use crate::plan::mask;
+use serde_json::{Map, Value, json};
+
+/// From this version on the chart takes its jobs as a map.
+const JOBS_AS_MAP: u32 = 28;
+
+pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
+    match setup.flavour {
+        PrometheusFlavour::CommunityChart => community(steps, setup),
+        PrometheusFlavour::Operator => operator(steps, setup),
+        _ => Vec::new(),
+    }
+}
+
+fn put(map: &mut Value, key: &str, value: Value) {
+    let empty = match &value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    if !empty {
+        map[key] = value;
+    }
+}
+
+fn values(words: &[&str], value: &Value) -> String {
+    let head: String = words.iter().map(|words| comment(words)).collect();
+    // Scrape jobs may carry a credential of today's job.
+    format!("{head}{}", mask::text(&to_yaml(value)))
+}
+
+fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
+    let mut files = Vec::new();
+    let Pod {
+        labels,
+        annotations,
+        volumes,
+        mounts,
+    } = prometheus::pod(steps, setup).unwrap_or_default();
+    let mut server = json!({});
+    put(&mut server, "podLabels", labels);
+    put(&mut server, "podAnnotations", annotations);
+    put(&mut server, "extraVolumes", volumes);
+    put(&mut server, "extraVolumeMounts", mounts);
+    let jobs = prometheus::jobs(steps);
+    let lists = "Lists in values are replaced whole: what your own values hold under the same key has to stay in.";
+    let as_map = setup.chart.is_none_or(|chart| chart >= JOBS_AS_MAP);
+    let as_text = setup.chart.is_none_or(|chart| chart < JOBS_AS_MAP);
+    if as_map {
+        let mut all = json!({});
+        put(&mut all, "server", server.clone());
+        let by_name: Map<String, Value> = jobs
+            .iter()
+            .map(|(name, job)| ((*name).to_owned(), without_name(job)))
+            .collect();
+        put(&mut all, "scrapeConfigs", by_name.into());
+        if all != json!({}) {
+            let head = ["Values of the chart prometheus-community/prometheus, version 28 and later.", lists];
+            files.push(file("values/prometheus-28.yaml", values(&head, &all)));
+        }
+        let mut old = json!({});
+        for (job, rule) in prometheus::rules(steps) {
+            let mut rules = setup.old_jobs.get(job).cloned().unwrap_or_default();
+            rules.retain(|other| other != rule);
+            rules.insert(0, rule.clone());
+            old[job] = json!({"relabel_configs": rules});
+        }
+        if old != json!({}) {
+            let head = [
+                "Second step, once every new target is UP: the old jobs leave marked pods out.",
+                "Chart prometheus-community/prometheus, version 28 and later; the rules are those of today with one more.",
+            ];
+            let text = values(&head, &json!({"scrapeConfigs": old}));
+            files.push(file("values/prometheus-28-old-jobs.yaml", text));
+        }
+    }
+    if as_text {
+        let mut all = json!({});
+        put(&mut all, "server", server);
+        let text: String = jobs.iter().map(|(_, job)| prometheus::text_of(job)).collect();
+        // The chart reads this string as a template.
+        let text = text.replace("{{", "{{ \"{{\" }}");
+        if !text.is_empty() {
+            all["extraScrapeConfigs"] = text.into();
+        }
+        if all != json!({}) {
+            let head = [
+                "Values of the chart prometheus-community/prometheus before version 28.",
+                "extraScrapeConfigs is one string: append this to what your own values hold there.",
+                "Its built-in jobs stand in serverFiles, as one list; the rule of prometheus/old-jobs-rule.yaml goes there by hand.",
+                lists,
+            ];
+            files.push(file("values/prometheus-27.yaml", values(&head, &all)));
+        }
+    }
+    files
+}
+
+fn without_name(job: &Value) -> Value {
+    let mut job = job.clone();
+    if let Some(map) = job.as_object_mut() {
+        map.remove("job_name");
+    }
+    job
+}
+
+fn operator(steps: &[Step], setup: &Setup) -> Vec<File> {
+    let Pod {
+        labels,
+        annotations,
+        volumes,
+        mounts,
+    } = prometheus::pod(steps, setup).unwrap_or_default();
+    let mut metadata = json!({});
+    put(&mut metadata, "labels", labels);
+    put(&mut metadata, "annotations", annotations);
+    let mut spec = json!({});
+    put(&mut spec, "podMetadata", metadata);
+    put(&mut spec, "volumes", volumes);
+    put(&mut spec, "volumeMounts", mounts);
+    if spec == json!({}) {
+        return Vec::new();
+    }
+    let owner = setup.owner.as_ref().map_or("its resource", |owner| owner.name.as_str());
+    let name = owner.strip_prefix("Prometheus ").unwrap_or(owner);
+    let resource = json!({
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "Prometheus",
+        "metadata": {"name": name, "namespace": setup.prometheus.namespace},
+        "spec": spec,
+    });
+    let jobs: Vec<Value> = prometheus::jobs(steps)
+        .into_iter()
+        .map(|(_, job)| job.clone())
+        .collect();
+    let mut in_chart = spec;
+    put(&mut in_chart, "additionalScrapeConfigs", jobs.into());
+    let lists = "Lists are replaced whole: what volumes, volumeMounts and additionalScrapeConfigs hold today has to stay in.";
+    vec![
+        file(
+            "values/kube-prometheus-stack.yaml",
+            values(
+                &["Values of the chart kube-prometheus-stack.", lists],
+                &json!({"prometheus": {"prometheusSpec": in_chart}}),
+            ),
+        ),
+        file(
+            "prometheus/prometheus-resource.yaml",
+            values(
+                &[
+                    "Without that chart: what the Prometheus resource gets. Merge it into the one you keep.",
+                    "The jobs of scrape-job.yaml are appended to the key of the Secret that spec.additionalScrapeConfigs names.",
+                    lists,
+                ],
+                &resource,
+            ),
+        ),
+    ]
+}

@@ -1,0 +1,139 @@
+//! Prometheus's own part: its pod, its new jobs, and the rule for its old ones, as files to paste from.
+
+use super::{File, Setup, Step, comment, file, merge};
+use crate::plan::scrape_config::{TextEdit, emit};
+use crate::plan::{Action, Part, mask};
+use serde_json::{Map, Value};
+
+/// What the pod gets, whatever holds its template.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Pod {
+    pub labels: Value,
+    pub annotations: Value,
+    pub volumes: Value,
+    /// Of the container that runs Prometheus.
+    pub mounts: Value,
+}
+
+/// The pod's part of the plan. `None`: nothing changes about it.
+pub(super) fn pod(steps: &[Step], setup: &Setup) -> Option<Pod> {
+    let step = exported(steps, Part::PrometheusPod)?;
+    let object = match &step.change.action {
+        Action::Apply { intent } => intent.clone(),
+        Action::Edit { leaves } => merge::patch(leaves),
+        _ => return None,
+    };
+    let template = &object["spec"]["template"];
+    let containers = template["spec"]["containers"].as_array();
+    let container = containers
+        .into_iter()
+        .flatten()
+        .find(|container| container["name"] == setup.container.as_str());
+    Some(Pod {
+        labels: some(&template["metadata"]["labels"]),
+        annotations: some(&template["metadata"]["annotations"]),
+        volumes: some(&template["spec"]["volumes"]),
+        mounts: container.map_or(Value::Null, |container| some(&container["volumeMounts"])),
+    })
+}
+
+/// Without what a patch would remove: values and resources are written as they shall be.
+fn some(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key.clone(), some(value)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(list) => list.iter().map(some).collect(),
+        other => other.clone(),
+    }
+}
+
+pub(super) fn exported<'a>(steps: &'a [Step<'a>], part: Part) -> Option<&'a Step<'a>> {
+    steps
+        .iter()
+        .find(|step| step.change.part == part && step.exported())
+}
+
+fn edits<'a>(steps: &'a [Step<'a>], part: Part) -> &'a [TextEdit] {
+    match exported(steps, part).map(|step| &step.change.action) {
+        Some(Action::Text { edits, .. }) => edits,
+        _ => &[],
+    }
+}
+
+/// The jobs that are new or take another's place, in the order of the file.
+pub(super) fn jobs<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
+    // Each insertion goes first, so that the last one named stands at the top.
+    let mut jobs: Vec<_> = edits(steps, Part::ScrapeJob)
+        .iter()
+        .filter_map(|edit| match edit {
+            TextEdit::InsertJob { name, job } | TextEdit::ReplaceJob { name, job } => {
+                Some((name.as_str(), job))
+            }
+            _ => None,
+        })
+        .collect();
+    jobs.reverse();
+    jobs
+}
+
+/// Old jobs and the rule that each gets.
+pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
+    edits(steps, Part::OldJobs)
+        .iter()
+        .filter_map(|edit| match edit {
+            TextEdit::AddRule { job, rule } => Some((job.as_str(), rule)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The job as the text of one list entry, credentials masked.
+pub(super) fn text_of(job: &Value) -> String {
+    mask::text(&emit::block_item(job, emit::Style::default()))
+}
+
+pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
+    let mut files = Vec::new();
+    let jobs = jobs(steps);
+    if !jobs.is_empty() {
+        let mut text = comment("Prometheus scrapes marked pods over mutual TLS.");
+        text.push_str(&comment(
+            "Place: entries of scrape_configs, before the others; a job of the same name goes.",
+        ));
+        if let Some(gap) = &setup.gap {
+            text.push_str(&comment(gap));
+        }
+        for edit in edits(steps, Part::ScrapeJob) {
+            if let TextEdit::RemoveJob { name } = edit {
+                text.push_str(&comment(&format!("Take the job {name} out.")));
+            }
+        }
+        for (_, job) in &jobs {
+            let shown = text_of(job);
+            if shown.contains(mask::MASK) {
+                text.push_str(&comment(
+                    "A credential of today's job stood here; put it into a file and name that.",
+                ));
+            }
+            text.push_str(&shown);
+        }
+        files.push(file("prometheus/scrape-job.yaml", text));
+    }
+    let rules = rules(steps);
+    if !rules.is_empty() {
+        let mut text =
+            comment("Last of all, once every new target is UP: the old jobs leave marked pods out.");
+        for (job, rule) in rules {
+            text.push_str(&comment(&format!(
+                "Place: first of relabel_configs of the job {job}."
+            )));
+            text.push_str(&emit::block_item(rule, emit::Style::default()));
+        }
+        files.push(file("prometheus/old-jobs-rule.yaml", text));
+    }
+    files
+}

@@ -1,0 +1,140 @@
+//! The folder's own README: what each file is for, in which order, and what no file can do.
+
+use super::{File, README, SCRIPT, Setup, Step, Way};
+use crate::mesh::PrometheusFlavour;
+use crate::plan::review::Review;
+use crate::plan::{Action, Part};
+use std::fmt::Write;
+
+/// One line of Markdown from words that may come from the cluster.
+fn line(words: &str) -> String {
+    crate::text::clean(words)
+        .replace(['\n', '\r'], " ")
+        .replace('`', "'")
+        .replace('<', "&lt;")
+}
+
+pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File]) -> File {
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let has = |start: &str| paths.iter().any(|path| path.starts_with(start));
+    let mut out = String::new();
+    let context = line(&review.context);
+    let _ = write!(
+        out,
+        "# Scraping over mTLS: the changes for {context}\n\n\
+         Written by `meshscrape export`. It is one plan in several forms: choose one form for each object, and not two.\n\
+         It fits the cluster as it was at the export; when that has changed, export again.\n\n"
+    );
+    out.push_str("## Files\n\n| file | for |\n|---|---|\n");
+    let rows = [
+        (SCRIPT, "does all that can be done with kubectl, in the right order, with the waits between; stops at the first failure"),
+        ("kustomization.yaml", "the new objects, policies first: `kubectl apply --server-side --field-manager=meshscrape -k .`, or commit it"),
+        ("resources/", "one new object a file"),
+        ("patches/", "a kustomize component with what changes in objects that you have already: copy the folder into your repository and list it under `components:` of the kustomization that holds them"),
+        ("apply/", "what apply.sh sends: server-side-apply fragments, JSON patches, and the lines that go into Prometheus's configuration"),
+        ("prometheus/scrape-job.yaml", "the scrape jobs as text, for whatever holds your prometheus.yml"),
+        ("prometheus/old-jobs-rule.yaml", "the rule by which today's plaintext jobs leave secured pods out"),
+        ("prometheus/prometheus-resource.yaml", "what the Prometheus resource of the operator gets"),
+        ("values/", "Helm values for the chart that this Prometheus comes from: merge them into your own"),
+    ];
+    for (start, words) in rows {
+        if has(start) {
+            let _ = writeln!(out, "| `{start}` | {words} |");
+        }
+    }
+    order(&mut out, setup, &has);
+    changes(&mut out, steps);
+    limits(&mut out, review, setup, steps, &has);
+    super::file(README, out)
+}
+
+fn order(out: &mut String, setup: &Setup, has: &dyn Fn(&str) -> bool) {
+    out.push_str("\n## Order\n\n");
+    if has(SCRIPT) {
+        out.push_str("`./apply.sh` keeps it by itself. By Git or Helm:\n\n");
+    }
+    let mut n = 0;
+    let mut item = |words: &str| {
+        n += 1;
+        let _ = writeln!(out, "{n}. {words}");
+    };
+    item(&format!(
+        "Prometheus ({}): its pod, then its scrape job. Wait until it runs with both.",
+        line(&setup.prometheus.to_string())
+    ));
+    if has("kustomization.yaml") {
+        item("The policies (PeerAuthentication, AuthorizationPolicy): the first group of kustomization.yaml. Wait until they are applied.");
+        item("The listeners and routes: the second group. Without the policies before them the port would answer anybody in plaintext.");
+    }
+    item("The mark `prometheus.istio.io/secure-port` on pod templates: from patches/. The pods restart.");
+    if has("prometheus/old-jobs-rule.yaml") {
+        item("When every new target is UP (`meshscrape status`): the rule for the old jobs. Sooner, and marked pods would be scraped by nobody.");
+    }
+    if setup.flavour == PrometheusFlavour::CommunityChart || setup.flavour == PrometheusFlavour::Operator {
+        out.push_str("\nWith Helm, step 1 is the first values file and `helm upgrade`.\n");
+    }
+}
+
+fn changes(out: &mut String, steps: &[Step]) {
+    out.push_str("\n## Changes\n\n| | object | what for | by |\n|---|---|---|---|\n");
+    for step in steps {
+        let by = match &step.way {
+            Way::Stands => "stands already".to_owned(),
+            Way::Script { after_owner: false } => SCRIPT.to_owned(),
+            Way::Script { after_owner: true } => format!("{SCRIPT}, after its owner's part"),
+            Way::Owner(_) => "its owner".into(),
+            Way::Out(_) => "nobody".into(),
+        };
+        let number = step.stem.get(..3).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "| {number} | {} | {} | {by} |",
+            cell(&step.change.object.to_string()),
+            cell(&step.change.why)
+        );
+    }
+}
+
+fn cell(words: &str) -> String {
+    line(words).replace('|', "\\|")
+}
+
+fn limits(
+    out: &mut String,
+    review: &Review,
+    setup: &Setup,
+    steps: &[Step],
+    has: &dyn Fn(&str) -> bool,
+) {
+    out.push_str("\n## What cannot be applied as it is\n\n");
+    if let Some(gap) = &setup.gap {
+        let _ = writeln!(out, "- {}.", line(gap));
+    }
+    for step in steps {
+        let (who, why) = match &step.way {
+            Way::Owner(why) => ("for its owner", why),
+            Way::Out(why) => ("in no file", why),
+            _ => continue,
+        };
+        let _ = writeln!(out, "- {} ({who}): {}.", line(&step.change.object.to_string()), line(why));
+    }
+    if has("patches/") {
+        out.push_str("- patches/ changes nothing by itself: what it patches stands in your repository, not here. A patch without its object is passed over in silence.\n");
+    }
+    if steps.iter().any(|step| step.exported() && step.change.object.kind == crate::mesh::kinds::Kind::Pod) {
+        out.push_str("- Marks on running pods are in apply/ only: a pod is in no repository, and loses the mark when it goes.\n");
+    }
+    if steps.iter().any(|step| step.exported() && matches!(step.change.action, Action::Text { .. })) {
+        out.push_str("- Prometheus's configuration is text inside a ConfigMap. No patch can add to it, and the whole text may hold passwords, so it is not here: apply.sh edits it in place where its hash is still the one of the export, and prometheus/ has what to paste.\n");
+    }
+    if steps.iter().any(|step| step.exported() && step.change.part == Part::Repair) {
+        out.push_str("- Repairs take away what an earlier recipe left: in Git, delete it there too, or it comes back.\n");
+    }
+    out.push_str("- Nothing here takes a change back: `meshscrape undo` needs the record of an apply. What is new carries the label app.kubernetes.io/managed-by=meshscrape.\n");
+    if !review.plan.notes.is_empty() {
+        out.push_str("\n## To know\n\n");
+        for note in &review.plan.notes {
+            let _ = writeln!(out, "- {}", line(note));
+        }
+    }
+}

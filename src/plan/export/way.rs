@@ -1,0 +1,140 @@
+//! Who makes each change: the script, the object's owner, or nobody.
+
+use super::Setup;
+use crate::plan::review::{PodVerdict, Review, Reviewed, Verdict};
+use crate::plan::{Action, Change, ChangeId, Part};
+use std::collections::BTreeMap;
+
+/// What becomes of a change in an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Live already is as wanted.
+    Stands,
+    /// The script makes it; `after_owner`: only once the owner's own changes are made.
+    Script { after_owner: bool },
+    /// Only its owner can make it so that it lasts: why.
+    Owner(String),
+    /// In no file: why.
+    Out(String),
+}
+
+/// The way of every change.
+pub(super) fn ways(review: &Review, setup: &Setup) -> BTreeMap<ChangeId, Way> {
+    let mut ways: BTreeMap<ChangeId, Way> = BTreeMap::new();
+    // A change may stand before one that it needs only by mistake of the plan; as many rounds as it takes.
+    let changes: Vec<&Change> = review
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.part != Part::Journal)
+        .collect();
+    for change in &changes {
+        ways.insert(change.id.clone(), own(review, setup, change));
+    }
+    for _ in 0..changes.len() {
+        let mut moved = false;
+        for change in &changes {
+            let Some(Way::Script { .. } | Way::Owner(_)) = ways.get(&change.id) else {
+                continue;
+            };
+            let fallen = change.needs.iter().find_map(|need| match ways.get(need) {
+                Some(Way::Out(_)) => Some(Way::Out(format!("it hangs on {need}"))),
+                _ => None,
+            });
+            let late = change.needs.iter().any(|need| {
+                matches!(
+                    ways.get(need),
+                    Some(Way::Owner(_) | Way::Script { after_owner: true })
+                )
+            });
+            let new = match (fallen, &ways[&change.id]) {
+                (Some(out), _) => out,
+                // Its text would be another by then.
+                (None, Way::Script { .. }) if late && matches!(change.action, Action::Text { .. }) => {
+                    Way::Owner("it comes after what the script does not make; export again once that is done".into())
+                }
+                (None, Way::Script { after_owner: false }) if late => {
+                    Way::Script { after_owner: true }
+                }
+                _ => continue,
+            };
+            ways.insert(change.id.clone(), new);
+            moved = true;
+        }
+        if !moved {
+            break;
+        }
+    }
+    // Nobody has to wait for what stays undone by a plan without Prometheus's own part.
+    if setup.gap.is_some() {
+        for change in &changes {
+            if change.part == Part::Mark
+                && let Some(way @ Way::Script { .. }) = ways.get_mut(&change.id)
+            {
+                *way = Way::Script { after_owner: true };
+            }
+        }
+    }
+    ways
+}
+
+fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
+    let reviewed = review.items.get(&change.id);
+    if reviewed.is_some_and(|reviewed| reviewed.verdict == Verdict::Unchanged) {
+        return Way::Stands;
+    }
+    if review.left_out.contains(&change.id) {
+        return Way::Out("it was left out".into());
+    }
+    if let Some(owner) = setup.owned.get(&change.object) {
+        return Way::Owner(format!(
+            "it belongs to {} ({}), which would set a direct change back",
+            owner.tool.name(),
+            owner.name
+        ));
+    }
+    if let Some(reviewed) = reviewed {
+        match &reviewed.verdict {
+            Verdict::Refused(words) => {
+                return Way::Out(format!("the API server refuses it: {words}"));
+            }
+            Verdict::Gate { why, .. } => {
+                return Way::Owner(format!(
+                    "its text has to be edited by hand, since no program can do it safely: {why}"
+                ));
+            }
+            _ => {}
+        }
+        if let Some(PodVerdict::Forbidden(words)) = &reviewed.pod {
+            return Way::Out(format!("its new pods would be refused: {words}"));
+        }
+    }
+    if let Some(reviewed) = reviewed {
+        if let Some(why) = held(review, reviewed) {
+            return Way::Owner(why);
+        }
+        if matches!(change.action, Action::Text { .. } | Action::Edit { .. })
+            && reviewed.live.is_none()
+        {
+            return Way::Out("the object could not be read".into());
+        }
+    }
+    Way::Script { after_owner: false }
+}
+
+/// Fields of a controller that were not taken by name.
+fn held(review: &Review, reviewed: &Reviewed) -> Option<String> {
+    let untaken: Vec<&str> = reviewed
+        .controllers()
+        .into_iter()
+        .filter(|manager| !review.taken.contains(*manager))
+        .collect();
+    if untaken.is_empty() {
+        return None;
+    }
+    let managers = untaken.join(", ");
+    Some(format!(
+        "its fields belong to {managers}; to have the script take them, export again with --take {}",
+        untaken.join(",")
+    ))
+}

@@ -1,0 +1,197 @@
+//! The plan for owners who do the writing themselves: also for what belongs to Helm, Argo CD, Flux or an
+//! operator, which this program does not change directly.
+
+use super::{order, select};
+use crate::answers::Answers;
+use crate::error::Error;
+use crate::mesh::kinds::ObjectRef;
+use crate::mesh::{Mesh, Obstacle, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
+use crate::plan::export::{Reload, Setup};
+use crate::plan::scrape_config::jobs;
+use crate::plan::{Part, Plan};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The plan as if nobody owned anything, and who owns what.
+///
+/// Where Prometheus's own part cannot be worked out (its configuration lies in a Secret, or it is no program
+/// whose configuration is known), the plan holds the rest, and [`Setup::gap`] says why. For a Prometheus of
+/// the operator it holds the pod and the job all the same, for its values.
+///
+/// # Errors
+/// A name that is not there or cannot be chosen for another reason than its owner; a choice that would lose
+/// metrics.
+pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error> {
+    let mut answers = answers.clone();
+    if answers.prometheus.is_none() {
+        answers.prometheus = the_one(mesh);
+    }
+    let (free, gap) = unlocked(mesh, &answers);
+    let chosen = select::select(&free, &answers)?;
+    let mut plan = order::plan(&free, &answers)?;
+    let of = mesh.prometheus(&chosen.prometheus.id).unwrap_or(&chosen.prometheus);
+    if gap.is_some() && of.flavour != PrometheusFlavour::Operator {
+        without_prometheus(&mut plan);
+    }
+    let mut setup = setup(of, gap);
+    setup.owned.extend(owned(mesh));
+    Ok((plan, setup))
+}
+
+/// The Prometheus that is meant where none is named: the only one that is free, else the only one.
+fn the_one(mesh: &Mesh) -> Option<crate::mesh::kinds::WorkloadRef> {
+    let all: Vec<_> = mesh.prometheis.iter().collect();
+    let free: Vec<_> = all.iter().filter(|p| p.obstacles.is_empty()).collect();
+    match (&free[..], &all[..]) {
+        ([one], _) => Some(one.id.clone()),
+        ([], [one]) => Some(one.id.clone()),
+        _ => None,
+    }
+}
+
+/// The mesh without the obstacles that are an owner's, and why the chosen Prometheus's own part is missing.
+fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
+    let mut free = mesh.clone();
+    for workload in &mut free.workloads {
+        if workload.owner.is_some() {
+            let workload = Arc::make_mut(workload);
+            release(&mut workload.obstacles, workload.owner.as_ref());
+        }
+    }
+    for gateway in &mut free.gateways {
+        if gateway.workload.owner.is_some() {
+            let workload = &mut Arc::make_mut(gateway).workload;
+            release(&mut workload.obstacles, workload.owner.as_ref());
+        }
+    }
+    let mut gap = None;
+    for found in &mut free.prometheis {
+        if answers.prometheus.as_ref() != Some(&found.id) {
+            continue;
+        }
+        let found = Arc::make_mut(found);
+        release(&mut found.obstacles, found.owner.as_ref());
+        gap = gap_of(found);
+        if gap.is_some() {
+            found.obstacles.clear();
+            found.config = Some(nothing_known(found));
+        }
+    }
+    (free, gap)
+}
+
+fn release(obstacles: &mut Vec<Obstacle>, owner: Option<&Owner>) {
+    obstacles.retain(|o| owner.is_none_or(|owner| o.word != owner.tool.name()));
+}
+
+/// Why what is to be changed at this Prometheus cannot be worked out whole.
+fn gap_of(of: &Prometheus) -> Option<String> {
+    if of.flavour == PrometheusFlavour::Operator {
+        return Some(format!(
+            "{} is run by the Prometheus operator, which writes its configuration into a Secret: today's jobs are not known, so the job is Istio's usual one",
+            of.id
+        ));
+    }
+    if let Some(obstacle) = of.obstacles.first() {
+        return Some(obstacle.reason.trim_end_matches('.').to_owned());
+    }
+    match &of.config {
+        None => Some(format!("the configuration of {} was not found", of.id)),
+        Some(config) => config.text.as_ref().err().map(|why| {
+            format!("the configuration of {} could not be read: {why}", of.id)
+        }),
+    }
+}
+
+/// Stands in for a configuration that is not known, so that the rest can be worked out.
+fn nothing_known(of: &Prometheus) -> PrometheusConfig {
+    PrometheusConfig {
+        config_map: ObjectRef::new(
+            crate::mesh::kinds::Kind::ConfigMap,
+            &of.id.namespace,
+            &of.id.name,
+        ),
+        key: "prometheus.yml".into(),
+        text: Ok(Arc::from("scrape_configs: []\n")),
+        sub_path: false,
+    }
+}
+
+fn without_prometheus(plan: &mut Plan) {
+    let gone = |part: Part| matches!(part, Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs);
+    let ids: BTreeSet<_> = plan
+        .changes
+        .iter()
+        .filter(|change| gone(change.part))
+        .map(|change| change.id.clone())
+        .collect();
+    plan.changes.retain(|change| !ids.contains(&change.id));
+    for change in &mut plan.changes {
+        change.needs.retain(|id| !ids.contains(id));
+        change.after.retain(|id| !ids.contains(id));
+    }
+}
+
+fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
+    let text = of.config.as_ref().and_then(|config| config.text.as_deref().ok());
+    let jobs = text.and_then(|text| jobs(text).ok()).unwrap_or_default();
+    let sub_path = of.config.as_ref().is_some_and(|config| config.sub_path);
+    let chart = of.template.metadata.labels.get("helm.sh/chart");
+    Setup {
+        prometheus: of.id.clone(),
+        flavour: of.flavour,
+        owner: of.owner.clone(),
+        container: of.container.clone(),
+        http_port: of.http_port,
+        route_prefix: of.route_prefix.clone(),
+        web_config: of.web_config,
+        reload: match (of.reloader, of.lifecycle) {
+            _ if sub_path => Reload::Restart,
+            (true, _) => Reload::ByItself,
+            (false, true) => Reload::OnRequest,
+            (false, false) => Reload::Restart,
+        },
+        chart: chart.and_then(|label| major(label)),
+        old_jobs: jobs
+            .iter()
+            .filter(|job| job.plaintext || job.envoy_stats)
+            .map(|job| (job.name.clone(), job.rules().to_vec()))
+            .collect(),
+        owned: of
+            .owner
+            .iter()
+            .flat_map(|owner| {
+                let config = of.config.as_ref().map(|config| config.config_map.clone());
+                std::iter::once(of.id.object())
+                    .chain(config)
+                    .map(|object| (object, owner.clone()))
+            })
+            .chain(stand_in(of, gap.is_some()))
+            .collect(),
+        gap,
+    }
+}
+
+/// The configuration that is not known is nobody's to edit here.
+fn stand_in(of: &Prometheus, gap: bool) -> Option<(ObjectRef, Owner)> {
+    let owner = of.owner.clone().filter(|_| gap)?;
+    Some((nothing_known(of).config_map, owner))
+}
+
+/// `prometheus-27.5.1` → 27.
+fn major(label: &str) -> Option<u32> {
+    let version = label.strip_prefix("prometheus-")?;
+    version.split('.').next()?.parse().ok()
+}
+
+fn owned(mesh: &Mesh) -> BTreeMap<ObjectRef, Owner> {
+    let workloads = mesh.workloads.iter().map(|w| (w.id.object(), &w.owner));
+    let gateways = mesh
+        .gateways
+        .iter()
+        .map(|g| (g.workload.id.object(), &g.workload.owner));
+    workloads
+        .chain(gateways)
+        .filter_map(|(object, owner)| Some((object, owner.clone()?)))
+        .collect()
+}
