@@ -9,7 +9,7 @@ use crate::engine::apply::{self, ApplyOptions, Control, Steering};
 use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
 use crate::engine::session::{Clock, Session};
 use crate::engine::watch::{Watch, follow, monitor};
-use crate::engine::{discover, review, undo};
+use crate::engine::{discover, review, runs, undo};
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
@@ -17,7 +17,7 @@ use crate::plan::review::{Approved, Review, RunId};
 use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
 use crate::targets::Board;
-use crate::wizard::state::{Forbidden, OptionChoice, Planned, Start, UndoPlan};
+use crate::wizard::state::{Earlier, Forbidden, OptionChoice, Planned, Start, UndoPlan};
 use crate::wizard::{Effect, Generation, Msg};
 use std::any::Any;
 use std::collections::HashMap;
@@ -44,6 +44,7 @@ enum Question {
     Review,
     View,
     Undo,
+    Earlier,
     Watch,
 }
 
@@ -256,6 +257,22 @@ impl Jobs {
                 }),
                 Err(error) => self.say(Msg::UndoPlanned(generation, Err(error))),
             },
+            Effect::Earlier(generation, homes) => {
+                // Not to be told is no reason to be kept from anything.
+                if let Ok(session) = self.open() {
+                    self.ask(Question::Earlier, async move {
+                        let found = runs::unfinished(&session, &homes).await;
+                        let earlier = found.ok().flatten().map(|found| {
+                            Box::new(Earlier {
+                                words: found.words(),
+                                run: found.known.note.run,
+                                answers: found.answers,
+                            })
+                        });
+                        let _ = tell.send(Report::Msg(Msg::Earlier(generation, earlier)));
+                    });
+                }
+            }
             Effect::SaveAnswers {
                 path,
                 answers,

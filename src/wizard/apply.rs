@@ -212,7 +212,10 @@ impl State {
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.
     pub(super) fn ask_undo(&mut self) -> Vec<Effect> {
-        let run = if self.step == Step::Apply || self.apply.outcome.is_some() {
+        let run = if self.step == Step::Cluster {
+            let earlier = self.cluster.earlier.as_ref();
+            earlier.map(|earlier| earlier.run.clone())
+        } else if self.step == Step::Apply || self.apply.outcome.is_some() {
             self.apply.run.clone()
         } else {
             None

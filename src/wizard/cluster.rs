@@ -2,10 +2,13 @@
 
 use super::list::Row;
 use super::msg::{Effect, Generation};
-use super::state::{Check, CheckLine, Connection, Contexts, Notice, State, Step, Tone};
+use super::state::{Check, CheckLine, Connection, Contexts, Earlier, Notice, State, Step, Tone};
 use crate::error::Error;
 use crate::mesh::{Mesh, MtlsMode, Progress};
 use std::sync::Arc;
+
+/// The checklist's line about a run that was not finished.
+const EARLIER: &str = "Earlier run";
 
 impl State {
     pub(super) fn contexts(&mut self, answer: Result<Contexts, Error>) -> Vec<Effect> {
@@ -46,6 +49,8 @@ impl State {
             self.mesh = Arc::default();
             self.cluster.whole = false;
             self.cluster.checks = Vec::new();
+            self.cluster.earlier = None;
+            self.cluster.earlier_asked = false;
             self.review = Default::default();
         }
         self.cluster.context = context.clone();
@@ -130,6 +135,7 @@ impl State {
         self.mesh = mesh;
         self.cluster.filling = !last;
         self.cluster.checks = checks(&self.mesh);
+        self.check_earlier();
         self.preselect_prometheus();
         if last {
             self.whole_mesh();
@@ -138,10 +144,60 @@ impl State {
         if last && self.start.monitor && self.status.waiting {
             return self.watch();
         }
-        if self.step == Step::Options && last {
-            return self.plan_anew();
+        let mut effects = Vec::new();
+        if last && !self.cluster.earlier_asked && !self.mesh.prometheis.is_empty() {
+            self.cluster.earlier_asked = true;
+            effects.push(Effect::Earlier(of, self.mesh.homes()));
         }
-        Vec::new()
+        if self.step == Step::Options && last {
+            effects.extend(self.plan_anew());
+        }
+        effects
+    }
+
+    pub(super) fn earlier_found(&mut self, of: Generation, earlier: Option<Earlier>) {
+        if of == self.generations.discover {
+            self.cluster.earlier = earlier;
+            self.cluster.checks.retain(|line| line.label != EARLIER);
+            self.check_earlier();
+        }
+    }
+
+    fn check_earlier(&mut self) {
+        let Some(earlier) = &self.cluster.earlier else {
+            return;
+        };
+        let todo = match earlier.answers {
+            Some(_) => {
+                "o goes on with it: its choices are taken over; u takes it back. Both show every change first"
+            }
+            None => "u takes it back: every change is shown first",
+        };
+        let found = earlier.words.clone();
+        self.cluster
+            .checks
+            .push(line(Check::Warning, EARLIER, found, todo));
+    }
+
+    /// The choices of the run that was not finished, and on to the options; the review then shows what is left.
+    pub(super) fn go_on(&mut self) -> Vec<Effect> {
+        let earlier = self.cluster.earlier.as_ref();
+        let Some(answers) = earlier.and_then(|earlier| earlier.answers.clone()) else {
+            return Vec::new();
+        };
+        self.prometheus_by_user = answers.prometheus.is_some();
+        self.answers = answers;
+        self.preselect_prometheus();
+        self.whole_mesh();
+        for step in [
+            Step::Prometheus,
+            Step::Namespaces,
+            Step::Workloads,
+            Step::Gateways,
+        ] {
+            self.derive(step);
+        }
+        self.enter(Step::Options)
     }
 
     /// The mesh has been read to its end: choices of what is not there, or can't be chosen, are dropped and said.

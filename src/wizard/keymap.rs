@@ -94,6 +94,8 @@ pub enum Action {
     Decide,
     /// Take the run back.
     Undo,
+    /// With the run that was not finished.
+    GoOn,
     Problems,
     Freeze,
     ButtonNext,
@@ -277,6 +279,20 @@ fn step_keys(state: &State) -> Vec<Binding> {
                 all.push(Binding::new(Enter, "use this context", Action::Next).also(&[Char(' ')]));
             } else {
                 all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+            }
+            if let Some(earlier) = &state.cluster.earlier {
+                all.push(
+                    Binding::new(Char('o'), "go on with the run", Action::GoOn).unless(
+                        earlier
+                            .answers
+                            .is_none()
+                            .then(|| "its record does not say what it was for".to_owned()),
+                    ),
+                );
+                all.push(
+                    Binding::new(Char('u'), "take it back", Action::Undo)
+                        .unless(undo_refused(state)),
+                );
             }
             all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
             let others = state.cluster.contexts.as_ref().map_or(0, |c| c.names.len());

@@ -1,7 +1,7 @@
 //! What can happen to the wizard, and what it asks of the world.
 
 use super::keymap::{Action, Key};
-use super::state::{ChangeView, Contexts, Forbidden, Planned, Step, UndoPlan};
+use super::state::{ChangeView, Contexts, Earlier, Forbidden, Planned, Step, UndoPlan};
 use crate::answers::Answers;
 use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
@@ -74,6 +74,8 @@ pub enum Msg {
     ApplyFailed(Error),
     Board(Arc<Board>),
     UndoPlanned(Generation, Result<UndoPlan, Error>),
+    /// The newest run, where it was not finished.
+    Earlier(Generation, Option<Box<Earlier>>),
     Saved(Result<PathBuf, Error>),
     /// The file to save into is there already.
     SaveExists(PathBuf),
@@ -134,6 +136,8 @@ pub enum Effect {
     },
     /// Reads the journal, and records in these namespaces, for what can be taken back: this run, or the newest.
     PlanUndo(Generation, Vec<String>, Option<String>),
+    /// Looks whether the newest run was finished, by this machine's journal and the records in these namespaces.
+    Earlier(Generation, Vec<String>),
     SaveAnswers {
         path: PathBuf,
         answers: Arc<Answers>,

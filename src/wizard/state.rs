@@ -175,8 +175,21 @@ pub struct CheckLine {
     pub todo: String,
 }
 
+/// A run that was cut off, or stopped part way, and not taken back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Earlier {
+    pub run: String,
+    /// Whose it is, and how far it came.
+    pub words: String,
+    /// What it was for; `None`: its record does not say, so it can only be taken back.
+    pub answers: Option<Answers>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ClusterStep {
+    pub earlier: Option<Earlier>,
+    /// It was looked for on this connection.
+    pub earlier_asked: bool,
     pub contexts: Option<Contexts>,
     /// The contexts to choose from, where there are several.
     pub list: List<Row>,

@@ -123,7 +123,9 @@ impl State {
             // The review of an undo is left for where it was asked from.
             self.review = Default::default();
             self.generations.review.advance();
-            let to = if self.apply.rows.rows.is_empty() {
+            let to = if self.reached < Step::Apply {
+                Step::Cluster
+            } else if self.apply.rows.rows.is_empty() {
                 Step::Status
             } else {
                 Step::Apply
@@ -337,6 +339,7 @@ impl State {
                 Vec::new()
             }
             Action::Undo => self.ask_undo(),
+            Action::GoOn => self.go_on(),
             Action::Problems => {
                 self.status.problems_only = !self.status.problems_only;
                 self.derive_status();
@@ -459,6 +462,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::UndoPlanned(of, result) => state.undo_planned(of, result),
+        Msg::Earlier(of, earlier) => {
+            state.earlier_found(of, earlier.map(|earlier| *earlier));
+            Vec::new()
+        }
         Msg::Saved(result) => {
             let path = state.saving.take();
             if let (Err(error), Some(path), None) = (&result, path, &state.dialog) {
