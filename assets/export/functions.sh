@@ -16,16 +16,16 @@ given=${1:-}
 
 step() { printf '\n== %s\n' "$*"; }
 
-# A question that only a person can answer. Without a terminal MESHSCRAPE_YES=yes answers it.
-by_eye() {
+# A question that only a person can answer; without a terminal the variable answers it.
+by_eye() { # variable question
   local answer=
-  [ "${MESHSCRAPE_YES:-}" = yes ] && return 0
+  [ "${!1:-}" = yes ] && return 0
   if [ -t 0 ]; then
-    read -r -p "$1 [y/N] " answer
+    read -r -p "$2 [y/N] " answer
     case $answer in y | Y | yes) return 0 ;; esac
   fi
-  say "Stopped before the rest: $1"
-  say "When it is so, run this again with MESHSCRAPE_YES=yes."
+  say "Stopped before the rest: $2"
+  say "If yes, run this again with $1=yes."
   exit 3
 }
 
@@ -168,7 +168,7 @@ runs_job() { # job
 
 config_has() { # job
   if [ "$prometheus_closed" = yes ]; then
-    by_eye "Does Prometheus run the job $1?"
+    by_eye MESHSCRAPE_SEEN "Does Prometheus run the job $1?"
   else
     wait_for "Prometheus to run the job $1 (a ConfigMap takes about a minute to reach the pod)" runs_job "$1"
   fi
@@ -202,7 +202,7 @@ clock() { # Prometheus's own
 targets_up() { # namespace kind name
   local since
   if [ "$prometheus_closed" = yes ]; then
-    by_eye "Are the targets of $1/$3 UP in Prometheus?"
+    by_eye MESHSCRAPE_SEEN "Are the targets of $1/$3 UP in Prometheus?"
     return 0
   fi
   since=$(clock)

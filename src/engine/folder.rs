@@ -1,6 +1,7 @@
 //! A folder of files, written whole or not at all.
 
 use crate::error::Error;
+use crate::plan::export::Export;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -11,6 +12,22 @@ pub const LIST: &str = ".meshscrape-export";
 
 /// One file to write: a relative path, its text, and whether it may be run.
 pub type Entry<'a> = (&'a str, &'a str, bool);
+
+/// Writes an export; one without files leaves the folder as it is.
+///
+/// # Errors
+/// See [`write`].
+pub fn put(export: &Export, folder: &Path, overwrite: bool) -> Result<(), Error> {
+    if export.files.is_empty() {
+        return Ok(());
+    }
+    let files: Vec<Entry> = export
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file.text.as_str(), file.executable))
+        .collect();
+    write(folder, &files, overwrite)
+}
 
 /// Writes the files into a folder that is absent or empty; with `overwrite` also in the place of what an
 /// earlier export wrote there, other files staying as they are.

@@ -7,12 +7,14 @@ use super::view;
 use crate::answers::Answers;
 use crate::engine::apply::{self, ApplyOptions, Control, Steering};
 use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
+use crate::engine::folder::put;
 use crate::engine::session::{Clock, Session};
 use crate::engine::watch::{Watch, follow, monitor};
 use crate::engine::{discover, review, runs, undo};
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
+use crate::plan::export::export;
 use crate::plan::review::{Approved, Review, RunId};
 use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
@@ -281,6 +283,25 @@ impl Jobs {
                 self.tasks.spawn(async move {
                     let saved = apart(move || save(&path, &answers, replace)).await;
                     let _ = tell.send(Report::Msg(saved));
+                });
+            }
+            Effect::Export {
+                folder,
+                overwrite,
+                review,
+                mesh,
+                answers,
+            } => {
+                self.tasks.spawn(async move {
+                    let to = folder.clone();
+                    let made = apart(move || {
+                        let (_, setup) = recipe::for_export(&mesh, &answers)?;
+                        let export = export(&review, &setup);
+                        export.usable()?;
+                        put(&export, &to, overwrite)?;
+                        Ok(export.words(&to.display().to_string()))
+                    });
+                    let _ = tell.send(Report::Msg(Msg::Exported(folder, made.await)));
                 });
             }
             // These concern the screen; the loop has done them.

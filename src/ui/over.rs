@@ -113,8 +113,7 @@ pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
 /// Every key of the screen; those that do nothing here say why.
 pub fn help(paint: &mut Paint, state: &State, area: Rect) {
     let mut lines = Vec::new();
-    let built = |b: &keymap::Binding| b.action != keymap::Action::Export;
-    for binding in keymap::help(state).into_iter().filter(built) {
+    for binding in keymap::help(state) {
         let mut keys = binding.key.to_string();
         for also in binding.also {
             keys.push(' ');

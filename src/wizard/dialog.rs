@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The file that answers are saved to unless the user types another name.
 pub const ANSWERS_FILE: &str = "meshscrape-answers.yaml";
 
-fn button(label: &str, answer: Answer, danger: bool) -> Button {
+pub(super) fn button(label: &str, answer: Answer, danger: bool) -> Button {
     Button {
         label: label.into(),
         answer,
@@ -20,7 +20,7 @@ fn button(label: &str, answer: Answer, danger: bool) -> Button {
     }
 }
 
-fn dialog(
+pub(super) fn dialog(
     kind: DialogKind,
     title: impl Into<String>,
     lines: Vec<String>,
@@ -308,6 +308,11 @@ impl State {
                 self.save(PathBuf::from(name), false)
             }
             DialogKind::ReplaceFile(path) => self.save(path, true),
+            DialogKind::Export => {
+                let text = dialog.input.unwrap_or_default();
+                self.export(text.trim(), answer == Answer::Replace)
+            }
+            DialogKind::Exported => Vec::new(),
             DialogKind::QuitChoices if answer == Answer::Stop => self.leave(),
             DialogKind::QuitChoices => {
                 self.dialog = Some(self.save_dialog());

@@ -429,9 +429,8 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
             .unless((!conflict).then(|| "no manager's field stands against it".to_owned())),
     );
     all.push(
-        Binding::new(Char('e'), "export", Action::Export).unless(Some(
-            "writing to a folder comes in a later version; y shows the YAML".to_owned(),
-        )),
+        Binding::new(Char('e'), "export to folder", Action::Export)
+            .unless(state.export_refused()),
     );
     all.push(Binding::new(Char('s'), "save answers", Action::Save));
     all.push(

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod cluster;
 mod dialog;
+mod export;
 pub mod gateways;
 pub mod keymap;
 pub mod list;

@@ -79,6 +79,8 @@ pub enum Msg {
     Saved(Result<PathBuf, Error>),
     /// The file to save into is there already.
     SaveExists(PathBuf),
+    /// The folder that was asked for, and what was written, in words.
+    Exported(PathBuf, Result<Vec<String>, Error>),
     Copied(Result<(), Error>),
 }
 
@@ -142,6 +144,15 @@ pub enum Effect {
         path: PathBuf,
         answers: Arc<Answers>,
         replace: bool,
+    },
+    /// Writes the reviewed plan into a folder.
+    Export {
+        folder: PathBuf,
+        /// In the place of an earlier export.
+        overwrite: bool,
+        review: Box<Review>,
+        mesh: Arc<Mesh>,
+        answers: Arc<Answers>,
     },
     Copy(String),
     Suspend,

@@ -202,6 +202,15 @@ impl State {
         (step > self.reached).then(|| "the steps before it come first".to_owned())
     }
 
+    /// Why the review cannot be written to a folder.
+    pub fn export_refused(&self) -> Option<String> {
+        let review = &self.review;
+        if review.undoes.is_some() {
+            return Some("what is taken back is not exported".into());
+        }
+        (review.review.is_none() || !review.done).then(|| "the review is being made".to_owned())
+    }
+
     /// Why the review cannot be applied as it stands.
     pub fn apply_refused(&self) -> Option<String> {
         let review = &self.review;

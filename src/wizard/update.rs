@@ -323,7 +323,10 @@ impl State {
                 }
                 Vec::new()
             }
-            Action::Export => Vec::new(),
+            Action::Export => {
+                self.dialog = Some(self.export_dialog());
+                Vec::new()
+            }
             Action::Save => {
                 self.dialog = Some(self.save_dialog());
                 Vec::new()
@@ -483,6 +486,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
                 },
                 Err(error) => error_notice(&error),
             });
+            Vec::new()
+        }
+        Msg::Exported(folder, result) => {
+            state.exported(&folder, result);
             Vec::new()
         }
         Msg::SaveExists(path) => {

@@ -5,6 +5,8 @@ mod apply;
 mod apply_world;
 mod commands;
 mod demo_api;
+mod export;
+mod export_real;
 mod journeys;
 mod picture;
 #[path = "../pty.rs"]

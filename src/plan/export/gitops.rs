@@ -79,12 +79,16 @@ fn kustomization(resources: &[(&Step, String)]) -> String {
 fn component(patches: &[(&Step, String)]) -> String {
     let mut out = String::from(
         "# List this folder under `components:` of the kustomization that holds these objects.\n\
-         # A patch whose object is not in it changes nothing, and kustomize does not say so.\n\
+         # A patch whose object is not in it changes nothing, and kustomize does not say so; where your files name\n\
+         # no namespace, take the line `namespace:` out of its target.\n\
          apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n",
     );
     for (step, name) in patches {
         let object = &step.change.object;
         let mut target = json!({"kind": object.kind.name(), "name": exact(&object.name)});
+        if !object.namespace.is_empty() {
+            target["namespace"] = object.namespace.as_str().into();
+        }
         if let Some((group, version)) = object.kind.api_version().split_once('/') {
             target["group"] = group.into();
             target["version"] = version.into();

@@ -5,6 +5,7 @@
 
 use super::review::{Review, Reviewed};
 use super::{Action, Change, ChangeId, Part};
+use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{Owner, PrometheusFlavour};
 use serde_json::Value;
@@ -83,6 +84,42 @@ pub struct Export {
     pub by_owner: Vec<(ChangeId, String)>,
     /// Changes that are in no file, with the reason.
     pub left_out: Vec<(ChangeId, String)>,
+}
+
+impl Export {
+    /// What was written, in words for a person: one line each, control characters taken out.
+    pub fn words(&self, folder: &str) -> Vec<String> {
+        if self.files.is_empty() {
+            return vec!["Nothing to change, so nothing was written.".into()];
+        }
+        let mut lines = vec![format!(
+            "{} files written to {folder}; begin with {README}.",
+            self.files.len()
+        )];
+        if self.by_script > 0 {
+            lines.push(format!("{} of the changes are made by {SCRIPT}.", self.by_script));
+        }
+        for (words, list) in [("for its owner", &self.by_owner), ("in no file", &self.left_out)] {
+            lines.extend(list.iter().map(|(id, why)| format!("{words}: {id}: {why}")));
+        }
+        lines
+            .iter()
+            .map(|line| crate::text::clean(line).replace('\n', " "))
+            .collect()
+    }
+
+    /// # Errors
+    /// There are changes, and none of them could be put into a file.
+    pub fn usable(&self) -> Result<(), Error> {
+        if !self.files.is_empty() || self.left_out.is_empty() {
+            return Ok(());
+        }
+        let mut error = Error::refused("nothing was exported: no change can be made as it is");
+        for (id, why) in &self.left_out {
+            error = error.cause(format!("{id}: {why}"));
+        }
+        Err(error)
+    }
 }
 
 /// One change with its place in the folder.

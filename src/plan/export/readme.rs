@@ -3,7 +3,7 @@
 use super::{File, README, SCRIPT, Setup, Step, Way};
 use crate::mesh::PrometheusFlavour;
 use crate::plan::review::Review;
-use crate::plan::{Action, Part};
+use crate::plan::{Action, Part, Price};
 use std::fmt::Write;
 
 /// One line of Markdown from words that may come from the cluster.
@@ -68,6 +68,7 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
     }
     order(&mut out, setup, &has);
     changes(&mut out, steps);
+    costs(&mut out, steps);
     limits(&mut out, review, setup, steps, &has);
     super::file(README, out)
 }
@@ -126,6 +127,41 @@ fn changes(out: &mut String, steps: &[Step]) {
             cell(&step.change.object.to_string()),
             cell(&step.change.why)
         );
+    }
+}
+
+fn costs(out: &mut String, steps: &[Step]) {
+    let mut lines: Vec<String> = Vec::new();
+    for price in steps.iter().filter(|step| step.exported()).flat_map(|step| &step.change.prices) {
+        let words = match price {
+            Price::Restarts { workload, pods } => format!("{pods} pods of {workload} restart"),
+            Price::LosesHistory { prometheus } => format!(
+                "{prometheus} loses its history, which is in an emptyDir, when it restarts; {SCRIPT} asks, or takes MESHSCRAPE_LOSE_HISTORY=yes"
+            ),
+            Price::ScrapeGap { prometheus } => {
+                format!("{prometheus} restarts; scraping and alerting pause")
+            }
+            Price::CutsConnections { workload } => {
+                format!("connections of {workload} that have been open for long are cut once")
+            }
+            Price::EnvoyFilterStops { filter, workload } => {
+                format!("{filter} no longer matches at {workload}")
+            }
+            Price::AlsoInjected { namespace, workloads } => {
+                let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
+                format!("in {namespace} also {} get a sidecar at their next restart", names.join(", "))
+            }
+            Price::Note(words) => words.clone(),
+        };
+        if !lines.contains(&words) {
+            lines.push(words);
+        }
+    }
+    if !lines.is_empty() {
+        out.push_str("\n## What it costs\n\n");
+        for words in lines {
+            let _ = writeln!(out, "- {}", line(&words));
+        }
     }
 }
 

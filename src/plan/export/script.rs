@@ -3,7 +3,7 @@
 use super::{File, Reload, SCRIPT, Setup, Step, Way, file, prometheus, splice};
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::plan::kubectl::quote;
-use crate::plan::{Action, Await, Part, leaves};
+use crate::plan::{Action, Await, Part, Price, leaves};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -112,7 +112,7 @@ impl Writer<'_> {
             self.out.push('\n');
             self.call(
                 "by_eye",
-                &["Has the owner made the changes that README.md names, and does Prometheus run with them?"],
+                &["MESHSCRAPE_OWNER_DONE", "Has the owner made the changes that README.md names, and does Prometheus run with them?"],
             );
         }
         for step in last {
@@ -154,6 +154,14 @@ impl Writer<'_> {
         self.out.push('\n');
         let title = format!("{n} of {all}: {object}. {}", change.why);
         self.call("step", &[&words(&title)]);
+        for price in &change.prices {
+            if let Price::LosesHistory { prometheus } = price {
+                let question = format!(
+                    "{prometheus} keeps its data in an emptyDir and has to restart: all that it has measured is lost. Go on?"
+                );
+                self.call("by_eye", &["MESHSCRAPE_LOSE_HISTORY", &words(&question)]);
+            }
+        }
         for wait in &change.before {
             self.wait(wait, object, false);
         }

@@ -34,6 +34,10 @@ pub enum DialogKind {
     /// Take a controller's fields, by its name.
     Take(String),
     SaveAnswers,
+    /// Write the review to a folder.
+    Export,
+    /// What came of it.
+    Exported,
     /// Quit with choices that are written nowhere.
     QuitChoices,
     ReplaceFile(std::path::PathBuf),
@@ -46,6 +50,8 @@ pub enum DialogKind {
 pub enum Answer {
     Cancel,
     Yes,
+    /// Put it in the place of what stands there.
+    Replace,
     Retry,
     LeaveOut,
     Undo,

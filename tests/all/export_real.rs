@@ -1,0 +1,161 @@
+//! The same end on a real API server: the exported script, run by bash and kubectl, against what an apply left.
+//!
+//! By hand, or from the mesh's harness, on a mesh that holds Istio's samples unmodified:
+//! `KUBECONFIG=… EXPORT_CHOICE="-w NS/Deployment/NAME" cargo test --test all export_real -- --ignored`
+
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+
+const KINDS: [&str; 9] = [
+    "namespaces",
+    "deployments.apps",
+    "statefulsets.apps",
+    "configmaps",
+    "peerauthentications.security.istio.io",
+    "authorizationpolicies.security.istio.io",
+    "sidecars.networking.istio.io",
+    "gateways.networking.istio.io",
+    "virtualservices.networking.istio.io",
+];
+
+fn ran(command: &mut Command) -> String {
+    let out = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        out.status.success(),
+        "{command:?}: {}\n{}{}",
+        out.status,
+        text(&out.stdout),
+        text(&out.stderr)
+    );
+    text(&out.stdout)
+}
+
+fn meshscrape(state: &Path, words: &[&str]) -> String {
+    ran(Command::new(env!("CARGO_BIN_EXE_meshscrape"))
+        .args(words)
+        .env("XDG_STATE_HOME", state))
+}
+
+/// What lasts: no counters of the server, no record of a run. Which managers own what is part of it.
+fn objects() -> Vec<Value> {
+    let mut all = Vec::new();
+    for kind in KINDS {
+        let text = ran(Command::new("kubectl").args(["get", kind, "-A", "-o", "json", "--show-managed-fields"]));
+        let list: Value = serde_json::from_str(&text).unwrap();
+        for mut object in list["items"].as_array().unwrap().iter().cloned() {
+            let meta = object["metadata"].as_object_mut().unwrap();
+            if meta["name"].as_str().unwrap().starts_with("istio-leader")
+                || meta["name"].as_str().unwrap().contains("election")
+            {
+                continue;
+            }
+            for field in ["resourceVersion", "generation", "uid", "creationTimestamp"] {
+                meta.remove(field);
+            }
+            let managers: Vec<Value> = meta
+                .remove("managedFields")
+                .and_then(|list| list.as_array().cloned())
+                .into_iter()
+                .flatten()
+                .filter(|entry| entry["manager"] == "meshscrape" && entry["operation"] == "Apply")
+                .map(|entry| entry["fieldsV1"].clone())
+                .collect();
+            let without_run = |fields: Value| -> Value {
+                let text = fields.to_string().replace(r#""f:meshscrape.dev/run":{}"#, "");
+                let text = text.replace(r#""f:annotations":{},"#, "").replace(r#","f:annotations":{}"#, "");
+                serde_json::from_str(&text).unwrap_or(fields)
+            };
+            let managers: Vec<Value> = managers.into_iter().map(without_run).collect();
+            if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
+                for field in ["meshscrape.dev/run", "deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"] {
+                    annotations.remove(field);
+                }
+                if annotations.is_empty() {
+                    meta.remove("annotations");
+                }
+            }
+            object.as_object_mut().unwrap().remove("status");
+            all.push(json!({"object": object, "meshscrape": managers}));
+        }
+    }
+    all
+}
+
+fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
+    let name = |v: &Value| {
+        let o = &v["object"];
+        format!("{} {}/{}", o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
+    };
+    let mut out = Vec::new();
+    for value in one.iter().chain(other) {
+        if one.contains(value) != other.contains(value) {
+            out.push(format!("{}: {value}", name(value)));
+        }
+    }
+    out
+}
+
+#[test]
+#[ignore = "needs a real mesh: KUBECONFIG, EXPORT_CHOICE, bash and kubectl"]
+fn the_script_ends_where_an_apply_ends_on_the_real_api_server() {
+    let choice = std::env::var("EXPORT_CHOICE").expect("EXPORT_CHOICE, such as: -w demo/Deployment/httpbin");
+    let choice: Vec<&str> = choice.split_whitespace().collect();
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    let folder = home.path().join("out");
+    let folder = folder.to_str().unwrap();
+    let before = objects();
+
+    meshscrape(&state, &[&["export", folder], &choice[..]].concat());
+    let script = format!("{folder}/apply.sh");
+    let told = ran(Command::new(&script).env("MESHSCRAPE_LOSE_HISTORY", "yes"));
+    assert!(told.contains("Done."), "{told}");
+    let scripted = objects();
+    // A second time it finds everything as it is to be, and the program finds nothing to change.
+    meshscrape(&state, &[&["plan"], &choice[..]].concat());
+    let nothing = meshscrape(&state, &[&["export", folder, "--overwrite"], &choice[..]].concat());
+    assert!(nothing.contains("Nothing to change"), "{nothing}");
+
+    // Back by hand: what the script made is taken away, and what it changed gets its old text.
+    put_back(&before, &scripted);
+    let again = objects();
+    assert_eq!(apart(&before, &again).into_iter().filter(|l| !l.contains("\"meshscrape\":[{")).collect::<Vec<_>>(), [""; 0], "put back");
+    meshscrape(&state, &[&["apply", "--yes", "--lose-history"], &choice[..]].concat());
+    let applied = objects();
+    meshscrape(&state, &["undo", "--yes", "--lose-history"]);
+    assert_eq!(apart(&scripted, &applied), [""; 0], "the script and an apply end apart");
+}
+
+/// Replaces changed objects by what they were, and deletes new ones.
+fn put_back(before: &[Value], after: &[Value]) {
+    for changed in after.iter().filter(|value| !before.contains(value)) {
+        let object = &changed["object"];
+        let same = |other: &&Value| {
+            let o = &other["object"];
+            o["kind"] == object["kind"]
+                && o["metadata"]["name"] == object["metadata"]["name"]
+                && o["metadata"]["namespace"] == object["metadata"]["namespace"]
+        };
+        let mut kubectl = Command::new("kubectl");
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("object.json");
+        match before.iter().find(same) {
+            Some(old) => {
+                std::fs::write(&file, old["object"].to_string()).unwrap();
+                ran(kubectl.args(["replace", "-f"]).arg(&file));
+                if object["kind"] != "ConfigMap" && object["kind"] != "Namespace" {
+                    let name = object["metadata"]["name"].as_str().unwrap();
+                    let ns = object["metadata"]["namespace"].as_str().unwrap();
+                    let kind = object["kind"].as_str().unwrap().to_lowercase();
+                    ran(Command::new("kubectl").args(["-n", ns, "rollout", "status", &format!("{kind}/{name}"), "--timeout=180s"]));
+                }
+            }
+            None => {
+                std::fs::write(&file, object.to_string()).unwrap();
+                ran(kubectl.args(["delete", "-f"]).arg(&file));
+            }
+        }
+    }
+}
