@@ -28,7 +28,10 @@ pub async fn run(call: Call<'_>, folder: &Path, overwrite: bool, json: bool) -> 
     folder::put(&export, folder, overwrite)?;
     let text = match json {
         true => format!("{:#}\n", as_json(&export, folder)),
-        false => format!("{}\n", export.words(&folder.display().to_string()).join("\n")),
+        false => format!(
+            "{}\n",
+            export.words(&folder.display().to_string()).join("\n")
+        ),
     };
     written(call.out.write_all(text.as_bytes()))?;
     Ok(exit::WELL)

@@ -79,13 +79,21 @@ impl State {
                 let mut asked = self.export_dialog();
                 asked.input = Some(folder.display().to_string());
                 asked.lines = vec![error.what.clone()];
-                asked.lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
+                asked
+                    .lines
+                    .extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
                 let replaces = |hint: &String| hint.starts_with("--overwrite");
                 if error.hints.iter().any(replaces) {
-                    asked.lines.push("An earlier export is there. Files that no export wrote stay.".into());
-                    asked.buttons.insert(1, button("Replace the export there", Answer::Replace, true));
+                    asked.lines.push(
+                        "An earlier export is there. Files that no export wrote stay.".into(),
+                    );
+                    asked
+                        .buttons
+                        .insert(1, button("Replace the export there", Answer::Replace, true));
                 } else {
-                    asked.lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
+                    asked
+                        .lines
+                        .extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
                 }
                 asked.lines = shortened(asked.lines);
                 asked

@@ -429,8 +429,7 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
             .unless((!conflict).then(|| "no manager's field stands against it".to_owned())),
     );
     all.push(
-        Binding::new(Char('e'), "export to folder", Action::Export)
-            .unless(state.export_refused()),
+        Binding::new(Char('e'), "export to folder", Action::Export).unless(state.export_refused()),
     );
     all.push(Binding::new(Char('s'), "save answers", Action::Save));
     all.push(

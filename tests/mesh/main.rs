@@ -25,11 +25,13 @@ use report::{Checks, Row, Stop};
 use std::sync::Mutex;
 use std::time::Instant;
 
+type Run = Box<dyn Fn(&mut Checks) -> Result<(), Stop> + Send + Sync>;
+
 /// Something that is proven.
 struct Test {
     name: String,
     about: Vec<(&'static str, String)>,
-    run: Box<dyn Fn(&mut Checks) -> Result<(), Stop> + Send + Sync>,
+    run: Run,
     /// What to print where it fails.
     evidence: Box<dyn Fn() -> String + Send + Sync>,
     /// Taken away where it held.
@@ -76,11 +78,11 @@ fn main() {
     let exact = flag("--exact");
     let mut chosen = tests();
     chosen.retain(|test| {
-        let fits = |word: &&String| match exact {
-            true => test.name == **word,
+        let fits = |word: &String| match exact {
+            true => test.name == *word,
             false => test.name.contains(word.as_str()),
         };
-        words.is_empty() || words.iter().any(|word| fits(&word))
+        words.is_empty() || words.iter().any(|word| fits(word))
     });
     if flag("--list") {
         for test in &chosen {

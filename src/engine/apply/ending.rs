@@ -35,10 +35,9 @@ impl Run {
             };
             around.record_end(&self.id, how);
             if let (Some(run), Ended::Whole, false) = (&options.undoes, &ended, options.undoes_part)
+                && let Err(error) = undo::record_undone(around.session, run)
             {
-                if let Err(error) = undo::record_undone(around.session, run) {
-                    around.log(error.what);
-                }
+                around.log(error.what);
             }
         }
         if let Some(keeper) = self.keeper.take() {

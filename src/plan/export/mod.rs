@@ -97,9 +97,15 @@ impl Export {
             self.files.len()
         )];
         if self.by_script > 0 {
-            lines.push(format!("{} of the changes are made by {SCRIPT}.", self.by_script));
+            lines.push(format!(
+                "{} of the changes are made by {SCRIPT}.",
+                self.by_script
+            ));
         }
-        for (words, list) in [("for its owner", &self.by_owner), ("in no file", &self.left_out)] {
+        for (words, list) in [
+            ("for its owner", &self.by_owner),
+            ("in no file", &self.left_out),
+        ] {
             lines.extend(list.iter().map(|(id, why)| format!("{words}: {id}: {why}")));
         }
         lines

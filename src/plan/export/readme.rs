@@ -132,7 +132,11 @@ fn changes(out: &mut String, steps: &[Step]) {
 
 fn costs(out: &mut String, steps: &[Step]) {
     let mut lines: Vec<String> = Vec::new();
-    for price in steps.iter().filter(|step| step.exported()).flat_map(|step| &step.change.prices) {
+    for price in steps
+        .iter()
+        .filter(|step| step.exported())
+        .flat_map(|step| &step.change.prices)
+    {
         let words = match price {
             Price::Restarts { workload, pods } => format!("{pods} pods of {workload} restart"),
             Price::LosesHistory { prometheus } => format!(
@@ -147,9 +151,15 @@ fn costs(out: &mut String, steps: &[Step]) {
             Price::EnvoyFilterStops { filter, workload } => {
                 format!("{filter} no longer matches at {workload}")
             }
-            Price::AlsoInjected { namespace, workloads } => {
+            Price::AlsoInjected {
+                namespace,
+                workloads,
+            } => {
                 let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
-                format!("in {namespace} also {} get a sidecar at their next restart", names.join(", "))
+                format!(
+                    "in {namespace} also {} get a sidecar at their next restart",
+                    names.join(", ")
+                )
             }
             Price::Note(words) => words.clone(),
         };

@@ -101,7 +101,7 @@ impl Writer<'_> {
             .steps
             .iter()
             .filter(|step| step.in_script())
-            .partition(|step| !late(step) && !(any_late && step.change.part == Part::OldJobs));
+            .partition(|step| !(late(step) || any_late && step.change.part == Part::OldJobs));
         let all = first.len() + last.len();
         let mut n = 0;
         for step in first {

@@ -1,8 +1,8 @@
 //! Exports of meshes by hand: owners, charts, and words that try to break out.
 
 use super::*;
-use crate::mesh::OwnerTool;
 use crate::mesh::Mesh;
+use crate::mesh::OwnerTool;
 use crate::plan::review::{RunId, Verdict};
 use crate::recipe::for_export;
 use crate::recipe::testing::{answers, mesh, with_prometheus, with_workload};
@@ -20,7 +20,10 @@ fn made(mesh: &Mesh, gateway: bool) -> (Export, Setup) {
             }
             _ => false,
         };
-        let text = mesh.prometheis[0].config.as_ref().and_then(|c| c.text.as_deref().ok());
+        let text = mesh.prometheis[0]
+            .config
+            .as_ref()
+            .and_then(|c| c.text.as_deref().ok());
         let live = match &change.action {
             Action::Text { key, .. } => json!({"data": {key: text}}),
             _ => json!({"metadata": {}}),
@@ -42,7 +45,9 @@ fn made(mesh: &Mesh, gateway: bool) -> (Export, Setup) {
 fn text<'a>(export: &'a Export, path: &str) -> &'a str {
     let paths: Vec<&str> = export.files.iter().map(|f| f.path.as_str()).collect();
     let file = export.files.iter().find(|f| f.path == path);
-    &file.unwrap_or_else(|| panic!("{path} is not in {paths:?}")).text
+    &file
+        .unwrap_or_else(|| panic!("{path} is not in {paths:?}"))
+        .text
 }
 
 fn values(export: &Export, path: &str) -> Value {
@@ -61,7 +66,10 @@ fn helm(mesh: &mut Mesh, chart: Option<&str>) {
             reason: "belongs to the release".into(),
         }];
         if let Some(chart) = chart {
-            p.template.metadata.labels.insert("helm.sh/chart".into(), chart.into());
+            p.template
+                .metadata
+                .labels
+                .insert("helm.sh/chart".into(), chart.into());
         }
     });
 }
@@ -72,16 +80,27 @@ fn a_chart_of_28_gets_its_jobs_as_a_map_and_an_older_one_as_text() {
     helm(&mut it, Some("prometheus-28.2.1"));
     let (new, _) = made(&it, false);
     let all = values(&new, "values/prometheus-28.yaml");
-    assert_eq!(all["server"]["podLabels"]["sidecar.istio.io/inject"], "true");
-    assert_eq!(all["server"]["extraVolumes"][0]["emptyDir"]["medium"], "Memory");
+    assert_eq!(
+        all["server"]["podLabels"]["sidecar.istio.io/inject"],
+        "true"
+    );
+    assert_eq!(
+        all["server"]["extraVolumes"][0]["emptyDir"]["medium"],
+        "Memory"
+    );
     assert_eq!(all["server"]["extraVolumeMounts"][0]["readOnly"], true);
     let job = &all["scrapeConfigs"]["istio-secure-merged-metrics"];
     assert_eq!(job["scheme"], "https");
     assert!(job["job_name"].is_null(), "its key is its name");
     let old = values(&new, "values/prometheus-28-old-jobs.yaml");
-    let rules = old["scrapeConfigs"]["kubernetes-pods"]["relabel_configs"].as_array().unwrap();
+    let rules = old["scrapeConfigs"]["kubernetes-pods"]["relabel_configs"]
+        .as_array()
+        .unwrap();
     assert_eq!(rules[0]["action"], "drop");
-    assert!(rules.len() > 5, "today's rules stay: a list is replaced whole");
+    assert!(
+        rules.len() > 5,
+        "today's rules stay: a list is replaced whole"
+    );
 
     let mut it = mesh();
     helm(&mut it, Some("prometheus-27.0.0"));
@@ -119,8 +138,14 @@ fn the_operators_prometheus_gets_values_and_a_resource_and_no_patch() {
     assert!(setup.gap.unwrap().contains("operator"));
     let all = values(&made, "values/kube-prometheus-stack.yaml");
     let spec = &all["prometheus"]["prometheusSpec"];
-    assert_eq!(spec["podMetadata"]["labels"]["sidecar.istio.io/inject"], "true");
-    assert_eq!(spec["additionalScrapeConfigs"][0]["job_name"], "istio-secure-merged-metrics");
+    assert_eq!(
+        spec["podMetadata"]["labels"]["sidecar.istio.io/inject"],
+        "true"
+    );
+    assert_eq!(
+        spec["additionalScrapeConfigs"][0]["job_name"],
+        "istio-secure-merged-metrics"
+    );
     let resource = values(&made, "prometheus/prometheus-resource.yaml");
     assert_eq!(resource["metadata"]["name"], "k8s");
     assert_eq!(resource["spec"]["volumeMounts"], spec["volumeMounts"]);
@@ -128,9 +153,14 @@ fn the_operators_prometheus_gets_values_and_a_resource_and_no_patch() {
     assert!(!made.files.iter().any(|f| f.text.contains("kind: Deployment\n") && f.text.contains("name: prometheus\n")));
     // Policies and listener need nothing of it; the mark waits.
     let script = text(&made, SCRIPT);
-    let (first, late) = script.split_once("\nby_eye 'MESHSCRAPE_OWNER_DONE'").unwrap();
+    let (first, late) = script
+        .split_once("\nby_eye 'MESHSCRAPE_OWNER_DONE'")
+        .unwrap();
     assert!(first.contains("\ncreate 'resources/"), "{script}");
-    assert!(late.contains("\nchange 'deployments.apps' 'demo' 'httpbin' "), "{script}");
+    assert!(
+        late.contains("\nchange 'deployments.apps' 'demo' 'httpbin' "),
+        "{script}"
+    );
 }
 
 #[test]
@@ -145,7 +175,12 @@ fn where_the_configuration_is_not_known_the_rest_is_exported() {
     });
     let (made, _) = made(&it, false);
     assert!(text(&made, README).contains("It is VictoriaMetrics' vmagent."));
-    assert!(!made.files.iter().any(|f| f.path.starts_with("prometheus/") || f.path.starts_with("values/")));
+    assert!(
+        !made
+            .files
+            .iter()
+            .any(|f| f.path.starts_with("prometheus/") || f.path.starts_with("values/"))
+    );
     assert!(text(&made, SCRIPT).contains("by_eye 'MESHSCRAPE_OWNER_DONE'"));
     assert_eq!(made.by_script, 4);
 }
@@ -168,8 +203,16 @@ fn an_owned_workload_is_marked_by_its_owner() {
     assert!(made.by_owner[0].1.contains("Argo CD (shop)"));
     let script = text(&made, SCRIPT);
     assert!(!script.contains("'demo' 'httpbin'"), "{script}");
-    let patch = made.files.iter().find(|f| f.path.starts_with("patches/") && f.path.contains("httpbin")).unwrap();
-    assert!(patch.text.contains("prometheus.istio.io/secure-port: \"15091\""));
+    let patch = made
+        .files
+        .iter()
+        .find(|f| f.path.starts_with("patches/") && f.path.contains("httpbin"))
+        .unwrap();
+    assert!(
+        patch
+            .text
+            .contains("prometheus.istio.io/secure-port: \"15091\"")
+    );
     let component = text(&made, "patches/kustomization.yaml");
     assert!(component.contains("kind: Component\n") && component.contains("namespace: demo\n"));
     // The old jobs' rule waits for no target that the script does not mark.
@@ -230,7 +273,10 @@ fn policies_come_before_what_opens_the_port() {
     }
     let component = values(&made, "patches/kustomization.yaml");
     for patch in component["patches"].as_array().unwrap() {
-        text(&made, &format!("patches/{}", patch["path"].as_str().unwrap()));
+        text(
+            &made,
+            &format!("patches/{}", patch["path"].as_str().unwrap()),
+        );
     }
 }
 

@@ -38,12 +38,18 @@ fn lasting(journey: &Journey) -> Objects {
     objects.retain(|name, _| !name.starts_with("Secret ") && !name.starts_with("Lease "));
     for object in objects.values_mut() {
         object["metadata"].as_object_mut().unwrap().remove("uid");
-        object["metadata"].as_object_mut().unwrap().remove("creationTimestamp");
+        object["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("creationTimestamp");
         if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
             annotations.remove("meshscrape.dev/run");
         }
         if object["metadata"]["annotations"] == json!({}) {
-            object["metadata"].as_object_mut().unwrap().remove("annotations");
+            object["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("annotations");
         }
     }
     objects
@@ -112,7 +118,12 @@ async fn running_pods_are_marked_by_the_script_too() {
     let mut answers = choose(&["default/Deployment/httpbin"]);
     answers.options.mark = Mark::Pods;
     let export = same_end(|_| {}, &answers).await;
-    assert!(!export.files.iter().any(|f| f.path.starts_with("patches/") && f.text.contains("kind: Pod\n")));
+    assert!(
+        !export
+            .files
+            .iter()
+            .any(|f| f.path.starts_with("patches/") && f.text.contains("kind: Pod\n"))
+    );
 }
 
 /// The published recipe, which the plan repairs by deletions and single leaves.
@@ -146,16 +157,36 @@ async fn deletions_and_single_leaves_come_out_the_same() {
     let mut answers = choose(&["default/Deployment/httpbin"]);
     answers.gateways = choose_gateway("istio-system", "istio-ingressgateway").gateways;
     let export = same_end(published, &answers).await;
-    let script = &export.files.iter().find(|f| f.path == "apply.sh").unwrap().text;
-    assert!(script.contains("\nremove '/apis/networking.istio.io/v1/namespaces/default/sidecars/secure-metrics' "), "{script}");
-    assert!(script.contains("\nedit 'deployments.apps' 'istio-system' 'prometheus' "), "{script}");
-    assert!(script.contains("\nedit 'gateways.networking.istio.io' 'istio-system' 'httpbin-gateway' "), "{script}");
+    let script = &export
+        .files
+        .iter()
+        .find(|f| f.path == "apply.sh")
+        .unwrap()
+        .text;
+    assert!(
+        script.contains(
+            "\nremove '/apis/networking.istio.io/v1/namespaces/default/sidecars/secure-metrics' "
+        ),
+        "{script}"
+    );
+    assert!(
+        script.contains("\nedit 'deployments.apps' 'istio-system' 'prometheus' "),
+        "{script}"
+    );
+    assert!(
+        script.contains("\nedit 'gateways.networking.istio.io' 'istio-system' 'httpbin-gateway' "),
+        "{script}"
+    );
     let of_volume = export
         .files
         .iter()
         .find(|f| f.path.starts_with("patches/") && f.text.contains("istio-certs"))
         .unwrap();
-    assert!(of_volume.text.contains("secret: null"), "{}", of_volume.text);
+    assert!(
+        of_volume.text.contains("secret: null"),
+        "{}",
+        of_volume.text
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,9 +203,14 @@ async fn a_configuration_that_changed_since_is_not_edited() {
     let text = map["data"]["prometheus.yml"].as_str().unwrap();
     map["data"]["prometheus.yml"] = format!("{text}# mine\n").into();
     journey.simulation.put(map.clone());
-    let why = Script::read(&to).try_run(&journey.simulation).await.unwrap_err();
+    let why = Script::read(&to)
+        .try_run(&journey.simulation)
+        .await
+        .unwrap_err();
     assert!(why.contains("was changed since the export"), "{why}");
-    let now = journey.simulation.object("ConfigMap", "istio-system", "prometheus");
+    let now = journey
+        .simulation
+        .object("ConfigMap", "istio-system", "prometheus");
     assert_eq!(now.unwrap()["data"], map["data"]);
 }
 
@@ -182,7 +218,10 @@ async fn a_configuration_that_changed_since_is_not_edited() {
 async fn what_helm_owns_is_for_helm_and_the_rest_waits_for_it() {
     let journey = Journey::new();
     for kind in ["Deployment", "ConfigMap"] {
-        let mut object = journey.simulation.object(kind, "istio-system", "prometheus").unwrap();
+        let mut object = journey
+            .simulation
+            .object(kind, "istio-system", "prometheus")
+            .unwrap();
         object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = "Helm".into();
         object["metadata"]["labels"]["helm.sh/chart"] = "prometheus-28.1.0".into();
         object["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "prom",
@@ -190,9 +229,16 @@ async fn what_helm_owns_is_for_helm_and_the_rest_waits_for_it() {
         journey.simulation.put(object);
     }
     let answers = choose(&["default/Deployment/httpbin"]);
-    assert!(recipe::plan(&*journey.mesh().await, &answers).is_err(), "greyed in the wizard");
+    assert!(
+        recipe::plan(&*journey.mesh().await, &answers).is_err(),
+        "greyed in the wizard"
+    );
     let (export, _) = exported(&journey, &answers).await;
-    let owned: Vec<&str> = export.by_owner.iter().map(|(id, _)| id.0.as_str()).collect();
+    let owned: Vec<&str> = export
+        .by_owner
+        .iter()
+        .map(|(id, _)| id.0.as_str())
+        .collect();
     assert_eq!(
         owned,
         [
@@ -205,7 +251,10 @@ async fn what_helm_owns_is_for_helm_and_the_rest_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("out");
     folder::put(&export, &to, false).unwrap();
-    let stopped = Script::read(&to).try_run(&journey.simulation).await.unwrap_err();
+    let stopped = Script::read(&to)
+        .try_run(&journey.simulation)
+        .await
+        .unwrap_err();
     assert!(stopped.contains("MESHSCRAPE_OWNER_DONE"), "{stopped}");
     // Policies and listener stand; no mark is written before Prometheus has its job, and nothing of Helm's.
     let mut after = journey.objects();
@@ -232,10 +281,14 @@ const SECRETS: &str = "needle-";
 fn with_secrets(carried: bool) -> Demo {
     let simulation = meshscrape::demo::Simulation::builtin();
     simulation.quick();
-    let mut map = simulation.object("ConfigMap", "istio-system", "prometheus").unwrap();
+    let mut map = simulation
+        .object("ConfigMap", "istio-system", "prometheus")
+        .unwrap();
     let text = map["data"]["prometheus.yml"].as_str().unwrap().to_owned();
     let of_job = match carried {
-        true => "  proxy_url: http://u:needle-proxy@proxy:3128\n  basic_auth: {username: u, password: needle-basic}\n",
+        true => {
+            "  proxy_url: http://u:needle-proxy@proxy:3128\n  basic_auth: {username: u, password: needle-basic}\n"
+        }
         false => "  basic_auth: {username: u, password: needle-basic}\n",
     };
     let text = text.replace(
@@ -322,9 +375,15 @@ async fn no_output_and_no_record_holds_a_credential_of_the_configuration() {
             .map(|object| object.to_string())
             .collect();
         assert!(!record.contains(SECRETS));
-        let session = meshscrape::runtime::World::connect(&world, None).await.unwrap();
+        let session = meshscrape::runtime::World::connect(&world, None)
+            .await
+            .unwrap();
         let runs = session.journal.runs().unwrap();
-        assert_eq!(runs.is_empty(), carried, "a run is recorded where one was made");
+        assert_eq!(
+            runs.is_empty(),
+            carried,
+            "a run is recorded where one was made"
+        );
         for run in runs {
             let record = format!("{:?}", session.journal.run(Some(&run.run)).unwrap());
             assert!(record.contains("istio-secure-merged-metrics"));
@@ -337,7 +396,10 @@ async fn no_output_and_no_record_holds_a_credential_of_the_configuration() {
 async fn a_hostile_cluster_breaks_out_of_no_file() {
     let journey = Journey::new();
     let evil = "x'; touch /tmp/owned; '\u{1b}[31m\n$(touch /tmp/owned)\n---\nkind: Secret";
-    let mut httpbin = journey.simulation.object("Deployment", "default", "httpbin").unwrap();
+    let mut httpbin = journey
+        .simulation
+        .object("Deployment", "default", "httpbin")
+        .unwrap();
     httpbin["spec"]["template"]["metadata"]["annotations"]["note"] = evil.into();
     httpbin["spec"]["selector"]["matchLabels"]["app"] = "on".into();
     httpbin["spec"]["template"]["metadata"]["labels"]["app"] = "on".into();
