@@ -76,11 +76,11 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
         });
     }
     let Some(list) = list else {
-        return Err(
-            Error::new(format!("the folder {shown} holds files that no export wrote"))
-                .cause(format!("it has no list {LIST} of exported files"))
-                .hint("name a folder that is not there yet, or an empty one"),
-        );
+        return Err(Error::new(format!(
+            "the folder {shown} holds files that no export wrote"
+        ))
+        .cause(format!("it has no list {LIST} of exported files"))
+        .hint("name a folder that is not there yet, or an empty one"));
     };
     let written: Vec<String> = list
         .lines()
@@ -91,10 +91,11 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
         !written.iter().any(|old| old == path) && folder.join(path).symlink_metadata().is_ok()
     });
     if let Some((path, ..)) = stranger {
-        return Err(
-            Error::new(format!("{} was not written by an export", folder.join(path).display()))
-                .hint("move it away, or name another folder"),
-        );
+        return Err(Error::new(format!(
+            "{} was not written by an export",
+            folder.join(path).display()
+        ))
+        .hint("move it away, or name another folder"));
     }
     Ok(Earlier {
         empty: false,
@@ -105,7 +106,8 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
 /// A path that cannot lead out of the folder.
 fn inside(path: &str) -> bool {
     let path = Path::new(path);
-    path.components().all(|part| matches!(part, Component::Normal(_)))
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// A sibling, so that a rename needs no copy.
@@ -124,7 +126,9 @@ fn beside(folder: &Path) -> Result<PathBuf, Error> {
 
 fn fill(folder: &Path, files: &[Entry<'_>]) -> io::Result<()> {
     fs::create_dir(folder)?;
-    let mut list = String::from("# Files that meshscrape export wrote here; only these are replaced by --overwrite.\n");
+    let mut list = String::from(
+        "# Files that meshscrape export wrote here; only these are replaced by --overwrite.\n",
+    );
     for (path, text, executable) in files {
         let to = folder.join(path);
         if let Some(parent) = to.parent() {
@@ -176,9 +180,12 @@ fn replace(from: &Path, folder: &Path, old: &[String], files: &[Entry<'_>]) -> i
 }
 
 fn failed(folder: &Path, error: &io::Error) -> Error {
-    Error::new(format!("the folder {} could not be written", folder.display()))
-        .cause(error)
-        .hint("name another place")
+    Error::new(format!(
+        "the folder {} could not be written",
+        folder.display()
+    ))
+    .cause(error)
+    .hint("name another place")
 }
 
 #[cfg(test)]
@@ -186,7 +193,11 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    const FILES: &[Entry] = &[("README.md", "r", false), ("a/b.yaml", "b", false), ("x.sh", "x", true)];
+    const FILES: &[Entry] = &[
+        ("README.md", "r", false),
+        ("a/b.yaml", "b", false),
+        ("x.sh", "x", true),
+    ];
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)
@@ -222,8 +233,18 @@ mod tests {
         let to = home.path().join("out");
         write(&to, FILES, false).unwrap();
         fs::write(to.join("mine.txt"), "mine").unwrap();
-        assert!(write(&to, FILES, false).unwrap_err().to_string().contains("--overwrite"));
-        write(&to, &[("README.md", "new", false), ("c.yaml", "c", false)], true).unwrap();
+        assert!(
+            write(&to, FILES, false)
+                .unwrap_err()
+                .to_string()
+                .contains("--overwrite")
+        );
+        write(
+            &to,
+            &[("README.md", "new", false), ("c.yaml", "c", false)],
+            true,
+        )
+        .unwrap();
         assert_eq!(names(&to), [LIST, "README.md", "c.yaml", "mine.txt"]);
         assert_eq!(fs::read_to_string(to.join("README.md")).unwrap(), "new");
         // A file of somebody's is in the way of a new one.
@@ -241,7 +262,10 @@ mod tests {
         fs::write(home.path().join("precious"), "p").unwrap();
         fs::write(to.join(LIST), "../precious\n/etc/hostname\nREADME.md\n").unwrap();
         write(&to, FILES, true).unwrap();
-        assert_eq!(fs::read_to_string(home.path().join("precious")).unwrap(), "p");
+        assert_eq!(
+            fs::read_to_string(home.path().join("precious")).unwrap(),
+            "p"
+        );
     }
 
     #[test]
@@ -255,7 +279,11 @@ mod tests {
             (home.path().join("no/such"), false, "could not be written"),
             (home.path().to_owned(), true, "no export wrote"),
             (PathBuf::from("/"), true, "no export wrote"),
-            (PathBuf::from("/proc/nowhere"), false, "could not be written"),
+            (
+                PathBuf::from("/proc/nowhere"),
+                false,
+                "could not be written",
+            ),
         ] {
             let error = write(&to, FILES, overwrite).unwrap_err();
             assert!(error.what.contains(words), "{}: {error}", to.display());
@@ -270,7 +298,12 @@ mod tests {
         write(&to, FILES, false).unwrap();
         // A name longer than a file's name may be fails as a full disk does: in the midst of writing.
         let long = "y".repeat(300);
-        let error = write(&to, &[("README.md", "new", false), (&long, "l", false)], true).unwrap_err();
+        let error = write(
+            &to,
+            &[("README.md", "new", false), (&long, "l", false)],
+            true,
+        )
+        .unwrap_err();
         assert!(error.what.contains("could not be written"), "{error}");
         assert_eq!(fs::read_to_string(to.join("README.md")).unwrap(), "r");
         assert_eq!(names(home.path()), ["out"]);

@@ -20,11 +20,7 @@ pub const PLANNED: u32 = 1 << 20;
 ///
 /// # Errors
 /// One line alone is larger than a Secret.
-pub fn append(
-    mut texts: Vec<String>,
-    run: &str,
-    entries: &[Entry],
-) -> Result<Vec<String>, Error> {
+pub fn append(mut texts: Vec<String>, run: &str, entries: &[Entry]) -> Result<Vec<String>, Error> {
     for entry in entries {
         let line = serde_json::to_string(entry)
             .map_err(|e| Error::new("a line of the record cannot be written").cause(e))?;

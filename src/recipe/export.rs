@@ -29,7 +29,9 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
     let (free, gap) = unlocked(mesh, &answers);
     let chosen = select::select(&free, &answers)?;
     let mut plan = order::plan(&free, &answers)?;
-    let of = mesh.prometheus(&chosen.prometheus.id).unwrap_or(&chosen.prometheus);
+    let of = mesh
+        .prometheus(&chosen.prometheus.id)
+        .unwrap_or(&chosen.prometheus);
     if gap.is_some() && of.flavour != PrometheusFlavour::Operator {
         without_prometheus(&mut plan);
     }
@@ -97,9 +99,11 @@ fn gap_of(of: &Prometheus) -> Option<String> {
     }
     match &of.config {
         None => Some(format!("the configuration of {} was not found", of.id)),
-        Some(config) => config.text.as_ref().err().map(|why| {
-            format!("the configuration of {} could not be read: {why}", of.id)
-        }),
+        Some(config) => config
+            .text
+            .as_ref()
+            .err()
+            .map(|why| format!("the configuration of {} could not be read: {why}", of.id)),
     }
 }
 
@@ -133,7 +137,10 @@ fn without_prometheus(plan: &mut Plan) {
 }
 
 fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
-    let text = of.config.as_ref().and_then(|config| config.text.as_deref().ok());
+    let text = of
+        .config
+        .as_ref()
+        .and_then(|config| config.text.as_deref().ok());
     let jobs = text.and_then(|text| jobs(text).ok()).unwrap_or_default();
     let sub_path = of.config.as_ref().is_some_and(|config| config.sub_path);
     let chart = of.template.metadata.labels.get("helm.sh/chart");

@@ -15,7 +15,10 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     // The operator makes Prometheus's workload anew from its resource: a patch of it would not last.
     let made = |step: &&Step| {
         setup.flavour == PrometheusFlavour::Operator
-            && matches!(step.change.part, Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs)
+            && matches!(
+                step.change.part,
+                Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs
+            )
     };
     for step in steps.iter().filter(|step| step.exported() && !made(step)) {
         if step.is_new() {
@@ -52,10 +55,16 @@ fn kustomization(resources: &[(&Step, String)]) -> String {
     let policy = |step: &Step| step.change.part == Part::Policy;
     let groups = [
         ("first commit: who may read the port", true),
-        ("second commit, once the first is applied: what opens the port", false),
+        (
+            "second commit, once the first is applied: what opens the port",
+            false,
+        ),
     ];
     for (words, policies) in groups {
-        let mut group = resources.iter().filter(|(step, _)| policy(step) == policies).peekable();
+        let mut group = resources
+            .iter()
+            .filter(|(step, _)| policy(step) == policies)
+            .peekable();
         if group.peek().is_some() {
             let _ = writeln!(out, "# {words}");
         }
@@ -82,7 +91,11 @@ fn component(patches: &[(&Step, String)]) -> String {
         } else {
             target["version"] = object.kind.api_version().into();
         }
-        let _ = write!(out, "{}", to_yaml(&json!([{"path": name, "target": target}])));
+        let _ = write!(
+            out,
+            "{}",
+            to_yaml(&json!([{"path": name, "target": target}]))
+        );
     }
     out
 }

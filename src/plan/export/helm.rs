@@ -3,8 +3,8 @@
 use super::prometheus::{self, Pod};
 use super::{File, Setup, Step, comment, file};
 use crate::mesh::PrometheusFlavour;
-use crate::plan::yaml::to_yaml;
 use crate::plan::mask;
+use crate::plan::yaml::to_yaml;
 use serde_json::{Map, Value, json};
 
 /// From this version on the chart takes its jobs as a map.
@@ -62,7 +62,10 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
             .collect();
         put(&mut all, "scrapeConfigs", by_name.into());
         if all != json!({}) {
-            let head = ["Values of the chart prometheus-community/prometheus, version 28 and later.", lists];
+            let head = [
+                "Values of the chart prometheus-community/prometheus, version 28 and later.",
+                lists,
+            ];
             files.push(file("values/prometheus-28.yaml", values(&head, &all)));
         }
         let mut old = json!({});
@@ -84,7 +87,10 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
     if as_text {
         let mut all = json!({});
         put(&mut all, "server", server);
-        let text: String = jobs.iter().map(|(_, job)| prometheus::text_of(job)).collect();
+        let text: String = jobs
+            .iter()
+            .map(|(_, job)| prometheus::text_of(job))
+            .collect();
         // The chart reads this string as a template.
         let text = text.replace("{{", "{{ \"{{\" }}");
         if !text.is_empty() {
@@ -128,7 +134,10 @@ fn operator(steps: &[Step], setup: &Setup) -> Vec<File> {
     if spec == json!({}) {
         return Vec::new();
     }
-    let owner = setup.owner.as_ref().map_or("its resource", |owner| owner.name.as_str());
+    let owner = setup
+        .owner
+        .as_ref()
+        .map_or("its resource", |owner| owner.name.as_str());
     let name = owner.strip_prefix("Prometheus ").unwrap_or(owner);
     let resource = json!({
         "apiVersion": "monitoring.coreos.com/v1",

@@ -36,7 +36,10 @@ fn place(at: &mut Value, steps: &[Step], to: Option<&Value>) {
                 *at = json!([]);
             }
             let Value::Array(list) = at else { return };
-            let fits = |element: &Value| keys.iter().all(|(key, value)| element[key] == value.value());
+            let fits = |element: &Value| {
+                keys.iter()
+                    .all(|(key, value)| element[key] == value.value())
+            };
             let i = match list.iter().position(fits) {
                 Some(i) => i,
                 None => {
@@ -74,8 +77,14 @@ mod tests {
         let made = patch(&[
             edit(volume.clone().field("secret"), None),
             edit(volume.field("emptyDir"), Some(json!({"medium": "Memory"}))),
-            edit(LeafPath::fields(["spec", "volumes"]).element("name", "old"), None),
-            edit(LeafPath::fields(["metadata", "labels", "a/b"]), Some(json!("1"))),
+            edit(
+                LeafPath::fields(["spec", "volumes"]).element("name", "old"),
+                None,
+            ),
+            edit(
+                LeafPath::fields(["metadata", "labels", "a/b"]),
+                Some(json!("1")),
+            ),
         ]);
         assert_eq!(
             made,

@@ -3,7 +3,7 @@
 //! The folder's text comes from the review alone: the same intents that an apply would send. No file holds the
 //! whole of a ConfigMap or a credential of its text.
 
-use super::review::{Reviewed, Review};
+use super::review::{Review, Reviewed};
 use super::{Action, Change, ChangeId, Part};
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{Owner, PrometheusFlavour};
@@ -197,7 +197,10 @@ fn stem(n: usize, change: &Change) -> String {
         })
         .take(100)
         .collect();
-    format!("{n:03}-{}", safe.replace("--", "-").trim_matches(['-', '.']))
+    format!(
+        "{n:03}-{}",
+        safe.replace("--", "-").trim_matches(['-', '.'])
+    )
 }
 
 fn file(path: impl Into<String>, text: impl Into<String>) -> File {

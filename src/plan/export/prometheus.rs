@@ -125,8 +125,9 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     }
     let rules = rules(steps);
     if !rules.is_empty() {
-        let mut text =
-            comment("Last of all, once every new target is UP: the old jobs leave marked pods out.");
+        let mut text = comment(
+            "Last of all, once every new target is UP: the old jobs leave marked pods out.",
+        );
         for (job, rule) in rules {
             text.push_str(&comment(&format!(
                 "Place: first of relabel_configs of the job {job}."

@@ -119,7 +119,8 @@ impl Writer<'_> {
             n += 1;
             self.step(step, n, all);
         }
-        self.out.push_str("\nsay 'Done. See the targets with: meshscrape status'\n");
+        self.out
+            .push_str("\nsay 'Done. See the targets with: meshscrape status'\n");
     }
 
     /// The jobs that the new targets belong to, as a pattern inside a URL.
@@ -132,7 +133,11 @@ impl Writer<'_> {
                 }
             }
         }
-        names.extend(prometheus::jobs(self.steps).iter().map(|(name, _)| (*name).to_owned()));
+        names.extend(
+            prometheus::jobs(self.steps)
+                .iter()
+                .map(|(name, _)| (*name).to_owned()),
+        );
         if names.is_empty() {
             return "istio-secure-merged-metrics.*".into();
         }
@@ -189,7 +194,9 @@ impl Writer<'_> {
             self.call("mark_pod", &[ns, name, uid, &path]);
             return;
         }
-        let conflicts = step.reviewed.map_or(&[][..], |reviewed| &reviewed.conflicts);
+        let conflicts = step
+            .reviewed
+            .map_or(&[][..], |reviewed| &reviewed.conflicts);
         if conflicts.is_empty() {
             self.call("change", &[kind, ns, name, &path]);
             return;
@@ -200,7 +207,10 @@ impl Writer<'_> {
             lines.insert(conflict.field.clone());
         }
         let named = format!("apply/{}.conflicts", step.stem);
-        let text: String = lines.iter().map(|line| format!("{}\n", words(line))).collect();
+        let text: String = lines
+            .iter()
+            .map(|line| format!("{}\n", words(line)))
+            .collect();
         self.files.push(file(&named, text));
         self.call("take", &[kind, ns, name, &path, &named]);
     }
@@ -209,11 +219,16 @@ impl Writer<'_> {
         let object = &step.change.object;
         let place = (object.clone(), key.to_owned());
         let live = || {
-            let live = step.reviewed.and_then(|reviewed| reviewed.live.as_deref())?;
+            let live = step
+                .reviewed
+                .and_then(|reviewed| reviewed.live.as_deref())?;
             Some(live["data"][key].as_str()?.to_owned())
         };
         let Some(before) = self.texts.get(&place).cloned().or_else(live) else {
-            self.call("fail", &[&format!("{key} of {object} was not read; export again")]);
+            self.call(
+                "fail",
+                &[&format!("{key} of {object} was not read; export again")],
+            );
             return;
         };
         let (places, after) = match splice::splices(&before, edits) {
@@ -274,10 +289,9 @@ impl Writer<'_> {
 
     /// Are its marks written by this script, or there already?
     fn marked_here(&self, item: &WorkloadRef) -> bool {
-        let mut marks = self
-            .steps
-            .iter()
-            .filter(|step| step.change.part == Part::Mark && step.change.item.as_ref() == Some(item));
+        let mut marks = self.steps.iter().filter(|step| {
+            step.change.part == Part::Mark && step.change.item.as_ref() == Some(item)
+        });
         marks.all(|step| step.in_script() || step.way == Way::Stands)
     }
 }

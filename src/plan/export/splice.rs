@@ -100,6 +100,9 @@ mod tests {
         }];
         let (places, _) = splices(text, &edits).unwrap();
         let shown = format!("{places:?}");
-        assert!(!shown.contains("s3cret") && !shown.contains("pw"), "{shown}");
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("pw"),
+            "{shown}"
+        );
     }
 }

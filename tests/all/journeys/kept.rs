@@ -3,8 +3,8 @@
 use super::{Journey, choose, differing};
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::engine::runs;
-use meshscrape::engine::undo::plan_undo;
 use meshscrape::engine::session::Journal;
+use meshscrape::engine::undo::plan_undo;
 use meshscrape::journal::{FileJournal, MemoryJournal, copy};
 use meshscrape::plan::Part;
 use meshscrape::plan::record::{Entry, Who};
