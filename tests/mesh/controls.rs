@@ -11,7 +11,7 @@ use crate::prom::Prom;
 use crate::report::{Checks, Stop};
 use crate::shell::{apply, exec, get, kubectl, until};
 use crate::subject::{Kind, Subject};
-use crate::world::{self, GATEWAY, documents};
+use crate::world::{self, CLIENTS, GATEWAY, documents};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -183,6 +183,7 @@ fn published(namespace: &str, checks: &mut Checks) -> Result<(), Stop> {
         return Err(Stop);
     };
     rows(namespace, &prom, &sidecar, &gateway, checks);
+    stopped(namespace, &sidecar, checks);
     row_eleven(namespace, checks);
     repaired(namespace, checks)
 }
@@ -336,6 +337,28 @@ fn rows(namespace: &str, prom: &Prom, sidecar: &Subject, gateway: &Subject, chec
     });
     fails_by(
         checks,
+        "10: other namespaces do not get the entry",
+        "gateway-admin.local",
+        || {
+            let client = crate::prom::pod(CLIENTS, "app=curl")?;
+            let name = text(&client["metadata"]["name"]);
+            let clusters = exec(
+                CLIENTS,
+                name,
+                "istio-proxy",
+                "pilot-agent request GET clusters",
+            )?;
+            match clusters
+                .lines()
+                .find(|line| line.contains("gateway-admin.local"))
+            {
+                None => Ok("no gateway-admin.local".into()),
+                Some(line) => Err(line.to_owned()),
+            }
+        },
+    );
+    fails_by(
+        checks,
         "16: istio-proxy is among the containers",
         "not among",
         || {
@@ -371,6 +394,43 @@ fn proxy_of(namespace: &str, pod: &str) -> Result<String, String> {
         true => Ok("istio-proxy".into()),
         false => Err("no istio-proxy".into()),
     }
+}
+
+/// Anybody stops the proxy, in plaintext: the forward makes the request one from localhost.
+fn stopped(namespace: &str, sidecar: &Subject, checks: &mut Checks) {
+    let restarts = || {
+        let pod = get(&["-n", namespace, "pod", &sidecar.pod])?;
+        let status = &pod["status"];
+        let both = [
+            &status["initContainerStatuses"],
+            &status["containerStatuses"],
+        ];
+        let all = both.iter().filter_map(|list| list.as_array()).flatten();
+        let mut proxies = all.filter(|container| container["name"] == "istio-proxy");
+        let proxy = proxies.next().ok_or("no istio-proxy")?;
+        proxy["restartCount"].as_u64().ok_or("no count".to_owned())
+    };
+    let before = restarts();
+    fails_by(
+        checks,
+        "2: plaintext /quitquitquit is broken off",
+        "200",
+        || {
+            let url = format!("-X POST http://{}:15091/quitquitquit", sidecar.ip);
+            ask(&From::Stranger, &[("quit", url)])?["quit"].broken_off()
+        },
+    );
+    fails_by(checks, "2: the proxy goes on running", "anew", || {
+        let before = before.clone()?;
+        let anew = until(Duration::from_secs(30), || match restarts()? > before {
+            true => Ok(()),
+            false => Err("it runs".into()),
+        });
+        match anew {
+            Ok(()) => Err("istio-proxy was started anew".into()),
+            Err(why) => Ok(why),
+        }
+    });
 }
 
 /// What is written on a pod goes with the pod.

@@ -72,7 +72,7 @@ pub const AS_PROMETHEUS: &str =
 /// Name and curl's arguments of each request.
 pub fn ask(from: &From, requests: &[(&str, String)]) -> Result<BTreeMap<String, Answer>, String> {
     let mut script = String::from(
-        "q() { n=$1; shift; out=$(curl -s -m 5 -w '\\n%{http_code}' \"$@\" 2>/dev/null); rc=$?; \
+        "q() { n=$1; shift; out=$(curl -s -m 20 -w '\\n%{http_code}' \"$@\" 2>/dev/null); rc=$?; \
          code=$(printf '%s' \"$out\" | tail -n 1); \
          series=$(printf '%s' \"$out\" | grep -c '^envoy_\\|^istio_'); echo \"$n $rc $code $series\"; }\n",
     );

@@ -64,20 +64,28 @@ fn keys(namespace: &str) -> String {
     });
     screen.press("\r");
     screen.shows("Which Prometheus");
-    screen.press("\r");
+    row(&screen, "◉", namespace);
+    next(&mut screen);
     screen.shows("In which namespaces");
     screen.press(&format!("/{namespace}\r"));
-    screen.until("the filter", |s| s.text().contains(namespace));
-    screen.press(" \r");
+    row(&screen, "▌ ○", namespace);
+    screen.press(" ");
+    row(&screen, "▌ ◉", namespace);
+    next(&mut screen);
     screen.shows("Which workloads");
-    screen.shows("httpbin");
     screen.press("/httpbin\r");
-    screen.press("a\r");
+    row(&screen, "○", "httpbin");
+    screen.press("a");
+    row(&screen, "◉", "httpbin");
+    next(&mut screen);
     screen.shows("Which gateways");
     screen.press(&format!("/{namespace}\r"));
-    screen.press("a\r");
+    row(&screen, "▌ ○", namespace);
+    screen.press("a");
+    row(&screen, "▌ ◉", namespace);
+    next(&mut screen);
     screen.shows("How should they be scraped");
-    screen.press("\r");
+    next(&mut screen);
     screen.shows("Is this what should be written");
     screen.until("the review is whole", |s| s.text().contains("enter apply"));
     screen.press("\r");
@@ -101,4 +109,24 @@ fn keys(namespace: &str) -> String {
     screen.press("q");
     let code = screen.ends();
     format!("{end} (exit {code})")
+}
+
+/// Waits for a row of a list; rows come and change while the cluster is still being read.
+fn row(screen: &Terminal, glyph: &str, name: &str) {
+    screen.until(&format!("{glyph} before {name}"), |screen| {
+        let text = screen.text();
+        text.lines()
+            .filter_map(|line| line.split_once(glyph))
+            .any(|(_, after)| after.contains(name))
+    });
+}
+
+/// Enter, once the footer offers it: it shows the keys that work.
+fn next(screen: &mut Terminal) {
+    screen.until("enter in the footer", |screen| {
+        let text = screen.text();
+        let footer = text.trim_end().lines().last();
+        footer.is_some_and(|line| line.contains("enter "))
+    });
+    screen.press("\r");
 }

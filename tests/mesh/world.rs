@@ -116,6 +116,16 @@ pub fn clear(name: &str, wait: bool) -> Result<(), String> {
     let wait = format!("--wait={wait}");
     let missing = "--ignore-not-found";
     let role = format!("prometheus-{name}");
+    // The pods go first: while there are any, the namespace is looked at again only after half of their longest
+    // grace period, and the sample Prometheus has 300 s of that.
+    kubectl(&[
+        "delete",
+        "deployments",
+        "--all",
+        "-n",
+        name,
+        "--cascade=foreground",
+    ])?;
     kubectl(&["delete", "namespace", name, missing, &wait])?;
     kubectl(&[
         "delete",
