@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error> {
     let mut answers = answers.clone();
     if answers.prometheus.is_none() {
-        answers.prometheus = the_one(mesh);
+        answers.prometheus = the_one(mesh)?;
     }
     let (free, gap) = unlocked(mesh, &answers);
     let chosen = select::select(&free, &answers)?;
@@ -41,13 +41,23 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
 }
 
 /// The Prometheus that is meant where none is named: the only one that is free, else the only one.
-fn the_one(mesh: &Mesh) -> Option<crate::mesh::kinds::WorkloadRef> {
+///
+/// # Errors
+/// None is free, and there are several.
+fn the_one(mesh: &Mesh) -> Result<Option<crate::mesh::kinds::WorkloadRef>, Error> {
     let all: Vec<_> = mesh.prometheis.iter().collect();
-    let free: Vec<_> = all.iter().filter(|p| p.obstacles.is_empty()).collect();
+    let free: Vec<_> = mesh
+        .prometheis
+        .iter()
+        .filter(|p| p.obstacles.is_empty())
+        .collect();
     match (&free[..], &all[..]) {
-        ([one], _) => Some(one.id.clone()),
-        ([], [one]) => Some(one.id.clone()),
-        _ => None,
+        ([one], _) | ([], [one]) => Ok(Some(one.id.clone())),
+        ([], [_, _, ..]) => Err(all.iter().fold(
+            Error::new("there are several Prometheis, and none was named"),
+            |error, found| error.hint(format!("--prometheus {}", found.id)),
+        )),
+        _ => Ok(None),
     }
 }
 

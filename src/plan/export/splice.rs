@@ -71,10 +71,10 @@ mod tests {
             rule: serde_json::json!({"action": "drop"}),
         };
         for text in [
-            "scrape_configs:\n- job_name: old\n  static_configs: []\n",
+            "scrape_configs:\n- job_name: old\n  relabel_configs:\n  - action: keep\n",
             "# c\r\nscrape_configs:\r\n  - job_name: old\r\n    relabel_configs:\r\n    - action: keep\r\n",
-            "scrape_configs:\n- job_name: old",
-            "scrape_configs:\n- job_name: new\n  scheme: http\n- job_name: old\n",
+            "scrape_configs:\n- job_name: old\n  relabel_configs:\n  - action: keep",
+            "scrape_configs:\n- job_name: new\n  scheme: http\n- job_name: old\n  relabel_configs:\n  - action: keep\n",
         ] {
             let first = match text.contains("new") {
                 true => TextEdit::ReplaceJob {

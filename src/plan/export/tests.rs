@@ -216,7 +216,7 @@ fn an_owned_workload_is_marked_by_its_owner() {
     let component = text(&made, "patches/kustomization.yaml");
     assert!(component.contains("kind: Component\n") && component.contains("namespace: demo\n"));
     // The old jobs' rule waits for no target that the script does not mark.
-    assert!(!script.contains("targets_up"), "{script}");
+    assert!(!script.contains("\ntargets_up "), "{script}");
 }
 
 #[test]

@@ -37,19 +37,14 @@ fn lasting(journey: &Journey) -> Objects {
     let mut objects = journey.objects();
     objects.retain(|name, _| !name.starts_with("Secret ") && !name.starts_with("Lease "));
     for object in objects.values_mut() {
-        object["metadata"].as_object_mut().unwrap().remove("uid");
-        object["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .remove("creationTimestamp");
-        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.remove("uid");
+        metadata.remove("creationTimestamp");
+        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
             annotations.remove("meshscrape.dev/run");
-        }
-        if object["metadata"]["annotations"] == json!({}) {
-            object["metadata"]
-                .as_object_mut()
-                .unwrap()
-                .remove("annotations");
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
         }
     }
     objects
@@ -228,7 +223,8 @@ async fn what_helm_owns_is_for_helm_and_the_rest_waits_for_it() {
             "meta.helm.sh/release-namespace": "istio-system"});
         journey.simulation.put(object);
     }
-    let answers = choose(&["default/Deployment/httpbin"]);
+    let mut answers = choose(&["default/Deployment/httpbin"]);
+    answers.prometheus = Some("istio-system/Deployment/prometheus".parse().unwrap());
     assert!(
         recipe::plan(&*journey.mesh().await, &answers).is_err(),
         "greyed in the wizard"
@@ -292,8 +288,8 @@ fn with_secrets(carried: bool) -> Demo {
         false => "  basic_auth: {username: u, password: needle-basic}\n",
     };
     let text = text.replace(
-        "- job_name: kubernetes-pods\n",
-        &format!("- job_name: kubernetes-pods\n{of_job}"),
+        "  job_name: kubernetes-pods\n",
+        &format!("  job_name: kubernetes-pods\n{of_job}"),
     );
     assert!(text.contains("needle-basic"));
     let text = format!(

@@ -235,7 +235,7 @@ impl Kubectl<'_> {
         let group = version.split_once('/').map_or("", |(group, _)| group);
         let plural = match object["kind"].as_str().unwrap() {
             "ServiceEntry" => "serviceentries".to_owned(),
-            kind if kind.ends_with('y') => format!("{}ies", kind[..kind.len() - 1].to_lowercase()),
+            "AuthorizationPolicy" => "authorizationpolicies".to_owned(),
             kind => format!("{}s", kind.to_lowercase()),
         };
         let resource = match group {
