@@ -11,15 +11,9 @@ fn builtin() -> Simulation {
 
 #[tokio::test]
 async fn the_builtin_world_is_at_rest() {
-    let begun = std::time::Instant::now();
-    for _ in 0..10 {
-        let simulation = builtin();
-        assert!(!simulation.objects("Pod", "").is_empty());
-    }
-    let spent = begun.elapsed();
-    assert!(spent.as_secs() < 10, "{spent:?} for ten");
     let simulation = builtin();
     let pods = simulation.objects("Pod", "");
+    assert!(!pods.is_empty());
     for pod in &pods {
         assert_eq!(text(pod, "/status/phase"), "Running", "{pod}");
         assert!(
