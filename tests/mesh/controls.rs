@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct Control {
     pub name: &'static str,
     pub about: &'static str,
+    /// It leaves marks that the program did not set.
+    pub marks: bool,
     pub run: fn(&str, &mut Checks) -> Result<(), Stop>,
 }
 
@@ -25,11 +27,13 @@ pub const CONTROLS: &[Control] = &[
     Control {
         name: "published",
         about: "the published recipe fails, row by row; then it is repaired and brought back",
+        marks: true,
         run: published,
     },
     Control {
         name: "published-pod",
         about: "the published Prometheus pod, once it is injected, hangs; its capture setting does nothing",
+        marks: false,
         run: published_pod,
     },
 ];
@@ -410,18 +414,11 @@ fn stopped(namespace: &str, sidecar: &Subject, checks: &mut Checks) {
         let proxy = proxies.next().ok_or("no istio-proxy")?;
         proxy["restartCount"].as_u64().ok_or("no count".to_owned())
     };
-    let before = restarts();
-    fails_by(
-        checks,
-        "2: plaintext /quitquitquit is broken off",
-        "200",
-        || {
-            let url = format!("-X POST http://{}:15091/quitquitquit", sidecar.ip);
-            ask(&From::Stranger, &[("quit", url)])?["quit"].broken_off()
-        },
-    );
     fails_by(checks, "2: the proxy goes on running", "anew", || {
-        let before = before.clone()?;
+        let before = restarts()?;
+        // Whether the answer comes before the proxy ends is a race; that it ends is what counts.
+        let url = format!("-X POST http://{}:15091/quitquitquit", sidecar.ip);
+        ask(&From::Stranger, &[("quit", url)])?;
         let anew = until(Duration::from_secs(30), || match restarts()? > before {
             true => Ok(()),
             false => Err("it runs".into()),

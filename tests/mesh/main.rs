@@ -1,7 +1,7 @@
 //! The proof on a real mesh. `cargo test --test mesh -- --ignored` runs every cell against the cluster of KUBECONFIG;
 //! a word after it runs the cells whose names contain it. Without `--ignored` nothing runs: it needs a mesh.
 //!
-//! A runner of its own, since the cells wait far more than they work: all of them run at the same time, each in a
+//! A runner of its own, since the cells wait far more than they work: many of them run at the same time, each in a
 //! namespace of its own, and a table of them is printed at the end.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -18,6 +18,7 @@ mod pty;
 mod report;
 mod shell;
 mod subject;
+mod transcripts;
 mod wizard;
 mod world;
 
@@ -36,8 +37,17 @@ struct Test {
     evidence: Box<dyn Fn() -> String + Send + Sync>,
     /// Taken away where it held.
     namespace: Option<String>,
-    /// It disturbs no other.
-    with_the_first: bool,
+    turn: Turn,
+}
+
+/// Those of one turn run at the same time: two cores hold no more at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Matrix,
+    Others,
+    /// Alone: it marks pods that the program did not secure, wherefore the program would keep the plaintext jobs
+    /// of every Prometheus.
+    Last,
 }
 
 fn tests() -> Vec<Test> {
@@ -49,16 +59,27 @@ fn tests() -> Vec<Test> {
             run: Box::new(|checks| cell.run(checks)),
             evidence: Box::new(|| cell.evidence()),
             namespace: Some(cell.namespace()),
-            with_the_first: true,
+            turn: Turn::Matrix,
         })
         .collect();
+    all.push(Test {
+        name: transcripts::NAME.into(),
+        about: vec![(
+            "what",
+            "the real API server answers as it was recorded".into(),
+        )],
+        run: Box::new(transcripts::run),
+        evidence: Box::new(String::new),
+        namespace: None,
+        turn: Turn::Matrix,
+    });
     all.push(Test {
         name: wizard::NAME.into(),
         about: vec![("what", "the wizard, by keys in a terminal".into())],
         run: Box::new(wizard::run),
         evidence: Box::new(wizard::evidence),
         namespace: Some(wizard::namespace()),
-        with_the_first: false,
+        turn: Turn::Others,
     });
     all.extend(controls::CONTROLS.iter().map(|control| Test {
         name: control.name.into(),
@@ -66,7 +87,10 @@ fn tests() -> Vec<Test> {
         run: Box::new(|checks| (control.run)(&control.namespace(), checks)),
         evidence: Box::new(|| control.evidence()),
         namespace: Some(control.namespace()),
-        with_the_first: false,
+        turn: match control.marks {
+            true => Turn::Last,
+            false => Turn::Others,
+        },
     }));
     all
 }
@@ -99,8 +123,15 @@ fn main() {
         println!("no cell of that name");
         std::process::exit(1);
     }
-    if let Err(why) = world::clients() {
-        eprintln!("the clients do not stand:\n{why}");
+    // What an earlier run left to be looked into must not disturb this one.
+    let lasts = tests().into_iter().filter(|test| test.turn == Turn::Last);
+    let left = lasts.filter_map(|test| test.namespace);
+    let ready = left
+        .map(|namespace| world::clear(&namespace, true))
+        .chain([world::clients()])
+        .collect::<Result<Vec<()>, String>>();
+    if let Err(why) = ready {
+        eprintln!("the mesh is not ready:\n{why}");
         std::process::exit(1);
     }
     let rows = run(&chosen);
@@ -117,20 +148,23 @@ fn main() {
     }
 }
 
-/// The matrix's cells all at the same time, then the others: what a control leaves lying about is the whole mesh's
-/// to see, and two cores hold no more at once. In the order of the list.
+/// Turn by turn; in the order of the list.
 fn run(tests: &[Test]) -> Vec<Row> {
-    let (first, then) = tests.split_at(tests.iter().take_while(|t| t.with_the_first).count());
-    let mut rows = together(first);
-    rows.extend(together(then));
+    let mut rows = Vec::new();
+    for turn in [Turn::Matrix, Turn::Others, Turn::Last] {
+        let now: Vec<&Test> = tests.iter().filter(|test| test.turn == turn).collect();
+        rows.extend(together(&now));
+    }
+    let place = |row: &Row| tests.iter().position(|test| test.name == row.cell);
+    rows.sort_by_key(place);
     rows
 }
 
-fn together(tests: &[Test]) -> Vec<Row> {
+fn together(tests: &[&Test]) -> Vec<Row> {
     let begun = Instant::now();
-    let rows: Mutex<Vec<(usize, Row)>> = Mutex::default();
+    let rows: Mutex<Vec<Row>> = Mutex::default();
     std::thread::scope(|scope| {
-        for (at, test) in tests.iter().enumerate() {
+        for test in tests {
             let rows = &rows;
             scope.spawn(move || {
                 let row = one(test);
@@ -141,14 +175,12 @@ fn together(tests: &[Test]) -> Vec<Row> {
                 };
                 println!("{:>4} s  {} {word}", begun.elapsed().as_secs(), row.cell);
                 if let Ok(mut rows) = rows.lock() {
-                    rows.push((at, row));
+                    rows.push(row);
                 }
             });
         }
     });
-    let mut rows = rows.into_inner().unwrap_or_default();
-    rows.sort_by_key(|(at, _)| *at);
-    rows.into_iter().map(|(_, row)| row).collect()
+    rows.into_inner().unwrap_or_default()
 }
 
 fn one(test: &Test) -> Row {
