@@ -503,7 +503,9 @@ fn plan(
             change.before.push(Await::Settle(SETTLE));
             listeners_gone = true;
         }
-        if let (Action::Text { edits, .. }, Some(prometheus)) = (&change.action, prometheus) {
+        if let (Action::Text { edits, .. }, Some(prometheus), false) =
+            (&change.action, prometheus, draft.disputed)
+        {
             dropped.extend(text::removed(edits).map(|job| Await::ConfigDropped {
                 prometheus: prometheus.clone(),
                 job: job.to_owned(),
