@@ -93,6 +93,13 @@ pub enum Command {
         /// Take back what the run wrote for these workloads and gateways alone.
         #[arg(long, value_name = "NS/KIND/NAME", num_args = 1.., value_delimiter = ',')]
         only: Vec<WorkloadRef>,
+        /// Take back what stands in the cluster by this program's label and field manager, where no record of a run
+        /// is left; what that cannot know is said.
+        #[arg(long, conflicts_with_all = ["run", "only", "list"])]
+        without_record: bool,
+        /// Yes to putting back also what somebody else changed since the run; each is shown with its three values.
+        #[arg(long)]
+        even_changed: bool,
         /// Yes to bringing back a listener on 15091 that stood without its policies before the run.
         #[arg(long)]
         reopen: bool,

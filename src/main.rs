@@ -103,6 +103,7 @@ async fn wizard(cli: &Cli, monitor: bool) -> Result<u8> {
         monitor,
         timeout: cli.choices.timeout(),
         ascii: cli.screen.ascii,
+        break_lock: cli.choices.break_lock,
     };
     runtime::on_terminal(start, || world(cli)).await
 }

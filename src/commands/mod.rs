@@ -12,6 +12,7 @@ pub mod words;
 
 use crate::cli::{Choices, Command};
 use crate::error::{Error, Result};
+use crate::plan::undo::found::FOUND;
 use crate::runtime::World;
 use std::io::Write;
 
@@ -71,6 +72,8 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
             yes,
             lose_history,
             reopen,
+            even_changed,
+            without_record,
             json,
             ..
         } => {
@@ -78,8 +81,13 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
                 yes,
                 lose_history,
                 reopen,
+                even_changed,
             };
-            undo::run(call, run.as_deref(), &only, word, json).await
+            let run = match without_record {
+                true => Some(FOUND),
+                false => run.as_deref(),
+            };
+            undo::run(call, run, &only, word, json).await
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::engine::watch::follow;
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::undo::UndoNote;
+use crate::plan::undo::found::FOUND;
 
 /// What the user says yes to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Yes {
     pub lose_history: bool,
     /// Somebody's listener without its policies comes back.
     pub reopen: bool,
+    /// Put back also what somebody else changed since.
+    pub even_changed: bool,
 }
 
 pub async fn run(
@@ -30,7 +33,7 @@ pub async fn run(
     let mut opened = flow::open(&call).await?;
     if call.choices.demo {
         // Each command has a simulation of its own: there is nothing to undo yet.
-        if let Some(run) = run {
+        if let Some(run) = run.filter(|run| *run != FOUND) {
             return Err(Error::new(format!("there is no run `{run}`"))
                 .cause("each command of the demo has a cluster of its own, which ends with it")
                 .hint("meshscrape undo --demo --yes applies first, then takes it back"));
@@ -52,8 +55,24 @@ async fn take_back(
     word: Yes,
     json: bool,
 ) -> Result<u8> {
-    let homes = opened.mesh.homes();
-    let undo = engine::undo::plan_undo(&opened.session, &homes, run, only).await?;
+    let mut undo = if run == Some(FOUND) {
+        engine::found::plan_found(&opened.session, &opened.mesh).await?
+    } else {
+        let homes = opened.mesh.homes();
+        let undo = engine::undo::plan_undo(&opened.session, &homes, run, only).await;
+        undo.map_err(|error| match run {
+            Some(_) => error,
+            None => error.hint(
+                "what stands in the cluster without a record: meshscrape undo --without-record",
+            ),
+        })?
+    };
+    if word.even_changed {
+        undo.plan.held.clear();
+    } else if !undo.plan.held.is_empty() {
+        let words = "what somebody else changed since stays; --even-changed puts it back too";
+        undo.warnings.push(words.into());
+    }
     for warning in &undo.warnings {
         let _ = writeln!(call.err, "note: {}", crate::text::clean(warning));
     }
@@ -89,7 +108,10 @@ async fn take_back(
         return Err(apply::not_yes(
             call,
             &review,
-            &format!("undo {}", undo.run),
+            &match run {
+                Some(FOUND) => "undo --without-record".to_owned(),
+                _ => format!("undo {}", undo.run),
+            },
         )?);
     }
     let opens: Vec<String> = undo

@@ -5,6 +5,7 @@ mod compare;
 pub mod discover;
 pub mod event;
 pub mod folder;
+pub mod found;
 mod keep;
 mod lock;
 mod outcome;

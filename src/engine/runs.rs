@@ -7,10 +7,12 @@ use crate::cluster::ApiError;
 use crate::error::Error;
 use crate::journal::{self, copy};
 use crate::mesh::kinds::ObjectRef;
+use crate::plan::Part;
 use crate::plan::keeping::RUN_LABEL;
 use crate::plan::record::Entry;
 use crate::plan::resume::{self, Stands, Step};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -201,6 +203,73 @@ pub async fn unfinished(
         steps,
         answers: answers(&entries),
     }))
+}
+
+/// Other runs that stand beside the one that is to be taken back: a note of each older one.
+///
+/// # Errors
+/// A newer run rests on it, and would break; the journal or an object cannot be read.
+pub(super) async fn beside(
+    session: &Session,
+    namespaces: &[String],
+    run: &str,
+    at: Timestamp,
+    of: &[Entry],
+) -> Result<Vec<String>, Error> {
+    let (runs, _) = known(session, namespaces).await?;
+    let others = runs.iter().filter(|other| {
+        other.note.run != run
+            && other.note.undoes.is_none()
+            && other.note.how.as_deref() != Some("undone")
+            && other.note.context == session.cluster.context
+    });
+    let (newer, older): (Vec<&Known>, Vec<&Known>) =
+        others.partition(|other| (other.note.at, other.note.run.as_str()) > (at, run));
+    for newer in newer {
+        let name = &newer.note.run;
+        let Ok((entries, _)) = entries(session, namespaces, Some(name)).await else {
+            continue;
+        };
+        let Some(shared) = rests_on(&entries, of) else {
+            continue;
+        };
+        let live = live(session, &entries).await?;
+        let steps = resume::steps(&entries, &|object| live.get(object).cloned().flatten());
+        if steps.iter().any(|step| step.stands == Stands::After) {
+            return Err(Error::refused(format!(
+                "run {run} cannot be taken back while the newer run {name} stands"
+            ))
+            .cause(format!("both need {shared}"))
+            .hint(format!(
+                "take back the newer one first: meshscrape undo {name}"
+            )));
+        }
+    }
+    let older = older.iter().map(|older| {
+        let name = &older.note.run;
+        format!(
+            "the older run {name} is not taken back with it; after this one: meshscrape undo {name}"
+        )
+    });
+    Ok(older.collect())
+}
+
+/// What a newer run shares with an older one, or cannot do without.
+fn rests_on(newer: &[Entry], older: &[Entry]) -> Option<String> {
+    let intents = |entries: &[Entry]| -> Vec<(Part, ObjectRef)> {
+        let intents = entries.iter().filter_map(|entry| match entry {
+            Entry::Intent(intent) => Some((intent.part, intent.object.clone())),
+            _ => None,
+        });
+        intents.collect()
+    };
+    let (newer, older) = (intents(newer), intents(older));
+    let marks = newer.iter().any(|(part, _)| *part == Part::Mark);
+    let needed = older.iter().find(|(part, object)| {
+        let serves_all = matches!(part, Part::PrometheusPod | Part::ScrapeJob);
+        (marks && serves_all) || newer.iter().any(|(_, other)| other == object)
+    });
+    needed.map(|(_, object)| object.to_string())
 }
 
 /// What a run was for, where its record says so.

@@ -31,8 +31,8 @@ pub struct UndoPlan {
 /// nothing of is looked for in the cluster, in the `homes` of its Prometheis.
 ///
 /// # Errors
-/// There is no such run, it was undone already or is an undo itself, it belongs to another context, the
-/// journal or an object cannot be read.
+/// There is no such run, it was undone already or is an undo itself, it belongs to another context, a newer run
+/// rests on it, the journal or an object cannot be read.
 pub async fn plan_undo(
     session: &Session,
     homes: &[String],
@@ -45,6 +45,7 @@ pub async fn plan_undo(
         context,
         undoes,
         prometheus,
+        at,
         ..
     }) = entries.first()
     else {
@@ -69,11 +70,12 @@ pub async fn plan_undo(
     if is_undone(&entries) {
         return Err(Error::new(format!("run {run} was undone already")));
     }
-    let run = run.clone();
+    let (run, at) = (run.clone(), *at);
     let prometheus = prometheus.clone();
     if !only.is_empty() {
         keep_items(&mut entries, &run, only)?;
     }
+    warnings.extend(runs::beside(session, homes, &run, at, &entries).await?);
     let (mut plan, notes) = plan_of(session, &entries).await?;
     plan.undoes = Some(run.clone());
     // What is left of a run after part of it was taken back still needs its record.
@@ -141,7 +143,10 @@ fn is_undone(entries: &[Entry]) -> bool {
         .any(|entry| matches!(entry, Entry::Ended { how, .. } if how == "undone"))
 }
 
-async fn plan_of(session: &Session, entries: &[Entry]) -> Result<(Plan, Vec<UndoNote>), Error> {
+pub(super) async fn plan_of(
+    session: &Session,
+    entries: &[Entry],
+) -> Result<(Plan, Vec<UndoNote>), Error> {
     let live = runs::live(session, entries).await?;
     undo(entries, &|object| live.get(object).cloned().flatten())
 }

@@ -94,6 +94,7 @@ pub fn forget(plan: &mut Plan, secrets: &[Value]) {
         .changes
         .iter()
         .map(|change| change.id.clone())
+        .filter(|id| !plan.held.contains(id))
         .collect();
     for secret in secrets {
         let meta = |field: &str| secret["metadata"][field].as_str().unwrap_or_default();

@@ -6,6 +6,7 @@
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub mod diff;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub home: Option<String>,
     /// The run that it takes back.
     pub undoes: Option<String>,
+    /// Changes that are left out until the user takes them in: over what somebody else changed since.
+    pub held: BTreeSet<ChangeId>,
 }
 
 /// Stable within a plan and between runs: `Kind/namespace/name#part`.

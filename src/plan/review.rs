@@ -285,6 +285,7 @@ impl Review {
         Review {
             context: context.into(),
             run,
+            left_out: plan.held.clone(),
             plan,
             ..Review::default()
         }

@@ -10,12 +10,13 @@ use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
 use crate::engine::folder::put;
 use crate::engine::session::{Clock, Session};
 use crate::engine::watch::{Watch, follow, monitor};
-use crate::engine::{discover, review, runs, undo};
+use crate::engine::{discover, found, review, runs, undo};
 use crate::error::{Error, Result};
 use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::export::export;
 use crate::plan::review::{Approved, Review, RunId};
+use crate::plan::undo::found::FOUND;
 use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
 use crate::targets::Board;
@@ -233,7 +234,15 @@ impl Jobs {
                 answers,
                 prometheus,
                 undoes,
-            } => self.apply(approved, &mesh, &answers, prometheus, undoes),
+                break_lock,
+            } => {
+                let options = ApplyOptions {
+                    undoes,
+                    break_lock,
+                    ..ApplyOptions::default()
+                };
+                self.apply(approved, &mesh, &answers, prometheus, options);
+            }
             Effect::Decide(decision) => {
                 if let Some((_, steering)) = &self.writing {
                     let _ = steering.decisions.try_send(decision);
@@ -245,9 +254,9 @@ impl Jobs {
                 }
             }
             Effect::Watch { mesh, answers } => self.watch(&mesh, &answers),
-            Effect::PlanUndo(generation, homes, run) => match self.open() {
+            Effect::PlanUndo(generation, mesh, run) => match self.open() {
                 Ok(session) => self.ask(Question::Undo, async move {
-                    let plan = undo::plan_undo(&session, &homes, run.as_deref(), &[]).await;
+                    let plan = undo_of(&session, &mesh, run.as_deref()).await;
                     let plan = plan.map(|found| UndoPlan {
                         notes: view::undo_notes(&found),
                         asks: view::undo_asks(&found),
@@ -315,7 +324,7 @@ impl Jobs {
         mesh: &Mesh,
         answers: &Answers,
         prometheus: Option<WorkloadRef>,
-        undoes: Option<String>,
+        defaults: ApplyOptions,
     ) {
         let target = prometheus.as_ref().and_then(|id| mesh.prometheus(id));
         let (session, target) = match (self.open(), target) {
@@ -328,21 +337,18 @@ impl Jobs {
             }
         };
         // What is taken back is not expected to come UP.
-        let watched = match undoes {
+        let watched = match defaults.undoes {
             Some(_) => Vec::new(),
             None => follow::watched(mesh, answers),
         };
-        let defaults = ApplyOptions::default();
         let options = ApplyOptions {
             timeout: self.timeout.unwrap_or(defaults.timeout),
             rollout_timeout: self.timeout.map_or(defaults.rollout_timeout, |limit| {
                 limit.max(defaults.rollout_timeout)
             }),
             probe: self.probe,
-            answers: undoes.is_none().then(|| answers.clone()),
-            undoes,
-            undoes_part: false,
-            break_lock: false,
+            answers: defaults.undoes.is_none().then(|| answers.clone()),
+            ..defaults
         };
         let (steering, control) = Control::asked();
         let tell = self.tell.clone();
@@ -386,6 +392,18 @@ impl Jobs {
                 ..Board::default()
             }))),
         }
+    }
+}
+
+/// The undo of a run; without any run, of what stands in the cluster all the same.
+async fn undo_of(session: &Session, mesh: &Mesh, run: Option<&str>) -> Result<undo::UndoPlan> {
+    if run == Some(FOUND) {
+        return found::plan_found(session, mesh).await;
+    }
+    let planned = undo::plan_undo(session, &mesh.homes(), run, &[]).await;
+    match planned {
+        Err(error) if run.is_none() => found::plan_found(session, mesh).await.map_err(|_| error),
+        planned => planned,
     }
 }
 

@@ -57,6 +57,7 @@ impl State {
             answers: Arc::new(self.effective()),
             prometheus,
             undoes,
+            break_lock: self.start.break_lock || self.review.break_lock,
         }]
     }
 

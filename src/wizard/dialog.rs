@@ -93,6 +93,11 @@ impl State {
         if history {
             lines.push("Prometheus's history is lost: that is asked once more, by itself.".into());
         }
+        if self.review.break_lock {
+            lines.push(
+                "The lock is taken from its holder, even if that run is still at work.".into(),
+            );
+        }
         lines.extend(self.unscraped());
         let written = |row: &&super::state::ReviewRow| {
             matches!(row.standing, Standing::Ready | Standing::Unverified(_))

@@ -424,9 +424,16 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
     all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
     all.push(Binding::new(Char('K'), k, Action::Kubectl).unless(none()));
     let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
+    let lock = row.is_some_and(super::state::ReviewRow::is_held_lock);
+    let take = match (lock, review.break_lock) {
+        (false, _) => "take the field",
+        (true, false) => "break the lock",
+        (true, true) => "respect the lock",
+    };
     all.push(
-        Binding::new(Char('t'), "take the field", Action::Take)
-            .unless((!conflict).then(|| "no manager's field stands against it".to_owned())),
+        Binding::new(Char('t'), take, Action::Take).unless(
+            (!conflict && !lock).then(|| "no manager's field stands against it".to_owned()),
+        ),
     );
     all.push(
         Binding::new(Char('e'), "export to folder", Action::Export).unless(state.export_refused()),

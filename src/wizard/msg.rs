@@ -127,6 +127,7 @@ pub enum Effect {
         prometheus: Option<WorkloadRef>,
         /// The run that this one takes back.
         undoes: Option<String>,
+        break_lock: bool,
     },
     Decide(Decision),
     /// Ends the apply after the write under way.
@@ -136,8 +137,8 @@ pub enum Effect {
         mesh: Arc<Mesh>,
         answers: Arc<Answers>,
     },
-    /// Reads the journal, and records in these namespaces, for what can be taken back: this run, or the newest.
-    PlanUndo(Generation, Vec<String>, Option<String>),
+    /// Reads the journal, and the records in the cluster, for what can be taken back: this run, or the newest.
+    PlanUndo(Generation, Arc<Mesh>, Option<String>),
     /// Looks whether the newest run was finished, by this machine's journal and the records in these namespaces.
     Earlier(Generation, Vec<String>),
     SaveAnswers {

@@ -235,6 +235,19 @@ impl State {
 
     /// `t`: the manager whose fields stand against the change under the cursor.
     pub(super) fn ask_take(&mut self) -> Vec<Effect> {
+        let row = self.review.rows.current();
+        if row.is_some_and(super::state::ReviewRow::is_held_lock) {
+            self.review.break_lock = !self.review.break_lock;
+            let text = match self.review.break_lock {
+                true => "the lock will be taken from its holder: two runs may then write at once",
+                false => "the lock is respected: a run at work is not disturbed",
+            };
+            self.notice = Some(Notice {
+                tone: Tone::Waiting,
+                text: text.into(),
+            });
+            return Vec::new();
+        }
         let Some(item) = self.current_item() else {
             return Vec::new();
         };
@@ -297,7 +310,7 @@ impl State {
         });
         vec![Effect::PlanUndo(
             self.generations.undo.advance(),
-            self.mesh.homes(),
+            Arc::clone(&self.mesh),
             run,
         )]
     }

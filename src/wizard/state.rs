@@ -127,6 +127,8 @@ pub struct Start {
     pub timeout: std::time::Duration,
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// `--break-lock`
+    pub break_lock: bool,
 }
 
 /// The contexts of the kubeconfig.

@@ -4,6 +4,7 @@
 //! in is the change. So a write that the run itself took back cancels out, and what others changed since
 //! is left alone and said.
 
+pub mod found;
 mod text;
 
 use super::leaves::{children, leaves};
@@ -71,7 +72,7 @@ impl UndoNote {
                 after,
                 now,
             } => format!(
-                "{object}: {field} was changed by somebody else since, and stays: before the run {}, after it {}, now {}",
+                "{object}: {field} was changed by somebody else since, and stays unless you say otherwise: before the run {}, after it {}, now {}",
                 say(before),
                 say(after),
                 say(now)
@@ -177,6 +178,8 @@ pub(super) struct Draft {
     pub why: String,
     pub seq: u32,
     pub rank: u8,
+    /// Over what somebody else changed since: only by the user's word.
+    pub disputed: bool,
 }
 
 /// Reverse of need: old jobs, marks, listeners, policies and routes, what was repaired, job, Prometheus.
@@ -218,6 +221,7 @@ fn reverse(
     };
     let mut work = live.cloned();
     let mut brought_back = false;
+    let mut disputed: Vec<LeafEdit> = Vec::new();
     for write in writes.iter().rev() {
         let intent = write.intent;
         if let Some(deleted) = &intent.deleted {
@@ -242,7 +246,7 @@ fn reverse(
                 }
                 Some(now) => {
                     for leaf in &intent.leaves {
-                        take_back(leaf, now, &mut note);
+                        take_back(leaf, now, &mut note, &mut disputed);
                     }
                 }
             }
@@ -258,6 +262,41 @@ fn reverse(
         }
     }
 
+    let first = writes
+        .iter()
+        .find(|write| write.intent.part != Part::Undo)
+        .or(writes.first());
+    let Some(first) = first.map(|write| write.intent) else {
+        return;
+    };
+    if let (Some(back), false) = (&work, disputed.is_empty()) {
+        let mut over = back.clone();
+        for edit in &disputed {
+            match &edit.to {
+                Some(value) => edit.path.set(&mut over, value.clone()),
+                None => {
+                    edit.path.remove(&mut over);
+                }
+            }
+        }
+        if opens_listener(object, &over) && !live.is_some_and(|now| opens_listener(object, now)) {
+            note(NoteKind::OpensListener);
+        }
+        let fields: Vec<String> = disputed.iter().map(|edit| edit.path.to_string()).collect();
+        drafts.push(Draft {
+            object: object.clone(),
+            part: first.part,
+            item: first.item.clone(),
+            action: Action::Edit { leaves: disputed },
+            why: format!(
+                "puts back what somebody else changed since the run: {}",
+                fields.join(", ")
+            ),
+            seq: first.seq,
+            rank: rank(first.part, object),
+            disputed: true,
+        });
+    }
     let action = match (live, &work) {
         (Some(now), None) => Action::Delete {
             uid: now["metadata"]["uid"]
@@ -290,13 +329,6 @@ fn reverse(
     if opens {
         note(NoteKind::OpensListener);
     }
-    let first = writes
-        .iter()
-        .find(|write| write.intent.part != Part::Undo)
-        .or(writes.first());
-    let Some(first) = first.map(|write| write.intent) else {
-        return;
-    };
     let why = match &action {
         Action::Delete { .. } => format!("takes away {object}, which the run created"),
         Action::Apply { .. } => format!("brings back {object}, which the run deleted"),
@@ -310,6 +342,7 @@ fn reverse(
         why,
         seq: first.seq,
         rank: rank(first.part, object),
+        disputed: false,
     });
 }
 
@@ -324,7 +357,12 @@ pub(super) fn made_by(object: &Value, uid: Option<&str>) -> bool {
 }
 
 /// Puts one leaf back in the working copy, where it still stands as the run left it.
-fn take_back(leaf: &LeafChange, work: &mut Value, note: &mut dyn FnMut(NoteKind)) {
+fn take_back(
+    leaf: &LeafChange,
+    work: &mut Value,
+    note: &mut dyn FnMut(NoteKind),
+    disputed: &mut Vec<LeafEdit>,
+) {
     let now = leaf.path.get(work).filter(|now| !now.is_null()).cloned();
     if now == leaf.before {
         return;
@@ -351,10 +389,19 @@ fn take_back(leaf: &LeafChange, work: &mut Value, note: &mut dyn FnMut(NoteKind)
                 after: Some(value.clone()),
             };
             // The key of an element that somebody else's fields now fill stays with them.
-            take_back(&inner, work, note);
+            take_back(&inner, work, note, disputed);
         }
         return;
     }
+    disputed.retain(|edit| edit.path != leaf.path);
+    disputed.push(LeafEdit {
+        path: leaf.path.clone(),
+        expect: match now.clone() {
+            Some(now) => Expected::Value(now),
+            None => Expected::Absent,
+        },
+        to: leaf.before.clone(),
+    });
     let masked = |value: &Option<Value>| value.as_ref().map(|value| mask::leaf(&leaf.path, value));
     note(NoteKind::ChangedSince {
         field: leaf.path.to_string(),
@@ -419,6 +466,9 @@ fn plan(
             ChangeId::new(&draft.object, Part::Undo),
             draft.part.word()
         ));
+        if draft.disputed {
+            id = ChangeId(format!("{id}-changed-since"));
+        }
         if plan.changes.iter().any(|change| change.id == id) {
             id = ChangeId(format!("{id}-{}", draft.seq));
         }
@@ -433,7 +483,7 @@ fn plan(
             .changes
             .iter()
             .zip(&ranks)
-            .filter(|(other, rank)| needed(other, **rank))
+            .filter(|(other, rank)| needed(other, **rank) && !plan.held.contains(&other.id))
             .map(|(other, _)| other.id.clone())
             .collect();
         let mut change = Change {
@@ -453,7 +503,9 @@ fn plan(
             change.before.push(Await::Settle(SETTLE));
             listeners_gone = true;
         }
-        if let (Action::Text { edits, .. }, Some(prometheus)) = (&change.action, prometheus) {
+        if let (Action::Text { edits, .. }, Some(prometheus), false) =
+            (&change.action, prometheus, draft.disputed)
+        {
             dropped.extend(text::removed(edits).map(|job| Await::ConfigDropped {
                 prometheus: prometheus.clone(),
                 job: job.to_owned(),
@@ -465,6 +517,9 @@ fn plan(
         restart(&mut change, prometheus, live);
         if draft.rank == 6 {
             change.then.append(&mut dropped);
+        }
+        if draft.disputed {
+            plan.held.insert(change.id.clone());
         }
         plan.changes.push(change);
     }

@@ -49,6 +49,7 @@ pub(super) fn reverse(
         return;
     };
     let mut edits: Vec<(TextEdit, &Written)> = Vec::new();
+    let mut disputed: Vec<(TextEdit, &Written)> = Vec::new();
     for write in writes.iter().rev() {
         let Some(record) = &write.intent.text else {
             continue;
@@ -67,7 +68,15 @@ pub(super) fn reverse(
             match inverse(edit, was, text, &mut work) {
                 Ok(Some(back)) => edits.push((back, write)),
                 Ok(None) => {}
-                Err(what) => note(what),
+                Err(what) => {
+                    // A job of ours that somebody has edited can still be taken out, by the user's word.
+                    if let (TextEdit::InsertJob { name, .. }, NoteKind::ChangedSince { .. }) =
+                        (edit, &what)
+                    {
+                        disputed.push((TextEdit::RemoveJob { name: name.clone() }, write));
+                    }
+                    note(what);
+                }
             }
         }
     }
@@ -106,6 +115,24 @@ pub(super) fn reverse(
             },
             seq,
             rank: rank(part, object),
+            disputed: false,
+        });
+    }
+    for (edit, write) in disputed {
+        drafts.push(Draft {
+            object: object.clone(),
+            part: Part::ScrapeJob,
+            item: None,
+            why: format!(
+                "takes out the run's scrape job in {key}, which somebody else changed since"
+            ),
+            action: Action::Text {
+                key: key.to_owned(),
+                edits: vec![edit],
+            },
+            seq: write.intent.seq,
+            rank: rank(Part::ScrapeJob, object),
+            disputed: true,
         });
     }
 }

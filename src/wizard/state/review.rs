@@ -174,6 +174,17 @@ pub struct ReviewStep {
     /// The choices for which this review was made.
     pub made_for: Option<Arc<Answers>>,
     pub done: bool,
+    /// By the user's word: the lock is taken even from a run that is at work.
+    pub break_lock: bool,
+}
+
+impl ReviewRow {
+    /// The lock of a run, where another one's stands already.
+    pub fn is_held_lock(&self) -> bool {
+        self.part == Part::Journal
+            && self.object.kind == crate::mesh::kinds::Kind::Lease
+            && self.sign == Sign::Changed
+    }
 }
 
 /// The plan that takes a run back.
