@@ -79,14 +79,14 @@ impl Script {
         match *words {
             ["made_for" | "step" | "say" | "prometheus", ..] => {}
             [assign] if assign.starts_with("jobs=") => {}
-            ["create", path] => kubectl.apply(&self.yaml(path), false).await?,
-            ["change", kind, ns, name, path] => {
+            ["create", path] => kubectl.apply(&self.yaml(path)).await?,
+            ["change", kind, ns, name, at, path] => {
                 kubectl.get(&url(kind, ns, name)).await?;
-                kubectl.apply(&self.yaml(path), false).await?;
+                kubectl.apply_at(at, &self.yaml(path), false).await?;
             }
-            ["take", kind, ns, name, path, conflicts] => {
+            ["take", kind, ns, name, at, path, conflicts] => {
                 kubectl.get(&url(kind, ns, name)).await?;
-                let Err(why) = kubectl.apply(&self.yaml(path), false).await else {
+                let Err(why) = kubectl.apply_at(at, &self.yaml(path), false).await else {
                     return Ok(());
                 };
                 let named = self.file(conflicts);
@@ -96,32 +96,24 @@ impl Script {
                         return Err(format!("{field} is not one of {named}"));
                     }
                 }
-                kubectl.apply(&self.yaml(path), true).await?;
+                kubectl.apply_at(at, &self.yaml(path), true).await?;
             }
             ["edit", kind, ns, name, path] => {
                 let body: Value = serde_json::from_str(&self.file(path)).unwrap();
-                kubectl
-                    .patch(&url(kind, ns, name), "json-patch+json", &body)
-                    .await?;
+                kubectl.patch(&url(kind, ns, name), "json-patch+json", &body).await?;
             }
             ["remove", path, uid] => {
                 let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
                 kubectl.send("DELETE", path, "json", &body).await?;
             }
-            ["mark_pod", ns, name, uid, path] => {
+            ["mark_pod", ns, name, uid, at, path] => {
                 let pod = kubectl.get(&url("pods", ns, name)).await?;
                 if pod["metadata"]["uid"] == uid {
-                    kubectl.apply(&self.yaml(path), false).await?;
+                    kubectl.apply_at(at, &self.yaml(path), false).await?;
                 }
             }
             ["text", ns, name, key, before, after, ref places @ ..] => {
-                self.text(
-                    kubectl,
-                    &url("configmaps", ns, name),
-                    (key, before, after),
-                    places,
-                )
-                .await?;
+                self.text(kubectl, &url("configmaps", ns, name), (key, before, after), places).await?;
             }
             ["read_back", kind, ns, name] => drop(kubectl.get(&url(kind, ns, name)).await?),
             ["pause", seconds] => {
@@ -148,10 +140,7 @@ impl Script {
         let map = kubectl.get(url).await?;
         let mut text = map["data"][key].as_str().unwrap().as_bytes().to_vec();
         let hash = |text: &[u8]| -> String {
-            Sha256::digest(text)
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect()
+            Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
         };
         if hash(&text) == after {
             return Ok(());
@@ -193,22 +182,12 @@ fn url(resource: &str, ns: &str, name: &str) -> String {
 struct Kubectl<'a>(&'a Simulation);
 
 impl Kubectl<'_> {
-    async fn send(
-        &self,
-        verb: &str,
-        path: &str,
-        body_is: &str,
-        body: &Value,
-    ) -> Result<Value, String> {
+    async fn send(&self, verb: &str, path: &str, body_is: &str, body: &Value) -> Result<Value, String> {
         let request = http::Request::builder()
             .method(verb)
             .uri(path)
             .header("content-type", format!("application/{body_is}"))
-            .body(if verb == "GET" {
-                Vec::new()
-            } else {
-                body.to_string().into_bytes()
-            })
+            .body(if verb == "GET" { Vec::new() } else { body.to_string().into_bytes() })
             .unwrap();
         match self.0.client().request_text(request).await {
             Ok(text) => Ok(serde_json::from_str(&text).unwrap()),
@@ -230,7 +209,12 @@ impl Kubectl<'_> {
         self.send("PATCH", &path, how, body).await.map(drop)
     }
 
-    async fn apply(&self, object: &Value, force: bool) -> Result<(), String> {
+    async fn apply_at(&self, path: &str, object: &Value, force: bool) -> Result<(), String> {
+        let path = format!("{path}?fieldManager=meshscrape&force={force}");
+        self.send("PATCH", &path, "apply-patch+yaml", object).await.map(drop)
+    }
+
+    async fn apply(&self, object: &Value) -> Result<(), String> {
         let version = object["apiVersion"].as_str().unwrap();
         let group = version.split_once('/').map_or("", |(group, _)| group);
         let plural = match object["kind"].as_str().unwrap() {
@@ -243,14 +227,7 @@ impl Kubectl<'_> {
             group => format!("{plural}.{group}"),
         };
         let meta = &object["metadata"];
-        let path = url(
-            &resource,
-            meta["namespace"].as_str().unwrap_or_default(),
-            meta["name"].as_str().unwrap(),
-        );
-        let path = format!("{path}?fieldManager=meshscrape&force={force}");
-        self.send("PATCH", &path, "apply-patch+yaml", object)
-            .await
-            .map(drop)
+        let path = url(&resource, meta["namespace"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap());
+        self.apply_at(&path, object, false).await
     }
 }
