@@ -275,7 +275,11 @@ mod tests {
             "meshscrape --demo export --json -n a out",
             "meshscrape export -n a --overwrite out",
         ] {
-            assert_eq!(folder(line).as_deref(), Ok(std::path::Path::new("out")), "{line}");
+            assert_eq!(
+                folder(line).as_deref(),
+                Ok(std::path::Path::new("out")),
+                "{line}"
+            );
         }
         assert!(folder("meshscrape export -n a --json").is_err());
         assert!(folder("meshscrape export").is_err());

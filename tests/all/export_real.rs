@@ -42,13 +42,23 @@ fn meshscrape(state: &Path, words: &[&str]) -> String {
 fn objects() -> Vec<Value> {
     let mut all = Vec::new();
     for kind in KINDS {
-        let text = ran(Command::new("kubectl").args(["get", kind, "-A", "-o", "json", "--show-managed-fields"]));
+        let text = ran(Command::new("kubectl").args([
+            "get",
+            kind,
+            "-A",
+            "-o",
+            "json",
+            "--show-managed-fields",
+        ]));
         let list: Value = serde_json::from_str(&text).unwrap();
         for mut object in list["items"].as_array().unwrap().iter().cloned() {
             let meta = object["metadata"].as_object_mut().unwrap();
             // Its holder changes by itself.
             let leader = "control-plane.alpha.kubernetes.io/leader";
-            if meta.get("annotations").is_some_and(|a| !a[leader].is_null()) {
+            if meta
+                .get("annotations")
+                .is_some_and(|a| !a[leader].is_null())
+            {
                 continue;
             }
             for field in ["resourceVersion", "generation", "uid", "creationTimestamp"] {
@@ -63,13 +73,21 @@ fn objects() -> Vec<Value> {
                 .map(|entry| entry["fieldsV1"].clone())
                 .collect();
             let without_run = |fields: Value| -> Value {
-                let text = fields.to_string().replace(r#""f:meshscrape.dev/run":{}"#, "");
-                let text = text.replace(r#""f:annotations":{},"#, "").replace(r#","f:annotations":{}"#, "");
+                let text = fields
+                    .to_string()
+                    .replace(r#""f:meshscrape.dev/run":{}"#, "");
+                let text = text
+                    .replace(r#""f:annotations":{},"#, "")
+                    .replace(r#","f:annotations":{}"#, "");
                 serde_json::from_str(&text).unwrap_or(fields)
             };
             let managers: Vec<Value> = managers.into_iter().map(without_run).collect();
             if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
-                for field in ["meshscrape.dev/run", "deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"] {
+                for field in [
+                    "meshscrape.dev/run",
+                    "deployment.kubernetes.io/revision",
+                    "kubectl.kubernetes.io/last-applied-configuration",
+                ] {
                     annotations.remove(field);
                 }
                 if annotations.is_empty() {
@@ -86,7 +104,10 @@ fn objects() -> Vec<Value> {
 fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
     let name = |v: &Value| {
         let o = &v["object"];
-        format!("{} {}/{}", o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
+        format!(
+            "{} {}/{}",
+            o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]
+        )
     };
     let mut out = Vec::new();
     for value in one.iter().chain(other) {
@@ -100,7 +121,8 @@ fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
 #[test]
 #[ignore = "needs a real mesh: KUBECONFIG, EXPORT_CHOICE, bash and kubectl"]
 fn the_script_ends_where_an_apply_ends_on_the_real_api_server() {
-    let choice = std::env::var("EXPORT_CHOICE").expect("EXPORT_CHOICE, such as: -w demo/Deployment/httpbin");
+    let choice =
+        std::env::var("EXPORT_CHOICE").expect("EXPORT_CHOICE, such as: -w demo/Deployment/httpbin");
     let choice: Vec<&str> = choice.split_whitespace().collect();
     let home = tempfile::tempdir().unwrap();
     let state = home.path().join("state");
@@ -113,9 +135,17 @@ fn the_script_ends_where_an_apply_ends_on_the_real_api_server() {
     let told = ran(Command::new(&script).env("MESHSCRAPE_LOSE_HISTORY", "yes"));
     assert!(told.contains("Done."), "{told}");
     let scripted = objects();
+    assert_ne!(
+        apart(&before, &scripted),
+        [""; 0],
+        "the script wrote something"
+    );
     // A second time it finds everything as it is to be, and the program finds nothing to change.
     meshscrape(&state, &[&["plan"], &choice[..]].concat());
-    let nothing = meshscrape(&state, &[&["export", folder, "--overwrite"], &choice[..]].concat());
+    let nothing = meshscrape(
+        &state,
+        &[&["export", folder, "--overwrite"], &choice[..]].concat(),
+    );
     assert!(nothing.contains("Nothing to change"), "{nothing}");
 
     // Back by hand: what the script made is taken away, and what it changed gets its old text.
@@ -125,10 +155,17 @@ fn the_script_ends_where_an_apply_ends_on_the_real_api_server() {
         all.iter().map(|v| json!({"object": v["object"]})).collect()
     };
     assert_eq!(apart(&bare(&before), &bare(&again)), [""; 0], "put back");
-    meshscrape(&state, &[&["apply", "--yes", "--lose-history"], &choice[..]].concat());
+    meshscrape(
+        &state,
+        &[&["apply", "--yes", "--lose-history"], &choice[..]].concat(),
+    );
     let applied = objects();
     meshscrape(&state, &["undo", "--yes", "--lose-history"]);
-    assert_eq!(apart(&scripted, &applied), [""; 0], "the script and an apply end apart");
+    assert_eq!(
+        apart(&scripted, &applied),
+        [""; 0],
+        "the script and an apply end apart"
+    );
 }
 
 /// Replaces changed objects by what they were, and deletes new ones.
@@ -152,7 +189,14 @@ fn put_back(before: &[Value], after: &[Value]) {
                     let name = object["metadata"]["name"].as_str().unwrap();
                     let ns = object["metadata"]["namespace"].as_str().unwrap();
                     let kind = object["kind"].as_str().unwrap().to_lowercase();
-                    ran(Command::new("kubectl").args(["-n", ns, "rollout", "status", &format!("{kind}/{name}"), "--timeout=180s"]));
+                    ran(Command::new("kubectl").args([
+                        "-n",
+                        ns,
+                        "rollout",
+                        "status",
+                        &format!("{kind}/{name}"),
+                        "--timeout=180s",
+                    ]));
                 }
             }
             None => {

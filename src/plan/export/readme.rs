@@ -27,15 +27,39 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
     );
     out.push_str("## Files\n\n| file | for |\n|---|---|\n");
     let rows = [
-        (SCRIPT, "does all that can be done with kubectl, in the right order, with the waits between; stops at the first failure"),
-        ("kustomization.yaml", "the new objects, policies first: `kubectl apply --server-side --field-manager=meshscrape -k .`, or commit it"),
+        (
+            SCRIPT,
+            "does all that can be done with kubectl, in the right order, with the waits between; stops at the first failure",
+        ),
+        (
+            "kustomization.yaml",
+            "the new objects, policies first: `kubectl apply --server-side --field-manager=meshscrape -k .`, or commit it",
+        ),
         ("resources/", "one new object a file"),
-        ("patches/", "a kustomize component with what changes in objects that you have already: copy the folder into your repository and list it under `components:` of the kustomization that holds them"),
-        ("apply/", "what apply.sh sends: server-side-apply fragments, JSON patches, and the lines that go into Prometheus's configuration. Not for `kubectl apply`: of an object that was once applied without --server-side it would make every field meshscrape's"),
-        ("prometheus/scrape-job.yaml", "the scrape jobs as text, for whatever holds your prometheus.yml"),
-        ("prometheus/old-jobs-rule.yaml", "the rule by which today's plaintext jobs leave secured pods out"),
-        ("prometheus/prometheus-resource.yaml", "what the Prometheus resource of the operator gets"),
-        ("values/", "Helm values for the chart that this Prometheus comes from: merge them into your own"),
+        (
+            "patches/",
+            "a kustomize component with what changes in objects that you have already: copy the folder into your repository and list it under `components:` of the kustomization that holds them",
+        ),
+        (
+            "apply/",
+            "what apply.sh sends: server-side-apply fragments, JSON patches, and the lines that go into Prometheus's configuration. Not for `kubectl apply`: of an object that was once applied without --server-side it would make every field meshscrape's",
+        ),
+        (
+            "prometheus/scrape-job.yaml",
+            "the scrape jobs as text, for whatever holds your prometheus.yml",
+        ),
+        (
+            "prometheus/old-jobs-rule.yaml",
+            "the rule by which today's plaintext jobs leave secured pods out",
+        ),
+        (
+            "prometheus/prometheus-resource.yaml",
+            "what the Prometheus resource of the operator gets",
+        ),
+        (
+            "values/",
+            "Helm values for the chart that this Prometheus comes from: merge them into your own",
+        ),
     ];
     for (start, words) in rows {
         if has(start) {
@@ -64,14 +88,24 @@ fn order(out: &mut String, setup: &Setup, has: &dyn Fn(&str) -> bool) {
         line(&setup.prometheus.to_string())
     ));
     if has("kustomization.yaml") {
-        item("The policies (PeerAuthentication, AuthorizationPolicy): the first group of kustomization.yaml. Wait until they are applied.");
-        item("The listeners and routes: the second group. Without the policies before them the port would answer anybody in plaintext.");
+        item(
+            "The policies (PeerAuthentication, AuthorizationPolicy): the first group of kustomization.yaml. Wait until they are applied.",
+        );
+        item(
+            "The listeners and routes: the second group. Without the policies before them the port would answer anybody in plaintext.",
+        );
     }
-    item("The mark `prometheus.istio.io/secure-port` on pod templates: from patches/. The pods restart.");
+    item(
+        "The mark `prometheus.istio.io/secure-port` on pod templates: from patches/. The pods restart.",
+    );
     if has("prometheus/old-jobs-rule.yaml") {
-        item("When every new target is UP (`meshscrape status`): the rule for the old jobs. Sooner, and marked pods would be scraped by nobody.");
+        item(
+            "When every new target is UP (`meshscrape status`): the rule for the old jobs. Sooner, and marked pods would be scraped by nobody.",
+        );
     }
-    if setup.flavour == PrometheusFlavour::CommunityChart || setup.flavour == PrometheusFlavour::Operator {
+    if setup.flavour == PrometheusFlavour::CommunityChart
+        || setup.flavour == PrometheusFlavour::Operator
+    {
         out.push_str("\nWith Helm, step 1 is the first values file and `helm upgrade`.\n");
     }
 }
@@ -98,7 +132,11 @@ fn changes(out: &mut String, steps: &[Step]) {
 
 fn costs(out: &mut String, steps: &[Step]) {
     let mut lines: Vec<String> = Vec::new();
-    for price in steps.iter().filter(|step| step.exported()).flat_map(|step| &step.change.prices) {
+    for price in steps
+        .iter()
+        .filter(|step| step.exported())
+        .flat_map(|step| &step.change.prices)
+    {
         let words = match price {
             Price::Restarts { workload, pods } => format!("{pods} pods of {workload} restart"),
             Price::LosesHistory { prometheus } => format!(
@@ -113,9 +151,15 @@ fn costs(out: &mut String, steps: &[Step]) {
             Price::EnvoyFilterStops { filter, workload } => {
                 format!("{filter} no longer matches at {workload}")
             }
-            Price::AlsoInjected { namespace, workloads } => {
+            Price::AlsoInjected {
+                namespace,
+                workloads,
+            } => {
                 let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
-                format!("in {namespace} also {} get a sidecar at their next restart", names.join(", "))
+                format!(
+                    "in {namespace} also {} get a sidecar at their next restart",
+                    names.join(", ")
+                )
             }
             Price::Note(words) => words.clone(),
         };
@@ -152,18 +196,32 @@ fn limits(
             Way::Out(why) => ("in no file", why),
             _ => continue,
         };
-        let _ = writeln!(out, "- {} ({who}): {}.", line(&step.change.object.to_string()), line(why));
+        let _ = writeln!(
+            out,
+            "- {} ({who}): {}.",
+            line(&step.change.object.to_string()),
+            line(why)
+        );
     }
     if has("patches/") {
         out.push_str("- patches/ changes nothing by itself: what it patches stands in your repository, not here. A patch without its object is passed over in silence.\n");
     }
-    if steps.iter().any(|step| step.exported() && step.change.object.kind == crate::mesh::kinds::Kind::Pod) {
+    if steps
+        .iter()
+        .any(|step| step.exported() && step.change.object.kind == crate::mesh::kinds::Kind::Pod)
+    {
         out.push_str("- Marks on running pods are in apply/ only: a pod is in no repository, and loses the mark when it goes.\n");
     }
-    if steps.iter().any(|step| step.exported() && matches!(step.change.action, Action::Text { .. })) {
+    if steps
+        .iter()
+        .any(|step| step.exported() && matches!(step.change.action, Action::Text { .. }))
+    {
         out.push_str("- Prometheus's configuration is text inside a ConfigMap. No patch can add to it, and the whole text may hold passwords, so it is not here: apply.sh edits it in place where its hash is still the one of the export, and prometheus/ has what to paste.\n");
     }
-    if steps.iter().any(|step| step.exported() && step.change.part == Part::Repair) {
+    if steps
+        .iter()
+        .any(|step| step.exported() && step.change.part == Part::Repair)
+    {
         out.push_str("- Repairs take away what an earlier recipe left: in Git, delete it there too, or it comes back.\n");
     }
     out.push_str("- Nothing here takes a change back: `meshscrape undo` needs the record of an apply. What is new carries the label app.kubernetes.io/managed-by=meshscrape.\n");

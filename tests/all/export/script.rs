@@ -100,7 +100,9 @@ impl Script {
             }
             ["edit", kind, ns, name, path] => {
                 let body: Value = serde_json::from_str(&self.file(path)).unwrap();
-                kubectl.patch(&url(kind, ns, name), "json-patch+json", &body).await?;
+                kubectl
+                    .patch(&url(kind, ns, name), "json-patch+json", &body)
+                    .await?;
             }
             ["remove", path, uid] => {
                 let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
@@ -113,7 +115,13 @@ impl Script {
                 }
             }
             ["text", ns, name, key, before, after, ref places @ ..] => {
-                self.text(kubectl, &url("configmaps", ns, name), (key, before, after), places).await?;
+                self.text(
+                    kubectl,
+                    &url("configmaps", ns, name),
+                    (key, before, after),
+                    places,
+                )
+                .await?;
             }
             ["read_back", kind, ns, name] => drop(kubectl.get(&url(kind, ns, name)).await?),
             ["pause", seconds] => {
@@ -140,7 +148,10 @@ impl Script {
         let map = kubectl.get(url).await?;
         let mut text = map["data"][key].as_str().unwrap().as_bytes().to_vec();
         let hash = |text: &[u8]| -> String {
-            Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+            Sha256::digest(text)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect()
         };
         if hash(&text) == after {
             return Ok(());
@@ -182,12 +193,22 @@ fn url(resource: &str, ns: &str, name: &str) -> String {
 struct Kubectl<'a>(&'a Simulation);
 
 impl Kubectl<'_> {
-    async fn send(&self, verb: &str, path: &str, body_is: &str, body: &Value) -> Result<Value, String> {
+    async fn send(
+        &self,
+        verb: &str,
+        path: &str,
+        body_is: &str,
+        body: &Value,
+    ) -> Result<Value, String> {
         let request = http::Request::builder()
             .method(verb)
             .uri(path)
             .header("content-type", format!("application/{body_is}"))
-            .body(if verb == "GET" { Vec::new() } else { body.to_string().into_bytes() })
+            .body(if verb == "GET" {
+                Vec::new()
+            } else {
+                body.to_string().into_bytes()
+            })
             .unwrap();
         match self.0.client().request_text(request).await {
             Ok(text) => Ok(serde_json::from_str(&text).unwrap()),
@@ -211,7 +232,9 @@ impl Kubectl<'_> {
 
     async fn apply_at(&self, path: &str, object: &Value, force: bool) -> Result<(), String> {
         let path = format!("{path}?fieldManager=meshscrape&force={force}");
-        self.send("PATCH", &path, "apply-patch+yaml", object).await.map(drop)
+        self.send("PATCH", &path, "apply-patch+yaml", object)
+            .await
+            .map(drop)
     }
 
     async fn apply(&self, object: &Value) -> Result<(), String> {
@@ -227,7 +250,11 @@ impl Kubectl<'_> {
             group => format!("{plural}.{group}"),
         };
         let meta = &object["metadata"];
-        let path = url(&resource, meta["namespace"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap());
+        let path = url(
+            &resource,
+            meta["namespace"].as_str().unwrap_or_default(),
+            meta["name"].as_str().unwrap(),
+        );
         self.apply_at(&path, object, false).await
     }
 }
