@@ -152,7 +152,7 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
     }
     let again = stderr(&meshscrape(&line).code(1));
     assert!(again.contains("--overwrite"), "{again}");
-    let words = stdout(&meshscrape(&format!("{line} --overwrite").replace("--json ", "")).code(0));
+    let words = stdout(&meshscrape(&line.replace("--json", "--overwrite")).code(0));
     assert!(words.contains("README.md"), "{words}");
     let file = format!("{folder}/README.md");
     let words = stderr(&meshscrape(&format!("export {file} --demo -n shop")).code(1));
