@@ -4,6 +4,7 @@ use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -166,6 +167,22 @@ pub struct Choices {
     pub answers: Option<PathBuf>,
 }
 
+/// Lets the folder of `export` stand last, behind choices that take any number of values and would take it too.
+pub fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = given.into_iter().collect();
+    let flag = |word: &OsString| word.to_string_lossy().starts_with('-');
+    let command = all.iter().position(|word| word == "export");
+    if let Some(at) = command
+        && all.get(at + 1).is_some_and(flag)
+        && all.len() > at + 2
+        && all.last().is_some_and(|last| !flag(last))
+        && let Some(folder) = all.pop()
+    {
+        all.insert(at + 1, folder);
+    }
+    all
+}
+
 /// How the wizard looks, and what is logged.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Screen")]
@@ -233,5 +250,41 @@ impl Choices {
 
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(line: &str) -> Result<PathBuf, String> {
+        let words = line.split(' ').map(OsString::from);
+        let cli = Cli::try_parse_from(arguments(words)).map_err(|e| e.to_string())?;
+        match cli.command {
+            Some(Command::Export { folder, .. }) => Ok(folder),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn the_folder_of_an_export_stands_first_or_last() {
+        for line in [
+            "meshscrape export out -n a b",
+            "meshscrape export -n a b out",
+            "meshscrape export -g a/b -w a/sts/b out",
+            "meshscrape --demo export --json -n a out",
+            "meshscrape export -n a --overwrite out",
+        ] {
+            assert_eq!(
+                folder(line).as_deref(),
+                Ok(std::path::Path::new("out")),
+                "{line}"
+            );
+        }
+        assert!(folder("meshscrape export -n a --json").is_err());
+        assert!(folder("meshscrape export").is_err());
+        // No other command is touched.
+        let plan = ["meshscrape", "plan", "-n", "a", "b"].map(OsString::from);
+        assert_eq!(arguments(plan.clone()), plan);
     }
 }

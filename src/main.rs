@@ -1,7 +1,7 @@
 //! Arguments → wizard or command → exit code. The one place that prints errors.
 
 use clap::Parser;
-use meshscrape::cli::{Cli, Command};
+use meshscrape::cli::{Cli, Command, arguments};
 use meshscrape::commands::{self, Call};
 use meshscrape::demo::Simulation;
 use meshscrape::error::{Error, Result};
@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -5,7 +5,7 @@ k() { kubectl --context "$context" "$@"; }
 context=${1:-$(kubectl config current-context)}
 timeout=${MESHSCRAPE_TIMEOUT:-300}
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+trap '[ -z "${proxy:-}" ] || kill "$proxy" 2>/dev/null; rm -rf "$tmp"' EXIT
 
 # The cluster that the plan was made for. Another name for the same one is given as the first argument.
 made_for() {
@@ -36,26 +36,54 @@ there() { # resource namespace name
 
 create() { k apply --server-side --field-manager=meshscrape -f "$1"; }
 
-change() { # resource namespace name file: an object of somebody's, which must be there
-  there "$1" "$2" "$3"
-  k apply --server-side --field-manager=meshscrape -f "$4"
+# Server-side apply to an object of somebody's. `kubectl apply` will not do: of an object that was once applied
+# without --server-side it moves every field to the new manager, which would take all of it as its own.
+proxy=
+send() { # path file force: what the server says in $tmp/answer
+  local code
+  if [ -z "$proxy" ]; then
+    command -v curl >/dev/null || fail "curl is needed"
+    kubectl --context "$context" proxy --unix-socket="$tmp/api" >"$tmp/proxy" 2>&1 &
+    proxy=$!
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+      [ -S "$tmp/api" ] && break
+      sleep 0.5
+    done
+  fi
+  code=$(curl -sS --unix-socket "$tmp/api" -o "$tmp/answer" -w '%{http_code}' -X PATCH \
+    -H 'Content-Type: application/apply-patch+yaml' --data-binary "@$2" \
+    "http://localhost$1?fieldManager=meshscrape&force=$3") || { cat "$tmp/proxy" >&2; return 1; }
+  [ "$code" = 200 ] || [ "$code" = 201 ]
 }
 
-take() { # resource namespace name file conflicts: takes the fields named in that file and no others
+refused() { # words
+  sed -n 's/^ *"message": "\(.*\)",\{0,1\}$/\1/p' "$tmp/answer" >&2
+  fail "$1"
+}
+
+change() { # resource namespace name path file: an object that must be there
   there "$1" "$2" "$3"
-  if k apply --server-side --field-manager=meshscrape -f "$4" >"$tmp/out" 2>"$tmp/err"; then
-    cat "$tmp/out"
+  send "$4" "$5" false || refused "$1 $2/$3 was not written"
+  say "$1/$3 applied"
+}
+
+take() { # resource namespace name path file conflicts: takes the fields named in that file and no others
+  there "$1" "$2" "$3"
+  if send "$4" "$5" false; then
+    say "$1/$3 applied"
     return 0
   fi
-  grep -q 'conflict' "$tmp/err" || { cat "$tmp/err" >&2; fail "$1 $2/$3 was not written"; }
+  grep -q '"FieldManagerConflict"' "$tmp/answer" || refused "$1 $2/$3 was not written"
+  # Managers and fields of the conflicts, one a line.
   {
-    sed -n 's/.*conflicts\{0,1\} with "\([^"]*\)".*/\1/p' "$tmp/err"
-    sed -n -e 's/^- \(\..*\)$/\1/p' -e 's/.*conflict with ".*: \(\..*\)$/\1/p' "$tmp/err"
+    grep -oE 'conflict with \\"[^"\]*' "$tmp/answer" | sed 's/.*"//'
+    grep -oE '"field": ?"([^"\]|\\.)*"' "$tmp/answer" | sed -e 's/^"field": \{0,1\}"//' -e 's/"$//' -e 's/\\"/"/g'
   } | sort -u >"$tmp/now"
-  sort -u "$5" >"$tmp/then"
+  sort -u "$6" >"$tmp/then"
   comm -23 "$tmp/now" "$tmp/then" >"$tmp/more"
-  [ ! -s "$tmp/more" ] || { cat "$tmp/err" >&2; fail "$1 $2/$3: others own fields that were not theirs at the export; export again"; }
-  k apply --server-side --field-manager=meshscrape --force-conflicts -f "$4"
+  [ ! -s "$tmp/more" ] || refused "$1 $2/$3: others own fields that were not theirs at the export; export again"
+  send "$4" "$5" true || refused "$1 $2/$3 was not written"
+  say "$1/$3 applied"
 }
 
 edit() { # resource namespace name file: a JSON patch that tests what it replaces
@@ -71,14 +99,15 @@ remove() { # path uid: only while it is the very object
   fi
 }
 
-mark_pod() { # namespace name uid file: a pod that has gone meanwhile needs no mark
+mark_pod() { # namespace name uid path file: a pod that has gone meanwhile needs no mark
   local uid
   uid=$(k -n "$1" get pod "$2" --ignore-not-found -o 'jsonpath={.metadata.uid}')
   if [ "$uid" != "$3" ]; then
     say "the pod $2 is gone: nothing to mark"
     return 0
   fi
-  k apply --server-side --field-manager=meshscrape -f "$4"
+  send "$4" "$5" false || refused "the pod $2 was not marked"
+  say "pod/$2 marked"
 }
 
 hash() {

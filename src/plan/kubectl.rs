@@ -34,6 +34,14 @@ pub fn command(change: &Change, reviewed: Option<&Reviewed>) -> String {
                     pairs.join(" ")
                 );
             }
+            if once_applied(reviewed) && matches!(object.kind.group(), "" | "apps") {
+                return format!(
+                    "kubectl{} patch {} --type=strategic --field-manager={MANAGER} -p {}",
+                    namespace(object),
+                    resource(object),
+                    quote(&fields(intent).to_string())
+                );
+            }
             let force = match reviewed {
                 Some(reviewed) if !reviewed.conflicts.is_empty() => " --force-conflicts",
                 _ => "",
@@ -67,6 +75,30 @@ pub fn command(change: &Change, reviewed: Option<&Reviewed>) -> String {
             resource(object)
         ),
     }
+}
+
+/// Of an object that was once applied without `--server-side`, `kubectl apply --server-side` would move every
+/// field to our manager (seen on Kubernetes 1.36): a patch says the same by hand and takes nothing along.
+fn once_applied(reviewed: Option<&Reviewed>) -> bool {
+    const LAST: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    let live = reviewed.and_then(|reviewed| reviewed.live.as_ref());
+    live.is_some_and(|live| !live["metadata"]["annotations"][LAST].is_null())
+}
+
+/// The intent without what only names the object.
+fn fields(intent: &Value) -> Value {
+    let mut fields = intent.clone();
+    if let Some(map) = fields.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+        if let Some(Value::Object(metadata)) = map.get_mut("metadata") {
+            metadata.retain(|key, _| key == "labels" || key == "annotations");
+            if metadata.is_empty() {
+                map.remove("metadata");
+            }
+        }
+    }
+    fields
 }
 
 /// Text in a ConfigMap: an editor and what to type there, since the whole text may hold credentials.
@@ -178,6 +210,23 @@ mod tests {
         assert_eq!(
             command(&it, None),
             r"kubectl -n shop annotate --field-manager=meshscrape --overwrite pod/web-1 'a/b=15'\''091'"
+        );
+    }
+
+    #[test]
+    fn what_was_once_applied_without_the_server_side_is_patched() {
+        let mut it = change("web", &[]);
+        it.object = ObjectRef::new(Kind::Deployment, "shop", "web");
+        it.action = Action::Apply {
+            intent: json!({"apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "web", "namespace": "shop"}, "spec": {"paused": false}}),
+        };
+        let mut answer = reviewed(&it, Verdict::Changes);
+        answer.live = Some(Arc::new(json!({"metadata": {"annotations":
+            {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}})));
+        assert_eq!(
+            command(&it, Some(&answer)),
+            "kubectl -n shop patch deployment/web --type=strategic --field-manager=meshscrape -p '{\"spec\":{\"paused\":false}}'"
         );
     }
 

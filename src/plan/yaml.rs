@@ -180,8 +180,13 @@ fn block(text: &str, indent: usize, out: &mut String) {
 fn string(text: &str, out: &mut String) {
     if plain(text) {
         out.push_str(text);
-        return;
+    } else {
+        quoted(text, out);
     }
+}
+
+/// In double quotes, with every character escaped that some reader does not take as it stands.
+pub(super) fn quoted(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -343,6 +348,24 @@ mod tests {
             "1.5",
             "0b1",
             "0o7",
+            "0777",
+            "1_0.0",
+            "1:30:45",
+            "-1:30",
+            "2001-01-01T00:00:00Z",
+            "2001-1-1 0:0:0",
+            ".inf",
+            "-.INF",
+            ".NaN",
+            "+.5",
+            "1.",
+            "1e+3",
+            "NULL",
+            "nil",
+            "TRUE",
+            "---",
+            "...",
+            "x\t",
             "x:",
         ] {
             let yaml = to_yaml(&json!({ "k": word }));

@@ -27,6 +27,7 @@ fn help_names_every_command_and_exit_code() {
     for word in [
         "plan",
         "apply",
+        "export",
         "status",
         "undo",
         "--demo",
@@ -134,4 +135,28 @@ fn a_broken_answers_file_names_the_place() {
         words.contains("answers.yaml") && words.contains("prot"),
         "{words}"
     );
+}
+
+#[test]
+fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("out");
+    let folder = folder.to_str().unwrap();
+    let line = format!("export --demo --read-only -w default/Deployment/httpbin --json {folder}");
+    let said: Value = serde_json::from_str(&stdout(&meshscrape(&line).code(0))).unwrap();
+    assert_eq!(said["version"], 1);
+    assert_eq!(said["folder"], folder);
+    for file in said["files"].as_array().unwrap() {
+        let path = home.path().join("out").join(file.as_str().unwrap());
+        assert!(path.is_file(), "{}", path.display());
+    }
+    let again = stderr(&meshscrape(&line).code(1));
+    assert!(again.contains("--overwrite"), "{again}");
+    let words = stdout(&meshscrape(&line.replace("--json", "--overwrite")).code(0));
+    assert!(words.contains("README.md"), "{words}");
+    let file = format!("{folder}/README.md");
+    let words = stderr(&meshscrape(&format!("export {file} --demo -n shop")).code(1));
+    assert!(words.contains("is a file"), "{words}");
+    let words = stderr(&meshscrape(&format!("export {folder}2 --demo")).code(1));
+    assert!(words.contains("nothing is chosen"), "{words}");
 }

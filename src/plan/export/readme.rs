@@ -42,7 +42,7 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
         ),
         (
             "apply/",
-            "what apply.sh sends: server-side-apply fragments, JSON patches, and the lines that go into Prometheus's configuration",
+            "what apply.sh sends: server-side-apply fragments, JSON patches, and the lines that go into Prometheus's configuration. Not for `kubectl apply`: of an object that was once applied without --server-side it would make every field meshscrape's",
         ),
         (
             "prometheus/scrape-job.yaml",

@@ -64,7 +64,7 @@ impl Writer<'_> {
     fn script(&mut self, context: &str) {
         self.out.push_str(
             "#!/usr/bin/env bash\n\
-             # The same changes as `meshscrape apply` makes, with kubectl 1.27 or later. README.md says what it leaves out.\n\
+             # The same changes as `meshscrape apply` makes, with kubectl 1.27 or later and curl. README.md says what it leaves out.\n\
              # Each step says what it does; the first that fails ends the script. Run again, it goes on where it stopped\n\
              # if nothing else has changed; else export again.\n\
              #   ./apply.sh [CONTEXT]      MESHSCRAPE_TIMEOUT: seconds for each wait [300]\n\
@@ -199,14 +199,14 @@ impl Writer<'_> {
         if object.kind == Kind::Pod {
             let intent = step.intent();
             let uid = intent["metadata"]["uid"].as_str().unwrap_or_default();
-            self.call("mark_pod", &[ns, name, uid, &path]);
+            self.call("mark_pod", &[ns, name, uid, &object.path(), &path]);
             return;
         }
         let conflicts = step
             .reviewed
             .map_or(&[][..], |reviewed| &reviewed.conflicts);
         if conflicts.is_empty() {
-            self.call("change", &[kind, ns, name, &path]);
+            self.call("change", &[kind, ns, name, &object.path(), &path]);
             return;
         }
         let mut lines: BTreeSet<String> = BTreeSet::new();
@@ -220,7 +220,7 @@ impl Writer<'_> {
             .map(|line| format!("{}\n", words(line)))
             .collect();
         self.files.push(file(&named, text));
-        self.call("take", &[kind, ns, name, &path, &named]);
+        self.call("take", &[kind, ns, name, &object.path(), &path, &named]);
     }
 
     fn text(&mut self, step: &Step, key: &str, edits: &[crate::plan::scrape_config::TextEdit]) {

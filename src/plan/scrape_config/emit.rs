@@ -171,7 +171,9 @@ pub fn scalar(text: &str, in_flow: bool) -> String {
     } else if text.chars().any(|c| {
         c.is_control() || c == '\u{feff}' || c == '\u{2028}' || c == '\u{2029}' || c == '\u{85}'
     }) {
-        Value::from(text).to_string()
+        let mut quoted = String::new();
+        crate::plan::yaml::quoted(text, &mut quoted);
+        quoted
     } else {
         format!("'{}'", text.replace('\'', "''"))
     }

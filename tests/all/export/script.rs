@@ -79,14 +79,14 @@ impl Script {
         match *words {
             ["made_for" | "step" | "say" | "prometheus", ..] => {}
             [assign] if assign.starts_with("jobs=") => {}
-            ["create", path] => kubectl.apply(&self.yaml(path), false).await?,
-            ["change", kind, ns, name, path] => {
+            ["create", path] => kubectl.apply(&self.yaml(path)).await?,
+            ["change", kind, ns, name, at, path] => {
                 kubectl.get(&url(kind, ns, name)).await?;
-                kubectl.apply(&self.yaml(path), false).await?;
+                kubectl.apply_at(at, &self.yaml(path), false).await?;
             }
-            ["take", kind, ns, name, path, conflicts] => {
+            ["take", kind, ns, name, at, path, conflicts] => {
                 kubectl.get(&url(kind, ns, name)).await?;
-                let Err(why) = kubectl.apply(&self.yaml(path), false).await else {
+                let Err(why) = kubectl.apply_at(at, &self.yaml(path), false).await else {
                     return Ok(());
                 };
                 let named = self.file(conflicts);
@@ -96,7 +96,7 @@ impl Script {
                         return Err(format!("{field} is not one of {named}"));
                     }
                 }
-                kubectl.apply(&self.yaml(path), true).await?;
+                kubectl.apply_at(at, &self.yaml(path), true).await?;
             }
             ["edit", kind, ns, name, path] => {
                 let body: Value = serde_json::from_str(&self.file(path)).unwrap();
@@ -108,10 +108,10 @@ impl Script {
                 let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
                 kubectl.send("DELETE", path, "json", &body).await?;
             }
-            ["mark_pod", ns, name, uid, path] => {
+            ["mark_pod", ns, name, uid, at, path] => {
                 let pod = kubectl.get(&url("pods", ns, name)).await?;
                 if pod["metadata"]["uid"] == uid {
-                    kubectl.apply(&self.yaml(path), false).await?;
+                    kubectl.apply_at(at, &self.yaml(path), false).await?;
                 }
             }
             ["text", ns, name, key, before, after, ref places @ ..] => {
@@ -230,7 +230,14 @@ impl Kubectl<'_> {
         self.send("PATCH", &path, how, body).await.map(drop)
     }
 
-    async fn apply(&self, object: &Value, force: bool) -> Result<(), String> {
+    async fn apply_at(&self, path: &str, object: &Value, force: bool) -> Result<(), String> {
+        let path = format!("{path}?fieldManager=meshscrape&force={force}");
+        self.send("PATCH", &path, "apply-patch+yaml", object)
+            .await
+            .map(drop)
+    }
+
+    async fn apply(&self, object: &Value) -> Result<(), String> {
         let version = object["apiVersion"].as_str().unwrap();
         let group = version.split_once('/').map_or("", |(group, _)| group);
         let plural = match object["kind"].as_str().unwrap() {
@@ -248,9 +255,6 @@ impl Kubectl<'_> {
             meta["namespace"].as_str().unwrap_or_default(),
             meta["name"].as_str().unwrap(),
         );
-        let path = format!("{path}?fieldManager=meshscrape&force={force}");
-        self.send("PATCH", &path, "apply-patch+yaml", object)
-            .await
-            .map(drop)
+        self.apply_at(&path, object, false).await
     }
 }

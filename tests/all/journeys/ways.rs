@@ -4,7 +4,7 @@ use super::screen::{User, drive, is_unsafe};
 use super::writes;
 use clap::Parser;
 use meshscrape::answers::Answers;
-use meshscrape::cli::{Cli, Command};
+use meshscrape::cli::{Cli, Command, arguments};
 use meshscrape::commands::{self, Call};
 use meshscrape::demo::Simulation;
 use meshscrape::wizard::state::{Start, Step};
@@ -170,16 +170,22 @@ async fn hostile_names_reach_no_cell_of_the_screen() {
 
 #[tokio::test(start_paused = true)]
 async fn hostile_names_reach_no_output_of_the_commands() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("out").display().to_string();
     for line in [
         "plan -w default/Deployment/httpbin",
         "plan -w default/Deployment/httpbin --json",
         "plan -w default/Deployment/httpbin --yaml",
         "plan -n default",
+        "export -n default OUT",
         "status -n default --once",
     ] {
         let simulation = hostile();
         let world = Demo::new(simulation, false);
-        let cli = Cli::try_parse_from(format!("meshscrape {line}").split(' ')).unwrap();
+        let line = line.replace("OUT", &folder);
+        let words = format!("meshscrape {line}");
+        let words = words.split(' ').map(std::ffi::OsString::from);
+        let cli = Cli::try_parse_from(arguments(words)).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let (_stop, stopped) = tokio::sync::watch::channel(false);
         let call = Call {

@@ -125,6 +125,7 @@ fn other_faces_of_the_steps() {
         with(Step::Review, |state| state.review.mode =
             ReviewMode::SideBySide)
     );
+    both!("7_whole", with(Step::Review, fixtures::reviewed));
     both!("8_failed", with(Step::Apply, fixtures::failed));
     both!("8_ended", with(Step::Apply, fixtures::ended));
     both!(
@@ -144,6 +145,12 @@ fn other_faces_of_the_steps() {
 fn what_lies_over_a_step() {
     both!("over_confirm", with(Step::Review, fixtures::confirm));
     both!("over_file", with(Step::Review, fixtures::ask_file));
+    both!("over_export", with(Step::Review, fixtures::ask_folder));
+    both!(
+        "over_export_again",
+        with(Step::Review, fixtures::folder_taken)
+    );
+    both!("over_exported", with(Step::Review, fixtures::exported));
     both!(
         "over_help",
         with(Step::Workloads, |state| state.help = true)
