@@ -1,9 +1,16 @@
 //! The review: every change beside what the server says it would become, before anything is written.
 
-use super::{Action, Await, Change, ChangeId, Part, Plan, Price};
+mod approved;
+mod state;
+
+pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
+pub use state::{ItemState, LeftOut};
+
+use super::{Change, ChangeId, Plan, Price};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
 use serde_json::Value;
+use state::is_kept;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -96,134 +103,6 @@ pub enum PodVerdict {
     Unknown(String),
 }
 
-/// Changes approved by the user's word. Can only be made by [`Review`]; apply takes nothing else.
-#[derive(Clone, Debug)]
-pub struct Approved {
-    pub(super) context: String,
-    pub(super) run: RunId,
-    pub(super) changes: Vec<ApprovedChange>,
-}
-
-#[derive(Clone, Debug)]
-pub struct ApprovedChange {
-    pub(super) reviewed: Arc<Reviewed>,
-    pub(super) standing: Vec<Await>,
-}
-
-impl Approved {
-    pub fn context(&self) -> &str {
-        &self.context
-    }
-    pub fn run(&self) -> &RunId {
-        &self.run
-    }
-    pub fn changes(&self) -> &[ApprovedChange] {
-        &self.changes
-    }
-}
-
-impl ApprovedChange {
-    pub fn reviewed(&self) -> &Reviewed {
-        &self.reviewed
-    }
-    pub fn change(&self) -> &Change {
-        &self.reviewed.change
-    }
-    /// What is waited for before the write: the change's own, after what its needs would have waited for
-    /// that stand unchanged (an earlier run may have been cut off in the midst of that wait).
-    pub fn before(&self) -> Vec<Await> {
-        let own = &self.reviewed.change.before;
-        let mut waits = self.standing.clone();
-        waits.extend(
-            own.iter()
-                .filter(|wait| !self.standing.contains(wait))
-                .cloned(),
-        );
-        waits
-    }
-    /// resourceVersion of the object that was shown; a write is preceded by a comparison with it.
-    pub fn resource_version(&self) -> Option<&str> {
-        self.reviewed.live.as_ref()?["metadata"]["resourceVersion"].as_str()
-    }
-    pub fn uid(&self) -> Option<&str> {
-        self.reviewed.live.as_ref()?["metadata"]["uid"].as_str()
-    }
-}
-
-/// Why a review cannot be approved as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotApprovable {
-    NothingToDo,
-    StillAsking(usize),
-    /// These stop everything until they are left out or taken: conflict, refusal, failed question. What
-    /// hangs on them falls with them and is not named.
-    Stopped(Vec<ChangeId>),
-    /// Losing a Prometheus's history needs its own word.
-    HistoryNotConfirmed,
-}
-
-/// What the user says besides "yes".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Word {
-    /// The separate confirmation that Prometheus's history is lost.
-    pub lose_history: bool,
-}
-
-/// What comes of a change as the review stands: the server's verdict, the user's word, and what it hangs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ItemState {
-    /// No answer yet.
-    Asking,
-    /// Approval would write it.
-    Ready,
-    /// Live already is as wanted.
-    Unchanged,
-    LeftOut(LeftOut),
-    /// Stops until these managers are taken by name, or the change is left out.
-    Conflict(Vec<String>),
-    /// The server's own words.
-    Refused(String),
-    Gate {
-        why: String,
-        paste: String,
-    },
-    Failed(String),
-    /// Approval would write it, though no dry run could be made yet: why.
-    Unverified(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftOut {
-    ByUser,
-    /// On this change, which is left out, refused or in conflict.
-    HangsOn(ChangeId),
-    /// The run's lock or record, which the cluster does not take: why. The run goes on without it.
-    NotTaken(String),
-}
-
-impl ItemState {
-    /// Would approval write it?
-    pub fn is_written(&self) -> bool {
-        matches!(self, ItemState::Ready | ItemState::Unverified(_))
-    }
-
-    /// Is it written, or could it still be: by the server's answer, by the user's word?
-    fn may_be_written(&self) -> bool {
-        self.is_written() || self.stops() || *self == ItemState::Asking
-    }
-
-    /// Does it keep the review from being approved until it is left out or taken?
-    pub fn stops(&self) -> bool {
-        matches!(
-            self,
-            ItemState::Conflict(_)
-                | ItemState::Refused(_)
-                | ItemState::Gate { .. }
-                | ItemState::Failed(_)
-        )
-    }
-}
-
 /// Figures for the review's header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -238,11 +117,6 @@ pub struct Counts {
     pub asking: usize,
     /// Pods that restart through what would be written.
     pub restarts: usize,
-}
-
-/// A row of the run's own: its lock or its record.
-fn is_kept(change: &Change) -> bool {
-    change.part == Part::Journal && matches!(change.action, Action::Apply { .. })
 }
 
 impl RunId {
@@ -316,112 +190,6 @@ impl Review {
     /// Lets this manager's fields be taken.
     pub fn take(&mut self, manager: impl Into<String>) {
         self.taken.insert(manager.into());
-    }
-
-    /// The state of every change. Work grows with the plan: not per frame.
-    pub fn states(&self) -> BTreeMap<ChangeId, ItemState> {
-        let changes: BTreeMap<&ChangeId, &Change> = self
-            .plan
-            .changes
-            .iter()
-            .map(|change| (&change.id, change))
-            .collect();
-        let mut states = BTreeMap::new();
-        for change in &self.plan.changes {
-            self.resolve(change, &changes, &mut states, &mut BTreeSet::new());
-        }
-        self.nothing_to_keep(&mut states);
-        states
-    }
-
-    /// Where nothing else is written, there is no run to lock or to record.
-    fn nothing_to_keep(&self, states: &mut BTreeMap<ChangeId, ItemState>) {
-        let keeps = |change: &&Change| change.part == Part::Journal && is_kept(change);
-        let writes = self.plan.changes.iter().any(|change| {
-            !keeps(&change)
-                && states
-                    .get(&change.id)
-                    .is_some_and(ItemState::may_be_written)
-        });
-        if !writes {
-            for change in self.plan.changes.iter().filter(keeps) {
-                states.insert(change.id.clone(), ItemState::Unchanged);
-            }
-        }
-    }
-
-    /// One change's state; for all of them use [`Review::states`].
-    pub fn state(&self, id: &ChangeId) -> Option<ItemState> {
-        self.states().remove(id)
-    }
-
-    fn resolve(
-        &self,
-        change: &Change,
-        changes: &BTreeMap<&ChangeId, &Change>,
-        states: &mut BTreeMap<ChangeId, ItemState>,
-        open: &mut BTreeSet<ChangeId>,
-    ) -> ItemState {
-        if let Some(state) = states.get(&change.id) {
-            return state.clone();
-        }
-        let own = self.own_state(change);
-        // What stands already falls with nothing.
-        let state = if own == ItemState::Unchanged || !open.insert(change.id.clone()) {
-            own
-        } else if self.left_out.contains(&change.id) {
-            ItemState::LeftOut(LeftOut::ByUser)
-        } else {
-            let fallen = change.needs.iter().find(|need| {
-                changes.get(need).is_some_and(|need| {
-                    let state = self.resolve(need, changes, states, open);
-                    state.stops() || matches!(state, ItemState::LeftOut(_))
-                })
-            });
-            match fallen {
-                Some(need) => ItemState::LeftOut(LeftOut::HangsOn(need.clone())),
-                None => own,
-            }
-        };
-        states.insert(change.id.clone(), state.clone());
-        state
-    }
-
-    fn own_state(&self, change: &Change) -> ItemState {
-        let Some(reviewed) = self.items.get(&change.id) else {
-            return ItemState::Asking;
-        };
-        match &reviewed.verdict {
-            Verdict::Refused(why) if is_kept(change) => {
-                return ItemState::LeftOut(LeftOut::NotTaken(why.clone()));
-            }
-            Verdict::Unchanged => return ItemState::Unchanged,
-            Verdict::Refused(words) => return ItemState::Refused(words.clone()),
-            Verdict::Failed(words) => return ItemState::Failed(words.clone()),
-            Verdict::Gate { why, paste } => {
-                return ItemState::Gate {
-                    why: why.clone(),
-                    paste: paste.clone(),
-                };
-            }
-            Verdict::New | Verdict::Changes | Verdict::Deletes | Verdict::Unverified(_) => {}
-        }
-        if let Some(PodVerdict::Forbidden(words)) = &reviewed.pod {
-            return ItemState::Refused(format!("its new pods would be refused: {words}"));
-        }
-        let untaken: Vec<String> = reviewed
-            .controllers()
-            .into_iter()
-            .filter(|manager| !self.taken.contains(*manager))
-            .map(str::to_owned)
-            .collect();
-        if !untaken.is_empty() {
-            return ItemState::Conflict(untaken);
-        }
-        match &reviewed.verdict {
-            Verdict::Unverified(why) => ItemState::Unverified(why.clone()),
-            _ => ItemState::Ready,
-        }
     }
 
     pub fn counts(&self) -> Counts {
@@ -529,70 +297,6 @@ impl Review {
             }
         }
         out
-    }
-
-    /// The one way to an [`Approved`]: what will be written, in order.
-    ///
-    /// # Errors
-    /// What has to happen first, see [`NotApprovable`].
-    pub fn approve(&self, word: Word) -> Result<Approved, NotApprovable> {
-        let pending = self.pending();
-        if pending > 0 {
-            return Err(NotApprovable::StillAsking(pending));
-        }
-        let states = self.states();
-        let stopped: Vec<ChangeId> = self
-            .plan
-            .changes
-            .iter()
-            .filter(|change| states.get(&change.id).is_some_and(ItemState::stops))
-            .map(|change| change.id.clone())
-            .collect();
-        if !stopped.is_empty() {
-            return Err(NotApprovable::Stopped(stopped));
-        }
-        let changes: Vec<ApprovedChange> = self
-            .plan
-            .changes
-            .iter()
-            .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
-            .filter_map(|change| {
-                Some(ApprovedChange {
-                    reviewed: Arc::clone(self.items.get(&change.id)?),
-                    standing: self.standing(change, &states),
-                })
-            })
-            .collect();
-        if changes.is_empty() {
-            return Err(NotApprovable::NothingToDo);
-        }
-        if !word.lose_history && !self.history_with(&states).is_empty() {
-            return Err(NotApprovable::HistoryNotConfirmed);
-        }
-        Ok(Approved {
-            context: self.context.clone(),
-            run: self.run.clone(),
-            changes,
-        })
-    }
-
-    /// What the unchanged needs of a change would have waited for after their write.
-    fn standing(&self, change: &Change, states: &BTreeMap<ChangeId, ItemState>) -> Vec<Await> {
-        let mut waits: Vec<Await> = Vec::new();
-        for need in &self.plan.changes {
-            if !change.needs.contains(&need.id)
-                || states.get(&need.id) != Some(&ItemState::Unchanged)
-            {
-                continue;
-            }
-            for wait in &need.then {
-                let lasting = matches!(wait, Await::Rollout(_) | Await::ConfigLoaded { .. });
-                if lasting && !waits.contains(wait) {
-                    waits.push(wait.clone());
-                }
-            }
-        }
-        waits
     }
 }
 

@@ -1,4 +1,4 @@
-use super::super::{Action, Part};
+use super::super::{Action, Await, Part};
 use super::*;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use serde_json::json;

@@ -7,12 +7,11 @@
 pub mod found;
 mod restart;
 mod text;
+mod waits;
 
 use super::leaves::{children, leaves};
 use super::record::{Entry, Intent, LeafChange};
-use super::{
-    Action, Await, Change, ChangeId, Expected, LeafEdit, Part, Plan, Price, mask, normalise,
-};
+use super::{Action, Await, Change, ChangeId, Expected, LeafEdit, Part, Plan, mask, normalise};
 use crate::error::Error;
 use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
@@ -22,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use text::jobs;
+use waits::restart;
 
 /// istiod's time to push (a second was enough between policies and listener).
 const SETTLE: Duration = Duration::from_secs(2);

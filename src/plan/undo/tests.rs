@@ -2,6 +2,7 @@ use super::super::path::LeafPath;
 use super::super::record::TextRecord;
 use super::super::scrape_config::TextEdit;
 use super::*;
+use crate::plan::Price;
 use serde_json::json;
 
 fn web() -> ObjectRef {

@@ -1,0 +1,145 @@
+//! What the user's word approved, and the one way to it.
+
+use super::{ItemState, Review, Reviewed, RunId};
+use crate::plan::{Await, Change, ChangeId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Changes approved by the user's word. Can only be made by [`Review`]; apply takes nothing else.
+#[derive(Clone, Debug)]
+pub struct Approved {
+    pub(in crate::plan) context: String,
+    pub(in crate::plan) run: RunId,
+    pub(in crate::plan) changes: Vec<ApprovedChange>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ApprovedChange {
+    pub(in crate::plan) reviewed: Arc<Reviewed>,
+    pub(in crate::plan) standing: Vec<Await>,
+}
+
+impl Approved {
+    pub fn context(&self) -> &str {
+        &self.context
+    }
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+    pub fn changes(&self) -> &[ApprovedChange] {
+        &self.changes
+    }
+}
+
+impl ApprovedChange {
+    pub fn reviewed(&self) -> &Reviewed {
+        &self.reviewed
+    }
+    pub fn change(&self) -> &Change {
+        &self.reviewed.change
+    }
+    /// What is waited for before the write: the change's own, after what its needs would have waited for
+    /// that stand unchanged (an earlier run may have been cut off in the midst of that wait).
+    pub fn before(&self) -> Vec<Await> {
+        let own = &self.reviewed.change.before;
+        let mut waits = self.standing.clone();
+        waits.extend(
+            own.iter()
+                .filter(|wait| !self.standing.contains(wait))
+                .cloned(),
+        );
+        waits
+    }
+    /// resourceVersion of the object that was shown; a write is preceded by a comparison with it.
+    pub fn resource_version(&self) -> Option<&str> {
+        self.reviewed.live.as_ref()?["metadata"]["resourceVersion"].as_str()
+    }
+    pub fn uid(&self) -> Option<&str> {
+        self.reviewed.live.as_ref()?["metadata"]["uid"].as_str()
+    }
+}
+
+/// Why a review cannot be approved as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotApprovable {
+    NothingToDo,
+    StillAsking(usize),
+    /// These stop everything until they are left out or taken: conflict, refusal, failed question. What
+    /// hangs on them falls with them and is not named.
+    Stopped(Vec<ChangeId>),
+    /// Losing a Prometheus's history needs its own word.
+    HistoryNotConfirmed,
+}
+
+/// What the user says besides "yes".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The separate confirmation that Prometheus's history is lost.
+    pub lose_history: bool,
+}
+
+impl Review {
+    /// The one way to an [`Approved`]: what will be written, in order.
+    ///
+    /// # Errors
+    /// What has to happen first, see [`NotApprovable`].
+    pub fn approve(&self, word: Word) -> Result<Approved, NotApprovable> {
+        let pending = self.pending();
+        if pending > 0 {
+            return Err(NotApprovable::StillAsking(pending));
+        }
+        let states = self.states();
+        let stopped: Vec<ChangeId> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| states.get(&change.id).is_some_and(ItemState::stops))
+            .map(|change| change.id.clone())
+            .collect();
+        if !stopped.is_empty() {
+            return Err(NotApprovable::Stopped(stopped));
+        }
+        let changes: Vec<ApprovedChange> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
+            .filter_map(|change| {
+                Some(ApprovedChange {
+                    reviewed: Arc::clone(self.items.get(&change.id)?),
+                    standing: self.standing(change, &states),
+                })
+            })
+            .collect();
+        if changes.is_empty() {
+            return Err(NotApprovable::NothingToDo);
+        }
+        if !word.lose_history && !self.history_with(&states).is_empty() {
+            return Err(NotApprovable::HistoryNotConfirmed);
+        }
+        Ok(Approved {
+            context: self.context.clone(),
+            run: self.run.clone(),
+            changes,
+        })
+    }
+
+    /// What the unchanged needs of a change would have waited for after their write.
+    fn standing(&self, change: &Change, states: &BTreeMap<ChangeId, ItemState>) -> Vec<Await> {
+        let mut waits: Vec<Await> = Vec::new();
+        for need in &self.plan.changes {
+            if !change.needs.contains(&need.id)
+                || states.get(&need.id) != Some(&ItemState::Unchanged)
+            {
+                continue;
+            }
+            for wait in &need.then {
+                let lasting = matches!(wait, Await::Rollout(_) | Await::ConfigLoaded { .. });
+                if lasting && !waits.contains(wait) {
+                    waits.push(wait.clone());
+                }
+            }
+        }
+        waits
+    }
+}
