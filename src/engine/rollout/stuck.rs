@@ -34,7 +34,10 @@ pub fn why_stuck(live: &Value, sets: &[Value], pods: &[Value], events: &[Value])
             return Some(not_made(owner, failure));
         }
     }
-    let owner = newest.map_or_else(|| words(live, "/metadata/uid"), |set| words(set, "/metadata/uid"));
+    let owner = newest.map_or_else(
+        || words(live, "/metadata/uid"),
+        |set| words(set, "/metadata/uid"),
+    );
     let revision = words(live, "/status/updateRevision");
     let new_pods = pods.iter().filter(|pod| {
         owned_by(pod, owner)
@@ -43,7 +46,10 @@ pub fn why_stuck(live: &Value, sets: &[Value], pods: &[Value], events: &[Value])
                 || pod["metadata"]["labels"]["controller-revision-hash"] == revision)
     });
     let of_pods: Vec<Stuck> = new_pods.filter_map(|pod| of_pod(namespace, pod)).collect();
-    let surest = of_pods.iter().find(|stuck| stuck.lasting).or(of_pods.first());
+    let surest = of_pods
+        .iter()
+        .find(|stuck| stuck.lasting)
+        .or(of_pods.first());
     if let Some(stuck) = surest {
         return Some(stuck.clone());
     }
@@ -120,9 +126,8 @@ fn of_pod(namespace: &str, pod: &Value) -> Option<Stuck> {
             see("describe pod"),
         ));
     }
-    let containers = || {
-        list(pod, "/status/initContainerStatuses").chain(list(pod, "/status/containerStatuses"))
-    };
+    let containers =
+        || list(pod, "/status/initContainerStatuses").chain(list(pod, "/status/containerStatuses"));
     for container in containers() {
         let own = words(container, "/name");
         let reason = words(container, "/state/waiting/reason");
