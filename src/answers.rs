@@ -76,6 +76,41 @@ pub struct Options {
     pub stop_plaintext_jobs: Option<bool>,
     /// Repair what the published recipe or Istio's sample left behind.
     pub repair: bool,
+    /// How fast workloads restart.
+    #[serde(skip_serializing_if = "Pace::is_default")]
+    pub pace: Pace,
+}
+
+/// How fast workloads are restarted, one after another or together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pace {
+    /// One workload at a time: the next begins when the rollout of the one before is done.
+    #[default]
+    One,
+    /// One at a time, and its targets are UP before the next begins; one that is not stops the run.
+    Canary,
+    /// Marks are written one after another; their rollouts are awaited together at the end.
+    All,
+}
+
+impl Pace {
+    fn is_default(&self) -> bool {
+        *self == Pace::default()
+    }
+}
+
+impl std::str::FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "one" => Ok(Pace::One),
+            "canary" => Ok(Pace::Canary),
+            "all" => Ok(Pace::All),
+            other => Err(format!("`{other}` is neither `one`, `canary` nor `all`")),
+        }
+    }
 }
 
 impl Default for Options {
@@ -86,6 +121,7 @@ impl Default for Options {
             injection: Injection::Template,
             stop_plaintext_jobs: None,
             repair: true,
+            pace: Pace::One,
         }
     }
 }

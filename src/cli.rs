@@ -1,6 +1,6 @@
 //! The command line. Flags make the same choices as the wizard's steps.
 
-use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
+use crate::answers::{Answers, GatewayRef, Mark, MetricsPort, Pace};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use clap::{Args, Parser, Subcommand};
@@ -144,6 +144,9 @@ pub struct Choices {
     /// Seconds to wait for the targets (and for each rollout) [default: 300].
     #[arg(long, value_name = "S", value_parser = seconds, global = true)]
     pub timeout: Option<Duration>,
+    /// How fast workloads restart: one at a time; canary (one at a time, its targets UP before the next); all (together, awaited at the end) [default: one].
+    #[arg(long, value_name = "one|canary|all", global = true)]
+    pub pace: Option<Pace>,
     /// Do not ask whether plaintext is refused, and do not say "secured".
     #[arg(long, global = true)]
     pub no_probe: bool,
@@ -243,6 +246,9 @@ impl Choices {
         }
         if let Some(mark) = self.mark {
             answers.options.mark = mark;
+        }
+        if let Some(pace) = self.pace {
+            answers.options.pace = pace;
         }
         answers.take.extend(self.take.iter().cloned());
         Ok(answers)

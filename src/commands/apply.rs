@@ -157,6 +157,7 @@ pub async fn write(
         undoes_part: job.part,
         answers: job.undoes.is_none().then(|| opened.answers.clone()),
         break_lock: call.choices.break_lock,
+        pace: opened.answers.options.pace,
     };
     let control = Control {
         stop: call.stop.clone(),

@@ -5,6 +5,7 @@
 
 mod control;
 mod ending;
+mod pace;
 
 pub use control::{Control, Steering};
 
@@ -17,7 +18,7 @@ use super::steps::{self, Wrote, title};
 use super::undo;
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Watch, Watched};
-use crate::answers::Answers;
+use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
 use crate::journal::VERSION;
 use crate::mesh;
@@ -48,6 +49,8 @@ pub struct ApplyOptions {
     pub answers: Option<Answers>,
     /// Take the lock even from a run that is at work.
     pub break_lock: bool,
+    /// How fast workloads restart.
+    pub pace: Pace,
 }
 
 impl Default for ApplyOptions {
@@ -60,6 +63,7 @@ impl Default for ApplyOptions {
             undoes_part: false,
             answers: None,
             break_lock: false,
+            pace: Pace::One,
         }
     }
 }
@@ -102,6 +106,7 @@ struct Run {
     /// The first failure that was answered by leaving a change out.
     left_out_for: Option<Error>,
     take_backs: u32,
+    pace: Pace,
     decisions: Option<mpsc::Receiver<Decision>>,
     /// The rows of lock and record.
     rows: Vec<ApprovedChange>,
@@ -150,6 +155,7 @@ pub async fn apply(
         begun: false,
         left_out_for: None,
         take_backs: 0,
+        pace: options.pace,
         decisions: control.decisions,
         rows,
         keeper: None,
@@ -233,9 +239,16 @@ impl Run {
     }
 
     async fn walk(&mut self, around: &mut Around<'_>) -> Walked {
+        // Changes that are written, and whose rollouts are still to be awaited.
+        let mut later: Vec<usize> = Vec::new();
         for at in 0..self.changes.len() {
             let change = self.changes[at].clone();
             let id = &change.change().id;
+            if !self.may_overtake(around, at)
+                && let Some(end) = self.catch_up(around, &mut later).await
+            {
+                return end;
+            }
             if let Some(keeper) = &mut self.keeper
                 && let Err(late) = keeper.flush_if_due().await
             {
@@ -252,47 +265,79 @@ impl Run {
                 self.settle(around, id, Fate::Held);
                 continue;
             }
-            loop {
-                if around.stopped() {
-                    return Walked::Stopped;
-                }
-                let error = match self.one(around, at, &change).await {
-                    Ok(Done::Fate(fate)) => {
-                        self.settle(around, id, fate);
-                        break;
-                    }
-                    Ok(Done::Stopped) => return Walked::Stopped,
-                    Ok(Done::NotUp(why)) => match self.not_up(around, &change, why).await {
-                        Ok(()) => break,
-                        Err(error) => error,
-                    },
-                    Err(error) => error,
-                };
-                around.step(id, StepState::Failed(error.clone()));
-                around.log(format!("{}: {}", title(change.change()), error.what));
-                match self.decide(around, id, &error).await {
-                    Decision::Retry => {}
-                    Decision::LeaveOut => {
-                        self.left_out_for.get_or_insert_with(|| error.clone());
-                        self.given_up.insert(id.clone());
-                        if self.is_mark_of_ours(change.change()) {
-                            // Left standing it would take its pods out of the old jobs, UP or not.
-                            let why = format!("left out, because {}", error.what);
-                            match self.take_back(around, change.change(), why).await {
-                                Ok(()) => break,
-                                Err(error) => return Walked::Failed(error),
-                            }
-                        }
-                        self.fates.entry(id.clone()).or_insert(Fate::LeftOut);
-                        around.step(id, StepState::LeftOut);
-                        break;
-                    }
-                    Decision::Undo => return Walked::Undo(error),
-                    Decision::Stop => return Walked::Failed(error),
-                }
+            let defer = self.pace == Pace::All && self.may_overtake(around, at);
+            if let Some(end) = self.through(around, at, defer).await {
+                return end;
+            }
+            let written = self.fates.get(id) == Some(&Fate::Written);
+            if written && Run::waits_later(change.change(), defer) {
+                later.push(at);
             }
         }
+        if let Some(end) = self.catch_up(around, &mut later).await {
+            return end;
+        }
         Walked::ToTheEnd
+    }
+
+    /// One change to its end; `None`: the walk goes on.
+    async fn through(&mut self, around: &mut Around<'_>, at: usize, defer: bool) -> Option<Walked> {
+        let change = self.changes[at].clone();
+        let id = &change.change().id;
+        loop {
+            if around.stopped() {
+                return Some(Walked::Stopped);
+            }
+            let error = match self.one(around, at, &change, defer).await {
+                Ok(Done::Fate(Fate::Written)) if Run::waits_later(change.change(), defer) => {
+                    let later = "its rollout, with the others at the end";
+                    around.step(id, StepState::Waiting(later.into()));
+                    return None;
+                }
+                Ok(Done::Fate(fate)) => {
+                    self.settle(around, id, fate);
+                    return None;
+                }
+                Ok(Done::Stopped) => return Some(Walked::Stopped),
+                Ok(Done::NotUp(why)) => match self.not_up(around, &change, why).await {
+                    Ok(()) => return None,
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let error = self.with_way_back(change.change(), error);
+            around.step(id, StepState::Failed(error.clone()));
+            around.log(format!("{}: {}", title(change.change()), error.what));
+            match self.decide(around, id, &error).await {
+                Decision::Retry => {}
+                Decision::LeaveOut => {
+                    self.left_out_for.get_or_insert_with(|| error.clone());
+                    self.given_up.insert(id.clone());
+                    if self.is_mark_of_ours(change.change()) {
+                        // Left standing it would take its pods out of the old jobs, UP or not.
+                        let why = format!("left out, because {}", error.what);
+                        let only = BTreeSet::from([id.clone()]);
+                        match self.take_back(around, change.change(), &only, why).await {
+                            Ok(()) => return None,
+                            Err(error) => return Some(Walked::Failed(error)),
+                        }
+                    }
+                    self.fates.entry(id.clone()).or_insert(Fate::LeftOut);
+                    around.step(id, StepState::LeftOut);
+                    return None;
+                }
+                Decision::TakeBack => {
+                    self.left_out_for.get_or_insert_with(|| error.clone());
+                    self.given_up.insert(id.clone());
+                    return match self.take_back_item(around, change.change(), &error).await {
+                        Ok(()) => None,
+                        Err(error) => Some(Walked::Failed(error)),
+                    };
+                }
+                Decision::Undo => return Some(Walked::Undo(error)),
+                Decision::Stop => return Some(Walked::Failed(error)),
+            }
+        }
     }
 
     fn settle(&mut self, around: &Around<'_>, id: &ChangeId, fate: Fate) {
@@ -335,6 +380,7 @@ impl Run {
         around: &mut Around<'_>,
         at: usize,
         approved: &ApprovedChange,
+        defer: bool,
     ) -> Result<Done, Error> {
         let change = approved.change();
         let mut answer: Option<Value> = None;
@@ -382,7 +428,10 @@ impl Run {
             };
             self.fates.insert(change.id.clone(), fate);
         }
-        for what in &change.then {
+        if self.fates.get(&change.id) == Some(&Fate::Written) && Run::waits_later(change, defer) {
+            return Ok(Done::Fate(Fate::Written));
+        }
+        for what in &self.awaited(at) {
             match self.wait(around, what, at, answer.as_ref()).await {
                 Waited::Over => {}
                 Waited::Stopped => return Ok(Done::Stopped),
@@ -423,7 +472,11 @@ impl Run {
         why: String,
     ) -> Result<(), Error> {
         let change = approved.change();
-        if !self.is_mark_of_ours(change) {
+        let leaves_old_jobs = change
+            .then
+            .iter()
+            .any(|what| matches!(what, Await::TargetsUp(_)));
+        if !(self.is_mark_of_ours(change) && leaves_old_jobs) {
             return Err(Error::new(format!(
                 "the targets behind {} are not UP after {} s",
                 title(change),
@@ -432,7 +485,8 @@ impl Run {
             .cause(why)
             .hint("look at the targets: each says what it waits for, or why it is DOWN"));
         }
-        self.take_back(around, change, why).await
+        let only = BTreeSet::from([change.id.clone()]);
+        self.take_back(around, change, &only, why).await
     }
 
     /// Written by this run, and on the pods or their template.
@@ -441,18 +495,19 @@ impl Run {
             && matches!(change.part, Part::Mark | Part::Injection)
     }
 
-    /// Takes one change of this run back, and waits for the rollout that this means.
+    /// Takes these changes of this run back, and waits for the rollout that this means.
     async fn take_back(
         &mut self,
         around: &mut Around<'_>,
         change: &Change,
+        only: &BTreeSet<ChangeId>,
         why: String,
     ) -> Result<(), Error> {
         let state = StepState::Waiting(format!("its way back: {why}"));
         around.step(&change.id, state);
         self.take_backs += 1;
         let run = format!("{}-b{}", self.id, self.take_backs);
-        undo::take_back(around, &self.id, &run, Some(&change.id))
+        undo::take_back(around, &self.id, &run, Some(only))
             .await
             .map_err(|error| {
                 Error::new(format!("{} could not be taken back", title(change)))
@@ -462,8 +517,10 @@ impl Run {
                     .hint("undo the run")
             })?;
         around.log(format!("{} was taken back: {why}", title(change)));
-        around.step(&change.id, StepState::TakenBack(why));
-        self.fates.insert(change.id.clone(), Fate::TakenBack);
+        for id in only {
+            around.step(id, StepState::TakenBack(why.clone()));
+            self.fates.insert(id.clone(), Fate::TakenBack);
+        }
         Ok(())
     }
 

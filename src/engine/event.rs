@@ -62,6 +62,8 @@ pub enum Decision {
     Retry,
     /// Leave this change out, and what hangs on it.
     LeaveOut,
+    /// Take back what this run wrote for this change's workload or gateway, and go on with the others.
+    TakeBack,
     /// Take back everything that this run wrote.
     Undo,
     /// End here; what was written stays.

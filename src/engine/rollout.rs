@@ -3,6 +3,10 @@
 //! kubectl's rules look at `observedGeneration` first: without that a rollout seems complete right after
 //! the patch that starts it.
 
+mod stuck;
+
+pub use stuck::{Stuck, why_stuck};
+
 use serde_json::Value;
 
 /// How far the rollout of a Deployment, StatefulSet or DaemonSet is.

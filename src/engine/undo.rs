@@ -151,17 +151,17 @@ pub(super) async fn plan_of(
     undo(entries, &|object| live.get(object).cloned().flatten())
 }
 
-/// Takes back a run, or one change of it, at once: planned, dry-run and written like any change, and
+/// Takes back a run, or these changes of it, at once: planned, dry-run and written like any change, and
 /// recorded as a run of its own.
 pub(super) async fn take_back(
     around: &mut Around<'_>,
     run: &str,
     as_run: &str,
-    only: Option<&ChangeId>,
+    only: Option<&BTreeSet<ChangeId>>,
 ) -> Result<(), Error> {
     let mut entries = around.session.journal.run(Some(run))?;
     if let Some(only) = only {
-        keep_one(&mut entries, only);
+        keep_changes(&mut entries, only);
     }
     let (plan, _) = plan_of(around.session, &entries).await?;
     if plan.changes.is_empty() {
@@ -178,10 +178,10 @@ pub(super) async fn take_back(
     }
 }
 
-/// The entries of one change, and the beginning of its run.
-fn keep_one(entries: &mut Vec<Entry>, only: &ChangeId) {
+/// The entries of these changes, and the beginning of their run.
+fn keep_changes(entries: &mut Vec<Entry>, only: &BTreeSet<ChangeId>) {
     let seqs: BTreeSet<u32> = intents(entries)
-        .filter(|intent| intent.change == *only)
+        .filter(|intent| only.contains(&intent.change))
         .map(|intent| intent.seq)
         .collect();
     keep_seqs(entries, &seqs);

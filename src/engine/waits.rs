@@ -1,14 +1,14 @@
 //! What apply waits for around its writes. Every wait has a deadline, and ends when the user says stop.
 
+mod rollouts;
+
 use super::compare::landed;
 use super::event::{ApplyEvent, StepState};
-use super::rollout::{Rollout, rollout_state};
 use super::session::Session;
 use super::watch::Watch;
-use crate::cluster::error::Reason;
 use crate::error::Error;
 use crate::mesh;
-use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Await, Change, ChangeId, Part};
@@ -23,7 +23,6 @@ use tokio::time::Instant;
 
 const READ_BACK_EVERY: Duration = Duration::from_millis(500);
 const READ_BACK: Duration = Duration::from_secs(30);
-const ROLLOUT_EVERY: Duration = Duration::from_secs(1);
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The kubelet brings a ConfigMap into the pod within about a minute; then comes the reload.
 const CONFIG: Duration = Duration::from_secs(180);
@@ -181,57 +180,6 @@ impl Around<'_> {
                 );
             }
             tokio::time::sleep(READ_BACK_EVERY).await;
-        }
-    }
-
-    async fn rollout(&self, object: &ObjectRef, id: &ChangeId) -> Waited {
-        let deadline = Instant::now() + self.rollout_within;
-        let describe = format!(
-            "kubectl -n {} describe {} {}",
-            object.namespace,
-            object.kind.name().to_lowercase(),
-            object.name
-        );
-        let fail = |why: String| {
-            Waited::Failed(
-                Error::new(format!("the rollout of {object} is not done"))
-                    .cause(why)
-                    .hint(describe.clone()),
-            )
-        };
-        loop {
-            let note = match self.session.cluster.get(object).await {
-                Ok(None) => return fail("the object does not exist any more".into()),
-                Ok(Some(live)) => match rollout_state(&live) {
-                    Rollout::Done => return Waited::Over,
-                    Rollout::Failed(why) => return fail(why),
-                    Rollout::NeverByItself(why) => {
-                        self.log(format!("{object}: {why}"));
-                        return Waited::Over;
-                    }
-                    Rollout::Going {
-                        updated,
-                        ready,
-                        desired,
-                        note,
-                    } => {
-                        let state = StepState::Rollout {
-                            updated,
-                            ready,
-                            desired,
-                            note: note.clone(),
-                        };
-                        self.step(id, state);
-                        note
-                    }
-                },
-                Err(error) if error.reason == Reason::Forbidden => return fail(error.to_string()),
-                Err(error) => error.to_string(),
-            };
-            if Instant::now() >= deadline {
-                return fail(format!("after {} s: {note}", self.rollout_within.as_secs()));
-            }
-            tokio::time::sleep(ROLLOUT_EVERY).await;
         }
     }
 

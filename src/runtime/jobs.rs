@@ -348,6 +348,7 @@ impl Jobs {
             }),
             probe: self.probe,
             answers: defaults.undoes.is_none().then(|| answers.clone()),
+            pace: answers.options.pace,
             ..defaults
         };
         let (steering, control) = Control::asked();

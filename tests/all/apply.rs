@@ -590,3 +590,113 @@ async fn changes_reviewed_elsewhere_are_refused() {
     assert!(world.journal.entries().is_empty());
     assert_eq!(world.writes(), [""; 0]);
 }
+
+/// httpbin, whose new pods never get ready.
+fn never_ready(world: &World) {
+    let mut stuck = world
+        .simulation
+        .object("Deployment", "default", "httpbin")
+        .unwrap();
+    stuck["metadata"]["annotations"] = json!({"demo.meshscrape.dev/never-ready": "true"});
+    world.simulation.put(stuck);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_stands_still_says_which_pod_and_how_to_take_it_back() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    never_ready(&world);
+    let options = ApplyOptions {
+        rollout_timeout: Duration::from_secs(90),
+        ..ApplyOptions::default()
+    };
+    let outcome = world
+        .apply_with(approved, Control::alone().1, &options)
+        .await;
+    let Ended::PartWay(Some(error)) = &outcome.ended else {
+        panic!("{:?}", outcome.ended);
+    };
+    assert!(error.causes[0].contains("pod httpbin-"), "{error}");
+    assert!(error.causes[0].contains("readiness probe fails"), "{error}");
+    assert!(
+        error
+            .hints
+            .iter()
+            .any(|hint| hint.contains("undo r1 --only default/Deployment/httpbin")),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn just_the_workload_that_failed_is_taken_back() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    never_ready(&world);
+    let template = || {
+        let live = world.simulation.object("Deployment", "default", "httpbin");
+        live.unwrap()["spec"]["template"].clone()
+    };
+    let before = template();
+    let options = ApplyOptions {
+        rollout_timeout: Duration::from_secs(90),
+        ..ApplyOptions::default()
+    };
+    let control = answering(&world, vec![Decision::TakeBack]);
+    let outcome = world.apply_with(approved, control, &options).await;
+
+    assert_eq!(parts(&outcome.written), WHOLE[..2], "{:#?}", world.told());
+    assert_eq!(parts(&outcome.taken_back), WHOLE[2..6]);
+    assert_eq!(parts(&outcome.not_written), ["old-jobs"]);
+    assert!(matches!(outcome.ended, Ended::PartWay(Some(_))));
+    assert_eq!(template(), before);
+    for kind in ["Sidecar", "PeerAuthentication", "AuthorizationPolicy"] {
+        let left = world
+            .simulation
+            .object(kind, "default", "meshscrape-httpbin");
+        assert!(left.is_none(), "{kind}");
+    }
+    assert!(world.naked.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_does_not_come_up_stops_the_run() {
+    let world = world();
+    closed(&world);
+    let approved = world.approved(plan(), "r1").await;
+    let options = ApplyOptions {
+        pace: meshscrape::answers::Pace::Canary,
+        ..ApplyOptions::default()
+    };
+    let outcome = world
+        .apply_with(approved, Control::alone().1, &options)
+        .await;
+    let Ended::PartWay(Some(error)) = &outcome.ended else {
+        panic!("{:?}", outcome.ended);
+    };
+    assert!(error.what.contains("are not UP"), "{error}");
+    assert_eq!(parts(&outcome.not_written), ["old-jobs"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_at_once_ends_as_one_by_one_does() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    let options = ApplyOptions {
+        pace: meshscrape::answers::Pace::All,
+        ..ApplyOptions::default()
+    };
+    let outcome = world
+        .apply_with(approved, Control::alone().1, &options)
+        .await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
+    assert_eq!(parts(&outcome.written), WHOLE);
+    assert!(outcome.all_up);
+    assert!(
+        world
+            .told()
+            .iter()
+            .any(|line| format!("{line:?}").contains("with the others at the end")),
+        "{:#?}",
+        world.told()
+    );
+}

@@ -1,0 +1,127 @@
+use super::*;
+use serde_json::json;
+
+fn deployment() -> Value {
+    json!({"kind": "Deployment", "metadata": {"namespace": "shop", "name": "cart", "uid": "d"}})
+}
+
+fn set(uid: &str, revision: &str, conditions: Value) -> Value {
+    json!({"metadata": {"namespace": "shop", "name": format!("cart-{uid}"), "uid": uid,
+            "annotations": {"deployment.kubernetes.io/revision": revision}, "ownerReferences": [{"uid": "d"}]},
+        "status": {"conditions": conditions}})
+}
+
+fn pod(owner: &str, status: Value) -> Value {
+    json!({"metadata": {"name": format!("cart-{owner}-x"), "ownerReferences": [{"uid": owner}]}, "status": status})
+}
+
+fn waiting(reason: &str) -> Value {
+    json!({"containerStatuses": [{"name": "app", "image": "r/cart:2", "ready": false, "restartCount": 4,
+        "state": {"waiting": {"reason": reason, "message": "its own words"}}}]})
+}
+
+#[test]
+fn each_cause_is_named_with_its_object() {
+    let unschedulable = json!({"conditions": [{"type": "PodScheduled", "status": "False",
+        "reason": "Unschedulable", "message": "0/3 nodes are available: 3 Insufficient cpu."}]});
+    let unready = json!({"containerStatuses": [
+        {"name": "app", "ready": false, "state": {"running": {}}}]});
+    let table = [
+        (
+            waiting("ErrImagePull"),
+            true,
+            "the image r/cart:2 of container app in pod cart-new-x cannot be pulled",
+        ),
+        (waiting("ImagePullBackOff"), true, "its own words"),
+        (
+            waiting("CrashLoopBackOff"),
+            true,
+            "again and again (4 restarts)",
+        ),
+        (
+            waiting("CreateContainerConfigError"),
+            true,
+            "cannot be started",
+        ),
+        (
+            unschedulable,
+            false,
+            "no node takes pod cart-new-x: 0/3 nodes",
+        ),
+        (unready, false, "readiness probe"),
+    ];
+    let sets = [set("old", "1", json!([])), set("new", "10", json!([]))];
+    for (status, lasting, words) in table {
+        let pods = [
+            pod("old", waiting("CrashLoopBackOff")),
+            pod("new", status.clone()),
+        ];
+        let stuck = why_stuck(&deployment(), &sets, &pods, &[]).unwrap();
+        assert!(stuck.why.contains(words), "{stuck:?}");
+        assert!(!stuck.why.contains("cart-old-x"), "{stuck:?}");
+        assert_eq!(stuck.lasting, lasting, "{status}");
+    }
+    let healthy =
+        json!({"containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]});
+    assert_eq!(
+        why_stuck(&deployment(), &sets, &[pod("new", healthy)], &[]),
+        None
+    );
+    // A pod of the template before says nothing of this rollout.
+    let old = [pod("old", waiting("ErrImagePull"))];
+    assert_eq!(why_stuck(&deployment(), &sets, &old, &[]), None);
+}
+
+#[test]
+fn pods_that_the_server_refuses_are_told_in_its_words() {
+    let failure = |message: &str| json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]);
+    let table = [
+        (
+            "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1",
+            "a ResourceQuota of namespace shop",
+        ),
+        (
+            "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",
+            "Pod Security of namespace shop",
+        ),
+        (
+            "admission webhook \"deny.example\" denied the request: no",
+            "refuses the new pods",
+        ),
+    ];
+    for (message, words) in table {
+        let stuck = why_stuck(
+            &deployment(),
+            &[set("new", "1", failure(message))],
+            &[],
+            &[],
+        )
+        .unwrap();
+        assert!(
+            stuck.why.contains(words) && stuck.why.ends_with(message),
+            "{stuck:?}"
+        );
+        assert!(stuck.lasting);
+    }
+    // StatefulSets and DaemonSets have no such condition: only an event tells.
+    let stateful =
+        json!({"kind": "StatefulSet", "metadata": {"namespace": "shop", "name": "db", "uid": "s"}});
+    let event = |uid: &str| json!({"reason": "FailedCreate", "message": table[0].0, "involvedObject": {"uid": uid}});
+    let stuck = why_stuck(&stateful, &[], &[], &[event("s")]).unwrap();
+    assert!(stuck.why.contains("exceeded quota: small"), "{stuck:?}");
+    assert_eq!(why_stuck(&stateful, &[], &[], &[event("other")]), None);
+}
+
+#[test]
+fn of_a_stateful_set_only_pods_of_the_new_revision_speak() {
+    let mut live =
+        json!({"kind": "StatefulSet", "metadata": {"namespace": "shop", "name": "db", "uid": "s"}});
+    live["status"]["updateRevision"] = json!("b");
+    let of = |revision: &str| {
+        let mut pod = pod("s", waiting("CrashLoopBackOff"));
+        pod["metadata"]["labels"]["controller-revision-hash"] = json!(revision);
+        pod
+    };
+    assert_eq!(why_stuck(&live, &[], &[of("a")], &[]), None);
+    assert!(why_stuck(&live, &[], &[of("b")], &[]).is_some());
+}
