@@ -211,20 +211,25 @@ impl Journey {
 
     /// Objects that a run may touch, without what the server keeps for itself.
     pub fn objects(&self) -> Objects {
-        let mut all = BTreeMap::new();
-        for kind in KINDS {
-            for mut object in self.simulation.objects(kind, "") {
-                strip(&mut object);
-                let meta = &object["metadata"];
-                let name = format!("{kind} {}/{}", meta["namespace"], meta["name"]);
-                all.insert(name.replace('"', ""), object);
-            }
-        }
-        all
+        objects(&self.simulation)
     }
 }
 
-fn watch_listeners(simulation: &Simulation, naked: &Arc<Mutex<Vec<String>>>) {
+/// Objects that a run may touch, without what the server keeps for itself.
+pub fn objects(simulation: &Simulation) -> Objects {
+    let mut all = BTreeMap::new();
+    for kind in KINDS {
+        for mut object in simulation.objects(kind, "") {
+            strip(&mut object);
+            let meta = &object["metadata"];
+            let name = format!("{kind} {}/{}", meta["namespace"], meta["name"]);
+            all.insert(name.replace('"', ""), object);
+        }
+    }
+    all
+}
+
+pub fn watch_listeners(simulation: &Simulation, naked: &Arc<Mutex<Vec<String>>>) {
     let seen = Arc::clone(naked);
     simulation.on_write(Box::new(move |simulation| {
         for (kind, needs) in NEEDS {

@@ -8,6 +8,7 @@ mod demo_api;
 mod export;
 mod export_real;
 mod journeys;
+mod kill;
 mod picture;
 #[path = "../pty.rs"]
 mod pty;
