@@ -7,8 +7,8 @@ mod served;
 use crate::journeys::{Objects, differing};
 use served::{Moment, Served, Told};
 
-/// Nine workloads and a gateway: more than forty changes.
-const CHOICES: &str = "-n default,shop,orders -g istio-system/istio-ingressgateway";
+/// Ten workloads of three kinds and a gateway: more than forty changes.
+const CHOICES: &str = "-w default/Deployment/httpbin,shop/Deployment/cart,shop/Deployment/catalog,shop/Deployment/checkout,shop/Deployment/storefront,shop/StatefulSet/sessions,orders/Deployment/order-events,orders/Deployment/orders-api,orders/StatefulSet/orders-db,platform/DaemonSet/log-shipper -g istio-system/istio-ingressgateway";
 
 fn apply() -> String {
     format!("meshscrape apply --yes --lose-history {CHOICES}")
@@ -135,7 +135,7 @@ fn all(cases: &[(usize, Moment, bool)], whole: &Undisturbed) {
 fn killed_after_a_write_it_goes_on_or_is_taken_back() {
     let whole = on_paused_clock(undisturbed());
     assert!(whole.writes.len() >= 40, "{:#?}", whole.writes);
-    let step = 6;
+    let step = 3;
     let cases: Vec<_> = (1..=whole.writes.len())
         .step_by(step)
         .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
