@@ -266,6 +266,18 @@ fn strip(object: &mut Value) {
     object.as_object_mut().unwrap().remove("status");
 }
 
+/// For a comparison with the objects of another simulation: its moments are others, and the names of runs.
+pub fn ageless(mut objects: Objects) -> Objects {
+    for object in objects.values_mut() {
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.remove("creationTimestamp");
+        if let Some(annotations) = metadata.get_mut("annotations") {
+            annotations.as_object_mut().unwrap().remove("meshscrape.dev/run");
+        }
+    }
+    objects
+}
+
 /// Only what differs, for a failure that can be read.
 pub fn differing(before: &Objects, after: &Objects) -> Vec<String> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
