@@ -284,7 +284,9 @@ where
 }
 
 fn whole(body: Bytes) -> AnswerBody {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// What arrives of an answer that the server gave.

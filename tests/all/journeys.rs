@@ -271,8 +271,12 @@ pub fn ageless(mut objects: Objects) -> Objects {
     for object in objects.values_mut() {
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.remove("creationTimestamp");
+        metadata.remove("uid");
         if let Some(annotations) = metadata.get_mut("annotations") {
-            annotations.as_object_mut().unwrap().remove("meshscrape.dev/run");
+            annotations
+                .as_object_mut()
+                .unwrap()
+                .remove("meshscrape.dev/run");
         }
     }
     objects

@@ -46,7 +46,11 @@ impl World for Wire {
                 let asked = Asked {
                     clock: begun.elapsed(),
                     method: parts.method.to_string(),
-                    uri: parts.uri.path_and_query().map_or("/", |p| p.as_str()).into(),
+                    uri: parts
+                        .uri
+                        .path_and_query()
+                        .map_or("/", |p| p.as_str())
+                        .into(),
                     headers: super::headers(&parts.headers),
                     body: String::from_utf8(body.to_vec())?,
                 };

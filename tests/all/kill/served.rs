@@ -4,11 +4,11 @@
 //! clock along with every request, and the simulation follows it: so neither waits for real time to pass.
 
 use crate::journeys::{Objects, objects, watch_listeners, writes};
-use meshscrape::demo::{RequestRecord, Simulation};
-use meshscrape::plan::record::Entry;
 use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
+use meshscrape::demo::{RequestRecord, Simulation};
+use meshscrape::plan::record::Entry;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -118,10 +118,21 @@ impl Served {
     fn start(&self, args: &str) -> Child {
         let out = std::fs::File::create(self.state.path().join("out")).unwrap();
         Command::new(std::env::current_exe().unwrap())
-            .args(["kill::program::as_told", "--exact", "--ignored", "--nocapture"])
+            .args([
+                "kill::program::as_told",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
             .env("XDG_STATE_HOME", self.state.path())
-            .env("MESHSCRAPE_TEST_SERVER", self.listener.local_addr().unwrap().to_string())
-            .env("MESHSCRAPE_TEST_CLOCK", self.begun.elapsed().as_nanos().to_string())
+            .env(
+                "MESHSCRAPE_TEST_SERVER",
+                self.listener.local_addr().unwrap().to_string(),
+            )
+            .env(
+                "MESHSCRAPE_TEST_CLOCK",
+                self.begun.elapsed().as_nanos().to_string(),
+            )
             .env("MESHSCRAPE_TEST_ARGS", args)
             .stdin(Stdio::null())
             .stderr(out.try_clone().unwrap())
@@ -189,7 +200,8 @@ impl Served {
             };
             let write = writes(&record) && !asked.uri.contains("/proxy/");
             let here = |moment| kill == Some((self.written.len() + usize::from(write), moment));
-            if kill == Some((self.written.len(), Moment::After)) || (write && here(Moment::Before)) {
+            if kill == Some((self.written.len(), Moment::After)) || (write && here(Moment::Before))
+            {
                 child.kill().unwrap();
                 return;
             }
@@ -238,10 +250,15 @@ impl Served {
         if path.contains("/secrets/") || path.contains("/leases") {
             return;
         }
-        let announced = self.journal().iter().any(
-            |entry| matches!(entry, Entry::Intent(intent) if intent.object.path() == path),
+        let announced = self
+            .journal()
+            .iter()
+            .any(|entry| matches!(entry, Entry::Intent(intent) if intent.object.path() == path));
+        assert!(
+            announced,
+            "{} {path} without a line before it",
+            asked.method
         );
-        assert!(announced, "{} {path} without a line before it", asked.method);
     }
 
     /// Every whole line of every run, in no order.
@@ -255,7 +272,10 @@ impl Served {
                     folders.push(path);
                 } else if path.extension().is_some_and(|ending| ending == "jsonl") {
                     let text = std::fs::read_to_string(path).unwrap();
-                    entries.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
+                    entries.extend(
+                        text.lines()
+                            .filter_map(|line| serde_json::from_str(line).ok()),
+                    );
                 }
             }
         }
