@@ -2,8 +2,11 @@
 //!
 //! From the outside in: guard, retry, limit, fault. A retry gives its place in the limit back while it waits.
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
 use kube::client::Body;
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +21,28 @@ const RETRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Asked before each attempt at a request; an error takes the request's place. For tests.
-pub type Fault = Arc<dyn Fn(&Method, &str) -> Option<BoxError> + Send + Sync>;
+/// Asked before each attempt at a request what is to go wrong with it. For tests.
+pub type Fault = Arc<dyn Fn(&Method, &Uri) -> Option<Spoil> + Send + Sync>;
+
+/// What goes wrong with one attempt at a request.
+#[derive(Debug)]
+pub enum Spoil {
+    /// It is not sent: this error takes its place.
+    Unsent(BoxError),
+    /// It is not sent: this answer takes its place.
+    Instead(Response<Bytes>),
+    /// The server carries it out, and its answer never comes.
+    Unanswered,
+    /// The server carries it out, and the connection breaks before the answer.
+    Broken,
+    /// The server carries it out, and its answer breaks off half way.
+    HalfAnswer,
+    /// The server carries it out, and these bytes stand in the place of its answer's.
+    Garbage(Bytes),
+}
+
+/// An answer's body, its source forgotten.
+pub type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A request that `--read-only` held back; nothing left this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,25 +250,66 @@ where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError>,
     S::Future: Send + 'static,
-    B: 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
-    type Response = Response<B>;
+    type Response = Response<AnswerBody>;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(fault) = &self.fault
-            && let Some(error) = fault(request.method(), request.uri().path())
-        {
-            return Box::pin(async move { Err(error) });
+        let fault = self.fault.as_ref();
+        let spoil = fault.and_then(|fault| fault(request.method(), request.uri()));
+        match spoil {
+            Some(Spoil::Unsent(error)) => return Box::pin(async move { Err(error) }),
+            Some(Spoil::Instead(answer)) => {
+                return Box::pin(async move { Ok(answer.map(whole)) });
+            }
+            _ => {}
         }
         let answer = self.inner.call(request);
-        Box::pin(async move { answer.await.map_err(Into::into) })
+        Box::pin(async move {
+            let answer = answer.await.map_err(Into::into)?;
+            let answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
+            match spoil {
+                None => Ok(answer),
+                Some(spoil) => spoiled(answer, spoil).await,
+            }
+        })
     }
+}
+
+fn whole(body: Bytes) -> AnswerBody {
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// What arrives of an answer that the server gave.
+async fn spoiled(
+    answer: Response<AnswerBody>,
+    spoil: Spoil,
+) -> Result<Response<AnswerBody>, BoxError> {
+    let (parts, body) = answer.into_parts();
+    let broken = || std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let body = match spoil {
+        Spoil::Unanswered => return std::future::pending().await,
+        Spoil::Broken => return Err(broken().into()),
+        Spoil::Unsent(error) => return Err(error),
+        Spoil::Instead(answer) => return Ok(answer.map(whole)),
+        Spoil::Garbage(bytes) => whole(bytes),
+        Spoil::HalfAnswer => {
+            let bytes = body.collect().await?.to_bytes();
+            let half = http_body::Frame::data(bytes.slice(..bytes.len() / 2));
+            let frames = [Ok(half), Err(BoxError::from(broken()))];
+            StreamBody::new(futures::stream::iter(frames)).boxed_unsync()
+        }
+    };
+    Ok(Response::from_parts(parts, body))
 }
 
 #[cfg(test)]
@@ -387,7 +451,7 @@ mod tests {
             let counted = calls.clone();
             let fault: Fault = Arc::new(move |_, _| {
                 let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
-                first.then(|| BoxError::from(std::io::Error::from(kind)))
+                first.then(|| Spoil::Unsent(std::io::Error::from(kind).into()))
             });
             let service = service_fn(|_: Request<Body>| async {
                 Ok::<_, BoxError>(Response::new(Body::from(b"{}".to_vec())))
@@ -402,6 +466,41 @@ mod tests {
                 .await;
             assert_eq!(answer.is_ok(), attempts == 2);
             assert_eq!(calls.load(Ordering::SeqCst), attempts);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_whose_answer_is_spoiled_reached_the_server_once() {
+        type Make = fn() -> Spoil;
+        let spoils: [(Make, usize, Reason); 5] = [
+            (|| Spoil::Unanswered, 1, Reason::Timeout),
+            (|| Spoil::Broken, 1, Reason::Unreachable),
+            (|| Spoil::HalfAnswer, 1, Reason::Garbled),
+            (|| Spoil::Garbage("<html>".into()), 1, Reason::Garbled),
+            (
+                || {
+                    let mut answer = Response::new(Bytes::from_static(b"{}"));
+                    *answer.status_mut() = StatusCode::CONFLICT;
+                    Spoil::Instead(answer)
+                },
+                0,
+                Reason::Stale,
+            ),
+        ];
+        for (spoil, reached, reason) in spoils {
+            let sent = Sent::default();
+            let noted = sent.clone();
+            let service = service_fn(move |request: Request<Body>| {
+                let line = request.uri().to_string();
+                noted.lock().expect("no panic holds it").push(line);
+                async { Ok::<_, BoxError>(Response::new(Body::from(b"{}".to_vec()))) }
+            });
+            let fault: Fault = Arc::new(move |_, _| Some(spoil()));
+            let cluster = Cluster::over_with(service, "test", false, Some(fault));
+            let intent = json!({"kind": "Deployment"});
+            let answer = cluster.apply(&cart(), &intent, Write::default()).await;
+            assert_eq!(answer.expect_err("spoiled").reason, reason);
+            assert_eq!(lines(&sent).len(), reached, "{reason:?}");
         }
     }
 }

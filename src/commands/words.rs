@@ -345,6 +345,9 @@ pub fn outcome(outcome: &Outcome) -> String {
     let mut out = String::new();
     let _ = match &outcome.ended {
         Ended::Whole => writeln!(out, "{} written.", plural(outcome.written.len(), "change")),
+        Ended::PartWay(_) if outcome.written.is_empty() => {
+            writeln!(out, "Stopped before anything was written.")
+        }
         Ended::PartWay(_) => writeln!(
             out,
             "Stopped part way: {} written, {} not.",
@@ -363,6 +366,12 @@ pub fn outcome(outcome: &Outcome) -> String {
     }
     for id in &outcome.taken_back {
         let _ = writeln!(out, "  taken back   {}", clean(&id.0));
+    }
+    // A failure before the first change belongs to no step, and would not be told elsewhere.
+    if let Ended::PartWay(Some(error)) = &outcome.ended {
+        for line in error.to_string().lines() {
+            let _ = writeln!(out, "{}", clean(line));
+        }
     }
     out
 }

@@ -211,20 +211,25 @@ impl Journey {
 
     /// Objects that a run may touch, without what the server keeps for itself.
     pub fn objects(&self) -> Objects {
-        let mut all = BTreeMap::new();
-        for kind in KINDS {
-            for mut object in self.simulation.objects(kind, "") {
-                strip(&mut object);
-                let meta = &object["metadata"];
-                let name = format!("{kind} {}/{}", meta["namespace"], meta["name"]);
-                all.insert(name.replace('"', ""), object);
-            }
-        }
-        all
+        objects(&self.simulation)
     }
 }
 
-fn watch_listeners(simulation: &Simulation, naked: &Arc<Mutex<Vec<String>>>) {
+/// Objects that a run may touch, without what the server keeps for itself.
+pub fn objects(simulation: &Simulation) -> Objects {
+    let mut all = BTreeMap::new();
+    for kind in KINDS {
+        for mut object in simulation.objects(kind, "") {
+            strip(&mut object);
+            let meta = &object["metadata"];
+            let name = format!("{kind} {}/{}", meta["namespace"], meta["name"]);
+            all.insert(name.replace('"', ""), object);
+        }
+    }
+    all
+}
+
+pub fn watch_listeners(simulation: &Simulation, naked: &Arc<Mutex<Vec<String>>>) {
     let seen = Arc::clone(naked);
     simulation.on_write(Box::new(move |simulation| {
         for (kind, needs) in NEEDS {
@@ -259,6 +264,22 @@ fn strip(object: &mut Value) {
         }
     }
     object.as_object_mut().unwrap().remove("status");
+}
+
+/// For a comparison with the objects of another simulation: its moments are others, and the names of runs.
+pub fn ageless(mut objects: Objects) -> Objects {
+    for object in objects.values_mut() {
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.remove("creationTimestamp");
+        metadata.remove("uid");
+        if let Some(annotations) = metadata.get_mut("annotations") {
+            annotations
+                .as_object_mut()
+                .unwrap()
+                .remove("meshscrape.dev/run");
+        }
+    }
+    objects
 }
 
 /// Only what differs, for a failure that can be read.

@@ -7,7 +7,9 @@ mod commands;
 mod demo_api;
 mod export;
 mod export_real;
+mod faults;
 mod journeys;
+mod kill;
 mod picture;
 #[path = "../pty.rs"]
 mod pty;

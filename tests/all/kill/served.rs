@@ -1,0 +1,284 @@
+//! The simulated cluster served on loopback to a program in another process, which may be killed.
+//!
+//! One connection at a time, one request after the other, each a length and its JSON. The program brings its
+//! clock along with every request, and the simulation follows it: so neither waits for real time to pass.
+
+use crate::journeys::{Objects, objects, watch_listeners, writes};
+use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
+use meshscrape::demo::{RequestRecord, Simulation};
+use meshscrape::plan::record::Entry;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use tower::{Service, ServiceExt};
+
+/// A request on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// The program's clock.
+    pub clock: Duration,
+    pub method: String,
+    pub uri: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// An answer on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answered {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// Writes one frame.
+pub fn send<T: Serialize>(stream: &mut TcpStream, value: &T) -> io::Result<()> {
+    let bytes = serde_json::to_vec(value)?;
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&length.to_be_bytes())?;
+    stream.write_all(&bytes)
+}
+
+/// Reads one frame.
+pub fn receive<T: for<'a> Deserialize<'a>>(stream: &mut TcpStream) -> io::Result<T> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// Where the program is killed, seen from its n-th write, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It has asked, and the write is not done.
+    Before,
+    /// The write is done, and the program never sees the answer.
+    AnswerLost,
+    /// The program has the answer, and asks for the next thing.
+    After,
+}
+
+/// What the program printed, and how it ended; `None`: it was killed.
+#[derive(Debug)]
+pub struct Told {
+    pub code: Option<i32>,
+    pub words: String,
+}
+
+/// A cluster and the state folder of the program that writes to it.
+pub struct Served {
+    pub simulation: Simulation,
+    listener: TcpListener,
+    begun: Instant,
+    state: tempfile::TempDir,
+    naked: Arc<Mutex<Vec<String>>>,
+    /// The writes that were carried out for the program that ran last.
+    pub written: Vec<String>,
+}
+
+/// Memory where there is some to be had: a journal that is synced to a disk costs more than the whole run.
+fn quick_folder() -> tempfile::TempDir {
+    let shm = Path::new("/dev/shm");
+    tempfile::tempdir_in(if shm.is_dir() { shm } else { Path::new("/tmp") }).unwrap()
+}
+
+/// Longer than any program of these tests takes, on a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+impl Served {
+    /// Must be called within a runtime whose clock is paused.
+    pub fn new() -> Served {
+        let begun = Instant::now();
+        let simulation = Simulation::builtin();
+        simulation.quick();
+        let naked: Arc<Mutex<Vec<String>>> = Arc::default();
+        watch_listeners(&simulation, &naked);
+        Served {
+            simulation,
+            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            begun,
+            state: quick_folder(),
+            naked,
+            written: Vec::new(),
+        }
+    }
+
+    pub fn objects(&self) -> Objects {
+        objects(&self.simulation)
+    }
+
+    fn start(&self, args: &str) -> Child {
+        let out = std::fs::File::create(self.state.path().join("out")).unwrap();
+        Command::new(std::env::current_exe().unwrap())
+            .args([
+                "kill::program::as_told",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("XDG_STATE_HOME", self.state.path())
+            .env(
+                "MESHSCRAPE_TEST_SERVER",
+                self.listener.local_addr().unwrap().to_string(),
+            )
+            .env(
+                "MESHSCRAPE_TEST_CLOCK",
+                self.begun.elapsed().as_nanos().to_string(),
+            )
+            .env("MESHSCRAPE_TEST_ARGS", args)
+            .stdin(Stdio::null())
+            .stderr(out.try_clone().unwrap())
+            .stdout(out)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs the program, kills it where that is wanted, and tells how it ended.
+    pub async fn run(&mut self, args: &str, kill: Option<(usize, Moment)>) -> Told {
+        self.written.clear();
+        let mut child = self.start(args);
+        let connected = self.connected(&mut child);
+        if let Some(mut stream) = connected {
+            self.serve(&mut stream, &mut child, kill).await;
+        }
+        let status = child.wait().unwrap();
+        let words = std::fs::read_to_string(self.state.path().join("out")).unwrap();
+        let code = words
+            .lines()
+            .find_map(|line| line.strip_prefix("exit code ")?.parse().ok());
+        assert!(
+            code.is_some() || status.code().is_none(),
+            "it neither ended nor was killed:\n{words}"
+        );
+        assert_eq!(*self.naked.lock().unwrap(), [""; 0], "listeners without");
+        Told { code, words }
+    }
+
+    fn connected(&self, child: &mut Child) -> Option<TcpStream> {
+        self.listener.set_nonblocking(true).unwrap();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            if let Ok((stream, _)) = self.listener.accept() {
+                stream.set_nonblocking(false).unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                return Some(stream);
+            }
+            if child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        None
+    }
+
+    async fn serve(
+        &mut self,
+        stream: &mut TcpStream,
+        child: &mut Child,
+        kill: Option<(usize, Moment)>,
+    ) {
+        while let Ok(asked) = receive::<Asked>(stream) {
+            if let Some(ahead) = asked.clock.checked_sub(self.begun.elapsed())
+                && !ahead.is_zero()
+            {
+                tokio::time::advance(ahead).await;
+            }
+            let record = RequestRecord {
+                method: asked.method.clone(),
+                path: asked.uri.clone(),
+                status: 0,
+            };
+            let write = writes(&record) && !asked.uri.contains("/proxy/");
+            let here = |moment| kill == Some((self.written.len() + usize::from(write), moment));
+            if kill == Some((self.written.len(), Moment::After)) || (write && here(Moment::Before))
+            {
+                child.kill().unwrap();
+                return;
+            }
+            let last = write && here(Moment::AnswerLost);
+            if write {
+                self.announced(&asked);
+            }
+            let line = format!("{} {}", asked.method, asked.uri);
+            let answered = self.answer(asked).await;
+            if write && answered.status < 300 {
+                self.written.push(line);
+            }
+            if last {
+                child.kill().unwrap();
+                return;
+            }
+            if send(stream, &answered).is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn answer(&self, asked: Asked) -> Answered {
+        let mut request = Request::builder()
+            .method(asked.method.as_str())
+            .uri(&asked.uri);
+        for (name, value) in &asked.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::from(asked.body.into_bytes())).unwrap();
+        let mut service = self.simulation.service();
+        let answer = service.ready().await.unwrap().call(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answered {
+            status: parts.status.as_u16(),
+            headers: super::headers(&parts.headers),
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// No write without its line: the journal names the object before the request comes in. Lock and record
+    /// are what a run is kept by, and stand beside it.
+    fn announced(&self, asked: &Asked) {
+        let path = asked.uri.split('?').next().unwrap_or_default();
+        if path.contains("/secrets/") || path.contains("/leases") {
+            return;
+        }
+        let announced = self
+            .journal()
+            .iter()
+            .any(|entry| matches!(entry, Entry::Intent(intent) if intent.object.path() == path));
+        assert!(
+            announced,
+            "{} {path} without a line before it",
+            asked.method
+        );
+    }
+
+    /// Every whole line of every run, in no order.
+    pub fn journal(&self) -> Vec<Entry> {
+        let mut folders: Vec<PathBuf> = vec![self.state.path().join("meshscrape")];
+        let mut entries = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for found in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = found.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ending| ending == "jsonl") {
+                    let text = std::fs::read_to_string(path).unwrap();
+                    entries.extend(
+                        text.lines()
+                            .filter_map(|line| serde_json::from_str(line).ok()),
+                    );
+                }
+            }
+        }
+        entries
+    }
+}
