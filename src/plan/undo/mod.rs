@@ -7,7 +7,6 @@
 pub mod found;
 mod restart;
 mod text;
-mod waits;
 
 use super::leaves::{children, leaves};
 use super::record::{Entry, Intent, LeafChange};
@@ -21,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use text::jobs;
-use waits::restart;
 
 /// istiod's time to push (a second was enough between policies and listener).
 const SETTLE: Duration = Duration::from_secs(2);
