@@ -263,11 +263,20 @@ fn rests_on(newer: &[Entry], older: &[Entry]) -> Option<String> {
         });
         intents.collect()
     };
+    let prometheus = |entries: &[Entry]| match entries.first() {
+        Some(Entry::Started { prometheus, .. }) => prometheus.clone(),
+        _ => None,
+    };
+    // A record that names no Prometheus may mean any.
+    let one_prometheus = match (prometheus(newer), prometheus(older)) {
+        (Some(newer), Some(older)) => newer == older,
+        _ => true,
+    };
     let (newer, older) = (intents(newer), intents(older));
     let marks = newer.iter().any(|(part, _)| *part == Part::Mark);
     let needed = older.iter().find(|(part, object)| {
         let serves_all = matches!(part, Part::PrometheusPod | Part::ScrapeJob);
-        (marks && serves_all) || newer.iter().any(|(_, other)| other == object)
+        (marks && serves_all && one_prometheus) || newer.iter().any(|(_, other)| other == object)
     });
     needed.map(|(_, object)| object.to_string())
 }
@@ -330,4 +339,59 @@ async fn records(session: &Session, namespace: &str) -> Result<Records, ApiError
         .into_iter()
         .map(|(run, secrets)| (run, copy::entries(&secrets)));
     Ok(records.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::kinds::{Kind, WorkloadRef};
+    use crate::plan::ChangeId;
+    use crate::plan::record::Intent;
+
+    fn run(prometheus: Option<&str>, part: Part, object: ObjectRef) -> [Entry; 2] {
+        let at = Timestamp::UNIX_EPOCH;
+        let prometheus =
+            prometheus.map(|space| WorkloadRef::new(space, Kind::Deployment, "prometheus"));
+        let started = Entry::Started {
+            version: 1,
+            run: "r".into(),
+            at,
+            context: "c".into(),
+            undoes: None,
+            prometheus,
+            answers: None,
+            by: None,
+        };
+        let intent = Intent {
+            run: "r".into(),
+            seq: 0,
+            at,
+            change: ChangeId::new(&object, part),
+            part,
+            object,
+            item: None,
+            uid: None,
+            leaves: Vec::new(),
+            text: None,
+            deleted: None,
+        };
+        [started, Entry::Intent(Box::new(intent))]
+    }
+
+    #[test]
+    fn a_run_rests_on_another_by_its_prometheus_or_an_object() {
+        let of = |kind, space: &str, name: &str| ObjectRef::new(kind, space, name);
+        let pod = |space| {
+            let object = of(Kind::Deployment, space, "prometheus");
+            run(Some(space), Part::PrometheusPod, object)
+        };
+        let mark = |prometheus| run(prometheus, Part::Mark, of(Kind::Deployment, "shop", "cart"));
+        assert_eq!(
+            rests_on(&mark(Some("one")), &pod("one")).as_deref(),
+            Some("Deployment one/prometheus")
+        );
+        assert_eq!(rests_on(&mark(Some("two")), &pod("one")), None);
+        assert!(rests_on(&mark(None), &pod("one")).is_some());
+        assert!(rests_on(&mark(Some("two")), &mark(Some("one"))).is_some());
+    }
 }

@@ -4,7 +4,7 @@
 //! 15090 behind the port, ending the old job loses what only the merged endpoint has.
 
 use super::select::{Item, Selection};
-use super::{change, scrape_job::Config};
+use super::{change, scrape_job, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
@@ -61,13 +61,21 @@ pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<
     losses
 }
 
-/// Workloads and gateways that were not chosen.
+/// Workloads and gateways that were not chosen, and that the old jobs of this Prometheus can discover.
 fn others<'a>(mesh: &'a Mesh, chosen: &'a Selection) -> impl Iterator<Item = &'a Workload> {
     let workloads = mesh.workloads.iter().map(|w| w.as_ref());
+    let jobs = scrape_job::config(&chosen.prometheus).map(|config| config.jobs);
+    let own = &chosen.prometheus.id.namespace;
+    let discovered = move |namespace: &str| match &jobs {
+        Ok(jobs) => old(jobs).any(|job| job.discovers_pods_in(namespace, own)),
+        // What cannot be read may reach anything.
+        Err(_) => true,
+    };
     workloads
         .chain(mesh.gateways.iter().map(|g| &g.workload))
         .filter(|w| !chosen.workloads.iter().any(|c| c.id == w.id))
         .filter(|w| !chosen.gateways.iter().any(|c| c.workload.id == w.id))
+        .filter(move |w| discovered(&w.id.namespace))
 }
 
 /// The user's word, else: yes where nothing is lost by it.

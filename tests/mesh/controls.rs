@@ -21,8 +21,6 @@ use std::time::Duration;
 pub struct Control {
     pub name: &'static str,
     pub about: &'static str,
-    /// It leaves marks that the program did not set.
-    pub marks: bool,
     pub run: fn(&str, &mut Checks) -> Result<(), Stop>,
 }
 
@@ -30,13 +28,11 @@ pub const CONTROLS: &[Control] = &[
     Control {
         name: "published",
         about: "the published recipe fails, row by row; then it is repaired and brought back",
-        marks: true,
         run: published,
     },
     Control {
         name: "published-pod",
         about: "the published Prometheus pod, once it is injected, hangs; its capture setting does nothing",
-        marks: false,
         run: published_pod,
     },
 ];

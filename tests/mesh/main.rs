@@ -45,9 +45,6 @@ struct Test {
 enum Turn {
     Matrix,
     Others,
-    /// Alone: it marks pods that the program did not secure, wherefore the program would keep the plaintext jobs
-    /// of every Prometheus.
-    Last,
 }
 
 fn tests() -> Vec<Test> {
@@ -87,10 +84,7 @@ fn tests() -> Vec<Test> {
         run: Box::new(|checks| (control.run)(&control.namespace(), checks)),
         evidence: Box::new(|| control.evidence()),
         namespace: Some(control.namespace()),
-        turn: match control.marks {
-            true => Turn::Last,
-            false => Turn::Others,
-        },
+        turn: Turn::Others,
     }));
     all
 }
@@ -123,13 +117,7 @@ fn main() {
         println!("no cell of that name");
         std::process::exit(1);
     }
-    // What an earlier run left to be looked into must not disturb this one.
-    let lasts = tests().into_iter().filter(|test| test.turn == Turn::Last);
-    let left = lasts.filter_map(|test| test.namespace);
-    let ready = left
-        .map(|namespace| world::clear(&namespace, true))
-        .chain([world::clients()])
-        .collect::<Result<Vec<()>, String>>();
+    let ready = world::clients();
     if let Err(why) = ready {
         eprintln!("the mesh is not ready:\n{why}");
         std::process::exit(1);
@@ -151,7 +139,7 @@ fn main() {
 /// Turn by turn; in the order of the list.
 fn run(tests: &[Test]) -> Vec<Row> {
     let mut rows = Vec::new();
-    for turn in [Turn::Matrix, Turn::Others, Turn::Last] {
+    for turn in [Turn::Matrix, Turn::Others] {
         let now: Vec<&Test> = tests.iter().filter(|test| test.turn == turn).collect();
         rows.extend(together(&now));
     }

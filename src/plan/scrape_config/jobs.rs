@@ -36,6 +36,26 @@ impl Job {
             .as_array()
             .map_or(&[], Vec::as_slice)
     }
+
+    /// Does the job's discovery look for pods in a namespace? `own` is Prometheus's own one.
+    ///
+    /// Prometheus: without `namespaces`, or with none named, it looks in all.
+    pub fn discovers_pods_in(&self, namespace: &str, own: &str) -> bool {
+        let looks = |sd: &Value| {
+            let spaces = &sd["namespaces"];
+            let names = spaces["names"].as_array().map_or(&[][..], Vec::as_slice);
+            let own_too = spaces["own_namespace"] == true;
+            match (names.is_empty(), own_too) {
+                (true, false) => true,
+                _ => (own_too && namespace == own) || names.iter().any(|name| name == namespace),
+            }
+        };
+        let discoveries = self.value["kubernetes_sd_configs"].as_array();
+        discoveries
+            .into_iter()
+            .flatten()
+            .any(|sd| sd["role"] == "pod" && looks(sd))
+    }
 }
 
 /// The rule by which an old plaintext job leaves out pods that carry the mark (facts: old jobs).

@@ -166,6 +166,28 @@ fn what_was_secured_before_on_15090_keeps_the_old_jobs() {
 }
 
 #[test]
+fn what_the_old_jobs_cannot_discover_does_not_keep_them() {
+    let sd = "  - role: pod\n";
+    for (only, jobs_end) in [
+        ("    namespaces: {names: [demo]}\n", true),
+        ("    namespaces: {names: [demo, elsewhere]}\n", false),
+        ("    namespaces: {own_namespace: true}\n", true),
+        ("    namespaces: {}\n", false),
+    ] {
+        let mut mesh = mesh();
+        let limited = SAMPLE.replace(sd, &format!("{sd}{only}"));
+        assert_ne!(limited, SAMPLE);
+        with_config(&mut mesh, &limited);
+        let mut other = workload("elsewhere", "other");
+        other.secured_port = Some(15090);
+        other.scraped.secure = true;
+        mesh.workloads.push(Arc::new(other));
+        let plan = plan(&mesh, &answers(false));
+        assert_eq!(part(&plan, Part::OldJobs).is_some(), jobs_end, "{only}");
+    }
+}
+
+#[test]
 fn where_old_jobs_leave_marks_out_15090_would_lose_at_once() {
     let mut mesh = mesh();
     let done = plan(&mesh, &answers(false));
