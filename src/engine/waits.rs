@@ -29,6 +29,8 @@ const CONFIG: Duration = Duration::from_secs(180);
 const CONFIG_EVERY: Duration = Duration::from_secs(2);
 /// Nothing tells when the file has reached the pod, so a Prometheus without a reloader is asked again.
 const RELOAD_EVERY: Duration = Duration::from_secs(15);
+/// Prometheus hears of a changed pod at once and hands changes to its scrape pools every five seconds.
+const DROPPED: Duration = Duration::from_secs(45);
 
 /// How a wait ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +146,7 @@ impl Around<'_> {
                     .collect();
                 self.targets_up(&items, about.id).await
             }
+            Await::TargetsGone(item) => self.targets_gone(item, about.id).await,
         }
     }
 
@@ -245,6 +248,25 @@ impl Around<'_> {
                 id.name
             ))
         })
+    }
+
+    /// Waits until Prometheus has dropped the targets of an item whose marks are gone. It never holds up the way
+    /// back: a mark that somebody set meanwhile would do so for ever.
+    async fn targets_gone(&self, item: &WorkloadRef, id: &ChangeId) -> Waited {
+        let deadline = Instant::now() + DROPPED;
+        self.waiting(id, format!("Prometheus to drop the targets of {item}"));
+        loop {
+            let why = match self.watch.dropped(item).await {
+                Ok(true) => return Waited::Over,
+                Ok(false) => format!("Prometheus still scrapes {item} over mTLS"),
+                Err(why) => why,
+            };
+            if Instant::now() >= deadline {
+                self.log(format!("{why}; the listener goes all the same"));
+                return Waited::Over;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn targets_up(&mut self, items: &[&WorkloadRef], id: &ChangeId) -> Waited {

@@ -161,6 +161,29 @@ impl Watch {
         Ok(true)
     }
 
+    /// Whether no replica has a target of this item's pods in a secure job any more.
+    ///
+    /// # Errors
+    /// The item's pods cannot be listed, or a replica cannot be asked, in words.
+    pub async fn dropped(&self, item: &WorkloadRef) -> Result<bool, String> {
+        let pods = pods::of(&self.session.cluster, item).await;
+        let pods = pods.map_err(|e| words(&e))?;
+        let space = item.namespace.as_str();
+        let wanted = Arc::new(Wanted::new(pods.iter().map(|pod| (space, pod.as_str()))));
+        for replica in self.prom.pods().await.map_err(|e| words(&e))? {
+            let running = self.prom.config(&replica).await.map_err(|e| words(&e))?;
+            let secure = running.secure();
+            if secure.is_empty() {
+                continue;
+            }
+            let targets = self.prom.targets(&replica, &secure, &wanted).await;
+            if !targets.map_err(|e| words(&e))?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes every replica read its configuration again (`--web.enable-lifecycle`).
     ///
     /// # Errors

@@ -196,6 +196,8 @@ pub enum Await {
     },
     /// Every target of these items is UP by a scrape begun after the last change.
     TargetsUp(Vec<WorkloadRef>),
+    /// No Prometheus replica scrapes a pod of this item over mTLS any more (undo).
+    TargetsGone(WorkloadRef),
 }
 
 /// What a change costs, shown where the choice is made.

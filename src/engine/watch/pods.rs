@@ -1,10 +1,11 @@
 //! The pods that should be targets, as the cluster has them now.
 
 use super::Watched;
+use crate::answers::MetricsPort;
 use crate::cluster::api::encode;
 use crate::cluster::{ApiError, Cluster};
 use crate::error::Error;
-use crate::mesh::kinds::Kind;
+use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::objects::{Labels, Pod, Workload};
 use crate::prometheus::owned_by;
 use crate::targets::Expected;
@@ -41,6 +42,25 @@ pub(super) async fn expected(cluster: &Cluster, items: &[Watched]) -> Result<Vec
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The names of a workload's live pods; none where the workload is gone.
+pub(super) async fn of(cluster: &Cluster, item: &WorkloadRef) -> Result<Vec<String>, Error> {
+    let workload: Workload = match cluster.read(&item.object().path()).await {
+        Ok(workload) => workload,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let watched = Watched {
+        item: item.clone(),
+        gateway: false,
+        port: MetricsPort::Merged,
+        selector: workload.spec.selector.match_labels,
+    };
+    let selector = select(&watched.selector);
+    let pods = list(cluster, &item.namespace, Some(&selector)).await?;
+    let of = pods.into_iter().filter(|pod| belongs(pod, &watched));
+    Ok(of.map(|pod| pod.metadata.name).collect())
 }
 
 async fn of_namespace(

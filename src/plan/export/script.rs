@@ -285,6 +285,8 @@ impl Writer<'_> {
                     }
                 }
             }
+            // An undo is not exported.
+            Await::TargetsGone(_) => {}
             Await::MarkedLeftOut { .. } | Await::ConfigDropped { .. } => {
                 self.call("say", &["Prometheus reads this within about a minute."]);
             }

@@ -498,6 +498,13 @@ fn plan(
             why: draft.why,
             prices: Vec::new(),
         };
+        // Else Prometheus would go on scraping a port that has gone, and call its targets DOWN.
+        if draft.rank == 2
+            && !change.needs.is_empty()
+            && let Some(item) = &change.item
+        {
+            change.before.push(Await::TargetsGone(item.clone()));
+        }
         if draft.rank == 3 && !change.needs.is_empty() && !listeners_gone {
             change.before.push(Await::Settle(SETTLE));
             listeners_gone = true;

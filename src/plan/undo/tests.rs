@@ -486,6 +486,7 @@ fn the_reverse_of_need_and_a_single_restart() {
         panic!()
     };
     assert_eq!(listener.needs, std::slice::from_ref(&mark.id));
+    assert_eq!(listener.before, [Await::TargetsGone(item())]);
     assert_eq!(rules.before, [Await::Settle(SETTLE)]);
     assert_eq!(rules.needs, std::slice::from_ref(&listener.id));
     assert_eq!(strict.needs, std::slice::from_ref(&listener.id));

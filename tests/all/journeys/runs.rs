@@ -329,3 +329,30 @@ async fn before_the_yes_only_reads_reviews_and_dry_runs_are_sent() {
     assert!(wrote.is_empty(), "{wrote:#?}");
     assert_eq!(journey.objects(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_leaves_the_listener_until_prometheus_has_dropped_its_targets() {
+    let journey = Journey::new();
+    let mut answers = choose(&["default/Deployment/httpbin"]);
+    answers.options.mark = Mark::Pods;
+    journey.apply(&answers).await;
+    let begun = journey.simulation.requests().len();
+    journey.undo(&answers).await;
+
+    let requests = journey.simulation.requests();
+    let undo = &requests[begun..];
+    let at = |method: &str, path: &str| {
+        let found = undo
+            .iter()
+            .rposition(|r| r.method == method && r.path.contains(path));
+        found.unwrap_or_else(|| panic!("no {method} {path} in {undo:#?}"))
+    };
+    let unmarked = at("PATCH", "/namespaces/default/pods/");
+    let gone = at("DELETE", "/sidecars/meshscrape-httpbin");
+    let asked = undo[unmarked..gone].iter();
+    let asked = asked.filter(|r| r.path.contains("/api/v1/targets"));
+    assert!(asked.count() > 0, "the listener went unasked");
+    let told = journey.told().join("\n");
+    assert!(told.contains("Prometheus to drop the targets"), "{told}");
+    assert!(!told.contains("still scrapes"), "{told}");
+}
