@@ -1,6 +1,7 @@
 //! From a kubeconfig to the one client. Nothing here sends a request.
 
 use super::api::Cluster;
+use super::kubeconfig::{first_line, load};
 use super::stack::{Fault, stack};
 use super::tls::{REFUSED_AS_CA, client_for_ca_certificates};
 use crate::error::{Error, nearest};
@@ -8,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use kube::Config;
 use kube::client::{Body, ClientBuilder};
-use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,75 +149,6 @@ fn no_kubeconfig() -> Error {
     Error::new("there is no kubeconfig")
         .cause("neither --kubeconfig nor KUBECONFIG names one, and ~/.kube/config does not exist")
         .hint("name one with --kubeconfig FILE, or see everything without a cluster: meshscrape --demo")
-}
-
-/// All files that count, merged as kubectl merges them; `None` where there is none at all.
-fn load(kubeconfig: Option<&Path>) -> Result<Option<Kubeconfig>, Error> {
-    if let Some(path) = kubeconfig {
-        return read(path).map(Some);
-    }
-    let listed: Vec<PathBuf> = std::env::var_os("KUBECONFIG")
-        .map(|value| {
-            std::env::split_paths(&value)
-                .filter(|path| !path.as_os_str().is_empty())
-                .collect()
-        })
-        .unwrap_or_default();
-    if let [only] = &listed[..] {
-        return read(only).map(Some);
-    }
-    let paths = match listed.is_empty() {
-        false => listed,
-        true => home()
-            .map(|home| vec![home.join(".kube/config")])
-            .unwrap_or_default(),
-    };
-    let mut merged: Option<Kubeconfig> = None;
-    for path in paths.iter().filter(|path| path.exists()) {
-        let next = read(path)?;
-        merged = Some(match merged {
-            None => next,
-            Some(before) => before.merge(next).map_err(|error| broken(path, &error))?,
-        });
-    }
-    Ok(merged)
-}
-
-fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME")
-        .filter(|home| !home.is_empty())
-        .map(PathBuf::from)
-}
-
-fn read(path: &Path) -> Result<Kubeconfig, Error> {
-    Kubeconfig::read_from(path).map_err(|error| broken(path, &error))
-}
-
-fn broken(path: &Path, error: &KubeconfigError) -> Error {
-    let path = path.display();
-    match error {
-        KubeconfigError::ReadConfig(io, _) => {
-            Error::new(format!("the kubeconfig {path} cannot be read"))
-                .cause(io)
-                .hint("check the path and its permissions")
-        }
-        other => Error::new(format!("the kubeconfig {path} is broken"))
-            .cause(first_line(&other.to_string()))
-            .hint(
-                "mend the file at that place; kubectl config view shows what kubectl makes of it",
-            ),
-    }
-}
-
-/// A parser's message without the excerpt of the file, which may hold credentials.
-fn first_line(text: &str) -> String {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default();
-    // Some parsers name the place on a line of its own.
-    match lines.find_map(|line| line.strip_prefix("--> ")) {
-        Some(place) => format!("{first} ({place})"),
-        None => first.to_owned(),
-    }
 }
 
 async fn from_kubeconfig(

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod connect;
 pub mod error;
+mod kubeconfig;
 pub mod stack;
 pub mod tls;
 

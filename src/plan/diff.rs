@@ -5,9 +5,11 @@ use super::review::Reviewed;
 use super::{mask, normalise, yaml};
 use crate::text::clean;
 use serde_json::Value;
-use similar::{ChangeTag, DiffOp, TextDiff};
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::{DiffOp, DiffableStr, diff_ratio, group_diff_ops};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Unchanged lines kept around a change.
 const CONTEXT: usize = 3;
@@ -68,17 +70,15 @@ pub fn objects(before: Option<&Value>, after: Option<&Value>, intent: Option<&Va
 /// Two texts. Credentials must have been masked before.
 pub fn texts(old: &str, new: &str) -> Diff {
     let (old, new) = (clean(old), clean(new));
-    let diff = TextDiff::configure()
-        .timeout(TIMEOUT)
-        .diff_lines(old.as_ref(), new.as_ref());
+    let (old, new) = (old.tokenize_lines(), new.tokenize_lines());
     let mut out = Diff::default();
-    let total = diff.old_len();
+    let total = old.len();
     let mut reached = 0;
-    for group in diff.grouped_ops(CONTEXT) {
+    for group in group_diff_ops(operations(&old, &new), CONTEXT) {
         let start = group.first().map_or(0, |op| op.old_range().start);
         out.fold(start.saturating_sub(reached));
         for op in &group {
-            out.push(&diff, op);
+            out.push(&old, &new, op);
         }
         reached = group.last().map_or(reached, |op| op.old_range().end);
     }
@@ -86,6 +86,26 @@ pub fn texts(old: &str, new: &str) -> Diff {
         out.fold(total.saturating_sub(reached));
     }
     out
+}
+
+/// Myers over numbers in place of texts: the crate's own entry carries every algorithm for every type along,
+/// which is a quarter of a megabyte of program.
+fn operations<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<DiffOp> {
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut number = |texts: &[&'a str]| -> Vec<u32> {
+        let numbered = texts.iter().map(|text| {
+            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+            *numbers.entry(text).or_insert(next)
+        });
+        numbered.collect()
+    };
+    let (old, new) = (number(old), number(new));
+    let mut hook = Compact::new(Replace::new(Capture::new()), &old, &new);
+    let deadline = Some(Instant::now() + TIMEOUT);
+    let all = (0..old.len(), 0..new.len());
+    match myers::diff_deadline(&mut hook, &old, all.0, &new, all.1, deadline) {
+        Ok(()) => hook.into_inner().into_inner().into_ops(),
+    }
 }
 
 impl Diff {
@@ -104,22 +124,23 @@ impl Diff {
         }
     }
 
-    fn push(&mut self, diff: &TextDiff<'_, '_, str>, op: &DiffOp) {
+    fn push(&mut self, old: &[&str], new: &[&str], op: &DiffOp) {
         let first = self.lines.len();
-        for change in diff.iter_changes(op) {
-            let kind = match change.tag() {
-                ChangeTag::Equal => LineKind::Same,
-                ChangeTag::Insert => LineKind::Added,
-                ChangeTag::Delete => LineKind::Removed,
-            };
-            self.added += usize::from(kind == LineKind::Added);
-            self.removed += usize::from(kind == LineKind::Removed);
-            self.lines.push(Line {
+        let mut add = |kind: LineKind, texts: &[&str]| {
+            self.lines.extend(texts.iter().map(|text| Line {
                 kind,
-                text: change.value().trim_end_matches(['\n', '\r']).to_owned(),
+                text: text.trim_end_matches(['\n', '\r']).to_owned(),
                 pair: None,
-            });
+            }));
+        };
+        if let DiffOp::Equal { .. } = op {
+            add(LineKind::Same, &old[op.old_range()]);
+            return;
         }
+        add(LineKind::Removed, &old[op.old_range()]);
+        add(LineKind::Added, &new[op.new_range()]);
+        self.removed += op.old_range().len();
+        self.added += op.new_range().len();
         if let DiffOp::Replace {
             old_len, new_len, ..
         } = *op
@@ -145,31 +166,37 @@ impl Diff {
         let Some(other) = this.pair.and_then(|pair| self.lines.get(pair)) else {
             return Vec::new();
         };
-        let (old, new, wanted) = match this.kind {
-            LineKind::Removed => (&this.text, &other.text, ChangeTag::Delete),
-            LineKind::Added => (&other.text, &this.text, ChangeTag::Insert),
+        let removed = match this.kind {
+            LineKind::Removed => true,
+            LineKind::Added => false,
             _ => return Vec::new(),
         };
-        let diff = TextDiff::configure()
-            .timeout(TIMEOUT)
-            .diff_words(old.as_str(), new.as_str());
-        if diff.ratio() < ALIKE {
+        let (this, other) = (this.text.tokenize_words(), other.text.tokenize_words());
+        let (old, new) = if removed {
+            (&this, &other)
+        } else {
+            (&other, &this)
+        };
+        let operations = operations(old, new);
+        if diff_ratio(&operations, old.len(), new.len()) < ALIKE {
             return Vec::new();
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut at = 0;
-        for change in diff.iter_all_changes() {
-            if change.tag() != wanted && change.tag() != ChangeTag::Equal {
-                continue;
+        for op in &operations {
+            let words = if removed {
+                op.old_range()
+            } else {
+                op.new_range()
+            };
+            let length: usize = this[words].iter().map(|word| word.len()).sum();
+            let differs = !matches!(op, DiffOp::Equal { .. }) && length > 0;
+            match ranges.last_mut() {
+                Some(last) if differs && last.end == at => last.end += length,
+                _ if differs => ranges.push(at..at + length),
+                _ => {}
             }
-            let end = at + change.value().len();
-            if change.tag() == wanted {
-                match ranges.last_mut() {
-                    Some(last) if last.end == at => last.end = end,
-                    _ => ranges.push(at..end),
-                }
-            }
-            at = end;
+            at += length;
         }
         ranges
     }
