@@ -94,6 +94,7 @@ fn folded(of: &Words, room: u16, most: u16) -> Vec<Words> {
                     last.0.push((*role, std::mem::take(&mut piece)));
                 }
                 if rows.len() >= usize::from(most) {
+                    cut(&mut rows);
                     return rows;
                 }
                 rows.push(Words::muted("↳ "));
@@ -107,6 +108,17 @@ fn folded(of: &Words, room: u16, most: u16) -> Vec<Words> {
         }
     }
     rows
+}
+
+/// Says that the place ends before the line does.
+fn cut(rows: &mut [Words]) {
+    let Some(last) = rows.last_mut() else {
+        return;
+    };
+    if let Some((_, text)) = last.0.iter_mut().rfind(|(_, text)| !text.is_empty()) {
+        text.pop();
+    }
+    last.0.push((Role::Muted, "…".into()));
 }
 
 /// Draws one line of the body from the top of the place on; says how many rows it took.
@@ -151,4 +163,35 @@ fn body_line(
         }
     };
     paint.lines(place, &folded(&whole, place.width, place.height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(row: &Words) -> String {
+        row.0.iter().map(|(_, text)| text.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_longer_than_the_room_goes_on_below() {
+        let line = Words::plain("abcdefgh").and(Role::Added, "ijklmno");
+        let rows = folded(&line, 6, 9);
+        let rows: Vec<String> = rows.iter().map(text).collect();
+        assert_eq!(rows, ["abcdef", "↳ ghij", "↳ klmn", "↳ o"]);
+    }
+
+    #[test]
+    fn wide_characters_are_not_cut_in_two() {
+        let rows = folded(&Words::plain("a世界世界"), 6, 9);
+        let rows: Vec<String> = rows.iter().map(text).collect();
+        assert_eq!(rows, ["a世界", "↳ 世界"]);
+    }
+
+    #[test]
+    fn a_line_longer_than_its_place_says_that_it_goes_on() {
+        let rows = folded(&Words::plain("abcdefghijklmno"), 6, 2);
+        let rows: Vec<String> = rows.iter().map(text).collect();
+        assert_eq!(rows, ["abcdef", "↳ ghi…"]);
+    }
 }

@@ -506,6 +506,22 @@ async fn leaving_out_a_policy_leaves_out_all_that_hangs_on_it() {
     );
 }
 
+/// A mark of what was given up may stand from before, and its pods would then be scraped by nobody.
+#[tokio::test(start_paused = true)]
+async fn after_something_was_left_out_the_old_jobs_are_held_though_they_do_not_hang_on_it() {
+    let world = world();
+    let mut plan = plan();
+    let job = id(&plan, Part::ScrapeJob);
+    let old = plan.changes.last_mut().unwrap();
+    (old.needs, old.before) = (vec![job], Vec::new());
+    let approved = world.approved(plan, "r1").await;
+    refusing(&world, "authorizationpolicies", 9);
+    let control = answering(&world, vec![Decision::LeaveOut]);
+    let outcome = world.apply(approved, control).await;
+    let left = parts(&outcome.not_written);
+    assert!(left.contains(&"old-jobs"), "{left:?} {:#?}", world.told());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_to_stop_ends_part_way() {
     let world = world();

@@ -15,6 +15,7 @@ mod prom;
 #[path = "../pty.rs"]
 #[allow(dead_code)] // the other suite uses the rest
 mod pty;
+mod refused;
 mod report;
 mod shell;
 mod subject;
@@ -66,6 +67,17 @@ fn tests() -> Vec<Test> {
             "the real API server answers as it was recorded".into(),
         )],
         run: Box::new(transcripts::run),
+        evidence: Box::new(String::new),
+        namespace: None,
+        turn: Turn::Matrix,
+    });
+    all.push(Test {
+        name: refused::NAME.into(),
+        about: vec![(
+            "what",
+            "a Gateway API gateway cannot hold yet (it needs native ports): refused, with the reason".into(),
+        )],
+        run: Box::new(refused::run),
         evidence: Box::new(String::new),
         namespace: None,
         turn: Turn::Matrix,

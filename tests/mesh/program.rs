@@ -56,6 +56,14 @@ impl Program {
         told(self.call(&words, false))
     }
 
+    /// The exit code, and what was said, of a call that should not get far.
+    pub fn refused(&self, words: &[&str]) -> Result<(i32, String), String> {
+        let ran = self.call(words, true);
+        let text = format!("{}{}", ran.out, ran.err);
+        let code = ran.code.ok_or("it was not done in time")?;
+        Ok((code, tail(&text, 20)))
+    }
+
     /// The exit code, and the plan as JSON.
     pub fn plan(&self) -> Result<(i32, Value), String> {
         let ran = self.call(&["plan", "--json"], true);
