@@ -117,6 +117,8 @@ pub struct Counts {
     pub asking: usize,
     /// Pods that restart through what would be written.
     pub restarts: usize,
+    /// Workloads and gateways whose pods these are.
+    pub restarting: usize,
 }
 
 impl RunId {
@@ -220,6 +222,7 @@ impl Review {
             }
         }
         counts.restarts = restarts.values().sum();
+        counts.restarting = restarts.len();
         counts
     }
 

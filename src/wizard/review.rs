@@ -131,6 +131,7 @@ impl State {
             unchanged: counts.unchanged,
             left_out: counts.left_out,
             restarts: counts.restarts,
+            restarting: counts.restarting,
             asking: counts.asking,
             stopped: counts.stopped,
         };

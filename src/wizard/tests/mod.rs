@@ -5,6 +5,7 @@ mod choices;
 mod cluster;
 mod export;
 mod keys;
+mod pace;
 mod review;
 
 use super::keymap::{self, Action, Key};
