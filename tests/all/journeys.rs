@@ -1,6 +1,7 @@
 //! Whole ways through the program over the simulated cluster: what a user meets, from reading the cluster
 //! to taking a run back, with what must hold at every moment watched from the outside.
 
+mod back;
 mod found;
 mod kept;
 mod runs;
