@@ -3,6 +3,7 @@
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
+use crate::plan::hurdles::Hurdle;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
 use crate::targets::{Board, Probe, Row, State};
 use serde_json::{Value, json};
@@ -48,6 +49,7 @@ pub fn review(review: &Review) -> Value {
                 "conflicts": item.conflicts.iter().map(conflict).collect::<Vec<_>>(),
                 "warnings": item.warnings,
                 "pod": item.pod.as_ref().map(pod),
+                "hurdles": item.hurdles.iter().map(hurdle).collect::<Vec<_>>(),
                 "needs": change.needs,
                 "prices": change.prices.iter().map(price).collect::<Vec<_>>(),
             }))
@@ -110,6 +112,10 @@ fn pod(verdict: &PodVerdict) -> Value {
         PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "why": why}),
         PodVerdict::Unknown(why) => json!({"verdict": "unknown", "why": why}),
     }
+}
+
+fn hurdle(hurdle: &Hurdle) -> Value {
+    json!({"kind": hurdle.kind.word(), "text": hurdle.what, "todo": hurdle.todo})
 }
 
 fn price(price: &Price) -> Value {

@@ -6,6 +6,7 @@ mod state;
 pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
 pub use state::{ItemState, LeftOut};
 
+use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub struct Reviewed {
     pub warnings: Vec<String>,
     /// What admission said of a Pod made from the new template.
     pub pod: Option<PodVerdict>,
+    /// What the rollout of the new template will meet.
+    pub hurdles: Vec<Hurdle>,
     /// The intent that is sent: ours, with what we owned before.
     pub intent: Option<Value>,
 }
@@ -291,6 +294,9 @@ impl Review {
             }
             for words in reviewed.warnings.iter().chain(notes) {
                 out.push((change.id.clone(), words.clone()));
+            }
+            for hurdle in &reviewed.hurdles {
+                out.push((change.id.clone(), hurdle.words()));
             }
             if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
                 out.push((

@@ -385,7 +385,7 @@ fn row(
         added,
         removed,
         standing,
-        warnings: notes + item.map_or(0, |item| item.warnings.len()),
+        warnings: notes + item.map_or(0, |item| item.warnings.len() + item.hurdles.len()),
         takes: item.map_or(0, |item| {
             item.conflicts
                 .iter()

@@ -3,6 +3,7 @@
 
 mod back;
 mod found;
+mod hurdles;
 mod kept;
 mod runs;
 mod screen;

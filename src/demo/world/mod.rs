@@ -23,6 +23,7 @@ pub mod policy;
 pub mod promapi;
 pub mod prometheus;
 pub mod proxy;
+pub mod quota;
 pub mod relabel;
 pub mod rollout;
 pub mod scrape;
@@ -179,6 +180,7 @@ impl World {
             self.reconcile_deployments();
             self.reconcile_sets();
             self.reconcile_pods();
+            self.reconcile_counts();
             self.prometheus_changed();
         }
     }

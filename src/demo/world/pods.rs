@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::injection::{self, Injection};
-use super::{World, podstatus};
+use super::{World, podstatus, quota};
 use crate::demo::defaults;
 use crate::demo::json::{
     annotation, at, label, list, map_at, name, namespace, number_of, text, uid,
@@ -99,10 +99,9 @@ pub fn admit(world: &mut World, pod: &mut Value) -> Result<(), String> {
             .insert("ambient.istio.io/redirection".into(), json!("enabled"));
     }
     defaults::fill(&kinds::POD, pod);
-    match injection::pod_security(&ns, pod) {
-        Some(why) => Err(why),
-        None => Ok(()),
-    }
+    let refused = injection::pod_security(&ns, pod)
+        .or_else(|| quota::refuses(&world.store, pod).filter(|_| !world.settling));
+    refused.map_or(Ok(()), Err)
 }
 
 impl World {

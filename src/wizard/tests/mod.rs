@@ -231,6 +231,7 @@ fn reviewed(change: &Change, verdict: Verdict) -> Arc<Reviewed> {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     })
 }
