@@ -8,6 +8,7 @@ mod kept;
 mod runs;
 mod screen;
 mod states;
+mod stuck;
 mod ways;
 
 use meshscrape::answers::{Answers, GatewayRef};

@@ -26,6 +26,7 @@ pub mod proxy;
 pub mod quota;
 pub mod relabel;
 pub mod rollout;
+pub mod schedule;
 pub mod scrape;
 pub mod sets;
 

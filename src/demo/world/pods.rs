@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::injection::{self, Injection};
-use super::{World, podstatus, quota};
+use super::{World, podstatus, quota, schedule};
 use crate::demo::defaults;
 use crate::demo::json::{
     annotation, at, label, list, map_at, name, namespace, number_of, text, uid,
@@ -17,6 +17,8 @@ use crate::demo::ownership;
 /// How far a pod has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// No node takes it.
+    Pending,
     /// Scheduled; volumes not there yet, or images.
     Creating,
     /// Init containers run.
@@ -24,6 +26,50 @@ pub enum Stage {
     /// Containers run, not ready.
     Started,
     Ready,
+}
+
+/// What becomes of a pod's containers: of the app and its registry, which no rule of Kubernetes decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    #[default]
+    Well,
+    /// They run, and their readiness probe fails.
+    Unready,
+    /// They end as soon as they have started.
+    Crash,
+    /// The registry no longer has their image.
+    NoImage,
+}
+
+impl Fate {
+    /// The app's containers are waiting for it: reason and message as the kubelet writes them.
+    pub fn waits(
+        self,
+        pod: &Value,
+        container: &Value,
+        run: &PodRun,
+    ) -> Option<(&'static str, String)> {
+        let trouble = run.waiting.is_some() && text(container, "/name") != "istio-proxy";
+        let image = text(container, "/image");
+        match self {
+            Fate::NoImage if trouble => Some((
+                "ImagePullBackOff",
+                format!("Back-off pulling image {image:?}"),
+            )),
+            Fate::Crash if trouble => Some((
+                "CrashLoopBackOff",
+                format!(
+                    "back-off {}s restarting failed container={} pod={}_{}({})",
+                    run.back_off().as_secs(),
+                    text(container, "/name"),
+                    run.name,
+                    run.namespace,
+                    uid(pod)
+                ),
+            )),
+            _ => None,
+        }
+    }
 }
 
 /// What the kubelet knows of a pod.
@@ -40,7 +86,9 @@ pub struct PodRun {
     /// Certificates have been written to the directory of `OUTPUT_CERTS`.
     pub certs: bool,
     leaving: Option<Duration>,
-    stuck: bool,
+    pub fate: Fate,
+    /// How often its containers were started again.
+    pub restarts: u32,
     pace: Duration,
 }
 
@@ -52,6 +100,11 @@ impl PodRun {
     /// Its containers accept connections.
     pub fn is_running(&self) -> bool {
         self.stage >= Stage::Started
+    }
+
+    /// The kubelet doubles it with each restart, from 10 s to 5 minutes.
+    fn back_off(&self) -> Duration {
+        Duration::from_secs((10 << self.restarts.min(5)).min(300))
     }
 
     pub(super) fn due(&self) -> Option<Duration> {
@@ -69,8 +122,7 @@ pub struct Born<'a> {
     pub name: String,
     pub generate: String,
     pub node: Option<String>,
-    /// It will run, and never get ready.
-    pub stuck: bool,
+    pub fate: Fate,
 }
 
 /// A pod after admission.
@@ -126,29 +178,24 @@ impl World {
                              "spec": at(born.template, "/spec")});
         admit(self, &mut pod)
             .map_err(|why| format!("pods \"{}\" is forbidden: {why}", born.name))?;
-        let node = match born.node {
-            Some(node) => node,
-            None => self.node_for(&born.name),
-        };
-        map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+        if let Some(node) = born.node {
+            map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+        }
         pod = ownership::update(&kinds::POD, None, pod, super::CONTROLLER, &self.stamp());
-        self.place_pod(pod, born.stuck);
+        self.place_pod(pod, born.fate);
         Ok(())
     }
 
-    fn node_for(&self, pod: &str) -> String {
-        let nodes: Vec<&Arc<Value>> = self.store.all(&kinds::NODE).collect();
-        if nodes.is_empty() {
-            return String::new();
-        }
-        name(nodes[number_of(pod) as usize % nodes.len()]).to_owned()
-    }
-
     /// Puts an admitted pod into the store and starts its life.
-    pub fn place_pod(&mut self, mut pod: Value, stuck: bool) {
+    pub fn place_pod(&mut self, mut pod: Value, fate: Fate) {
+        let mut nowhere = None;
         if text(&pod, "/spec/nodeName").is_empty() {
-            let node = self.node_for(name(&pod));
-            map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+            match schedule::node_for(&self.store, &pod, self.settling) {
+                Ok(node) => {
+                    map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+                }
+                Err(why) => nowhere = Some(why),
+            }
         }
         let (ns, own) = (namespace(&pod).to_owned(), name(&pod).to_owned());
         let (least, most) = self.settings.pod_start;
@@ -163,9 +210,15 @@ impl World {
             certs_at: None,
             certs: false,
             leaving: None,
-            stuck,
+            fate,
+            restarts: 0,
             pace,
         };
+        if nowhere.is_some() {
+            run.stage = Stage::Pending;
+            run.next = None;
+            run.waiting = nowhere;
+        }
         let number = self.unique();
         let address = if at(&pod, "/spec/hostNetwork") == &Value::Bool(true) {
             self.node_address(text(&pod, "/spec/nodeName"))
@@ -228,7 +281,7 @@ impl World {
         for pod in &alive {
             if !self.pods.contains_key(uid(pod)) {
                 self.store.delete(&kinds::POD, namespace(pod), name(pod));
-                self.place_pod((**pod).clone(), false);
+                self.place_pod((**pod).clone(), Fate::Well);
             }
         }
         let gone: Vec<String> = self
@@ -250,6 +303,7 @@ impl World {
             .filter(|(_, run)| run.stage == Stage::Creating && run.waiting.is_some())
             .map(|(key, _)| key.clone())
             .collect();
+        self.schedule_pending();
         for key in waiting {
             let Some(object) = self.pod_object(&key) else {
                 continue;
@@ -261,6 +315,39 @@ impl World {
                     run.next = Some(next);
                 }
             }
+        }
+    }
+
+    /// Pods without a node get one as soon as one takes them.
+    fn schedule_pending(&mut self) {
+        let pending: Vec<String> = self
+            .pods
+            .iter()
+            .filter(|(_, run)| run.stage == Stage::Pending && run.leaving.is_none())
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in pending {
+            let Some(object) = self.pod_object(&key) else {
+                continue;
+            };
+            let found = schedule::node_for(&self.store, &object, false);
+            let now = self.now;
+            let Some(run) = self.pods.get_mut(&key) else {
+                continue;
+            };
+            match found {
+                Ok(node) => {
+                    run.stage = Stage::Creating;
+                    run.waiting = None;
+                    run.next = Some(now + run.pace.mul_f32(0.3));
+                    let mut changed = (*object).clone();
+                    map_at(&mut changed, &["spec"]).insert("nodeName".into(), json!(node));
+                    self.write(&kinds::POD, changed);
+                }
+                Err(why) if run.waiting.as_ref() != Some(&why) => run.waiting = Some(why),
+                Err(_) => continue,
+            }
+            self.refresh_pod(&key);
         }
     }
 
@@ -340,6 +427,8 @@ impl World {
                 }
             };
             match run.stage {
+                // The scheduler looks again when something has changed.
+                Stage::Pending => {}
                 Stage::Creating => match self.missing_volume(&object) {
                     Some(why) => run.waiting = Some(why),
                     None => {
@@ -361,8 +450,22 @@ impl World {
                         write_certs(&mut run);
                     }
                 }
-                Stage::Started if run.stuck => {
+                Stage::Started if run.fate == Fate::Unready => {
                     run.waiting = Some("the readiness probe fails".to_owned());
+                }
+                Stage::Started if run.fate == Fate::NoImage => {
+                    run.waiting = Some("the image cannot be pulled".to_owned());
+                }
+                Stage::Started if run.fate == Fate::Crash => {
+                    let ended = run.waiting.is_none();
+                    run.waiting = ended.then(|| "its containers end".to_owned());
+                    let until = if ended {
+                        run.back_off()
+                    } else {
+                        run.restarts += 1;
+                        run.pace.mul_f32(0.4)
+                    };
+                    run.next = Some(now + until);
                 }
                 Stage::Started if certs_fail => {
                     run.waiting = Some("istio-proxy is not ready".to_owned());

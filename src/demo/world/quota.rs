@@ -25,7 +25,7 @@ fn counted(resource: &str) -> bool {
 }
 
 /// A quantity in thousandths.
-fn thousandths(text: &str) -> u64 {
+pub(super) fn thousandths(text: &str) -> u64 {
     let (number, factor) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
         number if number.len() == text.len() => (number, 1000.0),
         number => (
@@ -53,7 +53,7 @@ fn written(thousandths: u64) -> String {
 }
 
 /// What a pod takes of a resource.
-fn takes(pod: &Value, resource: &str) -> u64 {
+pub(super) fn takes(pod: &Value, resource: &str) -> u64 {
     let pointer = match resource {
         "pods" | "count/pods" => return 1000,
         "cpu" | "memory" => format!("/resources/requests/{resource}"),
