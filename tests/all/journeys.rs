@@ -136,6 +136,7 @@ impl Journey {
         let options = ApplyOptions {
             answers: undoes.is_none().then(|| answers.clone()),
             undoes,
+            pace: answers.options.pace,
             ..ApplyOptions::default()
         };
         let events = Arc::clone(&self.events);

@@ -1,10 +1,10 @@
 //! Apply, second run and undo of each kind of choice.
 
 use super::{Journey, choose, choose_gateway, differing, writes};
-use meshscrape::answers::{Answers, Injection, Mark, MetricsPort};
+use meshscrape::answers::{Answers, Injection, Mark, MetricsPort, Pace};
 use meshscrape::engine::event::{ApplyEvent, Ended, StepState};
-use meshscrape::plan::Part;
 use meshscrape::plan::review::{ItemState, NotApprovable, Word};
+use meshscrape::plan::{ChangeId, Part};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -257,6 +257,44 @@ async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
     assert!(outcome.all_up, "{:#?}", outcome.board);
     journey.nothing_to_change(&answers).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave_it_out() {
+    for pace in [Pace::One, Pace::Canary] {
+        let journey = Journey::new();
+        journey
+            .apply(&choose(&["default/Deployment/httpbin"]))
+            .await;
+        let mut answers = choose(&["fulfilment/Deployment/shipping", "shop/Deployment/cart"]);
+        answers.options.pace = pace;
+        let outcome = journey.apply(&answers).await;
+        let marked = |ids: &[ChangeId], name: &str| {
+            let mark = format!("Deployment/{name}#mark");
+            ids.iter().any(|id| id.0 == mark)
+        };
+        let told = journey.told();
+        assert!(
+            marked(&outcome.taken_back, "fulfilment/shipping"),
+            "{told:#?}"
+        );
+        match pace {
+            Pace::Canary => {
+                let Ended::PartWay(Some(error)) = &outcome.ended else {
+                    panic!("{outcome:?}");
+                };
+                assert!(error.what.contains("so it was taken back"), "{error}");
+                assert!(marked(&outcome.not_written, "shop/cart"), "{told:#?}");
+            }
+            _ => assert!(marked(&outcome.written, "shop/cart"), "{told:#?}"),
+        }
+        let live = journey
+            .simulation
+            .object("Deployment", "fulfilment", "shipping");
+        let annotations = &live.unwrap()["spec"]["template"]["metadata"]["annotations"];
+        assert!(annotations.get("prometheus.istio.io/secure-port").is_none());
+        journey.dressed();
+    }
 }
 
 #[tokio::test(start_paused = true)]
