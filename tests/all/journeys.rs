@@ -2,6 +2,7 @@
 //! to taking a run back, with what must hold at every moment watched from the outside.
 
 mod back;
+mod events;
 mod found;
 mod hurdles;
 mod kept;
@@ -129,6 +130,20 @@ impl Journey {
         answers: &Answers,
         undoes: Option<String>,
     ) -> Outcome {
+        let control = Control::alone().1;
+        self.write_under(approved, selection, answers, undoes, control)
+            .await
+    }
+
+    /// Writes what was approved, steered by somebody.
+    pub async fn write_under(
+        &self,
+        approved: Approved,
+        selection: &Selection,
+        answers: &Answers,
+        undoes: Option<String>,
+        control: Control,
+    ) -> Outcome {
         let watched = match undoes {
             Some(_) => Vec::new(),
             None => watched(selection, answers),
@@ -148,7 +163,7 @@ impl Journey {
             prometheus,
             watched,
             &options,
-            Control::alone().1,
+            control,
             &report,
         )
         .await;

@@ -34,7 +34,7 @@ impl State {
                 String::new(),
             ],
             n => [
-                format!("{rollouts} in a row: the time of all of them added up"),
+                format!("{rollouts} in a row: it takes as long as all of them together"),
                 format!("{rollouts} in a row, and after each {up}"),
                 format!(
                     "{n} workloads restart together: their extra pods need room at the same time"

@@ -2,7 +2,8 @@
 
 use super::{Journey, choose, choose_gateway, differing, writes};
 use meshscrape::answers::{Answers, Injection, Mark, MetricsPort, Pace};
-use meshscrape::engine::event::{ApplyEvent, Ended, StepState};
+use meshscrape::engine::apply::Control;
+use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
 use meshscrape::plan::review::{ItemState, NotApprovable, Word};
 use meshscrape::plan::{ChangeId, Part};
 use serde_json::{Value, json};
@@ -295,6 +296,40 @@ async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave
         assert!(annotations.get("prometheus.istio.io/secure-port").is_none());
         journey.dressed();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_was_taken_back_is_written_again_by_retry() {
+    let journey = Journey::new();
+    journey
+        .apply(&choose(&["default/Deployment/httpbin"]))
+        .await;
+    let mut answers = choose(&["fulfilment/Deployment/shipping"]);
+    answers.options.pace = Pace::Canary;
+    let (selection, plan) = journey.plan(&answers).await.unwrap();
+    let review = journey.review(plan, &answers).await;
+    let approved = review.approve(Word { lose_history: true }).unwrap();
+    let (steering, control) = Control::asked();
+    for decision in [Decision::Retry, Decision::Stop] {
+        steering.decisions.try_send(decision).unwrap();
+    }
+    let outcome = journey
+        .write_under(approved, &selection, &answers, None, control)
+        .await;
+    let told = journey.told();
+    let mark = "Deployment/fulfilment/shipping#mark: ";
+    let count = |word: &str| {
+        let wanted = format!("{mark}{word}");
+        told.iter().filter(|line| line.starts_with(&wanted)).count()
+    };
+    assert_eq!(count("Writing"), 2, "{told:#?}");
+    assert_eq!(count("TakenBack"), 2, "{told:#?}");
+    let stopped = "Deployment/fulfilment/shipping#mark stopped: ";
+    assert_eq!(
+        told.iter().filter(|line| line.starts_with(stopped)).count(),
+        2
+    );
+    assert!(outcome.taken_back.iter().any(|id| mark.starts_with(&id.0)));
 }
 
 #[tokio::test(start_paused = true)]
