@@ -84,37 +84,27 @@ pub fn refuses(store: &Store, pod: &Value) -> Option<String> {
     let ns = namespace(pod);
     store.of(&kinds::RESOURCE_QUOTA, ns).find_map(|quota| {
         let hard = at(quota, "/spec/hard").as_object()?;
-        let over: Vec<(&str, u64, u64, &str)> = hard
-            .iter()
-            .filter(|(resource, _)| counted(resource))
-            .filter_map(|(resource, limit)| {
-                let limit = limit.as_str()?;
-                let (wants, has) = (takes(pod, resource), used(store, ns, resource));
-                (wants > 0 && has + wants > thousandths(limit)).then_some((
-                    resource.as_str(),
-                    wants,
-                    has,
-                    limit,
-                ))
-            })
-            .collect();
-        if over.is_empty() {
-            return None;
+        let (mut requested, mut taken, mut limited) = (Vec::new(), Vec::new(), Vec::new());
+        for (resource, limit) in hard.iter().filter(|(resource, _)| counted(resource)) {
+            let Some(limit) = limit.as_str() else {
+                continue;
+            };
+            let (wants, has) = (takes(pod, resource), used(store, ns, resource));
+            if wants > 0 && has + wants > thousandths(limit) {
+                requested.push(format!("{resource}={}", written(wants)));
+                taken.push(format!("{resource}={}", written(has)));
+                limited.push(format!("{resource}={limit}"));
+            }
         }
-        let each = |value: &dyn Fn(&(&str, u64, u64, &str)) -> String| {
-            let pairs: Vec<String> = over
-                .iter()
-                .map(|one| format!("{}={}", one.0, value(one)))
-                .collect();
-            pairs.join(",")
-        };
-        Some(format!(
-            "exceeded quota: {}, requested: {}, used: {}, limited: {}",
-            name(quota),
-            each(&|one| written(one.1)),
-            each(&|one| written(one.2)),
-            each(&|one| one.3.to_owned())
-        ))
+        (!requested.is_empty()).then(|| {
+            format!(
+                "exceeded quota: {}, requested: {}, used: {}, limited: {}",
+                name(quota),
+                requested.join(","),
+                taken.join(","),
+                limited.join(",")
+            )
+        })
     })
 }
 
