@@ -15,6 +15,7 @@ use super::store::{Store, stamp};
 
 pub mod config;
 pub mod discovery;
+pub mod fate;
 pub mod gateway;
 pub mod injection;
 pub mod pods;

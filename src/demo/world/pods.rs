@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fate::Fate;
 use super::injection::{self, Injection};
 use super::{World, podstatus, quota, schedule};
 use crate::demo::defaults;
@@ -28,50 +29,6 @@ pub enum Stage {
     Ready,
 }
 
-/// What becomes of a pod's containers: of the app and its registry, which no rule of Kubernetes decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fate {
-    #[default]
-    Well,
-    /// They run, and their readiness probe fails.
-    Unready,
-    /// They end as soon as they have started.
-    Crash,
-    /// The registry no longer has their image.
-    NoImage,
-}
-
-impl Fate {
-    /// The app's containers are waiting for it: reason and message as the kubelet writes them.
-    pub fn waits(
-        self,
-        pod: &Value,
-        container: &Value,
-        run: &PodRun,
-    ) -> Option<(&'static str, String)> {
-        let trouble = run.waiting.is_some() && text(container, "/name") != "istio-proxy";
-        let image = text(container, "/image");
-        match self {
-            Fate::NoImage if trouble => Some((
-                "ImagePullBackOff",
-                format!("Back-off pulling image {image:?}"),
-            )),
-            Fate::Crash if trouble => Some((
-                "CrashLoopBackOff",
-                format!(
-                    "back-off {}s restarting failed container={} pod={}_{}({})",
-                    run.back_off().as_secs(),
-                    text(container, "/name"),
-                    run.name,
-                    run.namespace,
-                    uid(pod)
-                ),
-            )),
-            _ => None,
-        }
-    }
-}
-
 /// What the kubelet knows of a pod.
 #[derive(Clone, Debug)]
 pub struct PodRun {
@@ -79,17 +36,17 @@ pub struct PodRun {
     pub name: String,
     pub stage: Stage,
     /// When the next stage comes; `None` when it waits for something, or is through.
-    next: Option<Duration>,
+    pub(super) next: Option<Duration>,
     /// Why it does not go on.
     pub waiting: Option<String>,
     certs_at: Option<Duration>,
     /// Certificates have been written to the directory of `OUTPUT_CERTS`.
     pub certs: bool,
-    leaving: Option<Duration>,
+    pub(super) leaving: Option<Duration>,
     pub fate: Fate,
     /// How often its containers were started again.
     pub restarts: u32,
-    pace: Duration,
+    pub(super) pace: Duration,
 }
 
 impl PodRun {
@@ -103,7 +60,7 @@ impl PodRun {
     }
 
     /// The kubelet doubles it with each restart, from 10 s to 5 minutes.
-    fn back_off(&self) -> Duration {
+    pub(super) fn back_off(&self) -> Duration {
         Duration::from_secs((10 << self.restarts.min(5)).min(300))
     }
 
@@ -318,39 +275,6 @@ impl World {
         }
     }
 
-    /// Pods without a node get one as soon as one takes them.
-    fn schedule_pending(&mut self) {
-        let pending: Vec<String> = self
-            .pods
-            .iter()
-            .filter(|(_, run)| run.stage == Stage::Pending && run.leaving.is_none())
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in pending {
-            let Some(object) = self.pod_object(&key) else {
-                continue;
-            };
-            let found = schedule::node_for(&self.store, &object, false);
-            let now = self.now;
-            let Some(run) = self.pods.get_mut(&key) else {
-                continue;
-            };
-            match found {
-                Ok(node) => {
-                    run.stage = Stage::Creating;
-                    run.waiting = None;
-                    run.next = Some(now + run.pace.mul_f32(0.3));
-                    let mut changed = (*object).clone();
-                    map_at(&mut changed, &["spec"]).insert("nodeName".into(), json!(node));
-                    self.write(&kinds::POD, changed);
-                }
-                Err(why) if run.waiting.as_ref() != Some(&why) => run.waiting = Some(why),
-                Err(_) => continue,
-            }
-            self.refresh_pod(&key);
-        }
-    }
-
     pub fn pod_object(&self, key: &str) -> Option<Arc<Value>> {
         let run = self.pods.get(key)?;
         self.store
@@ -478,7 +402,7 @@ impl World {
     }
 
     /// Writes a pod's status where it changed.
-    fn refresh_pod(&mut self, key: &str) {
+    pub(super) fn refresh_pod(&mut self, key: &str) {
         let Some(object) = self.pod_object(key) else {
             return;
         };

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::pods::{Fate, PodRun, Stage};
+use super::fate::Fate;
+use super::pods::{PodRun, Stage};
 use crate::demo::json::{at, list, name_part, text, uid};
 
 pub fn status(pod: &Value, run: &PodRun, host: &str, now: &str) -> Value {

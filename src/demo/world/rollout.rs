@@ -10,7 +10,8 @@ use crate::demo::json::{
     annotation, at, label, labels, map_at, name, name_part, namespace, text, uid,
 };
 use crate::demo::kinds;
-use crate::demo::world::pods::{Born, Fate};
+use crate::demo::world::fate::Fate;
+use crate::demo::world::pods::Born;
 
 /// What is remembered of a rollout between two looks at it.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::World;
+use super::pods::Stage;
 use super::quota::{takes, thousandths};
-use crate::demo::json::{at, has_labels, labels, name, number_of, text};
+use crate::demo::json::{at, has_labels, labels, map_at, name, number_of, text};
 use crate::demo::kinds;
 use crate::demo::store::Store;
 
@@ -41,6 +43,41 @@ pub fn node_for(store: &Store, pod: &Value, settling: bool) -> Result<String, St
         ));
     }
     Ok(name(fit[number_of(name(pod)) as usize % fit.len()]).to_owned())
+}
+
+impl World {
+    /// Pods without a node get one as soon as one takes them.
+    pub(super) fn schedule_pending(&mut self) {
+        let pending: Vec<String> = self
+            .pods
+            .iter()
+            .filter(|(_, run)| run.stage == Stage::Pending && run.leaving.is_none())
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in pending {
+            let Some(object) = self.pod_object(&key) else {
+                continue;
+            };
+            let found = node_for(&self.store, &object, false);
+            let now = self.now;
+            let Some(run) = self.pods.get_mut(&key) else {
+                continue;
+            };
+            match found {
+                Ok(node) => {
+                    run.stage = Stage::Creating;
+                    run.waiting = None;
+                    run.next = Some(now + run.pace.mul_f32(0.3));
+                    let mut changed = (*object).clone();
+                    map_at(&mut changed, &["spec"]).insert("nodeName".into(), json!(node));
+                    self.write(&kinds::POD, changed);
+                }
+                Err(why) if run.waiting.as_ref() != Some(&why) => run.waiting = Some(why),
+                Err(_) => continue,
+            }
+            self.refresh_pod(&key);
+        }
+    }
 }
 
 fn refuses(store: &Store, node: &Value, pod: &Value) -> Option<String> {
