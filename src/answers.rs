@@ -82,7 +82,9 @@ pub struct Options {
 }
 
 /// How fast workloads are restarted, one after another or together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Pace {
     /// One workload at a time: the next begins when the rollout of the one before is done.

@@ -1,6 +1,7 @@
 //! The command line. Flags make the same choices as the wizard's steps.
 
 use crate::answers::{Answers, GatewayRef, Mark, MetricsPort, Pace};
+use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use clap::{Args, Parser, Subcommand};
@@ -46,6 +47,7 @@ pub enum Command {
         yaml: bool,
     },
     /// Write the changes, wait for the targets, and check that plaintext is refused.
+    #[command(after_help = EVENTS)]
     Apply {
         /// Yes to every change that `plan` shows.
         #[arg(long)]
@@ -85,6 +87,7 @@ pub enum Command {
         json: bool,
     },
     /// Take back what a run wrote: the newest, or the one that is named.
+    #[command(after_help = EVENTS)]
     Undo {
         /// The run's id, as `apply` printed it.
         run: Option<String>,

@@ -1,7 +1,7 @@
 //! `meshscrape apply`: the approved changes, written in their order, and the targets awaited.
 
 use super::flow::{self, Opened};
-use super::{Call, exit, json, words, written};
+use super::{Call, events, exit, words, written};
 use crate::engine::apply::{self, ApplyOptions, Control};
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
 use crate::engine::watch::{Watch, Watched, follow};
@@ -41,7 +41,7 @@ pub async fn run(
         return Ok(code(&outcome, call.choices.no_probe));
     }
     if !yes {
-        return Err(not_yes(&mut call, &review, "apply")?);
+        return Err(not_yes(&mut call, &review, "apply", json)?);
     }
     let job = Job {
         lose_history,
@@ -64,8 +64,12 @@ pub fn not_read_only(call: &Call<'_>, yes: bool) -> Result<()> {
 }
 
 /// Without `--yes`: the review is shown, and nothing is written.
-pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str) -> Result<Error> {
-    written(call.out.write_all(words::review(review).as_bytes()))?;
+pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) -> Result<Error> {
+    let text = match json {
+        true => format!("{}\n", events::review(review)),
+        false => words::review(review),
+    };
+    written(call.out.write_all(text.as_bytes()))?;
     Ok(
         Error::new("nothing was written: there was no yes").hint(format!(
             "meshscrape {command} … --yes, when the changes above are right"
@@ -146,9 +150,11 @@ pub async fn write(
         });
     let approved = approved?;
     let run = approved.run().0.clone();
-    if !json {
-        written(call.out.write_all(words::review(review).as_bytes()))?;
-    }
+    let first = match json {
+        true => format!("{}\n", events::began(&approved, job.undoes.as_deref())),
+        false => words::review(review),
+    };
+    written(call.out.write_all(first.as_bytes()))?;
     let options = ApplyOptions {
         timeout: call.choices.timeout(),
         rollout_timeout: call.choices.timeout(),
@@ -196,7 +202,7 @@ fn print(
     undoes: bool,
 ) -> Result<()> {
     let text = if json {
-        format!("{}\n", json::outcome(run, outcome))
+        format!("{}\n", events::finished(run, outcome))
     } else {
         let board = if outcome.board.rows.is_empty() {
             String::new()
@@ -224,7 +230,7 @@ struct Printer<'a> {
 impl Printer<'_> {
     fn print(&mut self, event: &ApplyEvent) {
         let line = if self.json {
-            json::event(event).map(|value| value.to_string())
+            events::progress(event).map(|value| value.to_string())
         } else {
             self.words(event)
         };
@@ -283,7 +289,9 @@ impl Printer<'_> {
 /// The exit code of an apply.
 pub fn code(outcome: &Outcome, no_probe: bool) -> u8 {
     match &outcome.ended {
-        Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
+        Ended::PartWay(_) if outcome.written.is_empty() && outcome.taken_back.is_empty() => {
+            exit::REFUSED
+        }
         Ended::PartWay(_) => exit::PART_WAY,
         Ended::Undone => exit::UNDONE,
         Ended::Whole

@@ -1,8 +1,8 @@
 //! JSON with stable names. Every value and every line carries [`VERSION`].
 
-use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
+use crate::plan::hurdles::Hurdle;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
 use crate::targets::{Board, Probe, Row, State};
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ pub fn review(review: &Review) -> Value {
                 "conflicts": item.conflicts.iter().map(conflict).collect::<Vec<_>>(),
                 "warnings": item.warnings,
                 "pod": item.pod.as_ref().map(pod),
+                "hurdles": item.hurdles.iter().map(hurdle).collect::<Vec<_>>(),
                 "needs": change.needs,
                 "prices": change.prices.iter().map(price).collect::<Vec<_>>(),
             }))
@@ -110,6 +111,10 @@ fn pod(verdict: &PodVerdict) -> Value {
         PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "why": why}),
         PodVerdict::Unknown(why) => json!({"verdict": "unknown", "why": why}),
     }
+}
+
+fn hurdle(hurdle: &Hurdle) -> Value {
+    json!({"kind": hurdle.kind.word(), "text": hurdle.what, "todo": hurdle.todo})
 }
 
 fn price(price: &Price) -> Value {
@@ -178,61 +183,5 @@ fn target(row: &Row) -> Value {
         "plaintextDetail": why,
         "lastScrape": row.last_scrape,
         "tookSeconds": row.took.map(|took| took.as_secs_f64()),
-    })
-}
-
-/// One event of an apply or undo, as one line; `None`: not for JSON.
-pub fn event(event: &ApplyEvent) -> Option<Value> {
-    Some(match event {
-        ApplyEvent::Step { id, state } => {
-            let (word, detail) = step(state);
-            json!({"version": VERSION, "event": "step", "change": id, "state": word, "detail": detail})
-        }
-        ApplyEvent::Log(text) => json!({"version": VERSION, "event": "log", "text": text}),
-        ApplyEvent::Targets(found) => {
-            json!({"version": VERSION, "event": "targets", "summary": board(found)["summary"]})
-        }
-        ApplyEvent::Stopped { id, error } => {
-            json!({"version": VERSION, "event": "stopped", "change": id, "error": error.to_string()})
-        }
-        ApplyEvent::Finished(_) => return None,
-    })
-}
-
-fn step(state: &StepState) -> (&'static str, Option<String>) {
-    match state {
-        StepState::Pending => ("pending", None),
-        StepState::Waiting(what) => ("waiting", Some(what.clone())),
-        StepState::Writing => ("writing", None),
-        StepState::Rollout { .. } => ("rollout", super::words::step(state)),
-        StepState::Done => ("done", None),
-        StepState::Unchanged => ("unchanged", None),
-        StepState::Failed(error) => ("failed", Some(error.to_string())),
-        StepState::LeftOut => ("leftOut", None),
-        StepState::TakenBack(why) => ("takenBack", Some(why.clone())),
-        StepState::Held(why) => ("held", Some(why.clone())),
-    }
-}
-
-/// The last line of an apply or undo.
-pub fn outcome(run: &str, outcome: &Outcome) -> Value {
-    let (ended, error) = match &outcome.ended {
-        Ended::Whole => ("whole", None),
-        Ended::PartWay(error) => ("partWay", error.as_ref().map(ToString::to_string)),
-        Ended::Undone => ("undone", None),
-    };
-    json!({
-        "version": VERSION,
-        "event": "finished",
-        "run": run,
-        "ended": ended,
-        "error": error,
-        "written": outcome.written,
-        "unchanged": outcome.unchanged,
-        "notWritten": outcome.not_written,
-        "takenBack": outcome.taken_back,
-        "allUp": outcome.all_up,
-        "plaintextRefused": outcome.plaintext_refused,
-        "board": board(&outcome.board),
     })
 }

@@ -1,6 +1,7 @@
 //! The engine without a screen: words or JSON, and an exit code. One file a command.
 
 pub mod apply;
+pub mod events;
 pub mod export;
 pub mod flow;
 pub mod json;

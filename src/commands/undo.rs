@@ -2,9 +2,9 @@
 
 use super::apply::Job;
 use super::flow::{self, Opened};
-use super::{Call, apply, exit, written};
+use super::{Call, apply, events, exit, written};
 use crate::engine;
-use crate::engine::event::Ended;
+use crate::engine::event::{Ended, Outcome};
 use crate::engine::watch::follow;
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
@@ -76,14 +76,12 @@ async fn take_back(
     for warning in &undo.warnings {
         let _ = writeln!(call.err, "note: {}", crate::text::clean(warning));
     }
-    if !json {
-        for note in &undo.notes {
-            written(writeln!(
-                call.out,
-                "note: {}",
-                crate::text::clean(&note.words())
-            ))?;
-        }
+    for note in &undo.notes {
+        let line = match json {
+            true => events::note(&note.words()).to_string(),
+            false => format!("note: {}", crate::text::clean(&note.words())),
+        };
+        written(writeln!(call.out, "{line}"))?;
     }
     let prometheus = opened
         .mesh
@@ -97,11 +95,11 @@ async fn take_back(
         if only.is_empty() {
             engine::undo::record_undone(&opened.session, &undo.run)?;
         }
-        written(writeln!(
-            call.out,
-            "Nothing to take back: run {} left nothing.",
-            undo.run
-        ))?;
+        let line = match json {
+            true => events::finished(&undo.run, &Outcome::default()).to_string(),
+            false => format!("Nothing to take back: run {} left nothing.", undo.run),
+        };
+        written(writeln!(call.out, "{line}"))?;
         return Ok(exit::WELL);
     }
     if !word.yes {
@@ -112,6 +110,7 @@ async fn take_back(
                 Some(FOUND) => "undo --without-record".to_owned(),
                 _ => format!("undo {}", undo.run),
             },
+            json,
         )?);
     }
     let opens: Vec<String> = undo

@@ -148,6 +148,10 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             }
         };
     }
+    for hurdle in &item.hurdles {
+        let _ = writeln!(out, "  rollout: {}", clean(&hurdle.what));
+        let _ = writeln!(out, "    to do: {}", clean(&hurdle.todo));
+    }
     for price in &item.change.prices {
         let _ = writeln!(out, "  price: {}", self::price(price));
     }

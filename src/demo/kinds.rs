@@ -56,6 +56,8 @@ kinds! {
     SERVICE = "" "v1" "Service" "services" true;
     CLAIM = "" "v1" "PersistentVolumeClaim" "persistentvolumeclaims" true;
     EVENT = "" "v1" "Event" "events" true;
+    RESOURCE_QUOTA = "" "v1" "ResourceQuota" "resourcequotas" true;
+    DISRUPTION_BUDGET = "policy" "v1" "PodDisruptionBudget" "poddisruptionbudgets" true;
     WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" false;
     NETWORK_POLICY = "networking.k8s.io" "v1" "NetworkPolicy" "networkpolicies" true;
     LEASE = "coordination.k8s.io" "v1" "Lease" "leases" true;

@@ -305,7 +305,7 @@ pub fn put(world: &mut World, kind: &'static Kind, object: Value, manager: &str,
     defaults::fill(kind, &mut written);
     if *kind == kinds::POD {
         if old.is_none() {
-            world.place_pod(written, false);
+            world.place_pod(written, super::world::fate::Fate::Well);
         } else {
             world.write(kind, written);
         }

@@ -105,6 +105,7 @@ pub fn by_fields(selector: &str) -> Result<impl Fn(&Value) -> bool + use<>, Stri
                 | "spec.nodeName"
                 | "status.phase"
                 | "type"
+                | "reason"
                 | "involvedObject.name"
                 | "involvedObject.kind"
                 | "involvedObject.uid"

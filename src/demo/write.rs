@@ -352,7 +352,7 @@ fn store(
     }
     if *kind == kinds::POD && old.is_none() {
         let (ns, own) = (namespace(&object).to_owned(), name(&object).to_owned());
-        world.place_pod(object, false);
+        world.place_pod(object, super::world::fate::Fate::Well);
         return Ok(world
             .store
             .get(kind, &ns, &own)

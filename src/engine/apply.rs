@@ -309,7 +309,11 @@ impl Run {
             around.step(id, StepState::Failed(error.clone()));
             around.log(format!("{}: {}", title(change.change()), error.what));
             match self.decide(around, id, &error).await {
-                Decision::Retry => {}
+                Decision::Retry => {
+                    if self.fates.get(id) == Some(&Fate::TakenBack) {
+                        self.fates.remove(id);
+                    }
+                }
                 Decision::LeaveOut => {
                     self.left_out_for.get_or_insert_with(|| error.clone());
                     self.given_up.insert(id.clone());
@@ -464,7 +468,8 @@ impl Run {
     }
 
     /// A mark takes its pod out of the old jobs at once where those leave marked pods out, so a mark
-    /// whose target does not come UP goes away again: no workload stays unscraped.
+    /// whose target does not come UP goes away again: no workload stays unscraped. The run then goes on,
+    /// but for a canary, which must not be followed by the others.
     async fn not_up(
         &mut self,
         around: &mut Around<'_>,
@@ -486,7 +491,17 @@ impl Run {
             .hint("look at the targets: each says what it waits for, or why it is DOWN"));
         }
         let only = BTreeSet::from([change.id.clone()]);
-        self.take_back(around, change, &only, why).await
+        self.take_back(around, change, &only, why.clone()).await?;
+        if self.pace != Pace::Canary {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "the targets behind {} were not UP after {} s, so it was taken back",
+            title(change),
+            around.up_within.as_secs()
+        ))
+        .cause(why)
+        .hint("look at the targets: each says what it waits for, or why it is DOWN"))
     }
 
     /// Written by this run, and on the pods or their template.

@@ -31,6 +31,7 @@ fn reviewed(action: Action, live: Option<Value>, after: Option<Value>) -> Review
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The review: every change of a plan asked of the server as a dry run, before any is written.
 
 mod conflicts;
+mod hurdles;
 mod keeping;
 mod pods;
 
@@ -43,6 +44,7 @@ pub async fn review(
         cluster,
         run: review.run.0.clone(),
         created: created_namespaces(&review.plan),
+        namespaces: hurdles::Namespaces::default(),
     };
     let groups = groups(&review.plan);
     let mut answers = futures::stream::iter(groups)
@@ -94,6 +96,7 @@ struct Asker<'a> {
     run: String,
     /// Namespaces that the plan itself writes.
     created: BTreeSet<String>,
+    namespaces: hurdles::Namespaces,
 }
 
 /// The answer to one attempt.
@@ -127,8 +130,11 @@ impl Asker<'_> {
             match self.attempt(&change).await {
                 Asked::Yes(mut reviewed) => {
                     if pods::wanted(&reviewed) {
-                        reviewed.pod =
-                            Some(pods::ask(self.cluster, &reviewed, &self.created).await);
+                        let (verdict, pod) =
+                            pods::ask(self.cluster, &reviewed, &self.created).await;
+                        reviewed.pod = Some(verdict);
+                        let namespaces = &self.namespaces;
+                        hurdles::find(self.cluster, namespaces, &mut reviewed, pod.as_ref()).await;
                     }
                     return *reviewed;
                 }
@@ -471,6 +477,7 @@ fn blank(change: Change, verdict: Verdict) -> Reviewed {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     }
 }

@@ -25,6 +25,7 @@ fn marked() -> Reviewed {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub mod diff;
 pub mod export;
+pub mod hurdles;
 pub mod keeping;
 pub mod kubectl;
 pub mod leaves;

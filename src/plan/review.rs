@@ -6,6 +6,7 @@ mod state;
 pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
 pub use state::{ItemState, LeftOut};
 
+use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub struct Reviewed {
     pub warnings: Vec<String>,
     /// What admission said of a Pod made from the new template.
     pub pod: Option<PodVerdict>,
+    /// What the rollout of the new template will meet.
+    pub hurdles: Vec<Hurdle>,
     /// The intent that is sent: ours, with what we owned before.
     pub intent: Option<Value>,
 }
@@ -117,6 +120,8 @@ pub struct Counts {
     pub asking: usize,
     /// Pods that restart through what would be written.
     pub restarts: usize,
+    /// Workloads and gateways whose pods these are.
+    pub restarting: usize,
 }
 
 impl RunId {
@@ -220,6 +225,7 @@ impl Review {
             }
         }
         counts.restarts = restarts.values().sum();
+        counts.restarting = restarts.len();
         counts
     }
 
@@ -288,6 +294,9 @@ impl Review {
             }
             for words in reviewed.warnings.iter().chain(notes) {
                 out.push((change.id.clone(), words.clone()));
+            }
+            for hurdle in &reviewed.hurdles {
+                out.push((change.id.clone(), hurdle.words()));
             }
             if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
                 out.push((

@@ -34,6 +34,7 @@ pub(in crate::plan) fn reviewed(change: &Change, verdict: Verdict) -> Reviewed {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     }
 }

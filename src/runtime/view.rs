@@ -148,6 +148,10 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
     for warning in &item.warnings {
         say(Tone::Waiting, format!("The server warns: {warning}"));
     }
+    for hurdle in &item.hurdles {
+        say(Tone::Waiting, format!("{}.", hurdle.what));
+        say(Tone::Plain, format!("To do: {}", hurdle.todo));
+    }
     for price in &item.change.prices {
         say(Tone::Waiting, sentence(price));
     }

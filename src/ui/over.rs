@@ -33,6 +33,23 @@ struct Lines {
     place: Rect,
     text: Vec<Words>,
     input: bool,
+    /// Lines that the buttons take.
+    buttons: u16,
+}
+
+/// Where each button is: its column, its line, its width. What does not fit beside the others goes below them.
+fn flow(dialog: &Dialog, room: u16) -> Vec<(u16, u16, u16)> {
+    let (mut x, mut y) = (0, 0);
+    let mut placed = Vec::new();
+    for button in &dialog.buttons {
+        let wide = (width(&button.label) as u16).saturating_add(4).min(room);
+        if x > 0 && x + wide > room {
+            (x, y) = (0, y + 1);
+        }
+        placed.push((x, y, wide));
+        x += wide + 2;
+    }
+    placed
 }
 
 fn dialog_lines(dialog: &Dialog, area: Rect) -> Lines {
@@ -49,27 +66,26 @@ fn dialog_lines(dialog: &Dialog, area: Rect) -> Lines {
         .flat_map(|line| Words::wrapped(Role::Plain, line, room))
         .collect();
     let input = dialog.input.is_some();
-    let height = text.len() + 4 + 2 * usize::from(input);
+    let rows = flow(dialog, room as u16)
+        .last()
+        .map_or(1, |(_, y, _)| y + 1);
+    let height = text.len() + 3 + usize::from(rows) + 2 * usize::from(input);
     Lines {
         place: centred(area, room as u16 + 4, height as u16),
         text,
         input,
+        buttons: rows,
     }
 }
 
 /// Where the buttons of the dialog are.
 pub fn buttons(dialog: &Dialog, area: Rect) -> Vec<Rect> {
-    let place = inner(dialog_lines(dialog, area).place);
-    let mut x = place.x;
-    dialog
-        .buttons
-        .iter()
-        .map(|button| {
-            let room = width(&button.label) as u16 + 4;
-            let rect = Rect::new(x, place.bottom().saturating_sub(1), room, 1);
-            x += room + 2;
-            rect.intersection(place)
-        })
+    let lines = dialog_lines(dialog, area);
+    let place = inner(lines.place);
+    let top = place.bottom().saturating_sub(lines.buttons);
+    flow(dialog, place.width)
+        .into_iter()
+        .map(|(x, y, wide)| Rect::new(place.x + x, top + y, wide, 1).intersection(place))
         .collect()
 }
 
@@ -78,7 +94,7 @@ pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
     paint.blank(lines.place);
     let title = Words::strong(&dialog.title);
     let inside = panel(paint, lines.place, &title, &Words::new(), true);
-    let below = 2 + 2 * u16::from(lines.input);
+    let below = 1 + lines.buttons + 2 * u16::from(lines.input);
     let text = Rect {
         height: inside.height.saturating_sub(below),
         ..inside

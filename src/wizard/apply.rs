@@ -27,6 +27,7 @@ impl State {
                     id: change.id.clone(),
                     object: change.object.clone(),
                     part: change.part,
+                    item: change.item.clone(),
                     why: change.why.clone(),
                     state: StepState::Pending,
                     written: false,
@@ -208,7 +209,8 @@ impl State {
             .iter()
             .filter(|row| row.written)
             .count();
-        Some(dialog::stopped(row, id, error, written))
+        let back = self.apply.way_back();
+        Some(dialog::stopped(row, id, error, written, back))
     }
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.

@@ -1,11 +1,13 @@
 //! Decisions. The answer that changes nothing has the focus.
 
 use super::msg::Effect;
+use super::options::pace;
 use super::refuse::plural;
 use super::state::{Answer, ApplyRow, Button, Dialog, DialogKind, Notice, Standing, State, Tone};
 use crate::engine::event::Decision;
 use crate::error::Error;
-use crate::plan::ChangeId;
+use crate::mesh::kinds::WorkloadRef;
+use crate::plan::{ChangeId, Part};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub(super) fn stopped(
     id: &ChangeId,
     error: &Error,
     written: usize,
+    back: Option<(&WorkloadRef, usize)>,
 ) -> Dialog {
     let what = row.map_or_else(|| id.to_string(), |row| row.object.to_string());
     let mut lines = vec![error.what.clone()];
@@ -53,21 +56,37 @@ pub(super) fn stopped(
             n => format!("{n} changes of this run stand"),
         }
     ));
+    let mark = |row: &ApplyRow| matches!(row.part, Part::Mark | Part::Injection);
     let go_on = match row {
-        Some(row) if row.written => "Take it back and go on",
+        // A mark that is left out is taken back: its pods would be scraped by nobody.
+        Some(row) if row.written && mark(row) => "Take back this change",
+        Some(row) if row.written => "Go on without it",
         _ => "Leave it out",
     };
+    let mut buttons = vec![
+        button("Look first", Answer::Cancel, false),
+        button("Retry", Answer::Retry, true),
+        button(go_on, Answer::LeaveOut, true),
+    ];
+    if let Some((item, stand)) = back {
+        lines.push(format!(
+            "{} {} for {item}: taken back alone, the rest of the run goes on.",
+            plural(stand, "change", "changes"),
+            if stand == 1 { "stands" } else { "stand" }
+        ));
+        buttons.push(button(
+            &format!("Take back just {item}"),
+            Answer::TakeBack,
+            true,
+        ));
+    }
+    buttons.push(button("Undo the run", Answer::Undo, true));
+    buttons.push(button("Stop here", Answer::Stop, false));
     dialog(
         DialogKind::Stopped,
         format!("Stopped at {what}"),
         lines,
-        vec![
-            button("Look first", Answer::Cancel, false),
-            button("Retry", Answer::Retry, true),
-            button(go_on, Answer::LeaveOut, true),
-            button("Undo the run", Answer::Undo, true),
-            button("Stop here", Answer::Stop, false),
-        ],
+        buttons,
     )
 }
 
@@ -82,7 +101,13 @@ impl State {
         let restart = match counts.restarts {
             0 => "No pod restarts.".to_owned(),
             1 => "1 pod restarts.".to_owned(),
-            n => format!("{n} pods restart."),
+            n => match counts.restarting {
+                0 | 1 => format!("{n} pods restart."),
+                _ => format!(
+                    "{n} pods restart, {}.",
+                    pace::words(self.answers.options.pace)
+                ),
+            },
         };
         let mut lines = vec![restart];
         let history = self
@@ -296,6 +321,7 @@ impl State {
             DialogKind::Stopped => self.decide(match answer {
                 Answer::Retry => Decision::Retry,
                 Answer::LeaveOut => Decision::LeaveOut,
+                Answer::TakeBack => Decision::TakeBack,
                 Answer::Undo => Decision::Undo,
                 _ => Decision::Stop,
             }),

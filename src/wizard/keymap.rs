@@ -259,6 +259,10 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
             Answer::Retry if dialog.input.is_none() => {
                 all.push(Binding::new(Char('r'), "retry", Action::Answer(Answer::Retry)).quiet())
             }
+            Answer::TakeBack if dialog.input.is_none() => {
+                let answer = Action::Answer(Answer::TakeBack);
+                all.push(Binding::new(Char('b'), "take back just this workload", answer).quiet())
+            }
             Answer::Undo if dialog.input.is_none() => {
                 all.push(Binding::new(Char('u'), "undo", Action::Answer(Answer::Undo)).quiet())
             }

@@ -1,4 +1,6 @@
-//! Step 6: port, mark, injection, old jobs, repair; for all and for each item, with price and risk.
+//! Step 6: port, mark, injection, pace, old jobs, repair; for all and for each item, with price and risk.
+
+pub(super) mod pace;
 
 use super::list::List;
 use super::msg::{Effect, Generation};
@@ -7,7 +9,7 @@ use super::state::{
     EachRow, Forbidden, Notice, OptionCell, OptionChoice, OptionRow, Planned, ReviewStep, State,
     Step, Tone,
 };
-use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort};
+use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort, Pace};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{SidecarState, Workload};
@@ -38,9 +40,16 @@ impl State {
         answers
     }
 
+    /// The choices that make the plan. The pace is none of them, so another pace asks for no second review.
+    fn planning(&self) -> Answers {
+        let mut answers = self.effective();
+        answers.options.pace = Pace::default();
+        answers
+    }
+
     /// Asks for the plan of the present choices, unless that very plan is there or under way.
     pub(super) fn plan(&mut self) -> Vec<Effect> {
-        let answers = self.effective();
+        let answers = self.planning();
         if self.options.planned_for.as_deref() == Some(&answers) {
             self.derive_options();
             return Vec::new();
@@ -50,7 +59,7 @@ impl State {
 
     /// The same choices may plan differently now: the mesh was read anew.
     pub(super) fn plan_anew(&mut self) -> Vec<Effect> {
-        let answers = self.effective();
+        let answers = self.planning();
         self.plan_of(answers)
     }
 
@@ -198,6 +207,7 @@ impl State {
                 ],
             });
         }
+        rows.extend(self.pace_row());
         let plan = match &self.options.planned {
             Some(Ok(planned)) => Some(&planned.plan),
             _ => None,
@@ -318,6 +328,7 @@ impl State {
             OptionChoice::MarkPods => options.mark = Mark::Pods,
             OptionChoice::InjectTemplate => options.injection = Injection::Template,
             OptionChoice::InjectNamespace => options.injection = Injection::Namespace,
+            OptionChoice::Pace(pace) => options.pace = pace,
             OptionChoice::StopPlaintext => options.stop_plaintext_jobs = Some(true),
             OptionChoice::KeepPlaintext => options.stop_plaintext_jobs = Some(false),
             OptionChoice::Repair => options.repair = true,
@@ -402,7 +413,7 @@ impl State {
 
     /// Shows the review of the present choices: the one that is there, or a new one.
     pub(super) fn ensure_review(&mut self) -> Vec<Effect> {
-        let mut answers = self.effective();
+        let mut answers = self.planning();
         let mut effects = Vec::new();
         if self.options.planned_for.as_deref() != Some(&answers) || self.apply.fresh {
             self.apply.fresh = false;

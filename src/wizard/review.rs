@@ -131,6 +131,7 @@ impl State {
             unchanged: counts.unchanged,
             left_out: counts.left_out,
             restarts: counts.restarts,
+            restarting: counts.restarting,
             asking: counts.asking,
             stopped: counts.stopped,
         };
@@ -384,7 +385,7 @@ fn row(
         added,
         removed,
         standing,
-        warnings: notes + item.map_or(0, |item| item.warnings.len()),
+        warnings: notes + item.map_or(0, |item| item.warnings.len() + item.hurdles.len()),
         takes: item.map_or(0, |item| {
             item.conflicts
                 .iter()

@@ -39,6 +39,16 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
+fn apply_and_undo_name_their_events_in_their_help() {
+    let [apply, undo] = ["apply", "undo"].map(|command| {
+        let help = stdout(&meshscrape(&format!("{command} --help")).code(0));
+        help.split_once("Events of --json").unwrap().1.to_owned()
+    });
+    assert!(apply.contains("began"), "{apply}");
+    assert_eq!(apply, undo);
+}
+
+#[test]
 fn wrong_arguments_are_an_error_and_never_two() {
     for (args, place) in [
         ("plan --port 15021 --demo", "15021"),

@@ -1,11 +1,15 @@
 //! Whole ways through the program over the simulated cluster: what a user meets, from reading the cluster
 //! to taking a run back, with what must hold at every moment watched from the outside.
 
+mod back;
+mod events;
 mod found;
+mod hurdles;
 mod kept;
 mod runs;
 mod screen;
 mod states;
+mod stuck;
 mod ways;
 
 use meshscrape::answers::{Answers, GatewayRef};
@@ -126,6 +130,20 @@ impl Journey {
         answers: &Answers,
         undoes: Option<String>,
     ) -> Outcome {
+        let control = Control::alone().1;
+        self.write_under(approved, selection, answers, undoes, control)
+            .await
+    }
+
+    /// Writes what was approved, steered by somebody.
+    pub async fn write_under(
+        &self,
+        approved: Approved,
+        selection: &Selection,
+        answers: &Answers,
+        undoes: Option<String>,
+        control: Control,
+    ) -> Outcome {
         let watched = match undoes {
             Some(_) => Vec::new(),
             None => watched(selection, answers),
@@ -133,6 +151,7 @@ impl Journey {
         let options = ApplyOptions {
             answers: undoes.is_none().then(|| answers.clone()),
             undoes,
+            pace: answers.options.pace,
             ..ApplyOptions::default()
         };
         let events = Arc::clone(&self.events);
@@ -144,7 +163,7 @@ impl Journey {
             prometheus,
             watched,
             &options,
-            Control::alone().1,
+            control,
             &report,
         )
         .await;

@@ -15,6 +15,7 @@ use super::store::{Store, stamp};
 
 pub mod config;
 pub mod discovery;
+pub mod fate;
 pub mod gateway;
 pub mod injection;
 pub mod pods;
@@ -23,8 +24,10 @@ pub mod policy;
 pub mod promapi;
 pub mod prometheus;
 pub mod proxy;
+pub mod quota;
 pub mod relabel;
 pub mod rollout;
+pub mod schedule;
 pub mod scrape;
 pub mod sets;
 
@@ -179,6 +182,7 @@ impl World {
             self.reconcile_deployments();
             self.reconcile_sets();
             self.reconcile_pods();
+            self.reconcile_counts();
             self.prometheus_changed();
         }
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::fate::Fate;
 use super::injection::{self, Injection};
-use super::{World, podstatus};
+use super::{World, podstatus, quota, schedule};
 use crate::demo::defaults;
 use crate::demo::json::{
     annotation, at, label, list, map_at, name, namespace, number_of, text, uid,
@@ -17,6 +18,8 @@ use crate::demo::ownership;
 /// How far a pod has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// No node takes it.
+    Pending,
     /// Scheduled; volumes not there yet, or images.
     Creating,
     /// Init containers run.
@@ -33,15 +36,17 @@ pub struct PodRun {
     pub name: String,
     pub stage: Stage,
     /// When the next stage comes; `None` when it waits for something, or is through.
-    next: Option<Duration>,
+    pub(super) next: Option<Duration>,
     /// Why it does not go on.
     pub waiting: Option<String>,
     certs_at: Option<Duration>,
     /// Certificates have been written to the directory of `OUTPUT_CERTS`.
     pub certs: bool,
-    leaving: Option<Duration>,
-    stuck: bool,
-    pace: Duration,
+    pub(super) leaving: Option<Duration>,
+    pub fate: Fate,
+    /// How often its containers were started again.
+    pub restarts: u32,
+    pub(super) pace: Duration,
 }
 
 impl PodRun {
@@ -52,6 +57,11 @@ impl PodRun {
     /// Its containers accept connections.
     pub fn is_running(&self) -> bool {
         self.stage >= Stage::Started
+    }
+
+    /// The kubelet doubles it with each restart, from 10 s to 5 minutes.
+    pub(super) fn back_off(&self) -> Duration {
+        Duration::from_secs((10 << self.restarts.min(5)).min(300))
     }
 
     pub(super) fn due(&self) -> Option<Duration> {
@@ -69,8 +79,7 @@ pub struct Born<'a> {
     pub name: String,
     pub generate: String,
     pub node: Option<String>,
-    /// It will run, and never get ready.
-    pub stuck: bool,
+    pub fate: Fate,
 }
 
 /// A pod after admission.
@@ -99,10 +108,9 @@ pub fn admit(world: &mut World, pod: &mut Value) -> Result<(), String> {
             .insert("ambient.istio.io/redirection".into(), json!("enabled"));
     }
     defaults::fill(&kinds::POD, pod);
-    match injection::pod_security(&ns, pod) {
-        Some(why) => Err(why),
-        None => Ok(()),
-    }
+    let refused = injection::pod_security(&ns, pod)
+        .or_else(|| quota::refuses(&world.store, pod).filter(|_| !world.settling));
+    refused.map_or(Ok(()), Err)
 }
 
 impl World {
@@ -127,29 +135,24 @@ impl World {
                              "spec": at(born.template, "/spec")});
         admit(self, &mut pod)
             .map_err(|why| format!("pods \"{}\" is forbidden: {why}", born.name))?;
-        let node = match born.node {
-            Some(node) => node,
-            None => self.node_for(&born.name),
-        };
-        map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+        if let Some(node) = born.node {
+            map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+        }
         pod = ownership::update(&kinds::POD, None, pod, super::CONTROLLER, &self.stamp());
-        self.place_pod(pod, born.stuck);
+        self.place_pod(pod, born.fate);
         Ok(())
     }
 
-    fn node_for(&self, pod: &str) -> String {
-        let nodes: Vec<&Arc<Value>> = self.store.all(&kinds::NODE).collect();
-        if nodes.is_empty() {
-            return String::new();
-        }
-        name(nodes[number_of(pod) as usize % nodes.len()]).to_owned()
-    }
-
     /// Puts an admitted pod into the store and starts its life.
-    pub fn place_pod(&mut self, mut pod: Value, stuck: bool) {
+    pub fn place_pod(&mut self, mut pod: Value, fate: Fate) {
+        let mut nowhere = None;
         if text(&pod, "/spec/nodeName").is_empty() {
-            let node = self.node_for(name(&pod));
-            map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+            match schedule::node_for(&self.store, &pod, self.settling) {
+                Ok(node) => {
+                    map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
+                }
+                Err(why) => nowhere = Some(why),
+            }
         }
         let (ns, own) = (namespace(&pod).to_owned(), name(&pod).to_owned());
         let (least, most) = self.settings.pod_start;
@@ -164,9 +167,15 @@ impl World {
             certs_at: None,
             certs: false,
             leaving: None,
-            stuck,
+            fate,
+            restarts: 0,
             pace,
         };
+        if nowhere.is_some() {
+            run.stage = Stage::Pending;
+            run.next = None;
+            run.waiting = nowhere;
+        }
         let number = self.unique();
         let address = if at(&pod, "/spec/hostNetwork") == &Value::Bool(true) {
             self.node_address(text(&pod, "/spec/nodeName"))
@@ -229,7 +238,7 @@ impl World {
         for pod in &alive {
             if !self.pods.contains_key(uid(pod)) {
                 self.store.delete(&kinds::POD, namespace(pod), name(pod));
-                self.place_pod((**pod).clone(), false);
+                self.place_pod((**pod).clone(), Fate::Well);
             }
         }
         let gone: Vec<String> = self
@@ -251,6 +260,7 @@ impl World {
             .filter(|(_, run)| run.stage == Stage::Creating && run.waiting.is_some())
             .map(|(key, _)| key.clone())
             .collect();
+        self.schedule_pending();
         for key in waiting {
             let Some(object) = self.pod_object(&key) else {
                 continue;
@@ -341,6 +351,8 @@ impl World {
                 }
             };
             match run.stage {
+                // The scheduler looks again when something has changed.
+                Stage::Pending => {}
                 Stage::Creating => match self.missing_volume(&object) {
                     Some(why) => run.waiting = Some(why),
                     None => {
@@ -362,8 +374,22 @@ impl World {
                         write_certs(&mut run);
                     }
                 }
-                Stage::Started if run.stuck => {
+                Stage::Started if run.fate == Fate::Unready => {
                     run.waiting = Some("the readiness probe fails".to_owned());
+                }
+                Stage::Started if run.fate == Fate::NoImage => {
+                    run.waiting = Some("the image cannot be pulled".to_owned());
+                }
+                Stage::Started if run.fate == Fate::Crash => {
+                    let ended = run.waiting.is_none();
+                    run.waiting = ended.then(|| "its containers end".to_owned());
+                    let until = if ended {
+                        run.back_off()
+                    } else {
+                        run.restarts += 1;
+                        run.pace.mul_f32(0.4)
+                    };
+                    run.next = Some(now + until);
                 }
                 Stage::Started if certs_fail => {
                     run.waiting = Some("istio-proxy is not ready".to_owned());
@@ -376,7 +402,7 @@ impl World {
     }
 
     /// Writes a pod's status where it changed.
-    fn refresh_pod(&mut self, key: &str) {
+    pub(super) fn refresh_pod(&mut self, key: &str) {
         let Some(object) = self.pod_object(key) else {
             return;
         };

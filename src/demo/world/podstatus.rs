@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fate::Fate;
 use super::pods::{PodRun, Stage};
 use crate::demo::json::{at, list, name_part, text, uid};
 
@@ -15,6 +16,7 @@ pub fn status(pod: &Value, run: &PodRun, host: &str, now: &str) -> Value {
     let inits = list(pod, "/spec/initContainers");
     let containers = list(pod, "/spec/containers");
     let running = run.stage >= Stage::Started;
+    let no_image = run.fate == Fate::NoImage && run.waiting.is_some();
     let proxy_held = run.waiting.as_deref() == Some("istio-proxy is not ready");
 
     let init_statuses: Vec<Value> = inits
@@ -40,7 +42,11 @@ pub fn status(pod: &Value, run: &PodRun, host: &str, now: &str) -> Value {
     let statuses: Vec<Value> = containers
         .iter()
         .map(|container| {
-            let state = if running {
+            let troubled = run.fate.waits(pod, container, run);
+            let held_back = troubled.is_some();
+            let state = if let Some((reason, message)) = troubled {
+                json!({"waiting": {"reason": reason, "message": message}})
+            } else if running {
                 json!({"running": {"startedAt": started}})
             } else if run.stage == Stage::Init {
                 waiting("PodInitializing")
@@ -51,7 +57,12 @@ pub fn status(pod: &Value, run: &PodRun, host: &str, now: &str) -> Value {
                 "istio-proxy" => proxy_held,
                 _ => !proxy_held && run.stage < Stage::Ready,
             };
-            container_status(pod, container, &state, running && !held)
+            let mut status = container_status(pod, container, &state, running && !held);
+            if held_back || run.restarts > 0 {
+                let others = text(container, "/name") == "istio-proxy";
+                status["restartCount"] = json!(if others { 0 } else { run.restarts });
+            }
+            status
         })
         .collect();
 
@@ -72,13 +83,19 @@ pub fn status(pod: &Value, run: &PodRun, host: &str, now: &str) -> Value {
         }
         conditions.push(Value::Object(map));
     };
-    condition("PodScheduled", true, "");
+    let nowhere = run.stage == Stage::Pending;
+    condition("PodScheduled", !nowhere, "Unschedulable");
+    if nowhere {
+        conditions[0]["message"] = json!(run.waiting);
+        return json!({"phase": "Pending", "conditions": conditions, "qosClass": "Burstable",
+            "podIP": address, "podIPs": [{"ip": address}]});
+    }
     condition("Initialized", running, "ContainersNotInitialized");
     condition("ContainersReady", run.is_ready(), "ContainersNotReady");
     condition("Ready", run.is_ready(), "ContainersNotReady");
 
     let mut status = json!({
-        "phase": if running { "Running" } else { "Pending" },
+        "phase": if running && !no_image { "Running" } else { "Pending" },
         "conditions": conditions, "hostIP": host, "hostIPs": [{"ip": host}],
         "startTime": started, "qosClass": "Burstable", "containerStatuses": statuses,
     });

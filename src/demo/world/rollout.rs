@@ -10,6 +10,7 @@ use crate::demo::json::{
     annotation, at, label, labels, map_at, name, name_part, namespace, text, uid,
 };
 use crate::demo::kinds;
+use crate::demo::world::fate::Fate;
 use crate::demo::world::pods::Born;
 
 /// What is remembered of a rollout between two looks at it.
@@ -166,7 +167,7 @@ impl World {
                 name: pod_name,
                 generate: format!("{}-", name(&current)),
                 node: None,
-                stuck: self.never_ready(deployment),
+                fate: self.fate(deployment),
             };
             if let Err(why) = self.create_pod(born) {
                 failure = Some(why);
@@ -182,11 +183,17 @@ impl World {
         self.deployment_status(deployment, &sets, Some(&hash), replicas, failure);
     }
 
-    /// A scenario says of a workload that what is rolled out later never gets ready.
-    pub fn never_ready(&self, workload: &Value) -> bool {
-        annotation(workload, "demo.meshscrape.dev/never-ready").is_some()
-            && !self.settling
-            && !self.first_templates.contains(&template_key(workload))
+    /// A scenario says of a workload what becomes of that which is rolled out later: it never gets ready
+    /// (`true`), it crashes (`crash`), or its image is gone (`image`).
+    pub fn fate(&self, workload: &Value) -> Fate {
+        let first = self.settling || self.first_templates.contains(&template_key(workload));
+        match annotation(workload, "demo.meshscrape.dev/never-ready") {
+            Some(_) if first => Fate::Well,
+            Some("crash") => Fate::Crash,
+            Some("image") => Fate::NoImage,
+            Some(_) => Fate::Unready,
+            None => Fate::Well,
+        }
     }
 
     fn new_replica_set(&mut self, deployment: &Value, hash: &str, revision: u64) -> Arc<Value> {
@@ -378,7 +385,12 @@ impl World {
                 &stamp,
             );
         }
+        let known = crate::demo::json::list(&status, "/conditions")
+            .iter()
+            .any(|c| text(c, "/type") == "ReplicaFailure");
         match failure {
+            // The controller keeps the words of the first try, whose pod had another name.
+            Some(_) if known => {}
             Some(why) => set_condition(
                 &mut status,
                 "ReplicaFailure",

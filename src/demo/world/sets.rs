@@ -56,10 +56,11 @@ impl World {
                         name: pod_name,
                         generate: format!("{own}-"),
                         node: None,
-                        stuck: self.never_ready(set),
+                        fate: self.fate(set),
                     };
                     waiting = true;
-                    if self.create_pod(born).is_err() {
+                    if let Err(why) = self.create_pod(born) {
+                        self.failed_create(set, &why);
                         break;
                     }
                 }
@@ -146,9 +147,10 @@ impl World {
                 name: format!("{own}-{}", name_part(&format!("{own}{node}{suffix}"), 5)),
                 generate: format!("{own}-"),
                 node: Some(node.clone()),
-                stuck: self.never_ready(set),
+                fate: self.fate(set),
             };
-            if self.create_pod(born).is_err() {
+            if let Err(why) = self.create_pod(born) {
+                self.failed_create(set, &why);
                 break;
             }
         }
@@ -181,6 +183,34 @@ impl World {
             map.insert("numberUnavailable".into(), json!(nodes.len() - ready));
         }
         self.set_status(&kinds::DAEMON_SET, set, status);
+    }
+
+    /// These kinds have no condition for it: only an event tells why no pod is made.
+    pub(super) fn failed_create(&mut self, owner: &Value, why: &str) {
+        let (ns, own) = (namespace(owner).to_owned(), name(owner).to_owned());
+        // Pods of a DaemonSet have another name with each try; one event stands for all of them.
+        let seed = format!(
+            "{}{}",
+            uid(owner),
+            why.split_once(" is forbidden").map_or(why, |w| w.1)
+        );
+        let event = format!("{own}.{}", name_part(&seed, 16));
+        if self.store.get(&kinds::EVENT, &ns, &event).is_some() {
+            return;
+        }
+        let stamp = self.stamp();
+        let kind = text(owner, "/kind");
+        self.write(
+            &kinds::EVENT,
+            json!({
+                "metadata": {"name": event, "namespace": ns, "creationTimestamp": stamp},
+                "involvedObject": {"apiVersion": "apps/v1", "kind": kind, "name": own,
+                    "namespace": ns, "uid": uid(owner)},
+                "type": "Warning", "reason": "FailedCreate", "count": 1,
+                "message": format!("create Pod {own} in {kind} {own} failed error: {why}"),
+                "firstTimestamp": stamp, "lastTimestamp": stamp,
+            }),
+        );
     }
 
     fn set_status(&mut self, kind: &'static Kind, set: &Value, status: Value) {

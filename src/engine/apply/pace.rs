@@ -82,7 +82,7 @@ impl Run {
             .filter(|other| self.fates.get(&other.id) == Some(&Fate::Written))
             .map(|other| other.id.clone())
             .collect();
-        let why = format!("taken back, because {}", error.what);
+        let why = error.what.clone();
         if !of.is_empty() {
             self.take_back(around, change, &of, why.clone()).await?;
         }

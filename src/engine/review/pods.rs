@@ -20,22 +20,22 @@ pub(super) fn wanted(reviewed: &Reviewed) -> bool {
         && live["spec"]["template"] != after["spec"]["template"]
 }
 
-/// Asks admission. `created`: namespaces that the plan itself writes, whose labels do not yet speak.
+/// Asks admission; with the Pod that it makes, where it takes one. `created`: namespaces that the plan itself writes, whose labels do not yet speak.
 pub(super) async fn ask(
     cluster: &Cluster,
     reviewed: &Reviewed,
     created: &BTreeSet<String>,
-) -> PodVerdict {
+) -> (PodVerdict, Option<Value>) {
     let object = &reviewed.change.object;
     let template = match &reviewed.after {
         Some(after) => &after["spec"]["template"],
-        None => return PodVerdict::Unknown("there is no template".into()),
+        None => return (PodVerdict::Unknown("there is no template".into()), None),
     };
     let pod = pod(&object.name, &object.namespace, template);
     let answer = cluster
         .create(Kind::Pod, &object.namespace, &pod, Write::DRY_RUN)
         .await;
-    match answer {
+    let verdict = match answer {
         Ok(answer) => {
             let sidecar = has_proxy(&answer.body);
             let mut notes = answer.warnings;
@@ -49,7 +49,7 @@ pub(super) async fn ask(
                     "injection adds no istio-proxy to its new pods: look at the injector's webhook and the revision label".into()
                 });
             }
-            PodVerdict::Admitted { sidecar, notes }
+            return (PodVerdict::Admitted { sidecar, notes }, Some(answer.body));
         }
         Err(error) if lacks_permission(&error) => PodVerdict::Unknown(format!(
             "no permission to dry-run a pod in {}: {}",
@@ -62,7 +62,8 @@ pub(super) async fn ask(
             }
             _ => PodVerdict::Unknown(error.message),
         },
-    }
+    };
+    (verdict, None)
 }
 
 fn pod(name: &str, namespace: &str, template: &Value) -> Value {

@@ -35,6 +35,7 @@ fn made(mesh: &Mesh, gateway: bool) -> (Export, Setup) {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             pod: None,
+            hurdles: Vec::new(),
             intent: None,
             change,
         });
@@ -293,6 +294,7 @@ fn nothing_to_change_is_no_file() {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             pod: None,
+            hurdles: Vec::new(),
             intent: None,
             change,
         });

@@ -8,6 +8,8 @@ pub struct ApplyRow {
     pub id: ChangeId,
     pub object: ObjectRef,
     pub part: Part,
+    /// The workload or gateway that it is for.
+    pub item: Option<WorkloadRef>,
     pub why: String,
     pub state: StepState,
     /// It has reached the cluster and stands there, whatever went wrong afterwards.
@@ -70,6 +72,17 @@ pub struct ApplyStep {
 }
 
 impl ApplyStep {
+    /// The workload or gateway of the change that failed, with the number of changes of this run that stand
+    /// for it and can be taken back without the others. `None`: there are none.
+    pub fn way_back(&self) -> Option<(&WorkloadRef, usize)> {
+        let (id, _) = self.stopped.as_ref()?;
+        let row = self.rows.rows.get(*self.index.get(id)?)?;
+        let item = row.item.as_ref()?;
+        let of_item = |row: &&ApplyRow| row.written && row.item.as_ref() == Some(item);
+        let stand = self.rows.rows.iter().filter(of_item).count();
+        (!self.undoing && stand > 0).then_some((item, stand))
+    }
+
     /// (steps that are finished, all). Once it is over, only what stands as approved counts.
     pub fn progress(&self) -> (usize, usize) {
         let over = !self.running && !self.undoing;

@@ -54,6 +54,8 @@ pub enum Answer {
     Replace,
     Retry,
     LeaveOut,
+    /// Take back what stands for the failed change's workload or gateway.
+    TakeBack,
     Undo,
     Stop,
 }

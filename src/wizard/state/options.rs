@@ -25,6 +25,7 @@ pub enum OptionChoice {
     MarkPods,
     InjectTemplate,
     InjectNamespace,
+    Pace(crate::answers::Pace),
     StopPlaintext,
     KeepPlaintext,
     Repair,

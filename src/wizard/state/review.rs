@@ -142,6 +142,8 @@ pub struct ReviewCounts {
     pub left_out: usize,
     /// Pods that restart.
     pub restarts: usize,
+    /// Workloads and gateways whose pods these are.
+    pub restarting: usize,
     pub asking: usize,
     /// Changes that stop the approval: conflicts, refusals, failed questions.
     pub stopped: usize,

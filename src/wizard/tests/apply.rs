@@ -30,6 +30,73 @@ fn a_failure_asks_and_the_answer_goes_to_the_engine() {
     }
 }
 
+/// Stopped at this row of the plan, those before it written.
+fn stopped_at(at: usize) -> State {
+    let mut state = applying();
+    let ids: Vec<ChangeId> = state.apply.rows.rows.iter().map(|r| r.id.clone()).collect();
+    for id in &ids[..at] {
+        for done in [StepState::Writing, StepState::Done] {
+            let id = id.clone();
+            update(&mut state, Msg::Apply(ApplyEvent::Step { id, state: done }));
+        }
+    }
+    let failed = ApplyEvent::Stopped {
+        id: ids[at].clone(),
+        error: Error::new("the rollout is not done"),
+    };
+    update(&mut state, Msg::Apply(failed));
+    state
+}
+
+fn answers(state: &State) -> Vec<Answer> {
+    let dialog = state.dialog.as_ref().expect("it asks");
+    dialog.buttons.iter().map(|button| button.answer).collect()
+}
+
+#[test]
+fn where_a_workload_stands_written_it_alone_can_be_taken_back() {
+    for presses in ["b", "tab tab tab enter"] {
+        let mut state = stopped_at(2);
+        let dialog = state.dialog.clone().unwrap();
+        let back = dialog.buttons.iter().find(|b| b.answer == Answer::TakeBack);
+        assert_eq!(back.unwrap().label, "Take back just shop/Deployment/cart");
+        assert!(
+            dialog
+                .lines
+                .iter()
+                .any(|line| line.contains("2 changes stand for shop/Deployment/cart")),
+            "{:?}",
+            dialog.lines
+        );
+        let effects = keys(&mut state, presses);
+        assert!(
+            matches!(effects[..], [Effect::Decide(Decision::TakeBack)]),
+            "{presses}: {effects:?}"
+        );
+        assert!(state.dialog.is_none());
+    }
+}
+
+#[test]
+fn nothing_is_offered_back_that_does_not_stand_or_is_no_workloads() {
+    let nothing_written = stopped_at(0);
+    assert!(!answers(&nothing_written).contains(&Answer::TakeBack));
+
+    let mut undoing = stopped_at(2);
+    undoing.apply.undoing = true;
+    keys(&mut undoing, "esc enter");
+    assert!(!answers(&undoing).contains(&Answer::TakeBack));
+
+    let mut of_no_workload = stopped_at(2);
+    for row in Arc::make_mut(&mut of_no_workload.apply.rows.rows) {
+        row.item = None;
+    }
+    keys(&mut of_no_workload, "esc enter");
+    assert!(!answers(&of_no_workload).contains(&Answer::TakeBack));
+    assert!(keys(&mut of_no_workload, "b").is_empty());
+    assert!(of_no_workload.dialog.is_some());
+}
+
 #[test]
 fn quitting_while_writing_asks_and_then_waits_for_the_write() {
     let mut state = applying();

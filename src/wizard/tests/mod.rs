@@ -5,6 +5,7 @@ mod choices;
 mod cluster;
 mod export;
 mod keys;
+mod pace;
 mod review;
 
 use super::keymap::{self, Action, Key};
@@ -230,6 +231,7 @@ fn reviewed(change: &Change, verdict: Verdict) -> Arc<Reviewed> {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     })
 }

@@ -1,10 +1,11 @@
 //! Apply, second run and undo of each kind of choice.
 
 use super::{Journey, choose, choose_gateway, differing, writes};
-use meshscrape::answers::{Answers, Injection, Mark, MetricsPort};
-use meshscrape::engine::event::{ApplyEvent, Ended, StepState};
-use meshscrape::plan::Part;
+use meshscrape::answers::{Answers, Injection, Mark, MetricsPort, Pace};
+use meshscrape::engine::apply::Control;
+use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
 use meshscrape::plan::review::{ItemState, NotApprovable, Word};
+use meshscrape::plan::{ChangeId, Part};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -257,6 +258,78 @@ async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
     assert!(outcome.all_up, "{:#?}", outcome.board);
     journey.nothing_to_change(&answers).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave_it_out() {
+    for pace in [Pace::One, Pace::Canary] {
+        let journey = Journey::new();
+        journey
+            .apply(&choose(&["default/Deployment/httpbin"]))
+            .await;
+        let mut answers = choose(&["fulfilment/Deployment/shipping", "shop/Deployment/cart"]);
+        answers.options.pace = pace;
+        let outcome = journey.apply(&answers).await;
+        let marked = |ids: &[ChangeId], name: &str| {
+            let mark = format!("Deployment/{name}#mark");
+            ids.iter().any(|id| id.0 == mark)
+        };
+        let told = journey.told();
+        assert!(
+            marked(&outcome.taken_back, "fulfilment/shipping"),
+            "{told:#?}"
+        );
+        match pace {
+            Pace::Canary => {
+                let Ended::PartWay(Some(error)) = &outcome.ended else {
+                    panic!("{outcome:?}");
+                };
+                assert!(error.what.contains("so it was taken back"), "{error}");
+                assert!(marked(&outcome.not_written, "shop/cart"), "{told:#?}");
+            }
+            _ => assert!(marked(&outcome.written, "shop/cart"), "{told:#?}"),
+        }
+        let live = journey
+            .simulation
+            .object("Deployment", "fulfilment", "shipping");
+        let annotations = &live.unwrap()["spec"]["template"]["metadata"]["annotations"];
+        assert!(annotations.get("prometheus.istio.io/secure-port").is_none());
+        journey.dressed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_was_taken_back_is_written_again_by_retry() {
+    let journey = Journey::new();
+    journey
+        .apply(&choose(&["default/Deployment/httpbin"]))
+        .await;
+    let mut answers = choose(&["fulfilment/Deployment/shipping"]);
+    answers.options.pace = Pace::Canary;
+    let (selection, plan) = journey.plan(&answers).await.unwrap();
+    let review = journey.review(plan, &answers).await;
+    let approved = review.approve(Word { lose_history: true }).unwrap();
+    let (steering, control) = Control::asked();
+    for decision in [Decision::Retry, Decision::Stop] {
+        steering.decisions.try_send(decision).unwrap();
+    }
+    let outcome = journey
+        .write_under(approved, &selection, &answers, None, control)
+        .await;
+    let told = journey.told();
+    let mark = "Deployment/fulfilment/shipping#mark: ";
+    let count = |word: &str| {
+        let wanted = format!("{mark}{word}");
+        told.iter().filter(|line| line.starts_with(&wanted)).count()
+    };
+    assert_eq!(count("Writing"), 2, "{told:#?}");
+    assert_eq!(count("TakenBack"), 2, "{told:#?}");
+    let stopped = "Deployment/fulfilment/shipping#mark stopped: ";
+    assert_eq!(
+        told.iter().filter(|line| line.starts_with(stopped)).count(),
+        2
+    );
+    assert!(outcome.taken_back.iter().any(|id| mark.starts_with(&id.0)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,6 +112,13 @@ fn other_faces_of_the_steps() {
             state.workloads.filter.editing = true;
         })
     );
+    both!(
+        "6_pace",
+        with(Step::Options, |state| {
+            state.options.rows.cursor = 2;
+            state.options.column = 2;
+        })
+    );
     both!("6_each", with(Step::Options, fixtures::each));
     both!(
         "7_conflict",
@@ -127,6 +134,10 @@ fn other_faces_of_the_steps() {
     );
     both!("7_whole", with(Step::Review, fixtures::reviewed));
     both!("8_failed", with(Step::Apply, fixtures::failed));
+    both!(
+        "8_rollout_failed",
+        with(Step::Apply, fixtures::rollout_failed)
+    );
     both!("8_ended", with(Step::Apply, fixtures::ended));
     both!(
         "9_one_up",

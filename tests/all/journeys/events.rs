@@ -1,0 +1,85 @@
+//! What `apply --json` and `undo --json` print, line by line.
+
+use clap::Parser;
+use meshscrape::cli::Cli;
+use meshscrape::commands::{self, Call, events};
+use meshscrape::demo::Simulation;
+use meshscrape::world::Demo;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+async fn lines(line: &str) -> Vec<Value> {
+    let simulation = Simulation::builtin();
+    simulation.quick();
+    let world = Demo::new(simulation, false);
+    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let call = Call {
+        choices: &cli.choices,
+        world: &world,
+        out: &mut out,
+        err: &mut err,
+        stop: stopped,
+    };
+    // Without a yes it ends with an error, which goes elsewhere.
+    let _ = commands::run(cli.command.unwrap(), call).await;
+    let text = String::from_utf8(out).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_line_is_an_event_that_the_help_names_and_the_first_names_the_run() {
+    let mut seen = BTreeSet::new();
+    for (line, first, last) in [
+        (
+            "meshscrape apply --demo --yes --lose-history -w default/Deployment/httpbin --json",
+            "began",
+            "finished",
+        ),
+        (
+            "meshscrape undo --demo --yes --reopen -w returns/Deployment/returns-api --json",
+            "began",
+            "finished",
+        ),
+        (
+            "meshscrape apply --demo -w default/Deployment/httpbin --json",
+            "review",
+            "review",
+        ),
+    ] {
+        let told = lines(line).await;
+        assert_eq!(told[0]["event"], first, "{line}");
+        assert_eq!(told.last().unwrap()["event"], last, "{line}");
+        let ends: Vec<&Value> = told
+            .iter()
+            .filter(|event| event["event"] == "finished")
+            .map(|event| &event["run"])
+            .collect();
+        let begins: Vec<&Value> = told
+            .iter()
+            .filter(|event| event["event"] == "began")
+            .map(|event| &event["run"])
+            .collect();
+        assert_eq!(begins, ends, "{line}");
+        for event in told {
+            assert_eq!(event["version"], 1);
+            seen.insert(event["event"].as_str().unwrap().to_owned());
+        }
+    }
+    let told: Vec<&str> = seen.iter().map(String::as_str).collect();
+    assert_eq!(
+        told,
+        [
+            "began", "finished", "log", "note", "review", "step", "targets"
+        ]
+    );
+    for name in told {
+        let named = events::HELP
+            .lines()
+            .any(|line| line.starts_with(&format!("  {name} ")));
+        assert!(named, "{name}");
+    }
+}

@@ -1,0 +1,162 @@
+//! What a rollout will meet is known before anything is written, and is what then happens.
+
+use super::{Journey, choose};
+use meshscrape::commands::{json, words};
+use meshscrape::engine::event::Ended;
+use meshscrape::plan::hurdles::HurdleKind;
+use meshscrape::plan::review::{ItemState, PodVerdict, Review};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const HTTPBIN: &str = "default/Deployment/httpbin";
+const DATABASE: &str = "orders/StatefulSet/orders-db";
+const SHIPPER: &str = "platform/DaemonSet/log-shipper";
+
+fn change(journey: &Journey, workload: &str, edit: impl Fn(&mut Value)) {
+    let [namespace, kind, name] = workload.split('/').collect::<Vec<_>>()[..] else {
+        panic!("{workload}")
+    };
+    let mut live = journey.simulation.object(kind, namespace, name).unwrap();
+    edit(&mut live);
+    journey.simulation.put(live);
+}
+
+/// As many pods as there are now.
+fn full(journey: &Journey, namespace: &str) {
+    let pods = journey.simulation.objects("Pod", namespace).len();
+    journey.simulation.put(json!({
+        "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "team", "namespace": namespace},
+        "spec": {"hard": {"pods": pods.to_string()}},
+    }));
+}
+
+fn budget(journey: &Journey, namespace: &str, app: &str) {
+    journey.simulation.put(json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": "keep", "namespace": namespace},
+        "spec": {"minAvailable": "100%", "selector": {"matchLabels": {"app": app}}},
+    }));
+}
+
+async fn review(journey: &Journey, workload: &str) -> Review {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let answers = choose(&[workload]);
+    let (_, plan) = journey.plan(&answers).await.unwrap();
+    journey.review(plan, &answers).await
+}
+
+fn found(review: &Review) -> Vec<HurdleKind> {
+    let items = review.items.values();
+    items
+        .flat_map(|item| item.hurdles.iter().map(|hurdle| hurdle.kind))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
+    for (workload, kind, says) in [
+        (
+            HTTPBIN,
+            HurdleKind::Paused,
+            "rollout resume deployment/httpbin",
+        ),
+        (DATABASE, HurdleKind::OnDelete, "update strategy OnDelete"),
+        (DATABASE, HurdleKind::Partition, "has partition 1"),
+        (SHIPPER, HurdleKind::OnDelete, "update strategy OnDelete"),
+        (HTTPBIN, HurdleKind::Quota, "ResourceQuota team"),
+        (DATABASE, HurdleKind::Budget, "a rollout does not ask it"),
+    ] {
+        let journey = Journey::new();
+        let quiet = review(&journey, workload).await;
+        assert_eq!(found(&quiet), [], "{workload}");
+        match kind {
+            HurdleKind::Paused => change(&journey, workload, |live| {
+                live["spec"]["paused"] = json!(true);
+            }),
+            HurdleKind::OnDelete => change(&journey, workload, |live| {
+                live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+            }),
+            HurdleKind::Partition => change(&journey, workload, |live| {
+                live["spec"]["updateStrategy"] =
+                    json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+            }),
+            HurdleKind::Quota => full(&journey, "default"),
+            HurdleKind::Budget => budget(&journey, "orders", "orders-db"),
+        }
+        let review = review(&journey, workload).await;
+        assert_eq!(found(&review), [kind], "{workload}");
+        let text = words::review(&review);
+        assert!(text.contains(says), "{text}");
+        let value = json::review(&review);
+        let changes = value["changes"].as_array().unwrap();
+        let hurdle = changes
+            .iter()
+            .find_map(|change| change["hurdles"].get(0))
+            .unwrap();
+        assert_eq!(hurdle["kind"], kind.word());
+        let told = format!("{}{}", hurdle["text"], hurdle["todo"]);
+        assert!(told.contains(says), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_read_is_not_told_of() {
+    let journey = Journey::new();
+    full(&journey, "default");
+    budget(&journey, "orders", "orders-db");
+    for (group, resource) in [("", "resourcequotas"), ("policy", "poddisruptionbudgets")] {
+        journey.simulation.deny("list", group, resource, None);
+    }
+    assert_eq!(found(&review(&journey, DATABASE).await), []);
+    // The refusal of a Pod is the server's own word all the same.
+    let review = review(&journey, HTTPBIN).await;
+    assert_eq!(found(&review), []);
+    let refused = review.states().into_values().any(
+        |state| matches!(state, ItemState::Refused(why) if why.contains("exceeded quota: team")),
+    );
+    assert!(refused, "{:#?}", review.states());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_quota_does_not_hinder_a_set_whose_old_pods_go_first() {
+    let journey = Journey::new();
+    full(&journey, "orders");
+    let review = review(&journey, DATABASE).await;
+    assert_eq!(found(&review), []);
+    let marks = review
+        .items
+        .iter()
+        .find(|(id, _)| id.0 == "StatefulSet/orders/orders-db#mark");
+    let said = marks.and_then(|(_, item)| item.pod.clone());
+    assert!(
+        matches!(&said, Some(PodVerdict::Unknown(why)) if why.contains("does not begin with")),
+        "{said:?}"
+    );
+    let outcome = journey.apply(&choose(&[DATABASE])).await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
+    assert!(outcome.all_up, "{:#?}", outcome.board);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_namespaces_bounds_are_read_once_and_only_where_something_restarts() {
+    let journey = Journey::new();
+    let answers = choose(&["shop/Deployment/cart", "shop/Deployment/storefront"]);
+    let (_, plan) = journey.plan(&answers).await.unwrap();
+    journey.review(plan, &answers).await;
+    for resource in ["resourcequotas", "poddisruptionbudgets"] {
+        let asked: Vec<String> = journey
+            .simulation
+            .requests()
+            .iter()
+            .map(|request| request.path.clone())
+            .filter(|path| path.contains(resource))
+            .collect();
+        let mut once = asked.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(asked.len(), once.len(), "{asked:?}");
+        assert!(asked.iter().any(|path| path.contains("/namespaces/shop/")));
+        assert!(asked.len() <= 2, "shop's and Prometheus's own: {asked:?}");
+    }
+}

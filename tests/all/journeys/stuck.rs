@@ -1,0 +1,244 @@
+//! Each cause that keeps a rollout from ending, as the cluster shows it, and the words it is told in.
+
+use super::{Journey, choose};
+use meshscrape::engine::event::{Ended, Outcome};
+use meshscrape::error::Error;
+use meshscrape::plan::review::Word;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const HTTPBIN: &str = "default/Deployment/httpbin";
+const DATABASE: &str = "orders/StatefulSet/orders-db";
+const SHIPPER: &str = "platform/DaemonSet/log-shipper";
+
+/// Edits an object behind everybody's back.
+fn edit(journey: &Journey, kind: &str, namespace: &str, name: &str, by: impl Fn(&mut Value)) {
+    let mut live = journey.simulation.object(kind, namespace, name).unwrap();
+    by(&mut live);
+    journey.simulation.put(live);
+}
+
+fn of(journey: &Journey, workload: &str, by: impl Fn(&mut Value)) {
+    let [namespace, kind, name] = workload.split('/').collect::<Vec<_>>()[..] else {
+        panic!("{workload}")
+    };
+    edit(journey, kind, namespace, name, by);
+}
+
+fn fate(journey: &Journey, word: &str) {
+    of(journey, HTTPBIN, |live| {
+        live["metadata"]["annotations"]["demo.meshscrape.dev/never-ready"] = json!(word);
+    });
+}
+
+fn full(journey: &Journey, namespace: &str, room: usize) {
+    let pods = journey.simulation.objects("Pod", namespace).len();
+    journey.simulation.put(json!({
+        "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "team", "namespace": namespace},
+        "spec": {"hard": {"pods": (pods - room).to_string()}},
+    }));
+}
+
+/// Approves the marking of the workload, lets the world change, and writes.
+async fn run(workload: &str, then: impl Fn(&Journey)) -> (Journey, Outcome) {
+    let journey = Journey::new();
+    let outcome = run_on(&journey, workload, then).await;
+    (journey, outcome)
+}
+
+async fn run_on(journey: &Journey, workload: &str, then: impl Fn(&Journey)) -> Outcome {
+    let answers = choose(&[workload]);
+    let (selection, plan) = journey.plan(&answers).await.unwrap();
+    let review = journey.review(plan, &answers).await;
+    let approved = review.approve(Word { lose_history: true }).unwrap();
+    then(journey);
+    journey.write(approved, &selection, &answers, None).await
+}
+
+fn stopped(journey: &Journey, outcome: &Outcome) -> Error {
+    match &outcome.ended {
+        Ended::PartWay(Some(error)) => error.clone(),
+        other => panic!("{other:?} {:#?}", journey.told()),
+    }
+}
+
+type Change = fn(&Journey);
+
+#[tokio::test(start_paused = true)]
+async fn each_cause_stops_the_run_in_its_own_words() {
+    let causes: [(&str, Change, &[&str]); 7] = [
+        (
+            HTTPBIN,
+            |journey| full(journey, "default", 0),
+            &[
+                "a ResourceQuota of namespace default is used up",
+                "exceeded quota: team, requested: pods=1",
+                "describe resourcequota",
+            ],
+        ),
+        (
+            HTTPBIN,
+            |journey| {
+                edit(journey, "Namespace", "", "default", |live| {
+                    live["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] =
+                        json!("restricted");
+                });
+            },
+            &[
+                "Pod Security of namespace default forbids the new pods",
+                "violates PodSecurity \"restricted:latest\"",
+                "CNI plugin",
+            ],
+        ),
+        (
+            HTTPBIN,
+            |journey| fate(journey, "image"),
+            &[
+                "of container httpbin in pod httpbin-",
+                "cannot be pulled (ImagePullBackOff)",
+                "the pull secret",
+            ],
+        ),
+        (
+            HTTPBIN,
+            |journey| fate(journey, "crash"),
+            &[
+                "container httpbin in pod httpbin-",
+                "ends again and again",
+                "restarting failed container=httpbin",
+                "--previous",
+            ],
+        ),
+        (
+            HTTPBIN,
+            |journey| fate(journey, "true"),
+            &["runs, but is not ready: its readiness probe fails"],
+        ),
+        // The old pod has gone when the quota refuses the new one, and only an event tells of it.
+        (
+            DATABASE,
+            |journey| full(journey, "orders", 1),
+            &["a ResourceQuota of namespace orders is used up", "pods=1"],
+        ),
+        (
+            SHIPPER,
+            |journey| full(journey, "platform", 1),
+            &["a ResourceQuota of namespace platform is used up", "pods=1"],
+        ),
+    ];
+    for (workload, change, says) in causes {
+        let (journey, outcome) = run(workload, change).await;
+        let error = stopped(&journey, &outcome);
+        let said = error.to_string();
+        for words in says {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(error.what.starts_with("the rollout of"), "{said}");
+        // What would leave the pods out of the old jobs is not written any more.
+        assert!(
+            outcome
+                .not_written
+                .iter()
+                .any(|id| id.0.ends_with("#old-jobs")),
+            "{workload}: {outcome:?}"
+        );
+        journey.dressed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_no_node_takes_is_said_and_goes_on_when_one_does() {
+    let journey = Journey::new();
+    // A first run, so that Prometheus need not restart in the one that is looked at.
+    let first = journey.apply(&choose(&["shop/Deployment/cart"])).await;
+    assert_eq!(first.ended, Ended::Whole);
+    let cordon = |journey: &Journey, closed: bool| {
+        for node in ["node-a", "node-b", "node-c"] {
+            edit(journey, "Node", "", node, |live| {
+                live["spec"]["unschedulable"] = json!(closed);
+            });
+        }
+    };
+    let outcome = run_on(&journey, HTTPBIN, |journey| cordon(journey, true)).await;
+    let error = stopped(&journey, &outcome);
+    for words in [
+        "no node takes pod httpbin-",
+        "0/3 nodes are available: 3 node(s) were unschedulable.",
+    ] {
+        assert!(error.causes[0].contains(words), "{error}");
+    }
+    cordon(&journey, false);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let live = journey
+        .simulation
+        .object("Deployment", "default", "httpbin");
+    let status = live.unwrap()["status"].clone();
+    assert_eq!(
+        (
+            &status["updatedReplicas"],
+            &status["replicas"],
+            &status["availableReplicas"]
+        ),
+        (&json!(1), &json!(1), &json!(1))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_somebody_is_said_and_the_old_jobs_stay() {
+    let causes: [(&str, Change, &str); 4] = [
+        (
+            HTTPBIN,
+            |journey| {
+                of(journey, HTTPBIN, |live| {
+                    live["spec"]["paused"] = json!(true)
+                })
+            },
+            "the Deployment is paused",
+        ),
+        (
+            DATABASE,
+            |journey| {
+                of(journey, DATABASE, |live| {
+                    live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+                });
+            },
+            "its update strategy is OnDelete",
+        ),
+        (
+            DATABASE,
+            |journey| {
+                of(journey, DATABASE, |live| {
+                    live["spec"]["updateStrategy"] =
+                        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+                });
+            },
+            "the StatefulSet has partition 1",
+        ),
+        (
+            SHIPPER,
+            |journey| {
+                of(journey, SHIPPER, |live| {
+                    live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+                });
+            },
+            "its update strategy is OnDelete",
+        ),
+    ];
+    for (workload, change, says) in causes {
+        let (journey, outcome) = run(workload, change).await;
+        let told = journey.told();
+        assert!(
+            told.iter().any(|line| line.contains(says)),
+            "{workload} {says}: {told:#?}"
+        );
+        assert!(!outcome.all_up, "{workload}: {:#?}", outcome.board);
+        assert!(
+            outcome
+                .not_written
+                .iter()
+                .any(|id| id.0.ends_with("#old-jobs")),
+            "{workload}: {outcome:?}"
+        );
+    }
+}
