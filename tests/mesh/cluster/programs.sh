@@ -14,7 +14,8 @@ folder() {
 	esac
 }
 
-kubernetes_version() { awk '$1 == "require" && $2 == "k8s.io/kubernetes" {print $3}' "$(folder kubernetes)/go.mod"; }
+# The require may stand alone or in a block.
+kubernetes_version() { sed -nE 's,^(require)?[[:space:]]*k8s\.io/kubernetes (v[^ ]+).*,\2,p' "$(folder kubernetes)/go.mod"; }
 
 # Without these the programs say that they are development builds of version 0.
 flags() {
