@@ -3,13 +3,16 @@
 use crate::engine::undo::UndoPlan;
 use crate::plan::diff::{Diff, LineKind};
 use crate::plan::review::{Hands, PodVerdict, Reviewed, Verdict};
+use crate::plan::upstream::{Upstream, upstream};
 use crate::plan::{Action, kubectl, mask, yaml};
 use crate::text::clean;
 use crate::wizard::options::sentence;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, Tone, ViewNote};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-pub(super) fn of(item: &Reviewed) -> ChangeView {
+/// `taken`: controllers whose fields the user lets be taken.
+pub(super) fn of(item: &Reviewed, taken: &BTreeSet<String>) -> ChangeView {
     let diff = item.diff();
     let unified: Vec<DiffLine> = (0..diff.lines.len()).map(|at| line(&diff, at)).collect();
     let pairs = diff
@@ -21,13 +24,16 @@ pub(super) fn of(item: &Reviewed) -> ChangeView {
         })
         .collect();
     let command = kubectl::command(&item.change, Some(item));
+    let upstream = upstream(item);
+    let owner = upstream.as_ref().map_or_else(Vec::new, Upstream::lines);
     ChangeView {
         id: Some(item.change.id.clone()),
         unified,
         pairs,
         yaml: lines(&manifest(item)),
         kubectl: lines(&command),
-        notes: notes(item, diff.folded),
+        owner: owner.iter().map(|line| clean(line).into_owned()).collect(),
+        notes: notes(item, diff.folded, taken, upstream.as_ref()),
     }
 }
 
@@ -73,7 +79,12 @@ fn line(diff: &Diff, at: usize) -> DiffLine {
     DiffLine { sign, pieces }
 }
 
-fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
+fn notes(
+    item: &Reviewed,
+    folded: usize,
+    taken: &BTreeSet<String>,
+    upstream: Option<&Upstream>,
+) -> Vec<ViewNote> {
     let mut notes = Vec::new();
     let mut say = |tone: Tone, text: String| {
         notes.push(ViewNote {
@@ -112,6 +123,10 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
                     "{field} was set to {theirs} with {manager}; the approval sets it to {ours}."
                 ),
             ),
+            Hands::Controller if taken.contains(manager) => say(
+                Tone::Waiting,
+                format!("{field} is {theirs} by {manager}; taken, it becomes {ours}."),
+            ),
             Hands::Controller => say(
                 Tone::Bad,
                 format!(
@@ -119,6 +134,16 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
                 ),
             ),
         }
+    }
+    if let (Some(of), true) = (upstream, item.verdict != Verdict::Unchanged) {
+        say(
+            Tone::Waiting,
+            format!(
+                "It belongs to {}. {} o shows what to write there.",
+                of.owner(),
+                of.sets_back()
+            ),
+        );
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(words)) => {

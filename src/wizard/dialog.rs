@@ -325,8 +325,9 @@ impl State {
                 Answer::Undo => Decision::Undo,
                 _ => Decision::Stop,
             }),
-            DialogKind::Take(manager) => {
-                self.take(&manager);
+            DialogKind::Take(manager) => self.take(&manager),
+            DialogKind::TakeOwner(tool) => {
+                self.take_owner(tool);
                 Vec::new()
             }
             DialogKind::SaveAnswers => {

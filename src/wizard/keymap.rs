@@ -84,6 +84,8 @@ pub enum Action {
     SideBySide,
     Yaml,
     Kubectl,
+    /// What to write where the object's owner keeps it.
+    Owner,
     Focus,
     Export,
     Save,
@@ -308,24 +310,30 @@ fn step_keys(state: &State) -> Vec<Binding> {
             );
         }
         Step::Prometheus => {
-            let blocked = state.prometheus.current().and_then(Row::blocked);
+            let blocked = state.prometheus.current();
+            let blocked = blocked.and_then(|row| row.blocked(&state.answers.take));
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
                     .unless(blocked.map(|(_, why)| why.to_owned()))
                     .unless(no_rows()),
             );
+            all.push(take_owner(state));
             all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
             all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
         }
         Step::Namespaces | Step::Workloads | Step::Gateways => {
             let row = state.list().and_then(|list| list.current());
-            let blocked = row.and_then(Row::blocked).map(|(_, why)| why.to_owned());
+            let blocked = row.and_then(|row| row.blocked(&state.answers.take));
+            let blocked = blocked.map(|(_, why)| why.to_owned());
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
                     .unless(blocked)
                     .unless(no_rows()),
             );
             all.push(Binding::new(Char('a'), "all", Action::ToggleAll).unless(no_rows()));
+            if state.step != Step::Namespaces {
+                all.push(take_owner(state));
+            }
             if state.step == Step::Workloads {
                 let head = matches!(row, Some(Row::Namespace { .. }));
                 let open = matches!(row, Some(Row::Namespace { open: true, .. }));
@@ -376,6 +384,23 @@ fn step_keys(state: &State) -> Vec<Binding> {
     all
 }
 
+/// What stands under the cursor belongs to Helm, Argo CD, Flux or a controller: chosen only by its name.
+fn take_owner(state: &State) -> Binding {
+    let owner = state.row_owner();
+    let label = match owner {
+        Some(owner) if owner.is_taken(&state.answers.take) => {
+            format!("leave {} alone", owner.tool.name())
+        }
+        Some(owner) => format!("take from {} …", owner.tool.name()),
+        None => "take from its owner".to_owned(),
+    };
+    Binding::new(Key::Char('t'), label, Action::Take).unless(
+        owner
+            .is_none()
+            .then(|| "no owner's name would change what can be chosen here".to_owned()),
+    )
+}
+
 /// Why `r` does nothing.
 fn retry(state: &State) -> Option<String> {
     if matches!(
@@ -418,15 +443,32 @@ fn review_keys(state: &State, all: &mut Vec<Binding>) {
             .unless(not_toggled)
             .unless(none()),
     );
-    let (v, y, k) = match review.mode {
-        ReviewMode::Unified => ("side by side", "YAML", "kubectl"),
-        ReviewMode::SideBySide => ("unified", "YAML", "kubectl"),
-        ReviewMode::Yaml => ("side by side", "diff", "kubectl"),
-        ReviewMode::Kubectl => ("side by side", "YAML", "diff"),
+    let mode = review.shown();
+    let label = |of: ReviewMode, name: &'static str| if mode == of { "diff" } else { name };
+    let v = match mode {
+        ReviewMode::SideBySide => "unified",
+        _ => "side by side",
     };
+    let y = label(ReviewMode::Yaml, "YAML");
+    let k = label(ReviewMode::Kubectl, "kubectl");
     all.push(Binding::new(Char('v'), v, Action::SideBySide).unless(none()));
     all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
     all.push(Binding::new(Char('K'), k, Action::Kubectl).unless(none()));
+    let owned = review.view.as_ref().map(|view| !view.owner.is_empty());
+    let unowned = match owned {
+        Some(true) => None,
+        Some(false) => Some("no owner would set this change back".to_owned()),
+        None => Some("the diff is being made".to_owned()),
+    };
+    all.push(
+        Binding::new(
+            Char('o'),
+            label(ReviewMode::Owner, "for its owner"),
+            Action::Owner,
+        )
+        .unless(unowned)
+        .unless(none()),
+    );
     let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
     let lock = row.is_some_and(super::state::ReviewRow::is_held_lock);
     let take = match (lock, review.break_lock) {

@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::plan::review::{Approved, Review, Reviewed};
 use crate::targets::Board;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -119,6 +120,8 @@ pub enum Effect {
     View {
         generation: Generation,
         item: Arc<Reviewed>,
+        /// Controllers whose fields the user lets be taken from it.
+        taken: BTreeSet<String>,
     },
     Apply {
         approved: Approved,

@@ -6,6 +6,7 @@ mod events;
 mod found;
 mod hurdles;
 mod kept;
+mod owners;
 mod runs;
 mod screen;
 mod states;

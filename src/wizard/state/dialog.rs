@@ -33,6 +33,8 @@ pub enum DialogKind {
     Stopped,
     /// Take a controller's fields, by its name.
     Take(String),
+    /// Let what this tool owns be chosen.
+    TakeOwner(crate::mesh::OwnerTool),
     SaveAnswers,
     /// Write the review to a folder.
     Export,

@@ -21,7 +21,8 @@ use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{
-    ControlPlane, Mesh, Namespace, NamespaceInjection, Obstacle, Progress, Workload,
+    ControlPlane, Mesh, Namespace, NamespaceInjection, Obstacle, Owner, OwnerTool, Progress,
+    Workload,
 };
 use crate::plan::review::{Conflict, Hands, Review, Reviewed, RunId, Verdict};
 use crate::plan::{Action as Write, Change, ChangeId, Part, Plan, Price};
