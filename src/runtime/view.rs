@@ -203,3 +203,89 @@ pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
         .chain(plan.notes.iter().map(|note| note.words()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::kinds::{Kind, ObjectRef};
+    use crate::plan::{Change, ChangeId, Part};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn mark(verdict: Verdict) -> Reviewed {
+        let object = ObjectRef::new(Kind::Deployment, "shop", "web");
+        let release = json!({"meta.helm.sh/release-name": "news"});
+        let labels = json!({"app.kubernetes.io/managed-by": "Helm"});
+        Reviewed {
+            change: Change {
+                id: ChangeId::new(&object, Part::Mark),
+                object,
+                action: Action::Apply {
+                    intent: json!({"kind": "Deployment", "metadata": {"name": "web"}}),
+                },
+                part: Part::Mark,
+                item: None,
+                needs: Vec::new(),
+                after: Vec::new(),
+                before: Vec::new(),
+                then: Vec::new(),
+                why: "Marks it.".into(),
+                prices: Vec::new(),
+            },
+            live: Some(Arc::new(
+                json!({"metadata": {"annotations": release, "labels": labels}}),
+            )),
+            after: None,
+            verdict,
+            conflicts: vec![crate::plan::review::Conflict {
+                manager: "helm".into(),
+                field: ".spec.x".into(),
+                theirs: Some(json!("a")),
+                ours: Some(json!("b")),
+                hands: Hands::Controller,
+            }],
+            warnings: Vec::new(),
+            pod: None,
+            intent: None,
+        }
+    }
+
+    fn said(item: &Reviewed, taken: &[&str]) -> String {
+        let taken = taken.iter().map(|name| (*name).to_owned()).collect();
+        let notes = of(item, &taken).notes;
+        let all: Vec<String> = notes.into_iter().map(|note| note.text).collect();
+        all.join("\n")
+    }
+
+    #[test]
+    fn a_refusal_stands_whole_in_its_own_lines() {
+        let words =
+            "admission webhook \"v\" denied the request: two things:\n  - one\n  - two\u{1b}[31m";
+        let said = said(&mark(Verdict::Refused(words.into())), &[]);
+        for line in ["two things:\n", "\n  - one\n", "\n  - two␛[31m"] {
+            assert!(said.contains(line), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_said_to_be_taken_once_its_manager_was_named() {
+        let item = mark(Verdict::Changes);
+        assert!(
+            said(&item, &[]).contains("Conflict: .spec.x is \"a\" by helm, and would be \"b\".")
+        );
+        let taken = said(&item, &["helm"]);
+        assert!(!taken.contains("Conflict"), "{taken}");
+        assert!(taken.contains("taken, it becomes \"b\""), "{taken}");
+        assert!(taken.contains("the Helm release news"), "{taken}");
+    }
+
+    #[test]
+    fn the_text_for_the_owner_is_there_to_be_shown() {
+        let owner = of(&mark(Verdict::Changes), &BTreeSet::new()).owner;
+        assert!(
+            owner[0].contains("the values of the release news"),
+            "{owner:?}"
+        );
+        assert!(owner.iter().any(|line| line == "kind: Deployment"));
+    }
+}

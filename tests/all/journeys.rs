@@ -7,6 +7,7 @@ mod found;
 mod hurdles;
 mod kept;
 mod owners;
+mod refusals;
 mod runs;
 mod screen;
 mod states;
