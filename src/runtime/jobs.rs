@@ -359,7 +359,16 @@ impl Jobs {
         let tell = self.tell.clone();
         let task = self.tasks.spawn(async move {
             let report = |event: ApplyEvent| {
-                let _ = tell.send(Report::Msg(Msg::Apply(event)));
+                let _ = tell.send(Report::Msg(match event {
+                    ApplyEvent::Again { id, item, may } => {
+                        // What was approved of it was approved with its managers.
+                        let managers = item.controllers().into_iter().map(str::to_owned);
+                        let taken = managers.filter(|_| may).collect();
+                        let view = Arc::new(view::of(&item, &taken));
+                        Msg::Again { id, view, may }
+                    }
+                    event => Msg::Apply(event),
+                }));
             };
             // The outcome comes as the last event, too.
             apply::apply(

@@ -397,7 +397,7 @@ fn take_owner(state: &State) -> Binding {
     Binding::new(Key::Char('t'), label, Action::Take).unless(
         owner
             .is_none()
-            .then(|| "no owner's name would change what can be chosen here".to_owned()),
+            .then(|| "no owner stands against choosing it".to_owned()),
     )
 }
 

@@ -460,6 +460,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Apply(event) => state.apply_event(event),
+        Msg::Again { id, view, may } => {
+            state.apply.again = Some(super::state::Again { id, view, may });
+            Vec::new()
+        }
         Msg::ApplyFailed(error) => state.apply_failed(error),
         Msg::Board(board) => {
             state.board_came(board);

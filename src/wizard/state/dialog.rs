@@ -55,6 +55,8 @@ pub enum Answer {
     /// Put it in the place of what stands there.
     Replace,
     Retry,
+    /// Write the change as it is shown anew.
+    Again,
     LeaveOut,
     /// Take back what stands for the failed change's workload or gateway.
     TakeBack,

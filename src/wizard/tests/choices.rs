@@ -366,7 +366,14 @@ fn the_key_says_why_it_does_nothing() {
     keys(&mut state, "enter enter down space enter down t");
     assert_eq!(under_cursor(&state), "cart");
     assert!(state.dialog.is_none());
-    assert!(state.notice.clone().unwrap().text.contains("no owner"));
+    assert!(
+        state
+            .notice
+            .clone()
+            .unwrap()
+            .text
+            .contains("no owner stands against")
+    );
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::keymap::{self, Action, Key};
 use super::list::Row;
 use super::msg::{Effect, Generation, Msg, Target};
 use super::state::{
-    Answer, ChangeView, Check, Connection, Contexts, DialogKind, Forbidden, OptionChoice, Planned,
-    Standing, Start, State, Step, Viewport,
+    Answer, ChangeView, Check, Connection, Contexts, DialogKind, DiffLine, Forbidden, LineSign,
+    OptionChoice, Planned, Standing, Start, State, Step, Tone, ViewNote, Viewport,
 };
 use super::update;
 use crate::answers::{Answers, Mark, MetricsPort};

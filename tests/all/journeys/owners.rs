@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Somebody applies these template annotations to a Deployment, by server-side apply.
-async fn annotate(journey: &Journey, of: (&str, &str), manager: &str, annotations: Value) {
+pub(super) async fn annotate(
+    journey: &Journey,
+    of: (&str, &str),
+    manager: &str,
+    annotations: Value,
+) {
     let (namespace, name) = of;
     let body = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
