@@ -106,13 +106,13 @@ impl OwnerTool {
     pub fn sets_back(self) -> &'static str {
         match self {
             OwnerTool::Helm => {
-                "Helm's next upgrade sets a direct change back, or fails on it, until the chart's values say the same."
+                "Helm's next upgrade may set a direct change back, or fail on it, as long as the chart's values do not say the same."
             }
             OwnerTool::ArgoCd => {
-                "Argo CD's next sync sets a direct change back (at once, where self-heal is on), until what it syncs from says the same."
+                "Argo CD's next sync may set a direct change back (at once, where self-heal is on), as long as what it syncs from does not say the same."
             }
             OwnerTool::Flux => {
-                "Flux's next reconciliation sets a direct change back, until what it reconciles says the same."
+                "Flux's next reconciliation may set a direct change back, as long as what it reconciles does not say the same."
             }
             OwnerTool::Operator => "The controller may set a direct change back at once.",
         }

@@ -1,5 +1,7 @@
 //! What moves between the review and the write: said, asked about, skipped with what hangs on it, or stopped.
 
+use super::screen::drive;
+use super::ways::to_the_review;
 use super::{Journey, choose, choose_gateway, watched};
 use meshscrape::answers::Answers;
 use meshscrape::commands::apply::code;
@@ -10,6 +12,7 @@ use meshscrape::error::{Error, Kind};
 use meshscrape::plan::Part;
 use meshscrape::plan::review::{Approved, Word};
 use meshscrape::recipe::Selection;
+use meshscrape::wizard::state::Start;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -437,4 +440,48 @@ async fn a_namespace_that_is_terminating_costs_its_own_workloads_alone() {
     let told = journey.told().join("\n");
     assert!(told.contains("because it is being terminated"), "{told}");
     assert_eq!(code(&outcome, false), 3);
+}
+
+/// The whole of it at the screen: the question with the new diff, a reflex that writes nothing, the yes.
+#[tokio::test(start_paused = true)]
+async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
+    let journey = Journey::new();
+    let simulation = journey.simulation.clone();
+    drive(&simulation, Start::default(), |user| async {
+        to_the_review(&user).await;
+        remark(&journey, "15099");
+        user.press("enter");
+        user.until("it asks for the yes", |s| s.dialog.is_some())
+            .await;
+        user.press("tab enter");
+        user.sees("Lose Prometheus's history?").await;
+        user.press("tab enter");
+        user.until("it stops", |s| s.apply.stopped.is_some()).await;
+        user.sees("Write it as shown").await;
+        for words in [
+            "Deployment default/httpbin changed since the review",
+            "− prometheus.istio.io/secure-port: \"15099\"",
+            "+ prometheus.istio.io/secure-port: \"15091\"",
+        ] {
+            assert!(user.shows(words), "{words}\n{}", user.text());
+        }
+        user.press("enter");
+        user.until("the question is put off", |s| s.dialog.is_none())
+            .await;
+        user.sees("As it would be written now").await;
+        user.press("enter");
+        user.until("the question is back", |s| s.dialog.is_some())
+            .await;
+        user.press("tab enter");
+        user.until("it ends", |s| s.apply.outcome.is_some()).await;
+        let ended = user.state(|s| s.apply.outcome.as_ref().map(|o| o.ended.clone()));
+        assert_eq!(ended, Some(Ended::Whole), "{}", user.text());
+        user
+    })
+    .await;
+    let live = simulation
+        .object("Deployment", "default", "httpbin")
+        .unwrap();
+    let annotations = &live["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations[PORT], "15091");
 }
