@@ -68,6 +68,7 @@ pub async fn again(cluster: &Cluster, change: &Change, run: &str) -> Option<Revi
         cluster,
         run: run.to_owned(),
         created: BTreeSet::new(),
+        namespaces: hurdles::Namespaces::default(),
     };
     asker.group(vec![change.clone()]).await.pop()
 }

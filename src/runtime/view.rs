@@ -246,6 +246,7 @@ mod tests {
             }],
             warnings: Vec::new(),
             pod: None,
+            hurdles: Vec::new(),
             intent: None,
         }
     }

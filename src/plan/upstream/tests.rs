@@ -26,6 +26,7 @@ fn reviewed(kind: Kind, part: Part, action: Action, live: Value) -> Reviewed {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
+        hurdles: Vec::new(),
         intent: None,
     }
 }
