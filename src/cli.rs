@@ -141,7 +141,7 @@ pub struct Choices {
     /// Where pods are marked: on their template (lasting, restarts them) or on the running pods [default: template].
     #[arg(long, value_name = "template|pods", value_parser = mark, global = true)]
     pub mark: Option<Mark>,
-    /// Managers whose fields may be taken, by name.
+    /// Owners whose fields may be taken: helm, argocd, flux, operator, or a field manager by its name. What they own can be chosen then.
     #[arg(long, value_name = "MANAGER", num_args = 1.., value_delimiter = ',', global = true)]
     pub take: Vec<String>,
     /// Seconds to wait for the targets (and for each rollout) [default: 300].

@@ -81,10 +81,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.what)?;
         for cause in &self.causes {
-            write!(f, "\ncause: {cause}")?;
+            // A webhook's or a policy's own words may take several lines.
+            write!(f, "\ncause: {}", cause.replace('\n', "\n       "))?;
         }
         for hint in &self.hints {
-            write!(f, "\n  try: {hint}")?;
+            write!(f, "\n  try: {}", hint.replace('\n', "\n       "))?;
         }
         Ok(())
     }

@@ -37,7 +37,11 @@ pub enum Reason {
     Garbled,
     /// 401: no or expired credentials.
     Unauthorized,
+    /// 403: the authoriser's word, a permission is missing.
     Forbidden,
+    /// Admission's word on the object itself, whatever code it comes with: a webhook, a policy, a quota, Pod
+    /// Security, a namespace that is terminating.
+    Denied,
     NotFound,
     /// A 409 with field conflicts.
     FieldConflict,
@@ -163,6 +167,13 @@ impl ApiError {
         } else {
             status.message
         };
+        let reason = match reason {
+            Reason::FieldConflict => reason,
+            _ if status.kind == "Status" && denied(parts.status.as_u16(), &message) => {
+                Reason::Denied
+            }
+            _ => reason,
+        };
         ApiError {
             conflicts,
             retry_after: parts
@@ -181,6 +192,11 @@ impl ApiError {
             self.reason = Reason::Server;
         }
         self
+    }
+
+    /// The server's, a webhook's or a policy's word on the object itself.
+    pub fn refuses(&self) -> bool {
+        matches!(self.reason, Reason::Invalid | Reason::Denied)
     }
 
     pub fn is_not_found(&self) -> bool {
@@ -207,6 +223,9 @@ impl ApiError {
                 "the credentials are missing or expired: log in again, then run this again"
             }
             Reason::Forbidden => "ask for the permission (the README holds a ready ClusterRole)",
+            Reason::Denied => {
+                "what refused it is named above: do as it asks, or leave the change out"
+            }
             Reason::NotFound => "it went away, or its kind is not installed",
             Reason::FieldConflict => {
                 "take the field by its manager's name (--take MANAGER), or leave the change out"
@@ -219,6 +238,18 @@ impl ApiError {
             Reason::Server => "look at the API server's or the webhook's log",
         }
     }
+}
+
+/// A webhook denies with a code of its own choice, and admission plugins with a 403; what tells them from the
+/// authoriser is that the latter names a user who cannot do a thing.
+fn denied(code: u16, message: &str) -> bool {
+    let webhook =
+        message.starts_with("admission webhook ") && message.contains(" denied the request");
+    let policy =
+        message.contains("ValidatingAdmissionPolicy ") && message.contains(" denied request");
+    let unauthorised = message.contains("User \"") && message.contains("\" cannot ");
+    let plugin = code == 403 && message.contains(" is forbidden: ") && !unauthorised;
+    webhook || policy || plugin
 }
 
 impl fmt::Display for ApiError {
@@ -235,5 +266,46 @@ impl From<ApiError> for Error {
         Error::new(format!("{} {path} failed", error.method))
             .cause(&error.message)
             .hint(error.hint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: u16, message: &str) -> ApiError {
+        let body = serde_json::json!({"kind": "Status", "message": message}).to_string();
+        let answer = http::Response::builder()
+            .status(code)
+            .body(())
+            .expect("an answer");
+        let (parts, ()) = answer.into_parts();
+        ApiError::status(&Method::PATCH, "/x", &parts, &Bytes::from(body))
+    }
+
+    #[test]
+    fn admission_is_told_from_a_missing_permission_whatever_the_code() {
+        let words = "admission webhook \"v.example.com\" denied the request: image cannot be\n- latest\n- untagged";
+        for code in [400, 403, 409, 422, 429, 500] {
+            let error = answered(code, words);
+            assert_eq!(error.reason, Reason::Denied, "{code}");
+            assert_eq!(error.message, words, "whole, in its own lines");
+        }
+        for words in [
+            "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: failed expression: x",
+            "pods \"web\" is forbidden: exceeded quota: q, requested: pods=1",
+            "sidecars.networking.istio.io \"x\" is forbidden: unable to create new content in namespace shop because it is being terminated",
+            "pods \"web\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false",
+        ] {
+            assert_eq!(answered(403, words).reason, Reason::Denied, "{words}");
+        }
+        let authoriser = "deployments.apps \"web\" is forbidden: User \"me\" cannot patch resource \"deployments\" in API group \"apps\"";
+        assert_eq!(answered(403, authoriser).reason, Reason::Forbidden);
+        assert_eq!(answered(403, "no").reason, Reason::Forbidden);
+        assert_eq!(
+            answered(409, "the object has been modified").reason,
+            Reason::Stale
+        );
+        assert_eq!(answered(500, "internal error").reason, Reason::Server);
     }
 }

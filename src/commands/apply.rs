@@ -281,7 +281,7 @@ impl Printer<'_> {
                 crate::text::clean(&id.0),
                 crate::text::clean(&error.to_string())
             )),
-            ApplyEvent::Finished(_) => None,
+            ApplyEvent::Again { .. } | ApplyEvent::Finished(_) => None,
         }
     }
 }

@@ -66,7 +66,9 @@ pub fn progress(of: &ApplyEvent) -> Option<Value> {
         ApplyEvent::Targets(board) => {
             event("targets", json!({"summary": json::board(board)["summary"]}))
         }
-        ApplyEvent::Stopped { .. } | ApplyEvent::Finished(_) => return None,
+        ApplyEvent::Again { .. } | ApplyEvent::Stopped { .. } | ApplyEvent::Finished(_) => {
+            return None;
+        }
     })
 }
 

@@ -4,6 +4,7 @@ use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::hurdles::Hurdle;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
+use crate::plan::upstream::{Upstream, upstream};
 use crate::targets::{Board, Probe, Row, State};
 use serde_json::{Value, json};
 
@@ -45,7 +46,8 @@ pub fn review(review: &Review) -> Value {
                 "added": diff.added,
                 "removed": diff.removed,
                 "diff": lines,
-                "conflicts": item.conflicts.iter().map(conflict).collect::<Vec<_>>(),
+                "conflicts": item.conflicts.iter().map(|of| conflict(of, review)).collect::<Vec<_>>(),
+                "owner": upstream(item).map(|of| owner(&of)),
                 "warnings": item.warnings,
                 "pod": item.pod.as_ref().map(pod),
                 "hurdles": item.hurdles.iter().map(hurdle).collect::<Vec<_>>(),
@@ -93,13 +95,29 @@ pub fn reason(verdict: &Verdict) -> Option<&str> {
     }
 }
 
-fn conflict(conflict: &Conflict) -> Value {
+fn owner(of: &Upstream) -> Value {
+    json!({
+        "tool": of.tool.map(|tool| tool.word()),
+        "kind": of.kind,
+        "name": of.name,
+        "namespace": of.namespace,
+        "chart": of.chart,
+        "setsBack": of.sets_back(),
+        "place": of.place,
+        "fragments": of.fragments.iter().map(|fragment| json!({
+            "what": fragment.head, "yaml": fragment.yaml,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn conflict(conflict: &Conflict, review: &Review) -> Value {
     json!({
         "manager": conflict.manager,
         "field": conflict.field,
         "theirs": conflict.theirs,
         "ours": conflict.ours,
         "takenBy": match conflict.hands { Hands::Person => "approval", Hands::Controller => "name" },
+        "taken": conflict.hands == Hands::Person || review.taken.contains(&conflict.manager),
     })
 }
 

@@ -87,7 +87,9 @@ async fn take_back(
         .mesh
         .prometheis
         .iter()
-        .find(|p| undo.prometheus.as_ref().is_none_or(|id| p.id == *id) && p.obstacles.is_empty())
+        .filter(|p| undo.prometheus.as_ref().is_none_or(|id| p.id == *id))
+        // Whoever owns it: what is taken back was written all the same.
+        .find(|p| p.obstacles.is_empty() || p.takeable().is_some())
         .cloned()
         .ok_or_else(|| Error::new("the Prometheus of that run is no longer there"))?;
     let review = flow::ask(opened, undo.plan.clone()).await;

@@ -4,6 +4,7 @@ use crate::engine::event::{Ended, Outcome, StepState};
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
+use crate::plan::upstream::upstream;
 use crate::targets::{Board, Probe, Row, State};
 use crate::text::clean;
 use std::fmt::Write;
@@ -84,6 +85,13 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
                 clean(&conflict.manager),
                 clean(&conflict.field)
             ),
+            Hands::Controller if !stands_against(state, &conflict.manager) => writeln!(
+                out,
+                "  taken from {}, which may set it back: {} was {}",
+                clean(&conflict.manager),
+                clean(&conflict.field),
+                clean(&was)
+            ),
             Hands::Controller => writeln!(
                 out,
                 "  conflict: {} belongs to {} (now {}); it would set the field back. Take it with --take {}",
@@ -94,12 +102,23 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             ),
         };
     }
+    if let Some(owner) = upstream(item) {
+        let _ = writeln!(
+            out,
+            "  belongs to {}. {}",
+            clean(&owner.owner()),
+            owner.sets_back()
+        );
+        for line in owner.lines() {
+            let _ = writeln!(out, "    {}", clean(&line));
+        }
+    }
     for warning in &item.warnings {
         let _ = writeln!(out, "  warning from the API server: {}", clean(warning));
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(why)) => {
-            let _ = writeln!(out, "  its pods would be forbidden: {}", clean(why));
+            told(out, "its pods would be forbidden", why);
         }
         Some(PodVerdict::Unknown(why)) => {
             let _ = writeln!(
@@ -120,10 +139,10 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             let _ = writeln!(out, "  not verified yet: {}", clean(why));
         }
         Verdict::Refused(why) => {
-            let _ = writeln!(out, "  refused by the API server: {}", clean(why));
+            told(out, "refused by the API server", why);
         }
         Verdict::Failed(why) => {
-            let _ = writeln!(out, "  could not be asked: {}", clean(why));
+            told(out, "could not be asked", why);
         }
         Verdict::Gate { why, paste } => {
             let _ = writeln!(out, "  not edited: {}\n  to paste by hand:", clean(why));
@@ -154,6 +173,25 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
     }
     for price in &item.change.prices {
         let _ = writeln!(out, "  price: {}", self::price(price));
+    }
+}
+
+/// Words of the server, of a webhook or a policy: whole, in their own lines.
+fn told(out: &mut String, what: &str, words: &str) {
+    let mut lines = words.lines();
+    let first = lines.next().unwrap_or_default();
+    let _ = writeln!(out, "  {what}: {}", clean(first));
+    for line in lines {
+        let _ = writeln!(out, "    {}", clean(line));
+    }
+}
+
+/// Is the manager's word still missing, by what came of the change?
+fn stands_against(state: &ItemState, manager: &str) -> bool {
+    match state {
+        ItemState::Conflict(untaken) => untaken.iter().any(|of| of == manager),
+        ItemState::Ready | ItemState::Unverified(_) => false,
+        _ => true,
     }
 }
 

@@ -6,6 +6,7 @@
 mod control;
 mod ending;
 mod pace;
+mod standing;
 
 pub use control::{Control, Steering};
 
@@ -14,7 +15,7 @@ use super::keep::{self, Keeper, Mirror, Rows};
 pub use super::outcome::summary;
 use super::outcome::{Awaited, last_look};
 use super::session::Session;
-use super::steps::{self, Wrote, title};
+use super::steps::{self, Failure, Why, Wrote, title};
 use super::undo;
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Watch, Watched};
@@ -107,6 +108,10 @@ struct Run {
     left_out_for: Option<Error>,
     take_backs: u32,
     pace: Pace,
+    /// Items whose workload went away meanwhile, and how.
+    gone: BTreeMap<WorkloadRef, String>,
+    /// Items whose workload was seen to stand.
+    seen: BTreeSet<WorkloadRef>,
     decisions: Option<mpsc::Receiver<Decision>>,
     /// The rows of lock and record.
     rows: Vec<ApprovedChange>,
@@ -156,6 +161,8 @@ pub async fn apply(
         left_out_for: None,
         take_backs: 0,
         pace: options.pace,
+        gone: BTreeMap::new(),
+        seen: BTreeSet::new(),
         decisions: control.decisions,
         rows,
         keeper: None,
@@ -255,7 +262,7 @@ impl Run {
                 // It says what was planned all the same, and live objects tell the rest.
                 around.log(format!("{}: {}", late.what, late.causes.join(", ")));
             }
-            if self.falls(around, &change) {
+            if self.falls(around, &change) || self.went(around, change.change()) {
                 continue;
             }
             // A mark of what was given up may still stand: its pods would then be scraped by nobody.
@@ -282,13 +289,14 @@ impl Run {
 
     /// One change to its end; `None`: the walk goes on.
     async fn through(&mut self, around: &mut Around<'_>, at: usize, defer: bool) -> Option<Walked> {
-        let change = self.changes[at].clone();
-        let id = &change.change().id;
         loop {
+            // Another one after it was shown anew.
+            let change = self.changes[at].clone();
+            let id = &change.change().id;
             if around.stopped() {
                 return Some(Walked::Stopped);
             }
-            let error = match self.one(around, at, &change, defer).await {
+            let failure = match self.one(around, at, &change, defer).await {
                 Ok(Done::Fate(Fate::Written)) if Run::waits_later(change.change(), defer) => {
                     let later = "its rollout, with the others at the end";
                     around.step(id, StepState::Waiting(later.into()));
@@ -301,17 +309,30 @@ impl Run {
                 Ok(Done::Stopped) => return Some(Walked::Stopped),
                 Ok(Done::NotUp(why)) => match self.not_up(around, &change, why).await {
                     Ok(()) => return None,
-                    Err(error) => error,
+                    Err(error) => error.into(),
                 },
-                Err(error) => error,
+                Err(failure) => failure,
             };
-            let error = self.with_way_back(change.change(), error);
+            if failure.why == Why::Gone && self.may_fall_alone(around, change.change()) {
+                return match self.let_go(around, change.change(), &failure.error).await {
+                    Ok(()) => None,
+                    Err(error) => Some(Walked::Failed(error)),
+                };
+            }
+            let again = self.shown_again(around, &change, &failure).await;
+            let error = self.with_way_back(change.change(), failure.error);
             around.step(id, StepState::Failed(error.clone()));
             around.log(format!("{}: {}", title(change.change()), error.what));
             match self.decide(around, id, &error).await {
                 Decision::Retry => {
                     if self.fates.get(id) == Some(&Fate::TakenBack) {
                         self.fates.remove(id);
+                    }
+                }
+                // Without a new look at it there is nothing that the word could be about.
+                Decision::Again => {
+                    if let Some(again) = again {
+                        self.changes[at] = again;
                     }
                 }
                 Decision::LeaveOut => {
@@ -385,7 +406,7 @@ impl Run {
         at: usize,
         approved: &ApprovedChange,
         defer: bool,
-    ) -> Result<Done, Error> {
+    ) -> Result<Done, Failure> {
         let change = approved.change();
         let mut answer: Option<Value> = None;
         // After a retry only what failed is done again: a change that was written is waited for.
@@ -394,7 +415,7 @@ impl Run {
                 match self.wait(around, &what, at, None).await {
                     Waited::Over => {}
                     Waited::Stopped => return Ok(Done::Stopped),
-                    Waited::Failed(error) => return Err(error),
+                    Waited::Failed(error) => return Err(error.into()),
                     Waited::NotUp(why) => {
                         around.step(&change.id, StepState::Held(why.clone()));
                         around.log(format!("{} is held back: {why}", title(change)));
@@ -405,6 +426,7 @@ impl Run {
             if around.stopped() {
                 return Ok(Done::Stopped);
             }
+            self.stands(around, approved).await?;
             if change.part == Part::Listener {
                 steps::policies_stand(around.session, change).await?;
             }
@@ -427,7 +449,7 @@ impl Run {
                         self.fates.insert(change.id.clone(), Fate::Written);
                         around.touched(change);
                     }
-                    return Err(failure.error);
+                    return Err(failure);
                 }
             };
             self.fates.insert(change.id.clone(), fate);
@@ -439,7 +461,7 @@ impl Run {
             match self.wait(around, what, at, answer.as_ref()).await {
                 Waited::Over => {}
                 Waited::Stopped => return Ok(Done::Stopped),
-                Waited::Failed(error) => return Err(error),
+                Waited::Failed(error) => return Err(error.into()),
                 Waited::NotUp(why) => return Ok(Done::NotUp(why)),
             }
         }

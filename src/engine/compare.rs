@@ -33,6 +33,10 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
         (Some(before), Some(live)) => (before, live),
     };
     let (old, new) = (&before["metadata"], &live["metadata"]);
+    let going = |meta: &Value| !meta["deletionTimestamp"].is_null();
+    if going(new) && !going(old) && !matches!(action, Action::Delete { .. }) {
+        return Compared::Drift("it is being deleted".into());
+    }
     if old["uid"] != new["uid"] {
         return Compared::Drift("it was deleted and made anew".into());
     }

@@ -25,6 +25,13 @@ pub enum ApplyEvent {
     Log(String),
     /// The targets as they are now, while waiting for them.
     Targets(Arc<Board>),
+    /// The object is not as it was reviewed: the change as it would be now. [`ApplyEvent::Stopped`] follows.
+    Again {
+        id: ChangeId,
+        item: Arc<Reviewed>,
+        /// [`Decision::Again`] would write it.
+        may: bool,
+    },
     /// A change failed: apply waits for a [`Decision`].
     Stopped {
         id: ChangeId,
@@ -60,6 +67,8 @@ pub enum StepState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     Retry,
+    /// Write it as it was shown anew, see [`ApplyEvent::Again`].
+    Again,
     /// Leave this change out, and what hangs on it.
     LeaveOut,
     /// Take back what this run wrote for this change's workload or gateway, and go on with the others.

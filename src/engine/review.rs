@@ -62,6 +62,17 @@ pub async fn review(
     review
 }
 
+/// Asks of one change once more, on the objects as they are now.
+pub async fn again(cluster: &Cluster, change: &Change, run: &str) -> Option<Reviewed> {
+    let asker = Asker {
+        cluster,
+        run: run.to_owned(),
+        created: BTreeSet::new(),
+        namespaces: hurdles::Namespaces::default(),
+    };
+    asker.group(vec![change.clone()]).await.pop()
+}
+
 /// Changes that are asked one after another, the later ones on the result of the earlier: text edits of one
 /// ConfigMap. All others stand alone.
 fn groups(plan: &Plan) -> Vec<Vec<Change>> {
@@ -498,17 +509,7 @@ fn failed(error: &ApiError) -> Verdict {
 /// A refusal is the server's word on the change itself: a validation, an admission webhook, a quota.
 fn refused_or_failed(error: &ApiError) -> Verdict {
     match error.reason {
-        Reason::Invalid => Verdict::Refused(error.message.clone()),
-        Reason::Forbidden if !lacks_permission(error) => Verdict::Refused(error.message.clone()),
-        // The API server answers so where a webhook denies without a code of its own.
-        Reason::Server if error.message.contains("denied the request") => {
-            Verdict::Refused(error.message.clone())
-        }
+        Reason::Invalid | Reason::Denied => Verdict::Refused(error.message.clone()),
         _ => failed(error),
     }
-}
-
-/// A 403 of the authoriser, in contrast to one of admission: `User "x" cannot patch resource …`.
-fn lacks_permission(error: &ApiError) -> bool {
-    error.reason == Reason::Forbidden && error.message.contains(" cannot ")
 }

@@ -7,6 +7,7 @@ use super::compare::{Compared, compare, edited, landed, ours, text_of};
 use crate::cluster::api::Write;
 use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
+use crate::engine::waits::DELETED;
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
@@ -39,13 +40,28 @@ pub(super) enum Wrote {
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub error: Error,
+    pub why: Why,
     /// The object was changed all the same (the record of it could not be completed).
     pub written: bool,
+}
+
+/// What kind of failure it is, where that decides how the run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The object is not as it was reviewed.
+    Moved,
+    /// The object, or the namespace that it would be in, is gone or going.
+    Gone,
+    Other,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure {
+            why: match went_away(&error) {
+                true => Why::Gone,
+                false => Why::Other,
+            },
             error,
             written: false,
         }
@@ -164,6 +180,8 @@ enum Sent {
     /// The server turned it away for now, before it did anything.
     Later(Duration),
     No(Error),
+    /// What is there, or who owns it, is not what was approved.
+    Moved(Error),
     /// No answer, or a broken one: only the live object can tell.
     Unknown(ApiError),
 }
@@ -192,7 +210,15 @@ impl Step {
                         .hint(
                             "review again: the new state is then shown before anything is written",
                         );
-                    return Err(self.give_up(announced, error));
+                    return Err(Failure {
+                        why: match &live {
+                            Some(live) if live["metadata"]["deletionTimestamp"].is_null() => {
+                                Why::Moved
+                            }
+                            _ => Why::Gone,
+                        },
+                        ..self.give_up(announced, error)
+                    });
                 }
             }
             if !announced {
@@ -210,6 +236,12 @@ impl Step {
                 Sent::Raced => {}
                 Sent::Later(pause) => tokio::time::sleep(pause).await,
                 Sent::No(error) => return Err(self.give_up(true, error)),
+                Sent::Moved(error) => {
+                    return Err(Failure {
+                        why: Why::Moved,
+                        ..self.give_up(true, error)
+                    });
+                }
                 Sent::Unknown(error) => return self.look(&error).await,
             }
         }
@@ -254,7 +286,11 @@ impl Step {
         self.session
             .journal
             .append(&entry)
-            .map_err(|error| Failure { error, written })
+            .map_err(|error| Failure {
+                error,
+                why: Why::Other,
+                written,
+            })
     }
 
     async fn send(&self, live: Option<&Value>) -> Sent {
@@ -298,7 +334,7 @@ impl Step {
             Err(error) => return failed(object, error),
         };
         if let Err(error) = as_approved(object, &conflict, self.change.reviewed()) {
-            return Sent::No(error);
+            return Sent::Moved(error);
         }
         if let Some(live) = live {
             body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
@@ -320,7 +356,7 @@ impl Step {
         };
         match patch(live, edits) {
             Ok((operations, _)) => self.patch(live, operations).await,
-            Err(why) => Sent::No(
+            Err(why) => Sent::Moved(
                 Error::refused(format!("{object} was not written"))
                     .cause(why)
                     .hint("review again"),
@@ -413,6 +449,16 @@ impl Step {
     }
 }
 
+/// A workload that went away while it was rolled out; or the API server's words where a namespace is on its way
+/// out, or is not there any more.
+fn went_away(error: &Error) -> bool {
+    error.causes.iter().any(|cause| {
+        cause == DELETED
+            || cause.contains("because it is being terminated")
+            || (cause.starts_with("namespaces \"") && cause.ends_with("\" not found"))
+    })
+}
+
 fn gone(object: &ObjectRef) -> Error {
     Error::refused(format!("{object} does not exist any more")).hint("review again")
 }
@@ -422,7 +468,9 @@ fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
         .cause(error)
         .hint(error.hint());
     match error.reason {
-        Reason::FieldConflict | Reason::Stale => failed.kind(crate::error::Kind::Refused),
+        Reason::FieldConflict | Reason::Stale | Reason::Invalid | Reason::Denied => {
+            failed.kind(crate::error::Kind::Refused)
+        }
         _ => failed,
     }
 }

@@ -2,6 +2,8 @@
 
 mod rollouts;
 
+pub(super) use rollouts::DELETED;
+
 use super::compare::landed;
 use super::event::{ApplyEvent, StepState};
 use super::session::Session;

@@ -353,6 +353,8 @@ pub struct Prometheus {
     /// Port of its HTTP API and prefix of its paths (`""` or `/prometheus`).
     pub http_port: u16,
     pub route_prefix: String,
+    /// Empty: not known.
+    pub uid: String,
     /// HTTPS or basic auth stand in its `--web.config.file`.
     pub web_config: bool,
     pub config: Option<PrometheusConfig>,

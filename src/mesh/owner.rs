@@ -3,7 +3,8 @@
 //! Labels that a chart leaves behind do not make a Helm release: the release's annotations do.
 
 use super::objects::Meta;
-use super::{Obstacle, Owner, OwnerTool};
+use super::{Obstacle, Owner, OwnerTool, Prometheus, PrometheusFlavour, Workload};
+use std::collections::BTreeSet;
 
 pub(super) fn owner(meta: &Meta) -> Option<Owner> {
     let label = |key: &str| meta.labels.get(key).map(String::as_str);
@@ -23,6 +24,9 @@ pub(super) fn owner(meta: &Meta) -> Option<Owner> {
     }
     if let Some(id) = annotation("argocd.argoproj.io/tracking-id") {
         let application = id.split(':').next().unwrap_or(id);
+        return found(OwnerTool::ArgoCd, application.to_owned());
+    }
+    if let Some(application) = label("argocd.argoproj.io/instance") {
         return found(OwnerTool::ArgoCd, application.to_owned());
     }
     let flux = label("helm.toolkit.fluxcd.io/name").or(label("kustomize.toolkit.fluxcd.io/name"));
@@ -54,6 +58,148 @@ impl OwnerTool {
             OwnerTool::Operator => "operator",
         }
     }
+}
+
+/// Field managers that each tool writes as: Helm's own name, Argo CD's controller (older and newer), Flux's two.
+const MANAGERS: &[(OwnerTool, &str)] = &[
+    (OwnerTool::Helm, "helm"),
+    (OwnerTool::ArgoCd, "argocd-controller"),
+    (OwnerTool::ArgoCd, "argocd-application-controller"),
+    (OwnerTool::Flux, "kustomize-controller"),
+    (OwnerTool::Flux, "helm-controller"),
+];
+
+impl OwnerTool {
+    /// The word for it after `--take`.
+    pub fn word(self) -> &'static str {
+        match self {
+            OwnerTool::Helm => "helm",
+            OwnerTool::ArgoCd => "argocd",
+            OwnerTool::Flux => "flux",
+            OwnerTool::Operator => "operator",
+        }
+    }
+
+    /// The tool that is meant by a name to take by: its own word, or one of its field managers.
+    pub fn named(name: &str) -> Option<OwnerTool> {
+        let word = name.to_ascii_lowercase().replace([' ', '-'], "");
+        [Self::Helm, Self::ArgoCd, Self::Flux, Self::Operator]
+            .into_iter()
+            .find(|tool| tool.word() == word)
+            .or_else(|| {
+                MANAGERS
+                    .iter()
+                    .find(|(_, m)| *m == name)
+                    .map(|(tool, _)| *tool)
+            })
+    }
+
+    /// The field managers that it writes as. An operator's name of its own is not known.
+    pub fn managers(self) -> impl Iterator<Item = &'static str> {
+        MANAGERS
+            .iter()
+            .filter(move |(tool, _)| *tool == self)
+            .map(|(_, manager)| *manager)
+    }
+
+    /// What becomes of a direct change, in a sentence.
+    pub fn sets_back(self) -> &'static str {
+        match self {
+            OwnerTool::Helm => {
+                "Helm's next upgrade may set a direct change back, or fail on it, as long as the chart's values do not say the same."
+            }
+            OwnerTool::ArgoCd => {
+                "Argo CD's next sync may set a direct change back (at once, where self-heal is on), as long as what it syncs from does not say the same."
+            }
+            OwnerTool::Flux => {
+                "Flux's next reconciliation may set a direct change back, as long as what it reconciles does not say the same."
+            }
+            OwnerTool::Operator => "The controller may set a direct change back at once.",
+        }
+    }
+}
+
+impl Owner {
+    /// The owner of an object as the API server gives it.
+    pub fn of(object: &serde_json::Value) -> Option<Owner> {
+        let meta: Meta = serde_json::from_value(object["metadata"].clone()).ok()?;
+        owner(&meta)
+    }
+
+    /// Do the names given to take by cover this owner?
+    pub fn is_taken(&self, take: &BTreeSet<String>) -> bool {
+        take.iter()
+            .any(|name| OwnerTool::named(name) == Some(self.tool))
+    }
+
+    /// Is this obstacle nothing but that owner?
+    pub fn is(&self, obstacle: &Obstacle) -> bool {
+        obstacle.word == self.tool.name()
+    }
+}
+
+fn against<'a>(
+    obstacles: &'a [Obstacle],
+    owner: Option<&'a Owner>,
+    take: &BTreeSet<String>,
+) -> impl Iterator<Item = &'a Obstacle> + Clone {
+    let taken = owner.filter(|owner| owner.is_taken(take));
+    obstacles
+        .iter()
+        .filter(move |obstacle| taken.is_none_or(|owner| !owner.is(obstacle)))
+}
+
+impl Workload {
+    /// Why it cannot be chosen, where these managers are taken by name: the gravest first.
+    pub fn against<'a>(
+        &'a self,
+        take: &BTreeSet<String>,
+    ) -> impl Iterator<Item = &'a Obstacle> + Clone {
+        against(&self.obstacles, self.owner.as_ref(), take)
+    }
+
+    /// It can be chosen.
+    pub fn is_free(&self, take: &BTreeSet<String>) -> bool {
+        self.against(take).next().is_none()
+    }
+
+    /// The owner whose name alone keeps it from being chosen, or lets it be.
+    pub fn takeable(&self) -> Option<&Owner> {
+        takeable(&self.obstacles, self.owner.as_ref())
+    }
+}
+
+impl Prometheus {
+    /// Why it cannot be chosen, where these managers are taken by name: the gravest first. The Prometheus
+    /// operator makes the whole object, its configuration too: it cannot be taken.
+    pub fn against<'a>(
+        &'a self,
+        take: &BTreeSet<String>,
+    ) -> impl Iterator<Item = &'a Obstacle> + Clone {
+        against(&self.obstacles, self.taker(), take)
+    }
+
+    /// It can be chosen.
+    pub fn is_free(&self, take: &BTreeSet<String>) -> bool {
+        self.against(take).next().is_none()
+    }
+
+    /// The owner whose name alone keeps it from being chosen, or lets it be.
+    pub fn takeable(&self) -> Option<&Owner> {
+        takeable(&self.obstacles, self.taker())
+    }
+
+    fn taker(&self) -> Option<&Owner> {
+        self.owner.as_ref().filter(|owner| {
+            self.flavour != PrometheusFlavour::Operator && owner.tool != OwnerTool::Operator
+        })
+    }
+}
+
+fn takeable<'a>(obstacles: &[Obstacle], owner: Option<&'a Owner>) -> Option<&'a Owner> {
+    let owner = owner?;
+    let only = !obstacles.is_empty() && obstacles.iter().all(|obstacle| owner.is(obstacle));
+    only.then_some(owner)
 }
 
 /// `what`: "the Deployment shop/cart".

@@ -224,6 +224,7 @@ pub(super) fn prometheus(
         container: container.name.clone(),
         http_port: http_port(container),
         route_prefix: route_prefix(container),
+        uid: meta.uid.clone(),
         web_config: option(container, "web.config.file").is_some_and(|file| !file.is_empty()),
         reloader: template.spec.containers.iter().any(|other| watches(&other)),
         lifecycle: flag(container, "web.enable-lifecycle"),
@@ -243,6 +244,56 @@ pub(super) fn prometheus(
     };
     found.obstacles = obstacles(&found, &source, decision, container);
     Some(found)
+}
+
+impl Prometheus {
+    /// What became another since it was read, of what the plan rests on: the object itself, Prometheus's image,
+    /// where its configuration comes from. `live`: the workload as the API server gives it now.
+    pub fn moved(&self, live: &serde_json::Value) -> Option<String> {
+        let meta = &live["metadata"];
+        if !meta["deletionTimestamp"].is_null() {
+            return Some("it is being deleted".into());
+        }
+        if !self.uid.is_empty() && meta["uid"] != self.uid.as_str() {
+            return Some("it was deleted and made anew".into());
+        }
+        let template: lean::Template =
+            serde_json::from_value(live["spec"]["template"].clone()).ok()?;
+        let named = |of: &lean::Template| {
+            let mut all = of.spec.containers.iter();
+            all.find(|container| container.name == self.container)
+                .cloned()
+        };
+        let before = named(&self.template)?;
+        let Some(now) = named(&template) else {
+            return Some(format!("it has no container {} any more", self.container));
+        };
+        // A template in a test may say less than a real one.
+        if !before.image.is_empty() && before.image != now.image {
+            return Some(format!(
+                "the image of its container {} was {}, and now is {}",
+                self.container, before.image, now.image
+            ));
+        }
+        let was = source_words(&follow(&self.template, &before));
+        let is = source_words(&follow(&template, &now));
+        (was != is).then(|| format!("its configuration came from {was}, and now from {is}"))
+    }
+}
+
+fn source_words(source: &Source) -> String {
+    match source {
+        Source::ConfigMap {
+            name,
+            key,
+            sub_path,
+        } => format!(
+            "the key {key} of the ConfigMap {name}{}",
+            if *sub_path { " by subPath" } else { "" }
+        ),
+        Source::Secret(name) => format!("the Secret {name}"),
+        Source::Elsewhere(why) => format!("elsewhere ({why})"),
+    }
 }
 
 fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<PrometheusConfig> {

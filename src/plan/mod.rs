@@ -24,6 +24,7 @@ pub mod resume;
 pub mod review;
 pub mod scrape_config;
 pub mod undo;
+pub mod upstream;
 pub mod yaml;
 
 /// Changes in the order of writing.

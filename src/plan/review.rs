@@ -8,6 +8,7 @@ pub use state::{ItemState, LeftOut};
 
 use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price};
+use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -192,9 +193,15 @@ impl Review {
         }
     }
 
-    /// Lets this manager's fields be taken.
-    pub fn take(&mut self, manager: impl Into<String>) {
-        self.taken.insert(manager.into());
+    /// Lets the fields of this manager be taken; a tool's own word (`argocd`) stands for all its managers.
+    pub fn take(&mut self, name: impl Into<String>) {
+        let name = name.into();
+        if let Some(tool) = OwnerTool::named(&name)
+            && !tool.managers().any(|manager| manager == name)
+        {
+            self.taken.extend(tool.managers().map(str::to_owned));
+        }
+        self.taken.insert(name);
     }
 
     pub fn counts(&self) -> Counts {

@@ -261,6 +261,7 @@ fn prometheus() -> mesh::Prometheus {
         http_port: 9090,
         route_prefix: "/prom/".into(),
         web_config: false,
+        uid: String::new(),
         config: None,
         reloader: false,
         lifecycle: true,

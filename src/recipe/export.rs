@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error> {
     let mut answers = answers.clone();
     if answers.prometheus.is_none() {
-        answers.prometheus = the_one(mesh)?;
+        answers.prometheus = the_one(mesh, &answers.take)?;
     }
     let (free, gap) = unlocked(mesh, &answers);
     let chosen = select::select(&free, &answers)?;
@@ -44,13 +44,12 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
 ///
 /// # Errors
 /// None is free, and there are several.
-fn the_one(mesh: &Mesh) -> Result<Option<crate::mesh::kinds::WorkloadRef>, Error> {
+fn the_one(
+    mesh: &Mesh,
+    take: &BTreeSet<String>,
+) -> Result<Option<crate::mesh::kinds::WorkloadRef>, Error> {
     let all: Vec<_> = mesh.prometheis.iter().collect();
-    let free: Vec<_> = mesh
-        .prometheis
-        .iter()
-        .filter(|p| p.obstacles.is_empty())
-        .collect();
+    let free: Vec<_> = mesh.prometheis.iter().filter(|p| p.is_free(take)).collect();
     match (&free[..], &all[..]) {
         ([one], _) | ([], [one]) => Ok(Some(one.id.clone())),
         ([], [_, _, ..]) => Err(all.iter().fold(
@@ -93,7 +92,7 @@ fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
 }
 
 fn release(obstacles: &mut Vec<Obstacle>, owner: Option<&Owner>) {
-    obstacles.retain(|o| owner.is_none_or(|owner| o.word != owner.tool.name()));
+    obstacles.retain(|o| owner.is_none_or(|owner| !owner.is(o)));
 }
 
 /// Why what is to be changed at this Prometheus cannot be worked out whole.

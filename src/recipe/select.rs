@@ -1,9 +1,9 @@
 //! From names to the workloads, gateways and the Prometheus they mean; every name checked, nothing guessed.
 
-use crate::answers::{Answers, Mark, MetricsPort};
+use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::{Error, nearest};
 use crate::mesh::kinds::{Kind, WorkloadRef};
-use crate::mesh::{Gateway, Mesh, Obstacle, Prometheus, Workload};
+use crate::mesh::{Gateway, Mesh, Obstacle, Owner, Prometheus, Workload};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -60,18 +60,20 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     let prometheus = prometheus(mesh, answers)?;
     let mut chosen: BTreeSet<&WorkloadRef> = BTreeSet::new();
     for id in &answers.workloads {
-        chosen.insert(&named_workload(mesh, id)?.id);
+        chosen.insert(&named_workload(mesh, id, &answers.take)?.id);
     }
     let mut passed_over = Vec::new();
+    let mut owners = BTreeSet::new();
     for name in &answers.namespaces {
         known_namespace(mesh, name)?;
         if answers.workloads.iter().any(|w| w.namespace == *name) {
             continue;
         }
         for workload in mesh.workloads.iter().filter(|w| w.id.namespace == *name) {
-            match workload.obstacles.first() {
+            match workload.against(&answers.take).next() {
                 None => drop(chosen.insert(&workload.id)),
                 Some(obstacle) => {
+                    owners.extend(workload.takeable().map(take_hint));
                     passed_over.push(format!("{}: {}", workload.id, obstacle.reason));
                 }
             }
@@ -86,13 +88,16 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     workloads.sort_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
     let mut gateways = Vec::new();
     for of in &answers.gateways {
-        gateways.push(named_gateway(mesh, &of.namespace, &of.name)?);
+        gateways.push(named_gateway(mesh, of, &answers.take)?);
     }
     gateways.sort_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
     if workloads.is_empty() && gateways.is_empty() {
         let mut error = Error::new("nothing is chosen that could be secured");
         for reason in passed_over.iter().take(5) {
             error = error.cause(reason);
+        }
+        for owner in owners {
+            error = error.hint(owner);
         }
         return Err(error.hint(
             "name a namespace (-n), a workload (-w NAMESPACE/KIND/NAME) or a gateway (-g NAMESPACE/NAME)",
@@ -112,13 +117,18 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
             let names: Vec<String> = mesh.prometheis.iter().map(|p| p.id.to_string()).collect();
             return Err(missing("Prometheus", &id.to_string(), &names));
         };
-        choosable("Prometheus", &found.id, &found.obstacles)?;
+        choosable(
+            "Prometheus",
+            &found.id,
+            found.against(&answers.take),
+            found.takeable(),
+        )?;
         return Ok(found.clone());
     }
     let free: Vec<_> = mesh
         .prometheis
         .iter()
-        .filter(|p| p.obstacles.is_empty())
+        .filter(|p| p.is_free(&answers.take))
         .collect();
     match free[..] {
         [one] => Ok(one.clone()),
@@ -127,6 +137,9 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
             for found in &mesh.prometheis {
                 if let Some(obstacle) = found.obstacles.first() {
                     error = error.cause(format!("{}: {}", found.id, obstacle.reason));
+                }
+                if let Some(owner) = found.takeable() {
+                    error = error.hint(take_hint(owner));
                 }
             }
             if mesh.prometheis.is_empty() {
@@ -146,10 +159,15 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
     }
 }
 
-fn named_workload<'a>(mesh: &'a Mesh, id: &WorkloadRef) -> Result<&'a Arc<Workload>, Error> {
+fn named_workload<'a>(
+    mesh: &'a Mesh,
+    id: &WorkloadRef,
+    take: &BTreeSet<String>,
+) -> Result<&'a Arc<Workload>, Error> {
     let found = mesh.workloads.iter().find(|w| w.id == *id);
     if let Some(workload) = found {
-        choosable("workload", &workload.id, &workload.obstacles)?;
+        let (against, owner) = (workload.against(take), workload.takeable());
+        choosable("workload", &workload.id, against, owner)?;
         return Ok(workload);
     }
     if id.kind == Kind::Deployment && mesh.gateway(&id.namespace, &id.name).is_some() {
@@ -161,9 +179,15 @@ fn named_workload<'a>(mesh: &'a Mesh, id: &WorkloadRef) -> Result<&'a Arc<Worklo
     Err(missing("workload", &id.to_string(), &names))
 }
 
-fn named_gateway(mesh: &Mesh, namespace: &str, name: &str) -> Result<Arc<Gateway>, Error> {
+fn named_gateway(
+    mesh: &Mesh,
+    of: &GatewayRef,
+    take: &BTreeSet<String>,
+) -> Result<Arc<Gateway>, Error> {
+    let (namespace, name) = (of.namespace.as_str(), of.name.as_str());
     if let Some(gateway) = mesh.gateway(namespace, name) {
-        choosable("gateway", &gateway.workload.id, &gateway.workload.obstacles)?;
+        let of = &gateway.workload;
+        choosable("gateway", &of.id, of.against(take), of.takeable())?;
         return Ok(gateway.clone());
     }
     known_namespace(mesh, namespace)?;
@@ -206,13 +230,30 @@ fn missing(what: &str, name: &str, names: &[String]) -> Error {
     }
 }
 
-fn choosable(what: &str, id: &WorkloadRef, obstacles: &[Obstacle]) -> Result<(), Error> {
-    if obstacles.is_empty() {
+fn choosable<'a>(
+    what: &str,
+    id: &WorkloadRef,
+    against: impl Iterator<Item = &'a Obstacle>,
+    owner: Option<&Owner>,
+) -> Result<(), Error> {
+    let mut against = against.peekable();
+    if against.peek().is_none() {
         return Ok(());
     }
     let mut error = Error::new(format!("the {what} {id} cannot be chosen"));
-    for obstacle in obstacles {
+    for obstacle in against {
         error = error.cause(&obstacle.reason);
     }
-    Err(error)
+    Err(match owner {
+        Some(owner) => error.hint(take_hint(owner)),
+        None => error,
+    })
+}
+
+fn take_hint(owner: &Owner) -> String {
+    format!(
+        "choose it all the same with --take {}: {}",
+        owner.tool.word(),
+        owner.tool.sets_back()
+    )
 }

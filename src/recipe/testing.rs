@@ -196,6 +196,7 @@ pub fn prometheus(text: &str) -> Prometheus {
         http_port: 9090,
         route_prefix: String::new(),
         web_config: false,
+        uid: String::new(),
         config: Some(PrometheusConfig {
             config_map: ObjectRef::new(Kind::ConfigMap, "istio-system", "prometheus"),
             key: "prometheus.yml".into(),

@@ -224,8 +224,12 @@ impl Jobs {
                 }
                 Err(error) => self.say(Msg::ReviewDone(generation, Err(error))),
             },
-            Effect::View { generation, item } => self.ask(Question::View, async move {
-                let view = apart(move || view::of(&item)).await;
+            Effect::View {
+                generation,
+                item,
+                taken,
+            } => self.ask(Question::View, async move {
+                let view = apart(move || view::of(&item, &taken)).await;
                 let _ = tell.send(Report::Msg(Msg::View(generation, Arc::new(view))));
             }),
             Effect::Apply {
@@ -355,7 +359,16 @@ impl Jobs {
         let tell = self.tell.clone();
         let task = self.tasks.spawn(async move {
             let report = |event: ApplyEvent| {
-                let _ = tell.send(Report::Msg(Msg::Apply(event)));
+                let _ = tell.send(Report::Msg(match event {
+                    ApplyEvent::Again { id, item, may } => {
+                        // What was approved of it was approved with its managers.
+                        let managers = item.controllers().into_iter().map(str::to_owned);
+                        let taken = managers.filter(|_| may).collect();
+                        let view = Arc::new(view::of(&item, &taken));
+                        Msg::Again { id, view, may }
+                    }
+                    event => Msg::Apply(event),
+                }));
             };
             // The outcome comes as the last event, too.
             apply::apply(
@@ -480,7 +493,9 @@ fn review_of(session: &Session, plan: &Plan, answers: &Answers) -> Review {
     let mut plan = plan.clone();
     keeping::keep(&mut plan, &run.0, &session.who);
     let mut review = Review::new(session.cluster.context.clone(), run, plan);
-    review.taken.extend(answers.take.iter().cloned());
+    for manager in &answers.take {
+        review.take(manager.clone());
+    }
     review
         .left_out
         .extend(answers.leave_out.iter().cloned().map(ChangeId));

@@ -3,13 +3,16 @@
 use crate::engine::undo::UndoPlan;
 use crate::plan::diff::{Diff, LineKind};
 use crate::plan::review::{Hands, PodVerdict, Reviewed, Verdict};
+use crate::plan::upstream::{Upstream, upstream};
 use crate::plan::{Action, kubectl, mask, yaml};
 use crate::text::clean;
 use crate::wizard::options::sentence;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, Tone, ViewNote};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-pub(super) fn of(item: &Reviewed) -> ChangeView {
+/// `taken`: controllers whose fields the user lets be taken.
+pub(super) fn of(item: &Reviewed, taken: &BTreeSet<String>) -> ChangeView {
     let diff = item.diff();
     let unified: Vec<DiffLine> = (0..diff.lines.len()).map(|at| line(&diff, at)).collect();
     let pairs = diff
@@ -21,13 +24,16 @@ pub(super) fn of(item: &Reviewed) -> ChangeView {
         })
         .collect();
     let command = kubectl::command(&item.change, Some(item));
+    let upstream = upstream(item);
+    let owner = upstream.as_ref().map_or_else(Vec::new, Upstream::lines);
     ChangeView {
         id: Some(item.change.id.clone()),
         unified,
         pairs,
         yaml: lines(&manifest(item)),
         kubectl: lines(&command),
-        notes: notes(item, diff.folded),
+        owner: owner.iter().map(|line| clean(line).into_owned()).collect(),
+        notes: notes(item, diff.folded, taken, upstream.as_ref()),
     }
 }
 
@@ -73,7 +79,12 @@ fn line(diff: &Diff, at: usize) -> DiffLine {
     DiffLine { sign, pieces }
 }
 
-fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
+fn notes(
+    item: &Reviewed,
+    folded: usize,
+    taken: &BTreeSet<String>,
+    upstream: Option<&Upstream>,
+) -> Vec<ViewNote> {
     let mut notes = Vec::new();
     let mut say = |tone: Tone, text: String| {
         notes.push(ViewNote {
@@ -112,6 +123,10 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
                     "{field} was set to {theirs} with {manager}; the approval sets it to {ours}."
                 ),
             ),
+            Hands::Controller if taken.contains(manager) => say(
+                Tone::Waiting,
+                format!("{field} is {theirs} by {manager}; taken, it becomes {ours}."),
+            ),
             Hands::Controller => say(
                 Tone::Bad,
                 format!(
@@ -119,6 +134,16 @@ fn notes(item: &Reviewed, folded: usize) -> Vec<ViewNote> {
                 ),
             ),
         }
+    }
+    if let (Some(of), true) = (upstream, item.verdict != Verdict::Unchanged) {
+        say(
+            Tone::Waiting,
+            format!(
+                "It belongs to {}. {} o shows what to write there.",
+                of.owner(),
+                of.sets_back()
+            ),
+        );
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(words)) => {
@@ -177,4 +202,91 @@ pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
         .cloned()
         .chain(plan.notes.iter().map(|note| note.words()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::kinds::{Kind, ObjectRef};
+    use crate::plan::{Change, ChangeId, Part};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn mark(verdict: Verdict) -> Reviewed {
+        let object = ObjectRef::new(Kind::Deployment, "shop", "web");
+        let release = json!({"meta.helm.sh/release-name": "news"});
+        let labels = json!({"app.kubernetes.io/managed-by": "Helm"});
+        Reviewed {
+            change: Change {
+                id: ChangeId::new(&object, Part::Mark),
+                object,
+                action: Action::Apply {
+                    intent: json!({"kind": "Deployment", "metadata": {"name": "web"}}),
+                },
+                part: Part::Mark,
+                item: None,
+                needs: Vec::new(),
+                after: Vec::new(),
+                before: Vec::new(),
+                then: Vec::new(),
+                why: "Marks it.".into(),
+                prices: Vec::new(),
+            },
+            live: Some(Arc::new(
+                json!({"metadata": {"annotations": release, "labels": labels}}),
+            )),
+            after: None,
+            verdict,
+            conflicts: vec![crate::plan::review::Conflict {
+                manager: "helm".into(),
+                field: ".spec.x".into(),
+                theirs: Some(json!("a")),
+                ours: Some(json!("b")),
+                hands: Hands::Controller,
+            }],
+            warnings: Vec::new(),
+            pod: None,
+            hurdles: Vec::new(),
+            intent: None,
+        }
+    }
+
+    fn said(item: &Reviewed, taken: &[&str]) -> String {
+        let taken = taken.iter().map(|name| (*name).to_owned()).collect();
+        let notes = of(item, &taken).notes;
+        let all: Vec<String> = notes.into_iter().map(|note| note.text).collect();
+        all.join("\n")
+    }
+
+    #[test]
+    fn a_refusal_stands_whole_in_its_own_lines() {
+        let words =
+            "admission webhook \"v\" denied the request: two things:\n  - one\n  - two\u{1b}[31m";
+        let said = said(&mark(Verdict::Refused(words.into())), &[]);
+        for line in ["two things:\n", "\n  - one\n", "\n  - two␛[31m"] {
+            assert!(said.contains(line), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_said_to_be_taken_once_its_manager_was_named() {
+        let item = mark(Verdict::Changes);
+        assert!(
+            said(&item, &[]).contains("Conflict: .spec.x is \"a\" by helm, and would be \"b\".")
+        );
+        let taken = said(&item, &["helm"]);
+        assert!(!taken.contains("Conflict"), "{taken}");
+        assert!(taken.contains("taken, it becomes \"b\""), "{taken}");
+        assert!(taken.contains("the Helm release news"), "{taken}");
+    }
+
+    #[test]
+    fn the_text_for_the_owner_is_there_to_be_shown() {
+        let owner = of(&mark(Verdict::Changes), &BTreeSet::new()).owner;
+        assert!(
+            owner[0].contains("the values of the release news"),
+            "{owner:?}"
+        );
+        assert!(owner.iter().any(|line| line == "kind: Deployment"));
+    }
 }

@@ -7,7 +7,7 @@ use super::widgets::{self, gauge, item, list, panel, percent};
 use super::words::age;
 use crate::engine::event::{Ended, StepState};
 use crate::targets;
-use crate::wizard::state::{ApplyRow, State};
+use crate::wizard::state::{ApplyRow, LineSign, State};
 use ratatui::layout::Rect;
 use std::time::Duration;
 
@@ -237,6 +237,16 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if let Some((id, error)) = &apply.stopped {
         lines.push(Words::muted(id.to_string()));
         lines.extend(widgets::error(error, room));
+    }
+    if let Some(again) = &apply.again {
+        lines.push(Words::new());
+        lines.push(Words::muted("As it would be written now"));
+        let changed = again.view.unified.iter();
+        lines.extend(
+            changed
+                .filter(|line| matches!(line.sign, LineSign::Added | LineSign::Removed))
+                .map(super::diff::line),
+        );
     }
     if let Some(error) = &apply.error {
         lines.extend(widgets::error(error, room));

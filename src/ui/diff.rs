@@ -40,12 +40,7 @@ pub fn draw(paint: &mut Paint, area: Rect, view: &ChangeView, mode: ReviewMode, 
     if !notes.is_empty() {
         notes.push(Words::new());
     }
-    let body = match mode {
-        ReviewMode::Unified => view.unified.len(),
-        ReviewMode::SideBySide => view.pairs.len(),
-        ReviewMode::Yaml => view.yaml.len(),
-        ReviewMode::Kubectl => view.kubectl.len(),
-    };
+    let body = view.len(mode);
     let all = notes.len() + body;
     // Folded lines take more rows than there are lines, so that the last line may stand at the top.
     let offset = offset.min(all.saturating_sub(1));
@@ -152,8 +147,11 @@ fn body_line(
             return rows;
         }
         ReviewMode::Yaml => Words::plain(&view.yaml[at]),
-        ReviewMode::Kubectl => {
-            let text = &view.kubectl[at];
+        ReviewMode::Kubectl | ReviewMode::Owner => {
+            let text = match mode {
+                ReviewMode::Owner => &view.owner[at],
+                _ => &view.kubectl[at],
+            };
             let role = if text.trim_start().starts_with('#') {
                 Role::Muted
             } else {

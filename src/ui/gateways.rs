@@ -52,7 +52,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         !places.over,
         |paint, area, row| {
             let Row::Gateway(of) = row else { return };
-            let blocked = row.blocked().map(|(word, _)| word);
+            let blocked = row.blocked(&state.answers.take).map(|(word, _)| word);
             let path = format!("{}/{}", of.workload.id.namespace, of.workload.id.name);
             let today = match blocked {
                 Some(word) => rows::blocked(word),

@@ -6,6 +6,7 @@ use super::rows;
 use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::words::many;
+use crate::answers::Answers;
 use crate::mesh::{OwnerTool, Prometheus, PrometheusFlavour, Storage};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
@@ -50,7 +51,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         |paint, area, row| {
             let Row::Prometheus(of) = row else { return };
             let chosen = state.answers.prometheus.as_ref() == Some(&of.id);
-            let blocked = row.blocked();
+            let blocked = row.blocked(&state.answers.take);
             let words = match blocked {
                 Some(_) if state.reading() => Words::muted("is being read …"),
                 Some((word, _)) => rows::blocked(word),
@@ -128,7 +129,12 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     paint_from(
         paint,
         inside,
-        &detail(of, usize::from(inside.width), state.reading()),
+        &detail(
+            of,
+            &state.answers,
+            usize::from(inside.width),
+            state.reading(),
+        ),
         state,
     );
 }
@@ -141,7 +147,7 @@ pub fn paint_from(paint: &mut Paint, inside: Rect, lines: &[Words], state: &Stat
     super::widgets::scrollbar(paint, inside.right() + 1, inside, skip, lines.len());
 }
 
-fn detail(of: &Prometheus, room: usize, reading: bool) -> Vec<Words> {
+fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec<Words> {
     let mut lines = Words::wrapped(
         Role::Plain,
         &format!(
@@ -153,7 +159,7 @@ fn detail(of: &Prometheus, room: usize, reading: bool) -> Vec<Words> {
         ),
         room,
     );
-    for obstacle in &of.obstacles {
+    for obstacle in of.against(&answers.take) {
         lines.push(Words::new());
         if reading {
             let text = "what it takes to choose it is being read …";
@@ -161,6 +167,9 @@ fn detail(of: &Prometheus, room: usize, reading: bool) -> Vec<Words> {
             break;
         }
         lines.extend(item('✕', Role::Bad, &obstacle.reason, room));
+    }
+    if !reading {
+        lines.extend(super::workloads::taking(of.takeable(), answers, room));
     }
     lines.push(Words::new());
     lines.extend(fact("pods", Role::Plain, &of.desired.to_string(), room));
@@ -191,7 +200,7 @@ fn detail(of: &Prometheus, room: usize, reading: bool) -> Vec<Words> {
     let sidecar = match (of.sidecar, &of.certificates) {
         (_, Some(path)) => format!("yes, certificates in {path}"),
         (true, None) => "yes; certificates will be shared with it".to_owned(),
-        (false, None) if !of.obstacles.is_empty() => "no".to_owned(),
+        (false, None) if !of.is_free(&answers.take) => "no".to_owned(),
         (false, None) => "no: it gets one, for its certificates only".to_owned(),
     };
     lines.extend(fact("sidecar", Role::Plain, &sidecar, room));
@@ -201,7 +210,7 @@ fn detail(of: &Prometheus, room: usize, reading: bool) -> Vec<Words> {
         Storage::Unknown => "unknown".to_owned(),
     };
     lines.extend(fact("storage", Role::Plain, &storage, room));
-    if of.obstacles.is_empty() && of.certificates.is_none() {
+    if of.is_free(&answers.take) && of.certificates.is_none() {
         lines.push(Words::new());
         lines.push(Words::strong("What it costs"));
         lines.extend(item(

@@ -172,11 +172,12 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         panel(paint, area, &Words::strong("Change"), &Words::new(), false);
         return;
     };
-    let mode = match review.mode {
+    let mode = match review.shown() {
         ReviewMode::Unified => "diff",
         ReviewMode::SideBySide => "now │ then",
         ReviewMode::Yaml => "YAML as sent",
         ReviewMode::Kubectl => "as kubectl",
+        ReviewMode::Owner => "for its owner",
     };
     let title = Words::strong(row.object.to_string());
     let inside = panel(paint, area, &title, &Words::muted(mode), review.diff_focus);
@@ -208,7 +209,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         ..inside
     };
     match &review.view {
-        Some(view) => super::diff::draw(paint, rest, view, review.mode, review.diff_offset),
+        Some(view) => super::diff::draw(paint, rest, view, review.shown(), review.diff_offset),
         None if matches!(row.standing, Standing::Asking) => {
             let words = Words::of(Role::Accent, paint.spinner().to_string())
                 .and(Role::Muted, " the server is being asked …");

@@ -7,7 +7,7 @@ use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::words::{count, many};
 use crate::answers::{Answers, Mark, MetricsPort};
-use crate::mesh::Workload;
+use crate::mesh::{Owner, Workload};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use ratatui::layout::Rect;
@@ -30,7 +30,13 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             }
             Row::Workload(of) => {
                 let chosen = state.answers.workloads.contains(&of.id);
-                line(paint, area, of, chosen, row.blocked().map(|(word, _)| word));
+                line(
+                    paint,
+                    area,
+                    of,
+                    chosen,
+                    row.blocked(&state.answers.take).map(|(word, _)| word),
+                );
             }
             _ => {}
         },
@@ -180,10 +186,11 @@ pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         ),
         room,
     ));
-    for obstacle in &of.obstacles {
+    for obstacle in of.against(&answers.take) {
         lines.push(Words::new());
         lines.extend(item('✕', Role::Bad, &obstacle.reason, room));
     }
+    lines.extend(taking(of.takeable(), answers, room));
     lines.push(Words::new());
     lines.push(Words::strong("Today"));
     lines.extend(scraped(of, room));
@@ -210,10 +217,28 @@ pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         let text = format!("{} ({})", super::prometheus::tool(owner.tool), owner.name);
         lines.extend(fact("owner", Role::Plain, &text, room));
     }
-    if of.obstacles.is_empty() {
+    if of.is_free(&answers.take) {
         lines.push(Words::new());
         lines.push(Words::strong("After"));
         lines.extend(after(of, answers, room));
+    }
+    lines
+}
+
+/// What choosing something that has an owner means, and the key for it.
+pub fn taking(owner: Option<&Owner>, answers: &Answers, room: usize) -> Vec<Words> {
+    let Some(owner) = owner else {
+        return Vec::new();
+    };
+    let mut lines = vec![Words::new()];
+    if owner.is_taken(&answers.take) {
+        lines.extend(item('▲', Role::Waiting, owner.tool.sets_back(), room));
+    } else {
+        let text = format!(
+            "t lets you choose what {} owns all the same.",
+            owner.tool.name()
+        );
+        lines.extend(item('·', Role::Plain, &text, room));
     }
     lines
 }

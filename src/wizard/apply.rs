@@ -88,6 +88,8 @@ impl State {
                 self.apply.board = Some(board);
                 Vec::new()
             }
+            // Comes as a message of its own, ready to be looked at.
+            ApplyEvent::Again { .. } => Vec::new(),
             ApplyEvent::Stopped { id, error } => {
                 self.log(format!("stopped at {id}: {}", error.what));
                 self.apply.stopped = Some((id, error));
@@ -189,6 +191,7 @@ impl State {
     }
 
     pub(super) fn decide(&mut self, decision: Decision) -> Vec<Effect> {
+        self.apply.again = None;
         match self.apply.stopped.take() {
             Some(_) => vec![Effect::Decide(decision)],
             None => Vec::new(),
@@ -210,7 +213,8 @@ impl State {
             .filter(|row| row.written)
             .count();
         let back = self.apply.way_back();
-        Some(dialog::stopped(row, id, error, written, back))
+        let again = self.apply.again.as_ref().filter(|again| again.id == *id);
+        Some(dialog::stopped(row, id, error, written, back, again))
     }
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.

@@ -5,6 +5,7 @@ use super::msg::{Effect, Generation};
 use super::state::{Check, CheckLine, Connection, Contexts, Earlier, Notice, State, Step, Tone};
 use crate::error::Error;
 use crate::mesh::{Mesh, MtlsMode, Progress};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The checklist's line about a run that was not finished.
@@ -134,7 +135,7 @@ impl State {
         self.cluster.whole = last;
         self.mesh = mesh;
         self.cluster.filling = !last;
-        self.cluster.checks = checks(&self.mesh);
+        self.cluster.checks = checks(&self.mesh, &self.answers.take);
         self.check_earlier();
         self.preselect_prometheus();
         if last {
@@ -213,10 +214,11 @@ impl State {
         self.expand_namespaces();
         let mesh = Arc::clone(&self.mesh);
         let mut dropped = Vec::new();
+        let take = &self.answers.take;
         self.answers.workloads.retain(|id| {
             let why = match mesh.workload(id) {
                 None => Some("it is not there".to_owned()),
-                Some(w) => w.obstacles.first().map(|o| o.reason.clone()),
+                Some(w) => w.against(take).next().map(|o| o.reason.clone()),
             };
             why.as_ref()
                 .inspect(|why| dropped.push(format!("{id}: {why}")))
@@ -225,7 +227,7 @@ impl State {
         self.answers.gateways.retain(|id| {
             let why = match mesh.gateway(&id.namespace, &id.name) {
                 None => Some("it is not there".to_owned()),
-                Some(g) => g.workload.obstacles.first().map(|o| o.reason.clone()),
+                Some(g) => g.workload.against(take).next().map(|o| o.reason.clone()),
             };
             why.as_ref()
                 .inspect(|why| dropped.push(format!("{}/{}: {why}", id.namespace, id.name)))
@@ -246,7 +248,8 @@ impl State {
 }
 
 /// The checklist, as far as the mesh is known.
-pub fn checks(mesh: &Mesh) -> Vec<CheckLine> {
+/// `take`: managers that may be taken by name.
+pub fn checks(mesh: &Mesh, take: &BTreeSet<String>) -> Vec<CheckLine> {
     let mut lines = vec![server(mesh)];
     if matches!(mesh.server, Some(Err(_))) {
         return lines;
@@ -262,7 +265,7 @@ pub fn checks(mesh: &Mesh) -> Vec<CheckLine> {
         ));
         lines.push(mode(mesh));
     }
-    lines.push(prometheus(mesh));
+    lines.push(prometheus(mesh, take));
     lines.extend(lists(mesh));
     lines.push(access(mesh));
     lines
@@ -380,9 +383,9 @@ fn mode(mesh: &Mesh) -> CheckLine {
     }
 }
 
-fn prometheus(mesh: &Mesh) -> CheckLine {
+fn prometheus(mesh: &Mesh, take: &BTreeSet<String>) -> CheckLine {
     let found = mesh.prometheis.len();
-    let free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
+    let free = mesh.prometheis.iter().filter(|p| p.is_free(take));
     match (found, free.count()) {
         (0, _) if filling(mesh) => line(Check::Asking, "Prometheus", "is being looked for", ""),
         (0, _) => line(

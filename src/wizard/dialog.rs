@@ -3,7 +3,9 @@
 use super::msg::Effect;
 use super::options::pace;
 use super::refuse::plural;
-use super::state::{Answer, ApplyRow, Button, Dialog, DialogKind, Notice, Standing, State, Tone};
+use super::state::{
+    Again, Answer, ApplyRow, Button, Dialog, DialogKind, LineSign, Notice, Standing, State, Tone,
+};
 use crate::engine::event::Decision;
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
@@ -44,6 +46,7 @@ pub(super) fn stopped(
     error: &Error,
     written: usize,
     back: Option<(&WorkloadRef, usize)>,
+    again: Option<&Again>,
 ) -> Dialog {
     let what = row.map_or_else(|| id.to_string(), |row| row.object.to_string());
     let mut lines = vec![error.what.clone()];
@@ -56,6 +59,9 @@ pub(super) fn stopped(
             n => format!("{n} changes of this run stand"),
         }
     ));
+    if let Some(again) = again {
+        lines.extend(shown_again(again));
+    }
     let mark = |row: &ApplyRow| matches!(row.part, Part::Mark | Part::Injection);
     let go_on = match row {
         // A mark that is left out is taken back: its pods would be scraped by nobody.
@@ -65,7 +71,10 @@ pub(super) fn stopped(
     };
     let mut buttons = vec![
         button("Look first", Answer::Cancel, false),
-        button("Retry", Answer::Retry, true),
+        match again {
+            Some(again) if again.may => button("Write it as shown", Answer::Again, true),
+            _ => button("Retry", Answer::Retry, true),
+        },
         button(go_on, Answer::LeaveOut, true),
     ];
     if let Some((item, stand)) = back {
@@ -88,6 +97,40 @@ pub(super) fn stopped(
         lines,
         buttons,
     )
+}
+
+/// What would be written now, in lines that changed; the panel beneath shows the rest.
+fn shown_again(again: &Again) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let changed: Vec<String> = again
+        .view
+        .unified
+        .iter()
+        .filter_map(|line| {
+            let sign = match line.sign {
+                LineSign::Added => '+',
+                LineSign::Removed => '−',
+                LineSign::Same | LineSign::Fold => return None,
+            };
+            let text: String = line.pieces.iter().map(|(_, text)| text.as_str()).collect();
+            Some(format!("{sign} {}", text.trim_start()))
+        })
+        .collect();
+    let bad = again
+        .view
+        .notes
+        .iter()
+        .filter(|note| note.tone == Tone::Bad);
+    let mut lines: Vec<String> = bad.map(|note| note.text.clone()).collect();
+    if again.may {
+        lines.push("As the object is now, this would be written:".into());
+    }
+    let more = changed.len().saturating_sub(SHOWN);
+    lines.extend(changed.into_iter().take(SHOWN));
+    if more > 0 {
+        lines.push(format!("… and {}", plural(more, "more line", "more lines")));
+    }
+    lines
 }
 
 impl State {
@@ -320,13 +363,15 @@ impl State {
             }
             DialogKind::Stopped => self.decide(match answer {
                 Answer::Retry => Decision::Retry,
+                Answer::Again => Decision::Again,
                 Answer::LeaveOut => Decision::LeaveOut,
                 Answer::TakeBack => Decision::TakeBack,
                 Answer::Undo => Decision::Undo,
                 _ => Decision::Stop,
             }),
-            DialogKind::Take(manager) => {
-                self.take(&manager);
+            DialogKind::Take(manager) => self.take(&manager),
+            DialogKind::TakeOwner(tool) => {
+                self.take_owner(tool);
                 Vec::new()
             }
             DialogKind::SaveAnswers => {

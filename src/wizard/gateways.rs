@@ -31,7 +31,7 @@ impl State {
 
     pub(super) fn toggle_gateway(&mut self) {
         if let Some(Row::Gateway(g)) = self.gateways.current()
-            && g.workload.obstacles.is_empty()
+            && g.workload.is_free(&self.answers.take)
         {
             let id = id(g);
             if !self.answers.gateways.remove(&id) {
@@ -46,7 +46,7 @@ impl State {
             .rows
             .iter()
             .filter_map(|row| match row {
-                Row::Gateway(g) if g.workload.obstacles.is_empty() => Some(id(g)),
+                Row::Gateway(g) if g.workload.is_free(&self.answers.take) => Some(id(g)),
                 _ => None,
             })
             .collect();

@@ -2,8 +2,10 @@
 //! palette are drawn from it, and `update` looks keys up in it and nowhere else.
 
 use super::list::Row;
-use super::state::{Answer, Check, Connection, ReviewMode, Standing, State, Step};
+use super::state::{Answer, Check, Connection, State, Step};
 use std::fmt;
+
+mod review;
 
 /// A key, as the terminal told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +86,8 @@ pub enum Action {
     SideBySide,
     Yaml,
     Kubectl,
+    /// What to write where the object's owner keeps it.
+    Owner,
     Focus,
     Export,
     Save,
@@ -308,24 +312,30 @@ fn step_keys(state: &State) -> Vec<Binding> {
             );
         }
         Step::Prometheus => {
-            let blocked = state.prometheus.current().and_then(Row::blocked);
+            let blocked = state.prometheus.current();
+            let blocked = blocked.and_then(|row| row.blocked(&state.answers.take));
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
                     .unless(blocked.map(|(_, why)| why.to_owned()))
                     .unless(no_rows()),
             );
+            all.push(take_owner(state));
             all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
             all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
         }
         Step::Namespaces | Step::Workloads | Step::Gateways => {
             let row = state.list().and_then(|list| list.current());
-            let blocked = row.and_then(Row::blocked).map(|(_, why)| why.to_owned());
+            let blocked = row.and_then(|row| row.blocked(&state.answers.take));
+            let blocked = blocked.map(|(_, why)| why.to_owned());
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
                     .unless(blocked)
                     .unless(no_rows()),
             );
             all.push(Binding::new(Char('a'), "all", Action::ToggleAll).unless(no_rows()));
+            if state.step != Step::Namespaces {
+                all.push(take_owner(state));
+            }
             if state.step == Step::Workloads {
                 let head = matches!(row, Some(Row::Namespace { .. }));
                 let open = matches!(row, Some(Row::Namespace { open: true, .. }));
@@ -368,12 +378,29 @@ fn step_keys(state: &State) -> Vec<Binding> {
             all.push(Binding::new(Char('e'), label, Action::Each));
             all.push(Binding::new(Enter, "review", Action::Next).unless(state.next_refused()));
         }
-        Step::Review => review_keys(state, &mut all),
+        Step::Review => review::keys(state, &mut all),
         Step::Apply => apply_keys(state, &mut all),
         Step::Status => status_keys(state, &mut all),
     }
     all.extend(common_keys(state));
     all
+}
+
+/// What stands under the cursor belongs to Helm, Argo CD, Flux or a controller: chosen only by its name.
+fn take_owner(state: &State) -> Binding {
+    let owner = state.row_owner();
+    let label = match owner {
+        Some(owner) if owner.is_taken(&state.answers.take) => {
+            format!("leave {} alone", owner.tool.name())
+        }
+        Some(owner) => format!("take from {} …", owner.tool.name()),
+        None => "take from its owner".to_owned(),
+    };
+    Binding::new(Key::Char('t'), label, Action::Take).unless(
+        owner
+            .is_none()
+            .then(|| "no owner stands against choosing it".to_owned()),
+    )
 }
 
 /// Why `r` does nothing.
@@ -388,72 +415,6 @@ fn retry(state: &State) -> Option<String> {
         .cluster
         .filling
         .then(|| "the cluster is being asked already".to_owned())
-}
-
-fn review_keys(state: &State, all: &mut Vec<Binding>) {
-    use Key::*;
-    let review = &state.review;
-    let row = review.rows.current();
-    let none = || row.is_none().then(|| "there is no change here".to_owned());
-    let toggle = match row.map(|r| &r.standing) {
-        Some(Standing::LeftOut) => "take in",
-        _ => "leave out",
-    };
-    let not_toggled = match row.map(|r| &r.standing) {
-        Some(Standing::HangsOn(id)) => Some(format!("it hangs on {id}, which is not written")),
-        Some(Standing::Unchanged) => Some("nothing would be written here".to_owned()),
-        _ => None,
-    };
-    // First of all, so that the narrowest footer names it: the yes rests on the diff.
-    all.push(
-        Binding::new(
-            Tab,
-            if review.diff_focus { "list" } else { "diff" },
-            Action::Focus,
-        )
-        .unless(none()),
-    );
-    all.push(
-        Binding::new(Char(' '), toggle, Action::LeaveOut)
-            .unless(not_toggled)
-            .unless(none()),
-    );
-    let (v, y, k) = match review.mode {
-        ReviewMode::Unified => ("side by side", "YAML", "kubectl"),
-        ReviewMode::SideBySide => ("unified", "YAML", "kubectl"),
-        ReviewMode::Yaml => ("side by side", "diff", "kubectl"),
-        ReviewMode::Kubectl => ("side by side", "YAML", "diff"),
-    };
-    all.push(Binding::new(Char('v'), v, Action::SideBySide).unless(none()));
-    all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
-    all.push(Binding::new(Char('K'), k, Action::Kubectl).unless(none()));
-    let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
-    let lock = row.is_some_and(super::state::ReviewRow::is_held_lock);
-    let take = match (lock, review.break_lock) {
-        (false, _) => "take the field",
-        (true, false) => "break the lock",
-        (true, true) => "respect the lock",
-    };
-    all.push(
-        Binding::new(Char('t'), take, Action::Take).unless(
-            (!conflict && !lock).then(|| "no manager's field stands against it".to_owned()),
-        ),
-    );
-    all.push(
-        Binding::new(Char('e'), "export to folder", Action::Export).unless(state.export_refused()),
-    );
-    all.push(Binding::new(Char('s'), "save answers", Action::Save));
-    all.push(
-        Binding::new(Char('r'), "review again", Action::Retry).unless(
-            (review.review.is_some() && !review.done)
-                .then(|| "the review is being made".to_owned()),
-        ),
-    );
-    if state.nothing_to_write() {
-        all.push(Binding::new(Enter, "status", Action::Jump(Step::Status)));
-    } else {
-        all.push(Binding::new(Enter, "apply …", Action::Apply).unless(state.apply_refused()));
-    }
 }
 
 fn apply_keys(state: &State, all: &mut Vec<Binding>) {

@@ -2,7 +2,8 @@
 //! made by whoever draws it, for the visible window only.
 
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Gateway, Namespace, Prometheus, Workload};
+use crate::mesh::{Gateway, Namespace, Owner, Prometheus, Workload};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -57,14 +58,25 @@ impl Row {
     }
 
     /// Why it cannot be chosen: a short word for the line, the reason for the detail. `None`: it can.
-    pub fn blocked(&self) -> Option<(&str, &str)> {
-        let obstacles = match self {
-            Row::Prometheus(p) => &p.obstacles,
-            Row::Workload(w) => &w.obstacles,
-            Row::Gateway(g) => &g.workload.obstacles,
-            Row::Context(_) | Row::Namespace { .. } => return None,
+    /// `take`: managers that the user has named, see [`crate::mesh::Owner::is_taken`].
+    pub fn blocked(&self, take: &BTreeSet<String>) -> Option<(&str, &str)> {
+        let obstacle = match self {
+            Row::Prometheus(p) => p.against(take).next(),
+            Row::Workload(w) => w.against(take).next(),
+            Row::Gateway(g) => g.workload.against(take).next(),
+            Row::Context(_) | Row::Namespace { .. } => None,
         };
-        obstacles.first().map(|o| (o.word, o.reason.as_str()))
+        obstacle.map(|o| (o.word, o.reason.as_str()))
+    }
+
+    /// The owner whose name alone stands between the row and being chosen, or stood.
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Row::Prometheus(p) => p.takeable(),
+            Row::Workload(w) => w.takeable(),
+            Row::Gateway(g) => g.workload.takeable(),
+            Row::Context(_) | Row::Namespace { .. } => None,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod refuse;
 pub mod review;
 pub mod state;
 pub mod status;
+mod take;
 pub mod update;
 pub mod workloads;
 

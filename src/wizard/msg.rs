@@ -7,10 +7,11 @@ use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
 use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
-use crate::plan::Plan;
 use crate::plan::review::{Approved, Review, Reviewed};
+use crate::plan::{ChangeId, Plan};
 use crate::targets::Board;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -70,6 +71,13 @@ pub enum Msg {
     /// The diff of one change, as asked for by [`Effect::View`].
     View(Generation, Arc<ChangeView>),
     Apply(ApplyEvent),
+    /// A change whose object moved meanwhile, as it would be now; the question about it follows.
+    Again {
+        id: ChangeId,
+        view: Arc<ChangeView>,
+        /// It can be written so.
+        may: bool,
+    },
     /// The apply could not begin or broke off.
     ApplyFailed(Error),
     Board(Arc<Board>),
@@ -119,6 +127,8 @@ pub enum Effect {
     View {
         generation: Generation,
         item: Arc<Reviewed>,
+        /// Controllers whose fields the user lets be taken from it.
+        taken: BTreeSet<String>,
     },
     Apply {
         approved: Approved,

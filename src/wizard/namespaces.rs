@@ -4,7 +4,7 @@ use super::list::Row;
 use super::state::{Chosen, State};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Does every word of the filter stand in one of the texts?
@@ -36,7 +36,7 @@ impl State {
                 Row::Namespace {
                     namespace: Arc::new(n.clone()),
                     open: false,
-                    choosable: choosable(workloads),
+                    choosable: choosable(workloads, &self.answers.take),
                     shown: workloads.len(),
                 }
             })
@@ -111,7 +111,7 @@ impl State {
             let ids: Vec<WorkloadRef> = self
                 .workloads_of(&name)
                 .iter()
-                .filter(|w| w.obstacles.is_empty())
+                .filter(|w| w.is_free(&self.answers.take))
                 .map(|w| w.id.clone())
                 .collect();
             self.answers.workloads.extend(ids);
@@ -135,7 +135,7 @@ impl State {
     /// Whether a row is chosen; cheap, for each visible row of a frame.
     pub fn chosen(&self, row: &Row) -> Chosen {
         let yes = |yes: bool| if yes { Chosen::Yes } else { Chosen::No };
-        if row.blocked().is_some() {
+        if row.blocked(&self.answers.take).is_some() {
             return Chosen::Blocked;
         }
         match row {
@@ -161,6 +161,6 @@ impl State {
     }
 }
 
-pub(super) fn choosable(workloads: &[Arc<Workload>]) -> usize {
-    workloads.iter().filter(|w| w.obstacles.is_empty()).count()
+pub(super) fn choosable(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> usize {
+    workloads.iter().filter(|w| w.is_free(take)).count()
 }

@@ -34,7 +34,7 @@ impl State {
             .mesh
             .prometheis
             .iter()
-            .filter(|p| p.obstacles.is_empty());
+            .filter(|p| p.is_free(&self.answers.take));
         self.answers.prometheus = match (free.next(), free.next()) {
             (Some(only), None) => Some(only.id.clone()),
             _ => None,
@@ -43,7 +43,7 @@ impl State {
 
     pub(super) fn choose_prometheus(&mut self) -> Vec<Effect> {
         if let Some(Row::Prometheus(p)) = self.prometheus.current()
-            && p.obstacles.is_empty()
+            && p.is_free(&self.answers.take)
         {
             self.answers.prometheus = Some(p.id.clone());
             self.prometheus_by_user = true;
@@ -53,6 +53,10 @@ impl State {
 
     /// No Prometheus can be chosen yet, and none is being looked for: one may be installed meanwhile.
     pub(super) fn waits_for_prometheus(&self) -> bool {
-        !self.mesh.prometheis.iter().any(|p| p.obstacles.is_empty())
+        !self
+            .mesh
+            .prometheis
+            .iter()
+            .any(|p| p.is_free(&self.answers.take))
     }
 }

@@ -129,19 +129,20 @@ impl State {
                 Connection::Open => bad_checks(self),
             },
             Step::Prometheus => {
+                let take = &self.answers.take;
                 let chosen = self.answers.prometheus.as_ref();
                 let found = chosen.and_then(|id| self.mesh.prometheus(id));
-                let free = found.is_some_and(|p| p.obstacles.is_empty());
+                let free = found.is_some_and(|p| p.is_free(take));
                 if !free && self.cluster.filling && self.reading() {
                     return Some(
                         "the cluster is still being read; enter works as soon as a Prometheus can be chosen".into(),
                     );
                 }
                 match found {
-                    Some(p) => p.obstacles.first().map(|o| o.reason.clone()),
+                    Some(p) => p.against(take).next().map(|o| o.reason.clone()),
                     // Enter takes the one under the cursor.
                     None => match self.prometheus.current() {
-                        Some(row) => row.blocked().map(|(_, why)| why.to_owned()),
+                        Some(row) => row.blocked(take).map(|(_, why)| why.to_owned()),
                         None if self.cluster.filling => {
                             Some("Prometheus is being looked for".into())
                         }

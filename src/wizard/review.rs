@@ -150,6 +150,12 @@ impl State {
             Some(item) => vec![Effect::View {
                 generation,
                 item: item.clone(),
+                taken: item
+                    .controllers()
+                    .into_iter()
+                    .filter(|manager| self.has_taken(manager))
+                    .map(str::to_owned)
+                    .collect(),
             }],
             None => Vec::new(),
         }
@@ -170,18 +176,18 @@ impl State {
         let Some(view) = &self.review.view else {
             return;
         };
-        let (lines, room) = match self.review.mode {
-            ReviewMode::Unified => (view.unified.len(), self.viewport.diff_width),
-            ReviewMode::SideBySide => (view.pairs.len(), self.viewport.diff_width / 2),
-            ReviewMode::Yaml => (view.yaml.len(), self.viewport.diff_width),
-            ReviewMode::Kubectl => (view.kubectl.len(), self.viewport.diff_width),
+        let mode = self.review.shown();
+        let lines = view.len(mode);
+        let room = match mode {
+            ReviewMode::SideBySide => self.viewport.diff_width / 2,
+            _ => self.viewport.diff_width,
         };
         // The last page, counted from the end: long lines are folded and take several rows.
         let room = room.saturating_sub(4).max(1);
         let mut left = self.review.diff_height.max(1);
         let mut page = 0;
         for at in (0..lines).rev() {
-            let rows = view.columns(self.review.mode, at).div_ceil(room).max(1);
+            let rows = view.columns(mode, at).div_ceil(room).max(1);
             if rows > left {
                 break;
             }
@@ -236,6 +242,10 @@ impl State {
 
     /// `t`: the manager whose fields stand against the change under the cursor.
     pub(super) fn ask_take(&mut self) -> Vec<Effect> {
+        if self.step != Step::Review {
+            self.ask_take_owner();
+            return Vec::new();
+        }
         let row = self.review.rows.current();
         if row.is_some_and(super::state::ReviewRow::is_held_lock) {
             self.review.break_lock = !self.review.break_lock;
@@ -252,20 +262,25 @@ impl State {
         let Some(item) = self.current_item() else {
             return Vec::new();
         };
-        let review = self.review.review.as_ref();
         let untaken = item
             .controllers()
             .into_iter()
-            .find(|manager| review.is_none_or(|review| !review.taken.contains(*manager)))
+            .find(|manager| !self.has_taken(manager))
             .map(str::to_owned);
         if let Some(manager) = untaken {
+            let review = self.review.review.as_ref();
             let fields = review.map_or_else(Vec::new, |review| fields_of(review, &manager));
             self.dialog = Some(self.take_dialog(&manager, fields));
         }
         Vec::new()
     }
 
-    pub(super) fn take(&mut self, manager: &str) {
+    fn has_taken(&self, manager: &str) -> bool {
+        let review = self.review.review.as_ref();
+        review.is_some_and(|review| review.taken.contains(manager))
+    }
+
+    pub(super) fn take(&mut self, manager: &str) -> Vec<Effect> {
         if let Some(review) = &mut self.review.review {
             review.take(manager);
         }
@@ -273,6 +288,8 @@ impl State {
             self.answers.take.insert(manager.to_owned());
         }
         self.judge();
+        // What is said of its fields is another now.
+        self.ask_view()
     }
 
     /// The user said yes; losing history takes a second yes.

@@ -313,6 +313,7 @@ impl State {
             Action::SideBySide => self.look(ReviewMode::SideBySide),
             Action::Yaml => self.look(ReviewMode::Yaml),
             Action::Kubectl => self.look(ReviewMode::Kubectl),
+            Action::Owner => self.look(ReviewMode::Owner),
             Action::Focus => {
                 if self.viewport.wide {
                     self.review.diff_focus = !self.review.diff_focus;
@@ -367,7 +368,7 @@ impl State {
     }
 
     fn look(&mut self, mode: ReviewMode) -> Vec<Effect> {
-        self.review.mode = if self.review.mode == mode {
+        self.review.mode = if self.review.shown() == mode {
             ReviewMode::Unified
         } else {
             mode
@@ -459,6 +460,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Apply(event) => state.apply_event(event),
+        Msg::Again { id, view, may } => {
+            state.apply.again = Some(super::state::Again { id, view, may });
+            Vec::new()
+        }
         Msg::ApplyFailed(error) => state.apply_failed(error),
         Msg::Board(board) => {
             state.board_came(board);

@@ -28,7 +28,7 @@ impl State {
             rows.push(Row::Namespace {
                 namespace: Arc::new(namespace.clone()),
                 open,
-                choosable: choosable(all),
+                choosable: choosable(all, &self.answers.take),
                 shown: shown.len(),
             });
             if open {
@@ -57,7 +57,7 @@ impl State {
     /// Space: one workload, or on a namespace's head all of it that the filter shows.
     pub(super) fn toggle_workload(&mut self) {
         match self.workloads.current() {
-            Some(Row::Workload(w)) if w.obstacles.is_empty() => {
+            Some(Row::Workload(w)) if w.is_free(&self.answers.take) => {
                 let id = w.id.clone();
                 let yes = !self.answers.workloads.contains(&id);
                 self.choose(&id, yes);
@@ -83,7 +83,7 @@ impl State {
             .workloads
             .iter()
             .filter(|w| {
-                w.obstacles.is_empty()
+                w.is_free(&self.answers.take)
                     && within(w)
                     && matches(&filter, &[&w.id.namespace, &w.id.name, w.id.kind.name()])
             })

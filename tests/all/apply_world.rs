@@ -92,6 +92,7 @@ pub fn prometheus() -> Arc<Prometheus> {
         http_port: 9090,
         route_prefix: String::new(),
         web_config: false,
+        uid: String::new(),
         config: None,
         reloader: true,
         lifecycle: true,

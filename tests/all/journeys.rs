@@ -2,10 +2,13 @@
 //! to taking a run back, with what must hold at every moment watched from the outside.
 
 mod back;
+mod drift;
 mod events;
 mod found;
 mod hurdles;
 mod kept;
+mod owners;
+mod refusals;
 mod runs;
 mod screen;
 mod states;

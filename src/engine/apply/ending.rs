@@ -41,8 +41,13 @@ impl Run {
             }
         }
         if let Some(keeper) = self.keeper.take() {
-            self.kept.clone_from(&keeper.kept);
-            for words in keeper.end(ended == Ended::Undone).await {
+            // Refused before any write: then there is nothing to keep a record of.
+            let nothing =
+                !wrote && matches!(&ended, Ended::PartWay(Some(e)) if e.kind == Kind::Refused);
+            if !nothing {
+                self.kept.clone_from(&keeper.kept);
+            }
+            for words in keeper.end(nothing || ended == Ended::Undone).await {
                 around.log(words);
             }
         }

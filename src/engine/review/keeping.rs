@@ -51,7 +51,9 @@ impl Asker<'_> {
 /// that failed, as with any change.
 fn not_made(error: &ApiError) -> Verdict {
     match error.reason {
-        Reason::Forbidden | Reason::NotFound => Verdict::Refused(error.message.clone()),
+        Reason::Forbidden | Reason::Denied | Reason::NotFound => {
+            Verdict::Refused(error.message.clone())
+        }
         _ => refused_or_failed(error),
     }
 }

@@ -1,6 +1,5 @@
 //! A Pod from a new template, dry-run: injection, Pod Security and quotas speak at pods, not at Deployments.
 
-use super::lacks_permission;
 use crate::cluster::Cluster;
 use crate::cluster::api::Write;
 use crate::cluster::error::Reason;
@@ -51,17 +50,12 @@ pub(super) async fn ask(
             }
             return (PodVerdict::Admitted { sidecar, notes }, Some(answer.body));
         }
-        Err(error) if lacks_permission(&error) => PodVerdict::Unknown(format!(
+        Err(error) if error.reason == Reason::Forbidden => PodVerdict::Unknown(format!(
             "no permission to dry-run a pod in {}: {}",
             object.namespace, error.message
         )),
-        Err(error) => match error.reason {
-            Reason::Forbidden | Reason::Invalid => PodVerdict::Forbidden(error.message),
-            Reason::Server if error.message.contains("denied the request") => {
-                PodVerdict::Forbidden(error.message)
-            }
-            _ => PodVerdict::Unknown(error.message),
-        },
+        Err(error) if error.refuses() => PodVerdict::Forbidden(error.message),
+        Err(error) => PodVerdict::Unknown(error.message),
     };
     (verdict, None)
 }

@@ -20,6 +20,9 @@ const LASTS: Duration = Duration::from_secs(60);
 /// Pages of pods or ReplicaSets that are read for a cause, of the workload's own by its selector.
 const PAGES: usize = 4;
 
+/// The cause of a rollout that failed because its workload is gone.
+pub(in crate::engine) const DELETED: &str = "it was deleted meanwhile";
+
 impl Around<'_> {
     pub(super) async fn rollout(&self, object: &ObjectRef, id: &ChangeId) -> Waited {
         let begun = Instant::now();
@@ -31,7 +34,7 @@ impl Around<'_> {
         loop {
             let note = match self.session.cluster.get(object).await {
                 Ok(None) => {
-                    let gone = "it was deleted meanwhile".to_owned();
+                    let gone = DELETED.to_owned();
                     return failed(object, gone, None);
                 }
                 Ok(Some(live)) => match rollout_state(&live) {

@@ -28,7 +28,7 @@ pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
     if let (Some(only), None) = (set_up.next(), set_up.next()) {
         return Ok(Arc::clone(only));
     }
-    let mut free = mesh.prometheis.iter().filter(|p| p.obstacles.is_empty());
+    let mut free = mesh.prometheis.iter().filter(|p| p.is_free(&answers.take));
     match (free.next(), free.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
         (None, _) => Err(Error::new(
@@ -69,7 +69,7 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
     let named = mesh.workloads.iter().filter(|w| {
         answers.workloads.contains(&w.id)
             || (answers.namespaces.contains(&w.id.namespace)
-                && w.obstacles.is_empty()
+                && w.is_free(&answers.take)
                 && !answers
                     .workloads
                     .iter()

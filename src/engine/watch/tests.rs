@@ -209,6 +209,7 @@ fn prometheus() -> mesh::Prometheus {
         http_port: 9090,
         route_prefix: String::new(),
         web_config: false,
+        uid: String::new(),
         config: None,
         reloader: true,
         lifecycle: false,

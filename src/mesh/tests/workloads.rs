@@ -360,3 +360,21 @@ fn every_partial_inventory_can_be_assembled() {
         }
     }
 }
+
+#[test]
+fn an_owner_goes_by_its_word_and_by_its_managers() {
+    for (name, tool) in [
+        ("helm", OwnerTool::Helm),
+        ("Argo CD", OwnerTool::ArgoCd),
+        ("argocd", OwnerTool::ArgoCd),
+        ("argocd-controller", OwnerTool::ArgoCd),
+        ("flux", OwnerTool::Flux),
+        ("kustomize-controller", OwnerTool::Flux),
+        ("operator", OwnerTool::Operator),
+    ] {
+        assert_eq!(OwnerTool::named(name), Some(tool), "{name}");
+    }
+    for name in ["", "helmet", "kubectl", "prometheus-operator", "all"] {
+        assert_eq!(OwnerTool::named(name), None, "{name}");
+    }
+}

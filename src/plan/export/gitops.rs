@@ -4,7 +4,7 @@ use super::{File, Setup, Step, Way, comment, file, merge};
 use crate::mesh::PrometheusFlavour;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::yaml::to_yaml;
-use crate::plan::{Action, Part};
+use crate::plan::{Action, Change, Part};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -112,10 +112,15 @@ fn exact(name: &str) -> String {
 /// What the change makes of an object that somebody's kustomization holds. `None`: not by a patch (a running
 /// pod stands in no Git; text in a ConfigMap is no field of its own).
 fn patch(step: &Step) -> Option<Value> {
-    let object = &step.change.object;
-    match &step.change.action {
+    patch_of(step.change, step.is_whole())
+}
+
+/// `whole`: the object is ours, and the intent all of it.
+pub(in crate::plan) fn patch_of(change: &Change, whole: bool) -> Option<Value> {
+    let object = &change.object;
+    match &change.action {
         _ if object.kind == Kind::Pod => None,
-        Action::Apply { intent } if step.is_whole() => {
+        Action::Apply { intent } if whole => {
             let mut patch = head(object);
             patch["spec"] = intent["spec"].clone();
             Some(patch)

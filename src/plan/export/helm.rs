@@ -6,9 +6,10 @@ use crate::mesh::PrometheusFlavour;
 use crate::plan::mask;
 use crate::plan::yaml::to_yaml;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// From this version on the chart takes its jobs as a map.
-const JOBS_AS_MAP: u32 = 28;
+pub(in crate::plan) const JOBS_AS_MAP: u32 = 28;
 
 pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     match setup.flavour {
@@ -38,17 +39,7 @@ fn values(words: &[&str], value: &Value) -> String {
 
 fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
     let mut files = Vec::new();
-    let Pod {
-        labels,
-        annotations,
-        volumes,
-        mounts,
-    } = prometheus::pod(steps, setup).unwrap_or_default();
-    let mut server = json!({});
-    put(&mut server, "podLabels", labels);
-    put(&mut server, "podAnnotations", annotations);
-    put(&mut server, "extraVolumes", volumes);
-    put(&mut server, "extraVolumeMounts", mounts);
+    let server = server(prometheus::pod(steps, setup).unwrap_or_default());
     let jobs = prometheus::jobs(steps);
     let lists = "Lists in values are replaced whole: what your own values hold under the same key has to stay in.";
     let as_map = setup.chart.is_none_or(|chart| chart >= JOBS_AS_MAP);
@@ -56,11 +47,7 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
     if as_map {
         let mut all = json!({});
         put(&mut all, "server", server.clone());
-        let by_name: Map<String, Value> = jobs
-            .iter()
-            .map(|(name, job)| ((*name).to_owned(), without_name(job)))
-            .collect();
-        put(&mut all, "scrapeConfigs", by_name.into());
+        put(&mut all, "scrapeConfigs", by_name(&jobs));
         if all != json!({}) {
             let head = [
                 "Values of the chart prometheus-community/prometheus, version 28 and later.",
@@ -68,13 +55,7 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
             ];
             files.push(file("values/prometheus-28.yaml", values(&head, &all)));
         }
-        let mut old = json!({});
-        for (job, rule) in prometheus::rules(steps) {
-            let mut rules = setup.old_jobs.get(job).cloned().unwrap_or_default();
-            rules.retain(|other| other != rule);
-            rules.insert(0, rule.clone());
-            old[job] = json!({"relabel_configs": rules});
-        }
+        let old = with_rules(&prometheus::rules(steps), &setup.old_jobs);
         if old != json!({}) {
             let head = [
                 "Second step, once every new target is UP: the old jobs leave marked pods out.",
@@ -87,12 +68,7 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
     if as_text {
         let mut all = json!({});
         put(&mut all, "server", server);
-        let text: String = jobs
-            .iter()
-            .map(|(_, job)| prometheus::text_of(job))
-            .collect();
-        // The chart reads this string as a template.
-        let text = text.replace("{{", "{{ \"{{\" }}");
+        let text = as_text_of(&jobs);
         if !text.is_empty() {
             all["extraScrapeConfigs"] = text.into();
         }
@@ -107,6 +83,48 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
         }
     }
     files
+}
+
+/// What the chart's server takes for its pod.
+pub(in crate::plan) fn server(pod: Pod) -> Value {
+    let mut server = json!({});
+    put(&mut server, "podLabels", pod.labels);
+    put(&mut server, "podAnnotations", pod.annotations);
+    put(&mut server, "extraVolumes", pod.volumes);
+    put(&mut server, "extraVolumeMounts", pod.mounts);
+    server
+}
+
+/// `scrapeConfigs` of the chart from 28 on.
+pub(in crate::plan) fn by_name(jobs: &[(&str, &Value)]) -> Value {
+    let jobs = jobs
+        .iter()
+        .map(|(name, job)| ((*name).to_owned(), without_name(job)));
+    Value::Object(jobs.collect::<Map<_, _>>())
+}
+
+/// `scrapeConfigs` of the old jobs, each with its rule before those of today.
+pub(in crate::plan) fn with_rules(
+    rules: &[(&str, &Value)],
+    today: &BTreeMap<String, Vec<Value>>,
+) -> Value {
+    let mut old = json!({});
+    for (job, rule) in rules {
+        let mut rules = today.get(*job).cloned().unwrap_or_default();
+        rules.retain(|other| other != *rule);
+        rules.insert(0, (*rule).clone());
+        old[*job] = json!({"relabel_configs": rules});
+    }
+    old
+}
+
+/// `extraScrapeConfigs` of the chart before 28, which reads the string as a template.
+pub(in crate::plan) fn as_text_of(jobs: &[(&str, &Value)]) -> String {
+    let text: String = jobs
+        .iter()
+        .map(|(_, job)| prometheus::text_of(job))
+        .collect();
+    text.replace("{{", "{{ \"{{\" }}")
 }
 
 fn without_name(job: &Value) -> Value {

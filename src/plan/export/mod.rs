@@ -22,6 +22,10 @@ mod splice;
 mod tests;
 mod way;
 
+// For what else tells an owner what to write.
+pub(super) use gitops::patch_of;
+pub(super) use helm::{JOBS_AS_MAP, as_text_of, by_name, server, with_rules};
+pub(super) use prometheus::{jobs_of, pod_of, rules_of, text_of};
 pub use splice::{Splice, splices};
 pub use way::Way;
 

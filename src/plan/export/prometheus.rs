@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// What the pod gets, whatever holds its template.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Pod {
+pub(in crate::plan) struct Pod {
     pub labels: Value,
     pub annotations: Value,
     pub volumes: Value,
@@ -23,18 +23,23 @@ pub(super) fn pod(steps: &[Step], setup: &Setup) -> Option<Pod> {
         Action::Edit { leaves } => merge::patch(leaves),
         _ => return None,
     };
+    Some(pod_of(&object, &setup.container))
+}
+
+/// What a fragment of the workload says of its pods.
+pub(in crate::plan) fn pod_of(object: &Value, container: &str) -> Pod {
     let template = &object["spec"]["template"];
     let containers = template["spec"]["containers"].as_array();
     let container = containers
         .into_iter()
         .flatten()
-        .find(|container| container["name"] == setup.container.as_str());
-    Some(Pod {
+        .find(|of| of["name"] == container);
+    Pod {
         labels: some(&template["metadata"]["labels"]),
         annotations: some(&template["metadata"]["annotations"]),
         volumes: some(&template["spec"]["volumes"]),
         mounts: container.map_or(Value::Null, |container| some(&container["volumeMounts"])),
-    })
+    }
 }
 
 /// Without what a patch would remove: values and resources are written as they shall be.
@@ -57,17 +62,10 @@ pub(super) fn exported<'a>(steps: &'a [Step<'a>], part: Part) -> Option<&'a Step
         .find(|step| step.change.part == part && step.exported())
 }
 
-fn edits<'a>(steps: &'a [Step<'a>], part: Part) -> &'a [TextEdit] {
-    match exported(steps, part).map(|step| &step.change.action) {
-        Some(Action::Text { edits, .. }) => edits,
-        _ => &[],
-    }
-}
-
-/// The jobs that are new or take another's place, in the order of the file.
-pub(super) fn jobs<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
+/// The jobs that edits bring or put in another's place, in the order of the file.
+pub(in crate::plan) fn jobs_of(edits: &[TextEdit]) -> Vec<(&str, &Value)> {
     // Each insertion goes first, so that the last one named stands at the top.
-    let mut jobs: Vec<_> = edits(steps, Part::ScrapeJob)
+    let mut jobs: Vec<_> = edits
         .iter()
         .filter_map(|edit| match edit {
             TextEdit::InsertJob { name, job } | TextEdit::ReplaceJob { name, job } => {
@@ -81,8 +79,8 @@ pub(super) fn jobs<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
 }
 
 /// Old jobs and the rule that each gets.
-pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
-    edits(steps, Part::OldJobs)
+pub(in crate::plan) fn rules_of(edits: &[TextEdit]) -> Vec<(&str, &Value)> {
+    edits
         .iter()
         .filter_map(|edit| match edit {
             TextEdit::AddRule { job, rule } => Some((job.as_str(), rule)),
@@ -91,8 +89,25 @@ pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
         .collect()
 }
 
+fn edits<'a>(steps: &'a [Step<'a>], part: Part) -> &'a [TextEdit] {
+    match exported(steps, part).map(|step| &step.change.action) {
+        Some(Action::Text { edits, .. }) => edits,
+        _ => &[],
+    }
+}
+
+/// The jobs that are new or take another's place, in the order of the file.
+pub(super) fn jobs<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
+    jobs_of(edits(steps, Part::ScrapeJob))
+}
+
+/// Old jobs and the rule that each gets.
+pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
+    rules_of(edits(steps, Part::OldJobs))
+}
+
 /// The job as the text of one list entry, credentials masked.
-pub(super) fn text_of(job: &Value) -> String {
+pub(in crate::plan) fn text_of(job: &Value) -> String {
     mask::text(&emit::block_item(job, emit::Style::default()))
 }
 

@@ -1,6 +1,6 @@
 //! What the user's word approved, and the one way to it.
 
-use super::{ItemState, Review, Reviewed, RunId};
+use super::{ItemState, PodVerdict, Review, Reviewed, RunId, Verdict};
 use crate::plan::{Await, Change, ChangeId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +53,22 @@ impl ApprovedChange {
     /// resourceVersion of the object that was shown; a write is preceded by a comparison with it.
     pub fn resource_version(&self) -> Option<&str> {
         self.reviewed.live.as_ref()?["metadata"]["resourceVersion"].as_str()
+    }
+    /// The same change on the object as it is now, where the user's word for it can be asked again: it can be
+    /// written, takes from no controller that was not approved, and the object did not go away.
+    pub fn again(&self, now: Arc<Reviewed>) -> Option<ApprovedChange> {
+        let then = &self.reviewed;
+        let same = now.change.id == then.change.id && now.change.action == then.change.action;
+        let writable = matches!(
+            now.verdict,
+            Verdict::New | Verdict::Changes | Verdict::Deletes
+        ) && !matches!(now.pod, Some(PodVerdict::Forbidden(_)));
+        let gone = then.live.is_some() && now.live.is_none();
+        let taken = now.controllers().is_subset(&then.controllers());
+        (same && writable && !gone && taken).then(|| ApprovedChange {
+            reviewed: now,
+            standing: self.standing.clone(),
+        })
     }
     pub fn uid(&self) -> Option<&str> {
         self.reviewed.live.as_ref()?["metadata"]["uid"].as_str()

@@ -1,7 +1,7 @@
 use super::*;
 use crate::answers::{Mark, MetricsPort};
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Obstacle, SidecarState};
+use crate::mesh::{Obstacle, Owner, OwnerTool, SidecarState};
 use crate::recipe::testing::*;
 use crate::recipe::{Choice, forbidden, select};
 use std::sync::Arc;
@@ -249,4 +249,60 @@ fn a_prometheus_whose_text_was_not_read_is_refused() {
         }
     });
     assert!(refusal(&mesh, &answers(false)).contains("no permission"));
+}
+
+fn owned(tool: OwnerTool, more: &[Obstacle]) -> (Option<Owner>, Vec<Obstacle>) {
+    let owner = Owner {
+        tool,
+        name: "web".into(),
+    };
+    let mut obstacles = blocked(tool.name(), "the release web would set it back");
+    obstacles.extend_from_slice(more);
+    (Some(owner), obstacles)
+}
+
+#[test]
+fn what_an_owner_holds_is_chosen_only_by_its_name() {
+    let mut mesh = mesh();
+    with_workload(&mut mesh, |w| {
+        (w.owner, w.obstacles) = owned(OwnerTool::Helm, &[])
+    });
+    let mut answers = answers(false);
+    let words = refusal(&mesh, &answers);
+    assert!(words.contains("--take helm"), "{words}");
+    assert!(words.contains("next upgrade"), "{words}");
+    answers.take = ["argocd".to_owned()].into();
+    assert!(refusal(&mesh, &answers).contains("the release web"));
+    answers.take = ["helm".to_owned()].into();
+    assert_eq!(select(&mesh, &answers).expect("taken").workloads.len(), 1);
+    // A namespace named as a whole takes it too.
+    answers.workloads.clear();
+    answers.namespaces = ["demo".to_owned()].into();
+    assert_eq!(select(&mesh, &answers).expect("taken").workloads.len(), 1);
+    // Whatever else stands against it is no matter of its owner.
+    let other = blocked("own Sidecar", "Sidecar demo/mine governs it");
+    with_workload(&mut mesh, |w| {
+        (w.owner, w.obstacles) = owned(OwnerTool::Helm, &other)
+    });
+    let words = refusal(&mesh, &answers);
+    assert!(words.contains("demo/mine"), "{words}");
+    assert!(!words.contains("the release web"), "{words}");
+}
+
+#[test]
+fn a_prometheus_of_helm_can_be_taken_and_one_of_the_operator_cannot() {
+    let mut mesh = mesh();
+    with_prometheus(&mut mesh, |p| {
+        (p.owner, p.obstacles) = owned(OwnerTool::Helm, &[])
+    });
+    let mut answers = answers(false);
+    assert!(refusal(&mesh, &answers).contains("--take helm"));
+    answers.take = ["helm".to_owned(), "operator".to_owned()].into();
+    assert!(select(&mesh, &answers).is_ok());
+    with_prometheus(&mut mesh, |p| {
+        (p.owner, p.obstacles) = owned(OwnerTool::Operator, &[])
+    });
+    let words = refusal(&mesh, &answers);
+    assert!(words.contains("the release web"), "{words}");
+    assert!(!words.contains("--take"), "{words}");
 }

@@ -42,6 +42,15 @@ impl ApplyRow {
     }
 }
 
+/// A change whose object is not as it was reviewed, made anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Again {
+    pub id: ChangeId,
+    pub view: Arc<ChangeView>,
+    /// It can be written so.
+    pub may: bool,
+}
+
 /// Lines of the apply's log that are kept.
 pub const LOG_LINES: usize = 500;
 
@@ -59,6 +68,8 @@ pub struct ApplyStep {
     pub fresh: bool,
     /// A change failed; apply waits for a decision.
     pub stopped: Option<(ChangeId, Error)>,
+    /// The change that it stopped at, as it would be on the object as it is now.
+    pub again: Option<Again>,
     pub outcome: Option<Outcome>,
     /// How it ended, in sentences.
     pub summary: Vec<String>,

@@ -33,6 +33,8 @@ pub enum DialogKind {
     Stopped,
     /// Take a controller's fields, by its name.
     Take(String),
+    /// Let what this tool owns be chosen.
+    TakeOwner(crate::mesh::OwnerTool),
     SaveAnswers,
     /// Write the review to a folder.
     Export,
@@ -53,6 +55,8 @@ pub enum Answer {
     /// Put it in the place of what stands there.
     Replace,
     Retry,
+    /// Write the change as it is shown anew.
+    Again,
     LeaveOut,
     /// Take back what stands for the failed change's workload or gateway.
     TakeBack,

@@ -61,6 +61,8 @@ pub enum ReviewMode {
     SideBySide,
     Yaml,
     Kubectl,
+    /// What to write where the object's owner keeps it.
+    Owner,
 }
 
 /// A change ready to be looked at; made off the loop.
@@ -72,6 +74,8 @@ pub struct ChangeView {
     pub pairs: Vec<(Option<DiffLine>, Option<DiffLine>)>,
     pub yaml: Vec<String>,
     pub kubectl: Vec<String>,
+    /// For the owner of the object; empty: nobody would set the change back.
+    pub owner: Vec<String>,
     /// Conflicts, warnings, what admission said of a Pod, what to paste: before the diff.
     pub notes: Vec<ViewNote>,
 }
@@ -93,6 +97,18 @@ impl ChangeView {
             }),
             ReviewMode::Yaml => self.yaml.get(at).map_or(0, |text| text.chars().count()),
             ReviewMode::Kubectl => self.kubectl.get(at).map_or(0, |text| text.chars().count()),
+            ReviewMode::Owner => self.owner.get(at).map_or(0, |text| text.chars().count()),
+        }
+    }
+
+    /// Lines of the body, unfolded.
+    pub fn len(&self, mode: ReviewMode) -> usize {
+        match mode {
+            ReviewMode::Unified => self.unified.len(),
+            ReviewMode::SideBySide => self.pairs.len(),
+            ReviewMode::Yaml => self.yaml.len(),
+            ReviewMode::Kubectl => self.kubectl.len(),
+            ReviewMode::Owner => self.owner.len(),
         }
     }
 }
@@ -178,6 +194,20 @@ pub struct ReviewStep {
     pub done: bool,
     /// By the user's word: the lock is taken even from a run that is at work.
     pub break_lock: bool,
+}
+
+impl ReviewStep {
+    /// How the change under the cursor is looked at: one without an owner has no text for it.
+    pub fn shown(&self) -> ReviewMode {
+        let owned = self
+            .view
+            .as_ref()
+            .is_some_and(|view| !view.owner.is_empty());
+        match self.mode {
+            ReviewMode::Owner if !owned => ReviewMode::Unified,
+            mode => mode,
+        }
+    }
 }
 
 impl ReviewRow {

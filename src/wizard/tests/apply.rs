@@ -211,3 +211,77 @@ fn undo_is_a_review_of_its_own_and_esc_leaves_it() {
     assert_eq!(state.step, Step::Apply);
     assert!(state.review.undoes.is_none());
 }
+
+/// What the run tells where the object of a row is not as it was reviewed.
+fn moved(state: &mut State, at: usize, may: bool, notes: Vec<ViewNote>) {
+    let id = state.apply.rows.rows[at].id.clone();
+    let line = |sign, text: &str| DiffLine {
+        sign,
+        pieces: vec![(false, text.into())],
+    };
+    let mut unified = vec![
+        line(LineSign::Same, "metadata:"),
+        line(LineSign::Removed, "  secure-port: \"15099\""),
+        line(LineSign::Added, "  secure-port: \"15091\""),
+    ];
+    unified.extend((0..12).map(|n| line(LineSign::Added, &format!("  more: {n}"))));
+    let view = Arc::new(ChangeView {
+        unified,
+        notes,
+        ..ChangeView::default()
+    });
+    let shown = Msg::Again {
+        id: id.clone(),
+        view,
+        may,
+    };
+    assert!(update(state, shown).is_empty());
+    let error = Error::refused("Deployment shop/cart changed since the review");
+    update(state, Msg::Apply(ApplyEvent::Stopped { id, error }));
+}
+
+#[test]
+fn what_moved_is_shown_anew_and_written_only_after_a_yes() {
+    let mut state = applying();
+    moved(&mut state, 1, true, Vec::new());
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
+    let words = dialog.lines.join("\n");
+    for line in [
+        "\n− secure-port: \"15099\"",
+        "\n+ secure-port: \"15091\"",
+        "… and 4 more lines",
+    ] {
+        assert!(words.contains(line), "{words}");
+    }
+    // A reflex writes nothing, and the question can be called back with its diff.
+    assert!(keys(&mut state, "enter").is_empty());
+    assert!(state.apply.again.is_some());
+    keys(&mut state, "enter");
+    assert_eq!(state.dialog, Some(dialog));
+    let effects = keys(&mut state, "tab enter");
+    assert!(
+        matches!(effects[..], [Effect::Decide(Decision::Again)]),
+        "{effects:?}"
+    );
+    assert!(state.apply.again.is_none());
+    // What fails afterwards for another reason is no longer about that diff.
+    let id = state.apply.rows.rows[1].id.clone();
+    let error = Error::new("no answer");
+    update(&mut state, Msg::Apply(ApplyEvent::Stopped { id, error }));
+    let dialog = state.dialog.clone().unwrap();
+    assert!(dialog.buttons.iter().all(|b| b.answer != Answer::Again));
+}
+
+#[test]
+fn what_may_not_be_written_as_it_is_now_says_why_and_is_not_offered() {
+    let mut state = applying();
+    let note = ViewNote {
+        tone: Tone::Bad,
+        text: "Conflict: .spec is 1 by helm".into(),
+    };
+    moved(&mut state, 1, false, vec![note]);
+    let dialog = state.dialog.clone().unwrap();
+    assert!(dialog.lines.iter().any(|line| line.contains("by helm")));
+    assert!(dialog.buttons.iter().all(|b| b.answer != Answer::Again));
+}

@@ -307,3 +307,86 @@ fn nothing_chosen_goes_no_further_than_the_gateways() {
     keys(&mut state, "space enter");
     assert_eq!(state.step, Step::Options);
 }
+
+/// A workload of a Helm release and one of an Argo CD application beside it.
+fn owned() -> Mesh {
+    let owned = |name: &str, tool: OwnerTool| Workload {
+        owner: Some(Owner {
+            tool,
+            name: name.into(),
+        }),
+        ..blocked("shop", name, tool.name())
+    };
+    mesh(vec![
+        workload("shop", "cart"),
+        owned("news", OwnerTool::ArgoCd),
+        owned("search", OwnerTool::Helm),
+    ])
+}
+
+#[test]
+fn what_an_owner_holds_is_chosen_after_one_question() {
+    let mut state = started(owned());
+    keys(&mut state, "enter enter down space enter down down down");
+    assert_eq!(under_cursor(&state), "search");
+    keys(&mut state, "space");
+    assert!(state.answers.workloads.is_empty());
+    keys(&mut state, "t");
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.kind, DialogKind::TakeOwner(OwnerTool::Helm));
+    assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
+    assert!(
+        dialog
+            .lines
+            .iter()
+            .any(|line| line.contains("next upgrade"))
+    );
+    keys(&mut state, "enter");
+    assert!(
+        state.answers.take.is_empty(),
+        "the safe answer takes nothing"
+    );
+    keys(&mut state, "t tab enter space");
+    assert_eq!(state.answers.take, ["helm".to_owned()].into());
+    assert!(state.answers.workloads.contains(&id("shop", "search")));
+    // The other owner was not named.
+    keys(&mut state, "up space");
+    assert_eq!(under_cursor(&state), "news");
+    assert_eq!(state.answers.workloads.len(), 1);
+    // A second time the word is taken back, and what was chosen by it.
+    keys(&mut state, "down t");
+    assert!(state.dialog.is_none());
+    assert!(state.answers.take.is_empty());
+    assert!(state.answers.workloads.is_empty());
+}
+
+#[test]
+fn the_key_says_why_it_does_nothing() {
+    let mut state = started(owned());
+    keys(&mut state, "enter enter down space enter down t");
+    assert_eq!(under_cursor(&state), "cart");
+    assert!(state.dialog.is_none());
+    assert!(
+        state
+            .notice
+            .clone()
+            .unwrap()
+            .text
+            .contains("no owner stands against")
+    );
+}
+
+#[test]
+fn what_is_named_at_the_start_is_not_dropped() {
+    let mut state = connected(Start {
+        answers: Answers {
+            namespaces: ["shop".to_owned()].into(),
+            workloads: [id("shop", "search"), id("shop", "news")].into(),
+            take: ["helm".to_owned()].into(),
+            ..Answers::default()
+        },
+        ..Start::default()
+    });
+    tell_mesh(&mut state, owned(), true);
+    assert_eq!(state.answers.workloads, [id("shop", "search")].into());
+}

@@ -12,8 +12,8 @@ use super::keymap::{self, Action, Key};
 use super::list::Row;
 use super::msg::{Effect, Generation, Msg, Target};
 use super::state::{
-    Answer, ChangeView, Check, Connection, Contexts, DialogKind, Forbidden, OptionChoice, Planned,
-    Standing, Start, State, Step, Viewport,
+    Answer, ChangeView, Check, Connection, Contexts, DialogKind, DiffLine, Forbidden, LineSign,
+    OptionChoice, Planned, Standing, Start, State, Step, Tone, ViewNote, Viewport,
 };
 use super::update;
 use crate::answers::{Answers, Mark, MetricsPort};
@@ -21,7 +21,8 @@ use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{
-    ControlPlane, Mesh, Namespace, NamespaceInjection, Obstacle, Progress, Workload,
+    ControlPlane, Mesh, Namespace, NamespaceInjection, Obstacle, Owner, OwnerTool, Progress,
+    Workload,
 };
 use crate::plan::review::{Conflict, Hands, Review, Reviewed, RunId, Verdict};
 use crate::plan::{Action as Write, Change, ChangeId, Part, Plan, Price};

@@ -146,7 +146,12 @@ fn the_diff_follows_the_cursor_and_a_late_one_is_thrown_away() {
     let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
     let old = state.generations.view;
     let effects = keys(&mut state, "down");
-    let [Effect::View { generation, item }] = &effects[..] else {
+    let [
+        Effect::View {
+            generation, item, ..
+        },
+    ] = &effects[..]
+    else {
         panic!("{effects:?}");
     };
     assert_eq!(item.change.part, Part::Listener);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Applies, finds nothing more to change, takes it back: every object is as it was, but for those that had
 /// to be made anew, which are so in all but their identity.
-async fn there_and_back(journey: &Journey, answers: &Answers, anew: &[&str]) {
+pub(super) async fn there_and_back(journey: &Journey, answers: &Answers, anew: &[&str]) {
     let before = journey.objects();
     let outcome = journey.apply(answers).await;
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());

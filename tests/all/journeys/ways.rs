@@ -18,7 +18,7 @@ fn quick() -> Simulation {
     simulation
 }
 
-async fn to_the_review(user: &User) {
+pub(super) async fn to_the_review(user: &User) {
     user.until("the cluster is read", |s| {
         !s.cluster.filling && !s.mesh.workloads.is_empty()
     })

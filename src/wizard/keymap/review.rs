@@ -1,0 +1,87 @@
+//! The keys of the review.
+
+use super::{Action, Binding, Key};
+use crate::wizard::state::{ReviewMode, ReviewRow, Standing, State, Step};
+
+pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
+    use Key::*;
+    let review = &state.review;
+    let row = review.rows.current();
+    let none = || row.is_none().then(|| "there is no change here".to_owned());
+    let toggle = match row.map(|r| &r.standing) {
+        Some(Standing::LeftOut) => "take in",
+        _ => "leave out",
+    };
+    let not_toggled = match row.map(|r| &r.standing) {
+        Some(Standing::HangsOn(id)) => Some(format!("it hangs on {id}, which is not written")),
+        Some(Standing::Unchanged) => Some("nothing would be written here".to_owned()),
+        _ => None,
+    };
+    // First of all, so that the narrowest footer names it: the yes rests on the diff.
+    all.push(
+        Binding::new(
+            Tab,
+            if review.diff_focus { "list" } else { "diff" },
+            Action::Focus,
+        )
+        .unless(none()),
+    );
+    all.push(
+        Binding::new(Char(' '), toggle, Action::LeaveOut)
+            .unless(not_toggled)
+            .unless(none()),
+    );
+    let mode = review.shown();
+    let label = |of: ReviewMode, name: &'static str| if mode == of { "diff" } else { name };
+    let v = match mode {
+        ReviewMode::SideBySide => "unified",
+        _ => "side by side",
+    };
+    let y = label(ReviewMode::Yaml, "YAML");
+    let k = label(ReviewMode::Kubectl, "kubectl");
+    all.push(Binding::new(Char('v'), v, Action::SideBySide).unless(none()));
+    all.push(Binding::new(Char('y'), y, Action::Yaml).unless(none()));
+    all.push(Binding::new(Char('K'), k, Action::Kubectl).unless(none()));
+    let owned = review.view.as_ref().map(|view| !view.owner.is_empty());
+    let unowned = match owned {
+        Some(true) => None,
+        Some(false) => Some("no owner would set this change back".to_owned()),
+        None => Some("the diff is being made".to_owned()),
+    };
+    all.push(
+        Binding::new(
+            Char('o'),
+            label(ReviewMode::Owner, "for its owner"),
+            Action::Owner,
+        )
+        .unless(unowned)
+        .unless(none()),
+    );
+    let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
+    let lock = row.is_some_and(ReviewRow::is_held_lock);
+    let take = match (lock, review.break_lock) {
+        (false, _) => "take the field",
+        (true, false) => "break the lock",
+        (true, true) => "respect the lock",
+    };
+    all.push(
+        Binding::new(Char('t'), take, Action::Take).unless(
+            (!conflict && !lock).then(|| "no manager's field stands against it".to_owned()),
+        ),
+    );
+    all.push(
+        Binding::new(Char('e'), "export to folder", Action::Export).unless(state.export_refused()),
+    );
+    all.push(Binding::new(Char('s'), "save answers", Action::Save));
+    all.push(
+        Binding::new(Char('r'), "review again", Action::Retry).unless(
+            (review.review.is_some() && !review.done)
+                .then(|| "the review is being made".to_owned()),
+        ),
+    );
+    if state.nothing_to_write() {
+        all.push(Binding::new(Enter, "status", Action::Jump(Step::Status)));
+    } else {
+        all.push(Binding::new(Enter, "apply …", Action::Apply).unless(state.apply_refused()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The word of the user that lets what belongs to Helm, Argo CD, Flux or a controller be chosen.
+
+use super::dialog::{button, dialog};
+use super::list::Row;
+use super::refuse::plural;
+use super::state::{Answer, Dialog, DialogKind, Notice, State, Tone};
+use crate::mesh::{Owner, OwnerTool};
+
+impl State {
+    /// The owner of the row under the cursor, where nothing else stands, or stood, against choosing it.
+    pub fn row_owner(&self) -> Option<&Owner> {
+        self.list()?.current().and_then(Row::owner)
+    }
+
+    /// `t` on a row: asks whether its owner's items may be chosen; a second time, gives them back.
+    pub(super) fn ask_take_owner(&mut self) {
+        let Some(owner) = self.row_owner().cloned() else {
+            return;
+        };
+        if owner.is_taken(&self.answers.take) {
+            self.give_back(owner.tool);
+        } else {
+            self.dialog = Some(self.owner_dialog(&owner));
+        }
+    }
+
+    fn owner_dialog(&self, owner: &Owner) -> Dialog {
+        let tool = owner.tool;
+        let others = self.owned_by(tool).saturating_sub(1);
+        let mut lines = vec![
+            format!("It belongs to {} ({}).", tool.name(), owner.name),
+            tool.sets_back().to_owned(),
+            "The review shows each change, and what to write where its owner keeps it.".into(),
+        ];
+        if others > 0 {
+            lines.push(format!(
+                "This holds for all that {} owns: {} here.",
+                tool.name(),
+                plural(others, "other item", "other items")
+            ));
+        }
+        dialog(
+            DialogKind::TakeOwner(tool),
+            format!("Change what {} owns?", tool.name()),
+            lines,
+            vec![
+                button("Leave it alone", Answer::Cancel, false),
+                button("Let me choose it", Answer::Yes, true),
+            ],
+        )
+    }
+
+    /// Items that this tool's name would let be chosen.
+    fn owned_by(&self, tool: OwnerTool) -> usize {
+        let mesh = &self.mesh;
+        let workloads = mesh.workloads.iter().map(|w| w.takeable());
+        let gateways = mesh.gateways.iter().map(|g| g.workload.takeable());
+        let prometheis = mesh.prometheis.iter().map(|p| p.takeable());
+        workloads
+            .chain(gateways)
+            .chain(prometheis)
+            .flatten()
+            .filter(|owner| owner.tool == tool)
+            .count()
+    }
+
+    pub(super) fn take_owner(&mut self, tool: OwnerTool) {
+        self.answers.take.insert(tool.word().to_owned());
+        self.derive(self.step);
+        self.notice = Some(Notice {
+            tone: Tone::Waiting,
+            text: format!(
+                "what {} owns can be chosen now; t gives it back",
+                tool.name()
+            ),
+        });
+    }
+
+    /// The word is taken back, and what was chosen by it.
+    fn give_back(&mut self, tool: OwnerTool) {
+        self.answers
+            .take
+            .retain(|name| OwnerTool::named(name) != Some(tool));
+        let (mesh, take) = (&self.mesh, &self.answers.take);
+        self.answers
+            .workloads
+            .retain(|id| mesh.workload(id).is_none_or(|w| w.is_free(take)));
+        self.answers.gateways.retain(|id| {
+            let found = mesh.gateway(&id.namespace, &id.name);
+            found.is_none_or(|g| g.workload.is_free(take))
+        });
+        if let Some(id) = &self.answers.prometheus
+            && mesh.prometheus(id).is_some_and(|p| !p.is_free(take))
+        {
+            self.answers.prometheus = None;
+        }
+        self.count_chosen();
+        self.derive(self.step);
+        self.notice = Some(Notice {
+            tone: Tone::Plain,
+            text: format!("what {} owns is left alone again", tool.name()),
+        });
+    }
+}
