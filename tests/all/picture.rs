@@ -120,6 +120,8 @@ async fn take() {
             s.step == Step::Review && s.review.done
         })
         .await;
+        // Past the lock and the record, to what Prometheus's Deployment becomes.
+        press("down down");
         tokio::time::sleep(Duration::from_secs(2)).await;
         film.keep("review");
         press("enter tab enter");

@@ -6,6 +6,7 @@ use crate::prom::{Prom, Target, pod};
 use crate::report::Checks;
 use crate::shell::{exec, until};
 use crate::world::GATEWAY;
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// The job that scrapes over mutual TLS.
@@ -235,23 +236,30 @@ impl Subject {
     }
 
     fn app_of_sidecar(&self, checks: &mut Checks) {
-        let before = self.requests_counted();
-        checks.add("the app answers through its Service", || {
+        let asked = || {
             let url = format!("http://httpbin.{}:8000/status/200", self.namespace);
             ask(&From::Meshed, &[("app", url)])?["app"].gives(200)
-        });
+        };
+        let last = RefCell::new(self.requests_counted());
+        checks.add("the app answers through its Service", asked);
         checks.add("its HTTP statistics count", || {
-            let before = before.clone()?;
-            until(Duration::from_secs(10), || {
+            // A connection that the client's proxy keeps open is still served by a listener that went (45 s of
+            // drain), whose counts go with it: so each round asks again, and compares with the round before.
+            until(Duration::from_secs(60), || {
+                let before = last.borrow().clone()?;
                 let after = self.requests_counted()?;
-                // By name: the listener is another after an undo, and the old one's counts go with it.
+                *last.borrow_mut() = Ok(after.clone());
+                // By name: the listener is another after an undo.
                 let of = |counts: &Counts, name: &str| counts.get(name).copied().unwrap_or(0);
                 let grown = after
                     .keys()
                     .find(|name| of(&after, name) > of(&before, name));
                 match grown {
                     Some(name) => Ok(format!("{} → {}", of(&before, name), of(&after, name))),
-                    None => Err(format!("{before:?} → {after:?}")),
+                    None => {
+                        asked()?;
+                        Err(format!("{before:?} → {after:?}"))
+                    }
                 }
             })
         });
