@@ -311,10 +311,24 @@ impl Step {
                     .await;
                 match answer {
                     Ok(_) => Sent::Yes(None),
-                    Err(error) if error.is_not_found() => Sent::Yes(None),
+                    Err(error) if error.is_not_found() => self.really_gone(uid).await,
                     Err(error) => failed(&change.object, error),
                 }
             }
+        }
+    }
+
+    /// Something on the way may answer "not found" for a server that never heard the question.
+    async fn really_gone(&self, uid: &str) -> Sent {
+        let object = &self.change.change().object;
+        match self.session.cluster.get(object).await {
+            Ok(Some(live)) if live["metadata"]["uid"] == uid => Sent::No(
+                Error::new(format!("{object} was not taken away"))
+                    .cause("the answer was that it does not exist, and yet it does")
+                    .hint("look at what stands between here and the API server; then try again"),
+            ),
+            Ok(_) => Sent::Yes(None),
+            Err(error) => failed(object, error),
         }
     }
 
