@@ -79,7 +79,11 @@ async fn killed(whole: &Undisturbed, at: usize, moment: Moment, go_on: bool) {
             told = served.run(&apply(), None).await;
         }
         assert_eq!(told.code, Some(0), "{what}: {}", told.words);
-        let is = ageless(without_records(served.objects()));
+        let mut is = ageless(without_records(served.objects()));
+        if told.words.contains("0 changes written") {
+            // All stood already, so nobody took the dead run's lock over: it falls by itself.
+            is.remove("Lease istio-system/meshscrape");
+        }
         same(&format!("{what}, gone on"), &told, &whole.after, &is);
     } else {
         let told = served.run(UNDO, None).await;
