@@ -117,6 +117,11 @@ fn notes(
         let (theirs, ours) = (value(&conflict.theirs), value(&conflict.ours));
         let (field, manager) = (&conflict.field, &conflict.manager);
         match conflict.hands {
+            // A text is edited in place, and has no value to name.
+            Hands::Person if conflict.theirs.is_none() && conflict.ours.is_none() => say(
+                Tone::Waiting,
+                format!("{field} was set with {manager}; the approval changes it as shown."),
+            ),
             Hands::Person => say(
                 Tone::Waiting,
                 format!(

@@ -104,6 +104,28 @@ fn the_question_before_writing_names_the_context_and_its_safe_answer_has_the_foc
 }
 
 #[test]
+fn on_a_narrow_screen_the_diff_over_the_list_scrolls() {
+    use crate::wizard::state::{ChangeView, DiffLine, LineSign};
+    for open in ["tab", "i"] {
+        let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+        state.viewport.wide = false;
+        let line = DiffLine {
+            sign: LineSign::Added,
+            pieces: vec![(false, "a: 1".into())],
+        };
+        state.review.view = Some(Arc::new(ChangeView {
+            unified: vec![line; 200],
+            ..ChangeView::default()
+        }));
+        keys(&mut state, open);
+        keys(&mut state, "down down down");
+        assert_eq!(state.review.diff_offset, 3, "{open}");
+        keys(&mut state, "up");
+        assert_eq!(state.review.diff_offset, 2, "{open}");
+    }
+}
+
+#[test]
 fn losing_history_takes_a_second_yes() {
     let mut with_history = plan();
     with_history.changes[0].prices.push(Price::LosesHistory {

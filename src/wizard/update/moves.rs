@@ -12,9 +12,14 @@ impl State {
         height.saturating_sub(1).max(1)
     }
 
+    /// On narrow screens the diff is the review's detail, and scrolls as the diff that it is.
+    fn diff_on_top(&self) -> bool {
+        self.step == Step::Review && self.review.diff_focus
+    }
+
     /// The arrows: through what lies on top.
     pub(super) fn moved(&mut self, by: isize) -> Vec<Effect> {
-        if self.help || self.detail {
+        if self.help || (self.detail && !self.diff_on_top()) {
             self.detail_offset = self.detail_offset.saturating_add_signed(by).min(10_000);
             return Vec::new();
         }
