@@ -204,7 +204,8 @@ fn held(live: &Value) -> Option<Hurdle> {
     }
 }
 
-fn selector(live: &Value) -> String {
+/// `spec.selector.matchLabels` as a query; expressions beside them only make it wider.
+pub fn selector(live: &Value) -> String {
     let labels = live["spec"]["selector"]["matchLabels"].as_object();
     let pairs: Vec<String> = labels
         .into_iter()

@@ -4,9 +4,9 @@
 mod program;
 mod served;
 
+use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Objects, ageless, differing};
 use served::{Moment, Served, Told};
-use std::io::Write;
 
 /// Ten workloads of three kinds and a gateway: more than forty changes.
 const CHOICES: &str = "-w default/Deployment/httpbin,shop/Deployment/cart,shop/Deployment/catalog,shop/Deployment/checkout,shop/Deployment/storefront,shop/StatefulSet/sessions,orders/Deployment/order-events,orders/Deployment/orders-api,orders/StatefulSet/orders-db,platform/DaemonSet/log-shipper -g istio-system/istio-ingressgateway";
@@ -35,15 +35,6 @@ fn without_records(mut objects: Objects) -> Objects {
 struct Undisturbed {
     after: Objects,
     writes: Vec<String>,
-}
-
-fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(work)
 }
 
 async fn undisturbed() -> Undisturbed {
@@ -101,41 +92,11 @@ async fn killed(whole: &Undisturbed, at: usize, moment: Moment, go_on: bool) {
 
 const MOMENTS: [Moment; 3] = [Moment::AnswerLost, Moment::After, Moment::Before];
 
-/// Two at a time, each with a cluster of its own.
-fn all(cases: &[(usize, Moment, bool)], whole: &Undisturbed) {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let failed = std::sync::Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                    let Some(&(write, moment, go_on)) = cases.get(at) else {
-                        return;
-                    };
-                    let case = || on_paused_clock(killed(whole, write, moment, go_on));
-                    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(case))
-                    {
-                        let words = panic
-                            .downcast_ref::<String>()
-                            .map_or("panic", String::as_str)
-                            .to_owned();
-                        // At once too: a run that is cut short has then said something.
-                        let _ = writeln!(std::io::stderr(), "{words}");
-                        failed.lock().unwrap().push(words);
-                    }
-                }
-            });
-        }
+/// Each with a cluster of its own.
+fn run(cases: &[(usize, Moment, bool)], whole: &Undisturbed) {
+    all(cases, async |&(write, moment, go_on)| {
+        killed(whole, write, moment, go_on).await;
     });
-    let failed = failed.into_inner().unwrap();
-    assert!(
-        failed.is_empty(),
-        "{} of {} cases:\n{}",
-        failed.len(),
-        cases.len(),
-        failed.join("\n\n")
-    );
 }
 
 /// A part of the kill points, spread over moments and ways out; the wholes are the tests below.
@@ -148,7 +109,7 @@ fn killed_after_a_write_it_goes_on_or_is_taken_back() {
         .step_by(step)
         .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
         .collect();
-    all(&cases, &whole);
+    run(&cases, &whole);
 }
 
 /// Each write, at the moments in turn, both ways out.
@@ -159,7 +120,7 @@ fn killed_at_every_write() {
     let cases: Vec<_> = (1..=whole.writes.len())
         .flat_map(|at| [true, false].map(|go_on| (at, MOMENTS[at % 3], go_on)))
         .collect();
-    all(&cases, &whole);
+    run(&cases, &whole);
 }
 
 /// Each write, each moment, both ways out.
@@ -171,5 +132,5 @@ fn killed_at_every_write_in_every_way() {
         .flat_map(|at| MOMENTS.map(|moment| [(at, moment, true), (at, moment, false)]))
         .flatten()
         .collect();
-    all(&cases, &whole);
+    run(&cases, &whole);
 }

@@ -7,6 +7,7 @@ use crate::engine::rollout::{Rollout, Stuck, rollout_state, why_stuck};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::ChangeId;
+use crate::plan::hurdles::selector;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -140,17 +141,6 @@ impl Around<'_> {
         let list: Value = self.session.cluster.read(&path).await.unwrap_or_default();
         list["items"].as_array().cloned().unwrap_or_default()
     }
-}
-
-/// `spec.selector.matchLabels` as a query; expressions beside them only make it wider.
-fn selector(live: &Value) -> String {
-    let labels = live["spec"]["selector"]["matchLabels"].as_object();
-    let pairs: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
-        .collect();
-    pairs.join(",")
 }
 
 fn failed(object: &ObjectRef, note: String, stuck: Option<&Stuck>) -> Waited {

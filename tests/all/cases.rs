@@ -1,0 +1,46 @@
+//! Many cases of one kind, two at a time, each on a paused clock of its own; all that failed is told at the end.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+pub fn all<C: Sync + std::fmt::Debug>(cases: &[C], work: impl AsyncFn(&C) + Sync) {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let one = || on_paused_clock(work(case));
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(one)) {
+                        let words = panic
+                            .downcast_ref::<String>()
+                            .map_or("panic", String::as_str);
+                        let words = format!("{case:?}\n{words}");
+                        // At once too: a run that is cut short has then said something.
+                        let _ = writeln!(std::io::stderr(), "{words}");
+                        failed.lock().unwrap().push(words);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(
+        failed.is_empty(),
+        "{} of {} cases:\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n\n")
+    );
+}
