@@ -4,6 +4,7 @@ use super::flow::{self, Opened};
 use super::{Call, events, exit, words, written};
 use crate::engine::apply::{self, ApplyOptions, Control};
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
+use crate::engine::settle;
 use crate::engine::watch::{Watch, Watched, follow};
 use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
@@ -36,6 +37,10 @@ pub async fn run(
         return Err(stopped);
     }
     if review.counts().changes == 0 {
+        if yes {
+            let homes = opened.mesh.homes();
+            call.note(&settle::all_stands(&opened.session, &homes).await?);
+        }
         let outcome = look(&call, &opened, prometheus, watched).await;
         print(&mut call, "", &outcome, json, false)?;
         return Ok(code(&outcome, call.choices.no_probe));

@@ -50,20 +50,20 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
     let homes = opened.mesh.homes();
     let found = engine::runs::unfinished(&opened.session, &homes).await;
     let words = match found {
-        Ok(Some(found)) => format!(
-            "note: {}\nnote: go on with it: meshscrape apply --resume --yes; take it back: meshscrape undo {} --yes",
+        Ok(Some(found)) => vec![
             found.words(),
-            found.known.note.run
-        ),
+            format!(
+                "go on with it: meshscrape apply --resume --yes; take it back: meshscrape undo {} --yes",
+                found.known.note.run
+            ),
+        ],
         Ok(None) => return,
-        Err(error) => format!(
-            "note: whether an earlier run was cut off is not known: {}",
+        Err(error) => vec![format!(
+            "whether an earlier run was cut off is not known: {}",
             error.what
-        ),
+        )],
     };
-    for line in words.lines() {
-        let _ = writeln!(call.err, "{}", crate::text::clean(line));
-    }
+    call.note(&words);
 }
 
 /// Takes the choices from the record of a run; an empty name means the newest that was not finished.
@@ -79,7 +79,7 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Resu
                 .cause("the newest run came to its end, or left nothing behind")
                 .hint("list the runs: meshscrape undo --list"));
         };
-        let _ = writeln!(call.err, "note: {}", crate::text::clean(&found.words()));
+        call.note(&[found.words()]);
         (found.known.note.run, found.answers)
     } else {
         let (entries, _) = engine::runs::entries(&opened.session, &homes, Some(run)).await?;

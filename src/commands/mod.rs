@@ -45,6 +45,15 @@ pub struct Call<'a> {
     pub stop: tokio::sync::watch::Receiver<bool>,
 }
 
+impl Call<'_> {
+    /// Notes on the error stream, one a line; where it is closed they are lost, and nothing else.
+    pub(crate) fn note(&mut self, lines: &[String]) {
+        for line in lines {
+            let _ = writeln!(self.err, "note: {}", crate::text::clean(line));
+        }
+    }
+}
+
 /// Runs the command and gives its exit code.
 ///
 /// # Errors

@@ -8,12 +8,10 @@ use crate::text::clean;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
+pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
     let (runs, words) = runs::known(&opened.session, &opened.mesh.homes()).await?;
-    for line in words {
-        let _ = writeln!(call.err, "note: {}", clean(&line));
-    }
+    call.note(&words);
     let text = if json { as_json(&runs) } else { table(&runs) };
     written(call.out.write_all(text.as_bytes()))?;
     Ok(exit::WELL)

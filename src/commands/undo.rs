@@ -3,9 +3,9 @@
 use super::apply::Job;
 use super::flow::{self, Opened};
 use super::{Call, apply, events, exit, written};
-use crate::engine;
 use crate::engine::event::{Ended, Outcome};
 use crate::engine::watch::follow;
+use crate::engine::{self, settle};
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::undo::UndoNote;
@@ -60,6 +60,10 @@ async fn take_back(
     } else {
         let homes = opened.mesh.homes();
         let undo = engine::undo::plan_undo(&opened.session, &homes, run, only).await;
+        if undo.is_err() && word.yes {
+            // Killed before its first line, a run leaves no more than its lock.
+            call.note(&settle::locks(&opened.session, &homes).await);
+        }
         undo.map_err(|error| match run {
             Some(_) => error,
             None => error.hint(
@@ -73,9 +77,7 @@ async fn take_back(
         let words = "what somebody else changed since stays; --even-changed puts it back too";
         undo.warnings.push(words.into());
     }
-    for warning in &undo.warnings {
-        let _ = writeln!(call.err, "note: {}", crate::text::clean(warning));
-    }
+    call.note(&undo.warnings);
     for note in &undo.notes {
         let line = match json {
             true => events::note(&note.words()).to_string(),
@@ -96,6 +98,10 @@ async fn take_back(
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
         if only.is_empty() {
             engine::undo::record_undone(&opened.session, &undo.run)?;
+        }
+        if word.yes {
+            let homes = opened.mesh.homes();
+            call.note(&settle::locks(&opened.session, &homes).await);
         }
         let line = match json {
             true => events::finished(&undo.run, &Outcome::default()).to_string(),

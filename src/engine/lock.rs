@@ -236,6 +236,31 @@ impl Lock {
     }
 }
 
+/// Deletes the lock that a process of this machine held when it was killed: else it stands until the next run.
+/// Was there one?
+pub(super) async fn release_dead(session: &Session, namespace: &str) -> Result<bool, ApiError> {
+    let object = lock(namespace);
+    let Some(live) = session.cluster.get(&object).await? else {
+        return Ok(false);
+    };
+    let holder = live["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    if !is_dead(holder, &session.who) {
+        return Ok(false);
+    }
+    let meta = &live["metadata"];
+    let uid = meta["uid"].as_str().unwrap_or_default();
+    let version = meta["resourceVersion"].as_str();
+    let cluster = &session.cluster;
+    match cluster
+        .delete(&object, uid, version, Write::default())
+        .await
+    {
+        // Another run took it over in between, or let it go.
+        Err(error) if error.reason == Reason::Stale || error.is_not_found() => Ok(false),
+        answer => answer.map(|_| true),
+    }
+}
+
 /// A process of this very machine that no longer runs.
 fn is_dead(holder: &str, who: &Who) -> bool {
     let ours = format!("{who}/");

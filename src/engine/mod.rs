@@ -13,6 +13,7 @@ pub mod review;
 pub mod rollout;
 pub mod runs;
 pub mod session;
+pub mod settle;
 mod steps;
 pub mod undo;
 mod waits;

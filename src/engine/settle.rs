@@ -1,0 +1,50 @@
+//! What a killed run leaves open, where there is nothing more to write for it: its end in the journal, its lock.
+
+use super::lock;
+use super::runs;
+use super::session::Session;
+use crate::error::Error;
+use crate::plan::record::Entry;
+use crate::plan::resume::Stands;
+
+/// Closes the newest run where it was cut off when all of it stood already. What was done, in words.
+///
+/// # Errors
+/// The journal cannot be read or written.
+pub async fn all_stands(session: &Session, namespaces: &[String]) -> Result<Vec<String>, Error> {
+    let mut words = Vec::new();
+    if let Some(found) = runs::unfinished(session, namespaces).await?
+        && found.steps.iter().all(|step| step.stands == Stands::After)
+    {
+        let run = found.known.note.run;
+        if found.known.here {
+            session.journal.append(&Entry::Ended {
+                run: run.clone(),
+                at: session.clock.now(),
+                how: "whole".into(),
+            })?;
+        }
+        words.push(format!(
+            "run {run} was cut off when all of it stood: nothing is left to do for it"
+        ));
+    }
+    words.extend(locks(session, namespaces).await);
+    Ok(words)
+}
+
+/// Gives back the locks that killed processes of this machine left. What was done or could not be, in words.
+pub async fn locks(session: &Session, namespaces: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    for namespace in namespaces {
+        match lock::release_dead(session, namespace).await {
+            Ok(true) => words.push(format!(
+                "the lock that the killed run left in namespace {namespace} was given back"
+            )),
+            Ok(false) => {}
+            Err(error) => words.push(format!(
+                "the lock in namespace {namespace} could not be looked after ({error}); a killed run's falls by itself"
+            )),
+        }
+    }
+    words
+}
