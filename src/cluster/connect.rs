@@ -3,16 +3,13 @@
 use super::api::Cluster;
 use super::kubeconfig::{first_line, load};
 use super::stack::{Fault, stack};
-use super::tls::{REFUSED_AS_CA, client_for_ca_certificates};
+use super::transport;
 use crate::error::{Error, nearest};
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use kube::Config;
-use kube::client::{Body, ClientBuilder};
+use kube::client::Body;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tower::{BoxError, Service};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,35 +71,15 @@ pub async fn connect(options: &ConnectOptions) -> Result<Cluster, Error> {
     };
     config.default_retry = false;
     let read_only = options.read_only;
-    let second = client_for_ca_certificates(&config);
     // A credential plugin is waited for inside: not on a thread that others need.
-    let builder = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config))
+    let client = tokio::task::spawn_blocking(move || transport::client(&config))
         .await
         .map_err(|error| Error::new("making the client failed").cause(error))?
-        .map_err(|error| credentials_error(&context, plugin.as_deref(), &error))?;
-    // The plain client can be cloned, which the layers need; they make a client of their own around it.
-    let plain = builder.build();
-    let refused = Arc::new(AtomicBool::new(false));
+        .map_err(|error| credentials_error(&context, plugin.as_deref(), error.as_ref()))?;
+    // It can be cloned, which the layers need; they make a client of their own around it.
     let service = tower::service_fn(move |request: Request<Body>| {
-        let (plain, second, refused) = (plain.clone(), second.clone(), refused.clone());
-        async move {
-            let Some(second) = second else {
-                return plain.send(request).await.map_err(BoxError::from);
-            };
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            let request = || Request::from_parts(parts.clone(), Body::from(body.clone()));
-            if !refused.load(Ordering::Relaxed) {
-                match plain.send(request()).await {
-                    // A refused handshake sent nothing, so that a write may be sent again.
-                    Err(error) if format!("{error:?}").contains(REFUSED_AS_CA) => {
-                        refused.store(true, Ordering::Relaxed);
-                    }
-                    answer => return answer.map_err(BoxError::from),
-                }
-            }
-            second.send(request()).await.map_err(BoxError::from)
-        }
+        let client = client.clone();
+        async move { client.send(request).await }
     });
     Ok(Cluster::over(service, context, read_only))
 }
@@ -214,7 +191,7 @@ fn choose(names: &[&str]) -> String {
     }
 }
 
-fn credentials_error(context: &str, plugin: Option<&str>, error: &kube::Error) -> Error {
+fn credentials_error(context: &str, plugin: Option<&str>, error: &dyn std::error::Error) -> Error {
     let failed = Error::new(format!(
         "the credentials of the context `{context}` cannot be had"
     ))

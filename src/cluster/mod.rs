@@ -5,7 +5,8 @@ pub mod connect;
 pub mod error;
 mod kubeconfig;
 pub mod stack;
-pub mod tls;
+mod tls;
+pub mod transport;
 
 pub use api::Cluster;
 pub use connect::{ConnectOptions, Contexts, connect, contexts};

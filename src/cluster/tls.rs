@@ -4,53 +4,39 @@
 //! Only where the kubeconfig names its own CA, and only after rustls gave that very reason, the rest of the
 //! check is made here: signed by that CA, valid now, issued for this host.
 
-use kube::client::{ClientBuilder, ConfigExt};
+use kube::client::ConfigExt;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
-use tower::{BoxError, ServiceBuilder, ServiceExt};
+use tower::BoxError;
 use webpki::EndEntityCert;
 
 /// rustls's word for it inside the transport's error.
-pub const REFUSED_AS_CA: &str = "CaUsedAsEndEntity";
+const REFUSED_AS_CA: &str = "CaUsedAsEndEntity";
 
-/// A client that also takes such a certificate; `None` where the kubeconfig names no CA of its own, or
-/// goes through a proxy.
-pub fn client_for_ca_certificates(config: &kube::Config) -> Option<kube::Client> {
-    let roots = config.root_cert.clone()?;
-    if config.proxy_url.is_some() || config.accept_invalid_certs {
-        return None;
+/// What a configuration says of TLS, such certificates allowed for.
+///
+/// # Errors
+/// Certificates or keys that cannot be read.
+pub fn client_config(config: &kube::Config) -> Result<rustls::ClientConfig, BoxError> {
+    let mut tls = config.rustls_client_config()?;
+    // In a pod kube reads the CA's file again and again, by a verifier of its own.
+    if config.accept_invalid_certs || config.root_cert_file.is_some() {
+        return Ok(tls);
     }
+    let Some(roots) = config.root_cert.clone() else {
+        return Ok(tls);
+    };
     let mut store = RootCertStore::empty();
     for root in &roots {
-        store.add(CertificateDer::from(root.clone())).ok()?;
+        store.add(CertificateDer::from(root.clone()))?;
     }
-    let inner = WebPkiServerVerifier::builder(Arc::new(store))
-        .build()
-        .ok()?;
-    let mut tls = config.rustls_client_config().ok()?;
+    let inner = WebPkiServerVerifier::builder(Arc::new(store)).build()?;
     tls.dangerous()
         .set_certificate_verifier(Arc::new(Verifier { inner, roots }));
-    let mut connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http();
-    if let Some(name) = &config.tls_server_name {
-        let name = ServerName::try_from(name.clone()).ok()?;
-        connector =
-            connector.with_server_name_resolver(hyper_rustls::FixedServerNameResolver::new(name));
-    }
-    let http = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
-        .build(connector.enable_http1().build());
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().ok()?)
-        .layer(config.extra_headers_layer().ok()?)
-        .map_err(BoxError::from)
-        .service(http)
-        .boxed();
-    Some(ClientBuilder::new(service, config.default_namespace.clone()).build())
+    Ok(tls)
 }
 
 #[derive(Debug)]

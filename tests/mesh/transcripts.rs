@@ -43,10 +43,8 @@ fn played() -> Result<Map<String, Value>, String> {
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let config = kube::Config::infer().await.map_err(|e| e.to_string())?;
-        let client = match meshscrape::cluster::tls::client_for_ca_certificates(&config) {
-            Some(client) => client,
-            None => kube::Client::try_from(config).map_err(|error| error.to_string())?,
-        };
+        let client =
+            meshscrape::cluster::transport::client(&config).map_err(|error| error.to_string())?;
         Ok(play(client).await)
     })
 }
