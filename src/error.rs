@@ -93,12 +93,32 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The valid name nearest to a mistyped one, for "did you mean".
+/// The valid name nearest to a mistyped one, for "did you mean". Names of several parts, as `NS/KIND/NAME`, are
+/// near when each part is, or when only one part of them is another.
 pub fn nearest<'a>(given: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     valid
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(given, name), name))
-        .filter(|(score, _)| *score > 0.7)
+        .map(|name| (likeness(given, name), name))
+        .filter(|(score, _)| *score > 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
+}
+
+/// Zero to one.
+fn likeness(given: &str, name: &str) -> f64 {
+    let (given_parts, parts) = (given.split('/'), name.split('/'));
+    if given_parts.clone().count() != parts.clone().count() {
+        return strsim::normalized_damerau_levenshtein(given, name);
+    }
+    let pairs = || given_parts.clone().zip(parts.clone());
+    let worst = pairs()
+        .map(|(given, part)| strsim::normalized_damerau_levenshtein(given, part))
+        .fold(1.0, f64::min);
+    let others = pairs().filter(|(given, part)| given != part).count();
+    let same_name = given.rsplit('/').next() == name.rsplit('/').next();
+    // The right name in the wrong namespace, or of the wrong kind.
+    match (parts.count(), others, same_name) {
+        (2.., 1, true) => worst.max(0.6),
+        _ => worst,
+    }
 }

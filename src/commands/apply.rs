@@ -76,7 +76,7 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) 
     };
     written(call.out.write_all(text.as_bytes()))?;
     Ok(
-        Error::new("nothing was written: there was no yes").hint(format!(
+        Error::refused("nothing was written: there was no yes").hint(format!(
             "meshscrape {command} … --yes, when the changes above are right"
         )),
     )
@@ -216,6 +216,9 @@ fn print(
         };
         let undo = if outcome.written.is_empty() || undoes {
             String::new()
+        } else if call.choices.demo {
+            // Its cluster ends with the command, and the run with it.
+            "See such a run taken back with: meshscrape undo --demo --yes\n".to_owned()
         } else {
             format!("Run {run}; take it back with: meshscrape undo {run} --yes\n")
         };
@@ -268,7 +271,7 @@ impl Printer<'_> {
                 let text = words::step(state)?;
                 Some(format!(
                     "{}: {}",
-                    crate::text::clean(&id.0),
+                    crate::text::clean(&id.title()),
                     crate::text::clean(&text)
                 ))
             }
@@ -283,7 +286,7 @@ impl Printer<'_> {
             }
             ApplyEvent::Stopped { id, error } => Some(format!(
                 "stopped at {}: {}",
-                crate::text::clean(&id.0),
+                crate::text::clean(&id.title()),
                 crate::text::clean(&error.to_string())
             )),
             ApplyEvent::Again { .. } | ApplyEvent::Finished(_) => None,

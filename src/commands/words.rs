@@ -400,14 +400,14 @@ pub fn outcome(outcome: &Outcome) -> String {
     };
     if !matches!(outcome.ended, Ended::Whole) {
         for id in &outcome.written {
-            let _ = writeln!(out, "  written      {}", clean(&id.0));
+            let _ = writeln!(out, "  written      {}", clean(&id.title()));
         }
         for id in &outcome.not_written {
-            let _ = writeln!(out, "  not written  {}", clean(&id.0));
+            let _ = writeln!(out, "  not written  {}", clean(&id.title()));
         }
     }
     for id in &outcome.taken_back {
-        let _ = writeln!(out, "  taken back   {}", clean(&id.0));
+        let _ = writeln!(out, "  taken back   {}", clean(&id.title()));
     }
     // A failure before the first change belongs to no step, and would not be told elsewhere.
     if let Ended::PartWay(Some(error)) = &outcome.ended {

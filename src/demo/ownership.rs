@@ -1,5 +1,6 @@
 //! Who owns which field: server-side apply, and what ordinary writes do to owners.
 
+use crate::gather::Gather;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -148,7 +149,7 @@ pub fn apply(
                     i,
                 )
             })
-            .collect();
+            .into_map();
         owners.sort_by_key(|o| {
             order
                 .get(&format!("{}/{}", o.manager, o.operation))

@@ -5,6 +5,7 @@ use super::session::{RunNote, Session};
 use crate::answers::Answers;
 use crate::cluster::ApiError;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::journal::{self, copy};
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::Part;
@@ -78,7 +79,7 @@ pub async fn known(
         }
     }
     let mut runs: Vec<Known> = runs.into_values().collect();
-    runs.sort_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
+    runs.sort_unstable_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
     Ok((runs, words))
 }
 
@@ -119,7 +120,7 @@ pub async fn entries(
         }
     }
     found.retain(|(_, note)| note.how.as_deref() != Some("undone") && note.undoes.is_none());
-    found.sort_by(|(_, a), (_, b)| (a.at, &a.run).cmp(&(b.at, &b.run)));
+    found.sort_unstable_by(|(_, a), (_, b)| (a.at, &a.run).cmp(&(b.at, &b.run)));
     match found.pop() {
         Some((mut lines, note)) => {
             // The context is what another machine calls the cluster.
@@ -303,7 +304,7 @@ pub(super) async fn live(
             Entry::Intent(intent) => Some(intent.object.clone()),
             _ => None,
         })
-        .collect();
+        .into_set();
     stream::iter(objects)
         .map(|object| async move {
             let live = session.cluster.get(&object).await.map_err(|error| {

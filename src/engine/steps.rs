@@ -9,6 +9,7 @@ use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
 use crate::engine::waits::DELETED;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::record::{Entry, Intent, TextRecord};
@@ -506,12 +507,12 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .collect();
+        .into_set();
     let then: BTreeSet<(&str, &str)> = reviewed
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .collect();
+        .into_set();
     if now == then {
         return Ok(());
     }

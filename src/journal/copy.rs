@@ -1,6 +1,7 @@
 //! A run's record as Secrets: what stands in the cluster beside the file on this machine.
 
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::plan::ChangeId;
 use crate::plan::keeping::{KEY, record, record_object};
 use crate::plan::record::Entry;
@@ -64,7 +65,7 @@ pub fn entries(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
             Entry::Intent(intent) if intent.seq < PLANNED => Some(intent.change.clone()),
             _ => None,
         })
-        .collect();
+        .into_set();
     lines.retain(|line| match line {
         Entry::Intent(intent) if intent.seq >= PLANNED => {
             !ended && !announced.contains(&intent.change)
@@ -76,7 +77,7 @@ pub fn entries(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
 
 fn lines(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
     let mut parts: Vec<(usize, &Value)> = secrets.iter().map(|s| (part_of(s), s)).collect();
-    parts.sort_by_key(|(part, _)| *part);
+    parts.sort_unstable_by_key(|(part, _)| *part);
     let mut out = Vec::new();
     for (at, (part, secret)) in parts.iter().enumerate() {
         let name = secret["metadata"]["name"].as_str().unwrap_or_default();

@@ -70,7 +70,7 @@ pub fn note(entries: &[Entry]) -> Option<RunNote> {
 }
 
 fn newest_first(mut runs: Vec<Summary>) -> Vec<Summary> {
-    runs.sort_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
+    runs.sort_unstable_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
     runs
 }
 

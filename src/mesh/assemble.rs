@@ -205,13 +205,13 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         .into_iter()
         .map(|(kind, item)| Arc::new(workload::workload(&index, &catches, kind, item)))
         .collect();
-    workloads.sort_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
+    workloads.sort_unstable_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
     let mut gateways: Vec<Arc<Gateway>> = gateways
         .into_iter()
         .map(|(kind, item)| Arc::new(gateway::gateway(&index, inventory, kind, item)))
         .collect();
-    gateways.sort_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
-    prometheis.sort_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
+    gateways.sort_unstable_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
+    prometheis.sort_unstable_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
 
     Mesh {
         context: inventory.context.clone(),
@@ -243,7 +243,7 @@ pub(super) fn all_workloads(
 pub fn wanted_config_maps(inventory: &Inventory) -> Vec<(String, String)> {
     let mut wanted = istio::config_maps(&istio::control_planes(inventory));
     wanted.extend(all_workloads(inventory).filter_map(|(_, item)| prometheus::config_map(item)));
-    wanted.sort();
+    wanted.sort_unstable();
     wanted.dedup();
     wanted
 }
@@ -302,7 +302,7 @@ fn namespaces(
     if inventory.namespaces.items.is_empty() {
         found.extend(counts.keys().map(|name| made(name, &Labels::new(), false)));
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     found
 }
 

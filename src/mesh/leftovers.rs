@@ -255,7 +255,7 @@ pub(super) fn leftovers(
             });
         }
     }
-    found.sort_by(|a, b| (&a.object, a.kind as u8).cmp(&(&b.object, b.kind as u8)));
+    found.sort_unstable_by(|a, b| (&a.object, a.kind as u8).cmp(&(&b.object, b.kind as u8)));
     found.dedup();
     found
 }

@@ -85,7 +85,7 @@ impl<'a> Mtls<'a> {
         }
         let mut found = self.policies.selecting(namespace, labels);
         found.retain(|policy| !is_ours(&policy.metadata));
-        found.sort_by(|a, b| by_age(&a.metadata).cmp(&by_age(&b.metadata)));
+        found.sort_unstable_by(|a, b| by_age(&a.metadata).cmp(&by_age(&b.metadata)));
         found
     }
 

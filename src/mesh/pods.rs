@@ -77,7 +77,7 @@ impl<'a> Pods<'a> {
             Some(pods) => pods.iter().copied().filter(|pod| !finished(pod)).collect(),
             None => self.ownerless.carrying(namespace, selector),
         };
-        found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        found.sort_unstable_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         found
     }
 

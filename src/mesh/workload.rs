@@ -8,6 +8,7 @@ use super::objects::{self as lean, Labels, Template};
 use super::{
     Inventory, ServicePort, SidecarState, Workload, governed, obstacles, owner, pods, scraped,
 };
+use crate::gather::Gather;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -174,7 +175,7 @@ fn services(index: &Index<'_>, namespace: &str, template: &Template) -> Vec<Serv
             transport: port.protocol.clone().unwrap_or_else(|| "TCP".to_owned()),
         })
         .collect();
-    found.sort_by(|a, b| (&a.service, a.port).cmp(&(&b.service, b.port)));
+    found.sort_unstable_by(|a, b| (&a.service, a.port).cmp(&(&b.service, b.port)));
     found
 }
 
@@ -183,7 +184,7 @@ fn sidecar(pods: &[super::Pod], revision: Option<String>, decision: &Decision) -
     let versions: BTreeSet<&String> = living
         .clone()
         .filter_map(|pod| pod.proxy.as_ref())
-        .collect();
+        .into_set();
     let with = living.clone().filter(|pod| pod.proxy.is_some()).count();
     let without = living.count() - with;
     match (with, without, decision) {

@@ -58,6 +58,13 @@ impl ChangeId {
             part.word()
         ))
     }
+
+    /// For people: `Kind namespace/name (part)`.
+    pub fn title(&self) -> String {
+        let (object, part) = self.0.split_once('#').unwrap_or((&self.0, ""));
+        let (kind, name) = object.split_once('/').unwrap_or(("", object));
+        format!("{kind} {} ({part})", name.trim_start_matches('/'))
+    }
 }
 
 impl std::fmt::Display for ChangeId {

@@ -67,7 +67,7 @@ fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
         }
     };
     let mut fields: Vec<_> = map.iter().collect();
-    fields.sort_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
+    fields.sort_unstable_by(|(a, _), (b, _)| rank(a).cmp(&rank(b)).then_with(|| a.cmp(b)));
     fields
 }
 

@@ -28,7 +28,7 @@ impl Prom {
             .filter(|pod| pod.status.phase == "Running")
             .map(|pod| pod.metadata.name.clone())
             .collect();
-        running.sort();
+        running.sort_unstable();
         if !running.is_empty() {
             return Ok(running);
         }

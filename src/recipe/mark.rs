@@ -74,7 +74,7 @@ fn pods(item: &Item) -> Vec<Change> {
         .filter(|pod| !pod.terminating && pod.proxy.is_some())
         .filter(|pod| !matches!(pod.phase.as_str(), "Succeeded" | "Failed"))
         .collect();
-    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    pods.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     pods.iter()
         .map(|pod| {
             let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 fn of_kind(mesh: &Mesh, kind: LeftoverKind) -> impl Iterator<Item = &Leftover> {
     let mut found: Vec<_> = mesh.leftovers.iter().filter(|l| l.kind == kind).collect();
-    found.sort_by(|a, b| a.object.cmp(&b.object));
+    found.sort_unstable_by(|a, b| a.object.cmp(&b.object));
     found.into_iter()
 }
 

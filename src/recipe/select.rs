@@ -2,6 +2,7 @@
 
 use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::{Error, nearest};
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::{Gateway, Mesh, Obstacle, Owner, Prometheus, Workload};
 use std::collections::BTreeSet;
@@ -85,12 +86,12 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         .filter(|w| chosen.contains(&w.id))
         .cloned()
         .collect();
-    workloads.sort_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
+    workloads.sort_unstable_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
     let mut gateways = Vec::new();
     for of in &answers.gateways {
         gateways.push(named_gateway(mesh, of, &answers.take)?);
     }
-    gateways.sort_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
+    gateways.sort_unstable_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
     if workloads.is_empty() && gateways.is_empty() {
         let mut error = Error::new("nothing is chosen that could be secured");
         for reason in passed_over.iter().take(5) {
@@ -211,7 +212,7 @@ fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
         .map(|n| &n.name)
         .chain(of_items)
         .cloned()
-        .collect();
+        .into_set();
     if names.contains(name) {
         return Ok(());
     }
@@ -222,11 +223,22 @@ fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
     ))
 }
 
+/// The first of them, and how many more.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 fn missing(what: &str, name: &str, names: &[String]) -> Error {
     let error = Error::new(format!("there is no {what} `{name}`"));
     match nearest(name, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error,
+        None if names.is_empty() => error.hint(format!("there is no {what} at all")),
+        None => error.hint(format!("there are: {}", some(names))),
     }
 }
 

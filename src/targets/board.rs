@@ -31,7 +31,7 @@ pub fn board(input: &BoardInput) -> Board {
         .iter()
         .map(|one| Arc::new(index.row(one)))
         .collect();
-    rows.sort_by(|a, b| {
+    rows.sort_unstable_by(|a, b| {
         let (a, b) = (&a.expected, &b.expected);
         let items = a.item.sort_key().cmp(&b.item.sort_key());
         items.then_with(|| a.pod.cmp(&b.pod))

@@ -122,7 +122,7 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
 
 #[test]
 fn nothing_is_written_without_a_yes_and_no_history_is_lost_without_its_own() {
-    let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin").code(1));
+    let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin").code(4));
     assert!(words.contains("--yes"), "{words}");
     let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin --yes").code(4));
     assert!(words.contains("--lose-history"), "{words}");

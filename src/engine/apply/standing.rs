@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::review;
+use crate::gather::Gather;
 use crate::mesh::kinds::Kind as Of;
 
 impl Run {
@@ -110,7 +111,7 @@ impl Run {
                 .filter(|other| other.item.as_ref() == Some(item))
                 .filter(|other| self.fates.get(&other.id) == Some(&Fate::Written))
                 .map(|other| other.id.clone())
-                .collect();
+                .into_set();
             if !of.is_empty() {
                 self.take_back(around, change, &of, why.clone()).await?;
             }

@@ -89,7 +89,7 @@ pub(super) fn of_delete(live: &Value) -> Vec<Conflict> {
         .filter(|owner| owner.leaves.iter().any(|leaf| !in_metadata(leaf)))
         .map(|owner| owner.manager.clone())
         .collect();
-    managers.sort();
+    managers.sort_unstable();
     managers.dedup();
     managers
         .into_iter()

@@ -203,7 +203,7 @@ pub fn export(review: &Review, setup: &Setup) -> Export {
     files.extend(helm::files(&steps, setup));
     files.extend(script::files(&steps, setup, &review.context));
     files.push(readme::file(review, setup, &steps, &files));
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     export.files = files;
     export
 }

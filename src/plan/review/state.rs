@@ -1,6 +1,7 @@
 //! What comes of each change: the server's verdict, the user's word, and what it hangs on.
 
 use super::{PodVerdict, Review, Verdict};
+use crate::gather::Gather;
 use crate::plan::{Action, Change, ChangeId, Part};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +73,7 @@ impl Review {
             .changes
             .iter()
             .map(|change| (&change.id, change))
-            .collect();
+            .into_map();
         let mut states = BTreeMap::new();
         for change in &self.plan.changes {
             self.resolve(change, &changes, &mut states, &mut BTreeSet::new());
