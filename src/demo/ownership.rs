@@ -1,6 +1,5 @@
 //! Who owns which field: server-side apply, and what ordinary writes do to owners.
 
-use crate::gather::Gather;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -149,7 +148,7 @@ pub fn apply(
                     i,
                 )
             })
-            .into_map();
+            .collect();
         owners.sort_by_key(|o| {
             order
                 .get(&format!("{}/{}", o.manager, o.operation))

@@ -5,7 +5,6 @@ use super::session::{RunNote, Session};
 use crate::answers::Answers;
 use crate::cluster::ApiError;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::journal::{self, copy};
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::Part;
@@ -304,7 +303,7 @@ pub(super) async fn live(
             Entry::Intent(intent) => Some(intent.object.clone()),
             _ => None,
         })
-        .into_set();
+        .collect();
     stream::iter(objects)
         .map(|object| async move {
             let live = session.cluster.get(&object).await.map_err(|error| {

@@ -9,7 +9,6 @@ use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
 use crate::engine::waits::DELETED;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::record::{Entry, Intent, TextRecord};
@@ -507,12 +506,12 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .into_set();
+        .collect();
     let then: BTreeSet<(&str, &str)> = reviewed
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .into_set();
+        .collect();
     if now == then {
         return Ok(());
     }

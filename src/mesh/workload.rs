@@ -8,7 +8,6 @@ use super::objects::{self as lean, Labels, Template};
 use super::{
     Inventory, ServicePort, SidecarState, Workload, governed, obstacles, owner, pods, scraped,
 };
-use crate::gather::Gather;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -184,7 +183,7 @@ fn sidecar(pods: &[super::Pod], revision: Option<String>, decision: &Decision) -
     let versions: BTreeSet<&String> = living
         .clone()
         .filter_map(|pod| pod.proxy.as_ref())
-        .into_set();
+        .collect();
     let with = living.clone().filter(|pod| pod.proxy.is_some()).count();
     let without = living.count() - with;
     match (with, without, decision) {

@@ -8,7 +8,6 @@ pub use state::{ItemState, LeftOut};
 
 use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price};
-use crate::gather::Gather;
 use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
@@ -157,7 +156,7 @@ impl Reviewed {
             .iter()
             .filter(|conflict| conflict.hands == Hands::Controller)
             .map(|conflict| conflict.manager.as_str())
-            .into_set()
+            .collect()
     }
 }
 
@@ -266,7 +265,7 @@ impl Review {
             .iter()
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
             .map(|change| &change.object)
-            .into_set();
+            .collect();
         // A price of the plan as a whole counts where something of that Prometheus's pod is written.
         let of_plan = self.plan.prices.iter().filter(|price| {
             matches!(price, Price::LosesHistory { prometheus } if written.contains(&prometheus.object()))
@@ -278,7 +277,7 @@ impl Review {
                 Price::LosesHistory { prometheus } => Some(prometheus.clone()),
                 _ => None,
             })
-            .into_set();
+            .collect();
         lost.into_iter().collect()
     }
 

@@ -4,7 +4,6 @@
 use super::{order, select};
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{Mesh, Obstacle, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
 use crate::plan::export::{Reload, Setup};
@@ -138,7 +137,7 @@ fn without_prometheus(plan: &mut Plan) {
         .iter()
         .filter(|change| gone(change.part))
         .map(|change| change.id.clone())
-        .into_set();
+        .collect();
     plan.changes.retain(|change| !ids.contains(&change.id));
     for change in &mut plan.changes {
         change.needs.retain(|id| !ids.contains(id));

@@ -6,7 +6,6 @@
 use super::{INJECT, change, select::Selection};
 use crate::answers::{Answers, Injection};
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, NamespaceInjection, SidecarState, Workload};
 use crate::plan::{Action, Change, Part, Price};
@@ -78,7 +77,7 @@ pub(super) fn namespaces(
         .iter()
         .filter(|w| switchable(w))
         .map(|w| w.id.namespace.as_str())
-        .into_set();
+        .collect();
     names
         .into_iter()
         .filter(|name| {

@@ -7,7 +7,6 @@
 use super::{SECURE_PORT, change, ours, own, prices};
 use crate::answers::MetricsPort;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{ServicePort, Workload};
 use crate::plan::{Action, Await, Change, ChangeId, Part, Price};
@@ -91,7 +90,7 @@ fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
         // A declared protocol before none, then by Service, so that the plan does not waver.
         ports.sort_unstable_by_key(|p| (protocol(p).is_none(), &p.service, p.port));
         let first = ports[0];
-        let declared: BTreeSet<&str> = ports.iter().filter_map(|p| protocol(p)).into_set();
+        let declared: BTreeSet<&str> = ports.iter().filter_map(|p| protocol(p)).collect();
         if declared.len() > 1 {
             doubts.push(format!(
                 "Services declare port {target} of {} as {}; it is kept as {}",

@@ -1,6 +1,5 @@
 //! Prometheus's HTTP API, as far as a client of a mesh asks for it.
 
-use crate::gather::Gather;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -121,7 +120,7 @@ impl World {
         }
         let counts: BTreeMap<&str, usize> = pools()
             .map(|pool| (pool.job.name.as_str(), pool.dropped.len()))
-            .into_map();
+            .collect();
         success(
             json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}),
         )

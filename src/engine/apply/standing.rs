@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::engine::review;
-use crate::gather::Gather;
 use crate::mesh::kinds::Kind as Of;
 
 impl Run {
@@ -111,7 +110,7 @@ impl Run {
                 .filter(|other| other.item.as_ref() == Some(item))
                 .filter(|other| self.fates.get(&other.id) == Some(&Fate::Written))
                 .map(|other| other.id.clone())
-                .into_set();
+                .collect();
             if !of.is_empty() {
                 self.take_back(around, change, &of, why.clone()).await?;
             }

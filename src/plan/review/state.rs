@@ -1,7 +1,6 @@
 //! What comes of each change: the server's verdict, the user's word, and what it hangs on.
 
 use super::{PodVerdict, Review, Verdict};
-use crate::gather::Gather;
 use crate::plan::{Action, Change, ChangeId, Part};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +72,7 @@ impl Review {
             .changes
             .iter()
             .map(|change| (&change.id, change))
-            .into_map();
+            .collect();
         let mut states = BTreeMap::new();
         for change in &self.plan.changes {
             self.resolve(change, &changes, &mut states, &mut BTreeSet::new());

@@ -49,7 +49,10 @@ fn unknown_names_are_refused_with_the_nearest() {
     let mut answers = Answers::default();
     answers.workloads.insert(id("istio-system", "httpbin"));
     let words = refusal(&mesh, &answers);
-    assert!(words.contains("did you mean `demo/Deployment/httpbin`"), "{words}");
+    assert!(
+        words.contains("did you mean `demo/Deployment/httpbin`"),
+        "{words}"
+    );
     // What is near only by its namespace and kind is no guess.
     let mut answers = Answers::default();
     answers.workloads.insert(id("demo", "zzz"));

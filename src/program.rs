@@ -1,0 +1,133 @@
+//! Arguments → wizard or command → exit code. The one place that prints errors.
+//!
+//! It is part of the library, since what the binary itself awaits would be compiled into it a second time.
+
+use crate::cli::{Cli, Command, arguments};
+use crate::commands::{self, Call};
+use crate::demo::Simulation;
+use crate::error::{Error, Result};
+use crate::runtime::{self, World};
+use crate::wizard::state::Start;
+use crate::world::{Demo, Real};
+use clap::Parser;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let outcome = start(cli);
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let text = crate::text::clean(&error.to_string()).into_owned();
+            let _ = writeln!(std::io::stderr(), "{text}");
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+/// Help and version are no errors; everything else of clap's is exit code 1, since 2 means changes.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.use_stderr() {
+        true => ExitCode::from(1),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn start(cli: Cli) -> Result<u8> {
+    if let Some(file) = &cli.screen.log {
+        log_to(file)?;
+    }
+    let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let monitor = matches!(
+        cli.command,
+        Some(Command::Status {
+            once: false,
+            json: false
+        })
+    ) && on_terminal;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        // Each thread that decodes keeps memory of its own.
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new("the program's threads could not be started").cause(e))?;
+    let code = match cli.command.clone() {
+        Some(command) if !monitor => runtime.block_on(command_line(command, &cli)),
+        _ => runtime.block_on(wizard(&cli, monitor)),
+    };
+    runtime.shutdown_background();
+    code
+}
+
+fn world(cli: &Cli) -> Box<dyn World> {
+    if cli.choices.demo {
+        Box::new(Demo::new(Simulation::builtin(), cli.choices.read_only))
+    } else {
+        Box::new(Real {
+            kubeconfig: cli.choices.kubeconfig.clone(),
+            read_only: cli.choices.read_only,
+        })
+    }
+}
+
+async fn command_line(command: Command, cli: &Cli) -> Result<u8> {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    tokio::spawn(runtime::signals(stop));
+    let world = world(cli);
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let call = Call {
+        choices: &cli.choices,
+        world: world.as_ref(),
+        out: &mut out,
+        err: &mut err,
+        stop: stopped,
+    };
+    commands::run(command, call).await
+}
+
+async fn wizard(cli: &Cli, monitor: bool) -> Result<u8> {
+    let start = Start {
+        answers: cli.choices.answers()?,
+        demo: cli.choices.demo,
+        read_only: cli.choices.read_only,
+        context: cli.choices.context.clone(),
+        no_probe: cli.choices.no_probe,
+        monitor,
+        timeout: cli.choices.timeout(),
+        ascii: cli.screen.ascii,
+        break_lock: cli.choices.break_lock,
+    };
+    runtime::on_terminal(start, || world(cli)).await
+}
+
+/// # Errors
+/// The file cannot be made.
+fn log_to(file: &std::path::Path) -> Result<()> {
+    let out = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map_err(|e| {
+            Error::new(format!("the log file {} cannot be written", file.display())).cause(e)
+        })?;
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("meshscrape", LevelFilter::DEBUG);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(out))
+        .with_filter(filter);
+    tracing_subscriber::registry().with(lines).init();
+    Ok(())
+}
