@@ -53,8 +53,10 @@ pub fn why_stuck(live: &Value, sets: &[Value], pods: &[Value], events: &[Value])
     if let Some(stuck) = surest {
         return Some(stuck.clone());
     }
+    let written = written_at(live);
     let failed = events.iter().rev().find(|event| {
         event["reason"] == "FailedCreate"
+            && is_since(event, written)
             && [owner, words(live, "/metadata/uid")].contains(&words(event, "/involvedObject/uid"))
     });
     failed.map(|event| not_made(live, words(event, "/message")))
@@ -91,6 +93,25 @@ fn replica_failure(owner: &Value) -> Option<&str> {
     list(owner, "/status/conditions")
         .find(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True")
         .map(|condition| words(condition, "/message"))
+}
+
+/// When somebody last wrote the object itself, by the server's clock, as events are: RFC 3339 in whole seconds.
+fn written_at(live: &Value) -> Option<&str> {
+    list(live, "/metadata/managedFields")
+        .filter(|entry| entry.get("subresource").is_none())
+        .filter_map(|entry| entry["time"].as_str())
+        .max()
+}
+
+/// Events stand for an hour: one of an earlier rollout tells nothing of this one.
+fn is_since(event: &Value, written: Option<&str>) -> bool {
+    let times = ["/lastTimestamp", "/series/lastObservedTime", "/eventTime"];
+    let seen = times.map(|at| words(event, at)).into_iter().max();
+    match (seen.filter(|seen| !seen.is_empty()), written) {
+        // Compared as text: a fraction of a second sorts before the `Z` of the whole one.
+        (Some(seen), Some(written)) => seen.get(..19) >= written.get(..19),
+        _ => true,
+    }
 }
 
 /// The server refused to make the pod: quota, Pod Security, or an admission webhook, in its own words.

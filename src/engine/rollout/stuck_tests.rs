@@ -110,6 +110,23 @@ fn pods_that_the_server_refuses_are_told_in_its_words() {
     let stuck = why_stuck(&stateful, &[], &[], &[event("s")]).unwrap();
     assert!(stuck.why.contains("exceeded quota: small"), "{stuck:?}");
     assert_eq!(why_stuck(&stateful, &[], &[], &[event("other")]), None);
+    // An event from before the last write is of another rollout; the controller's own status counts for none.
+    let mut written = stateful.clone();
+    written["metadata"]["managedFields"] = json!([
+        {"manager": "meshscrape", "time": "2026-11-26T10:00:00Z"},
+        {"manager": "kube-controller-manager", "time": "2026-11-26T10:00:09Z", "subresource": "status"},
+    ]);
+    let at = |time: &str| {
+        let mut event = event("s");
+        event["lastTimestamp"] = json!(time);
+        why_stuck(&written, &[], &[], &[event]).is_some()
+    };
+    assert!(!at("2026-11-26T09:59:59Z"));
+    assert!(at("2026-11-26T10:00:00Z"));
+    let mut newer = event("s");
+    newer["eventTime"] = json!("2026-11-26T10:00:00.123456Z");
+    newer["lastTimestamp"] = json!(null);
+    assert!(why_stuck(&written, &[], &[], &[newer]).is_some());
 }
 
 #[test]
