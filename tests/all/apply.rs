@@ -4,12 +4,12 @@ use crate::apply_world::{World, httpbin, id, plan, prometheus, review, world};
 use meshscrape::cluster::api::Write;
 use meshscrape::demo::Fault;
 use meshscrape::engine::apply::{ApplyOptions, Control, summary};
-use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
+use meshscrape::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use meshscrape::engine::undo::plan_undo;
 use meshscrape::engine::watch::Watch;
 use meshscrape::error::Kind as ErrorKind;
 use meshscrape::plan::record::Entry;
-use meshscrape::plan::review::{NotApprovable, Word};
+use meshscrape::plan::review::{Approved, NotApprovable, Word};
 use meshscrape::plan::{Action, Await, ChangeId, Part};
 use meshscrape::targets::State;
 use serde_json::{Value, json};
@@ -149,19 +149,24 @@ async fn a_field_is_forced_only_from_the_owner_that_was_approved() {
     assert_eq!(labels["sidecar.istio.io/inject"], "false");
 }
 
+/// The user says stop while that write is answered.
+async fn stopped_after(world: &World, approved: Approved, after: usize) -> Outcome {
+    let (stop, control) = Control::alone();
+    let writes = AtomicUsize::new(0);
+    world.simulation.on_write(Box::new(move |_| {
+        if writes.fetch_add(1, Ordering::SeqCst) + 1 == after {
+            stop.send_replace(true);
+        }
+    }));
+    world.apply(approved, control).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_after_any_write_ends_there_and_says_what_was_written() {
     for after in 1..WHOLE.len() {
         let world = world();
         let approved = world.approved(plan(), "r1").await;
-        let (stop, control) = Control::alone();
-        let writes = AtomicUsize::new(0);
-        world.simulation.on_write(Box::new(move |_| {
-            if writes.fetch_add(1, Ordering::SeqCst) + 1 == after {
-                stop.send_replace(true);
-            }
-        }));
-        let outcome = world.apply(approved, control).await;
+        let outcome = stopped_after(&world, approved, after).await;
         assert_eq!(outcome.ended, Ended::PartWay(None), "{:#?}", world.told());
         assert_eq!(parts(&outcome.written), WHOLE[..after]);
         assert_eq!(parts(&outcome.not_written), WHOLE[after..]);
@@ -399,14 +404,7 @@ async fn what_was_written_before_a_stop_can_be_undone() {
         let world = world();
         let before = world.objects();
         let approved = world.approved(plan(), "r1").await;
-        let (stop, control) = Control::alone();
-        let writes = AtomicUsize::new(0);
-        world.simulation.on_write(Box::new(move |_| {
-            if writes.fetch_add(1, Ordering::SeqCst) + 1 == after {
-                stop.send_replace(true);
-            }
-        }));
-        let outcome = world.apply(approved, control).await;
+        let outcome = stopped_after(&world, approved, after).await;
         assert_eq!(parts(&outcome.written), WHOLE[..after]);
         let undone = world.undo(Some("r1"), "r2").await;
         assert_eq!(undone.ended, Ended::Whole, "{:#?}", world.told());

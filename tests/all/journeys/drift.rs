@@ -316,22 +316,21 @@ async fn a_workload_that_was_made_anew_is_another_one() {
     assert!(!outcome.all_up);
 }
 
+/// Another image of the server's container.
+fn upgrade_prometheus(deployment: &mut Value) {
+    let containers = &mut deployment["spec"]["template"]["spec"]["containers"];
+    let all = containers.as_array_mut().unwrap();
+    let server = all.iter_mut().find(|c| c["name"] == "prometheus-server");
+    server.unwrap()["image"] = "prom/prometheus:v9.0.0".into();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_prometheus_that_is_another_one_stops_the_run_before_anything() {
     type Edit = fn(&mut Value);
     let cases: [(&str, Option<Edit>); 3] = [
         (
             "the image of its container prometheus-server was",
-            Some(|object| {
-                let all = object["spec"]["template"]["spec"]["containers"]
-                    .as_array_mut()
-                    .unwrap();
-                let server = all
-                    .iter_mut()
-                    .find(|c| c["name"] == "prometheus-server")
-                    .unwrap();
-                server["image"] = "prom/prometheus:v9.0.0".into();
-            }),
+            Some(upgrade_prometheus),
         ),
         (
             "its configuration came from the key prometheus.yml of the ConfigMap prometheus, and now from",
@@ -395,14 +394,7 @@ async fn an_upgrade_in_the_midst_of_a_run_stops_it_before_prometheuss_next_chang
         let mut object = simulation
             .object("Deployment", "istio-system", "prometheus")
             .unwrap();
-        let all = object["spec"]["template"]["spec"]["containers"]
-            .as_array_mut()
-            .unwrap();
-        let server = all
-            .iter_mut()
-            .find(|c| c["name"] == "prometheus-server")
-            .unwrap();
-        server["image"] = "prom/prometheus:v9.0.0".into();
+        upgrade_prometheus(&mut object);
         simulation.put(object);
     });
     let outcome = journey.write(approved, &selection, &answers, None).await;
