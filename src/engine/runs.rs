@@ -28,8 +28,6 @@ pub struct Known {
     pub here: bool,
     /// In the cluster, so that another machine can take it back.
     pub in_cluster: bool,
-    /// Who ran it, where the record says so.
-    pub by: Option<String>,
 }
 
 /// Every run, newest first; and what could not be read, in words.
@@ -42,9 +40,7 @@ pub async fn known(
 ) -> Result<(Vec<Known>, Vec<String>), Error> {
     let mut runs: BTreeMap<String, Known> = BTreeMap::new();
     for note in session.journal.runs()? {
-        let by = session.journal.run(Some(&note.run)).ok();
         let known = Known {
-            by: by.and_then(|entries| by_of(&entries)),
             note,
             here: true,
             in_cluster: false,
@@ -63,7 +59,6 @@ pub async fn known(
                         known.in_cluster = true;
                     } else if let Some(note) = journal::note(&entries) {
                         let known = Known {
-                            by: by_of(&entries),
                             note,
                             here: false,
                             in_cluster: true,
@@ -139,7 +134,10 @@ pub async fn entries(
 /// A run that was cut off or stopped part way, held against the cluster.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
+    /// The run itself; where its undo was cut off, the one that is taken back.
     pub known: Known,
+    /// The undo that did not come to its end.
+    pub undo: Option<RunNote>,
     pub steps: Vec<Step>,
     /// What it was for, so that it can go on; `None`: the record does not say.
     pub answers: Option<Answers>,
@@ -160,15 +158,20 @@ impl Unfinished {
     /// In one line: which run, whose, and how far it came.
     pub fn words(&self) -> String {
         let (after, before, other) = self.counts();
-        let by = match &self.known.by {
+        let note = self.undo.as_ref().unwrap_or(&self.known.note);
+        let by = match &note.by {
             Some(by) => format!(" of {by}"),
             None => String::new(),
         };
-        let mut words = format!(
-            "run {}{by} was not finished: {after} of its {} changes stand, {before} do not",
-            self.known.note.run,
-            self.steps.len()
-        );
+        let (run, all) = (&self.known.note.run, self.steps.len());
+        let mut words = match &self.undo {
+            Some(_) => format!(
+                "the undo{by} of run {run} was not finished: {after} of its {all} changes still stand, {before} are taken back"
+            ),
+            None => format!(
+                "run {run}{by} was not finished: {after} of its {all} changes stand, {before} do not"
+            ),
+        };
         if other > 0 {
             words.push_str(&format!(", {other} were changed by somebody else"));
         }
@@ -176,7 +179,7 @@ impl Unfinished {
     }
 }
 
-/// The newest run, where it did not come to its end: cut off, or stopped part way, and not taken back.
+/// The newest run or undo, where it did not come to its end: cut off, or stopped part way, and not taken back.
 /// A run that is at work just now looks the same; the lock tells it apart when something is written.
 ///
 /// # Errors
@@ -186,10 +189,22 @@ pub async fn unfinished(
     namespaces: &[String],
 ) -> Result<Option<Unfinished>, Error> {
     let (runs, _) = known(session, namespaces).await?;
-    let newest = runs.into_iter().find(|run| run.note.undoes.is_none());
-    let Some(known) =
-        newest.filter(|run| !matches!(run.note.how.as_deref(), Some("whole" | "undone")))
-    else {
+    let open = |run: &Known| !matches!(run.note.how.as_deref(), Some("whole" | "undone"));
+    let undo = runs
+        .first()
+        .filter(|run| open(run) && !run.note.is_part())
+        .map(|run| run.note.clone())
+        .filter(|note| note.undoes.is_some());
+    let newest = match undo.as_ref().and_then(|note| note.undoes.as_deref()) {
+        Some(undone) => runs
+            .into_iter()
+            .find(|run| run.note.run == undone && run.note.how.as_deref() != Some("undone")),
+        None => runs
+            .into_iter()
+            .find(|run| run.note.undoes.is_none())
+            .filter(open),
+    };
+    let Some(known) = newest else {
         return Ok(None);
     };
     let (entries, _) = entries(session, namespaces, Some(&known.note.run)).await?;
@@ -200,6 +215,7 @@ pub async fn unfinished(
     }
     Ok(Some(Unfinished {
         known,
+        undo,
         steps,
         answers: answers(&entries),
     }))
@@ -316,13 +332,6 @@ pub(super) async fn live(
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await
-}
-
-fn by_of(entries: &[Entry]) -> Option<String> {
-    match entries.first() {
-        Some(Entry::Started { by: Some(by), .. }) => Some(by.to_string()),
-        _ => None,
-    }
 }
 
 type Records = BTreeMap<String, (Vec<Entry>, Option<String>)>;
