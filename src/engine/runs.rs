@@ -77,7 +77,7 @@ pub async fn known(
     Ok((runs, words))
 }
 
-/// The lines of a run: from this machine's journal, else from its record in the cluster.
+/// The lines of a run: from this machine's journal, and what its record in the cluster knows beyond them.
 ///
 /// # Errors
 /// There is no such run in either; the journal cannot be read.
@@ -86,10 +86,11 @@ pub async fn entries(
     namespaces: &[String],
     run: Option<&str>,
 ) -> Result<(Vec<Entry>, Vec<String>), Error> {
-    let missing = match session.journal.run(run) {
-        Ok(entries) => return Ok((entries, Vec::new())),
-        // A damaged journal is no missing one, but the cluster may hold the same run whole.
-        Err(error) => error,
+    let here = local(session, run);
+    let run = match &here {
+        Ok(entries) => entries.first().map(|entry| entry.run().to_owned()),
+        Err((_, Some(damaged))) => Some(damaged.clone()),
+        Err((_, None)) => run.map(str::to_owned),
     };
     let mut words = Vec::new();
     let mut found: Vec<(Vec<Entry>, RunNote)> = Vec::new();
@@ -97,7 +98,7 @@ pub async fn entries(
         match records(session, namespace).await {
             Ok(records) => {
                 for (id, (lines, torn)) in records {
-                    if run.is_some_and(|run| run != id) {
+                    if run.as_ref().is_some_and(|run| *run != id) {
                         continue;
                     }
                     if let Some(torn) = torn {
@@ -113,6 +114,20 @@ pub async fn entries(
             )),
         }
     }
+    let missing = match here {
+        Ok(entries) => {
+            let known: Vec<Entry> = found.into_iter().flat_map(|(lines, _)| lines).collect();
+            let (entries, lost) = copy::completed(entries, &known);
+            if lost > 0 {
+                words.push(format!(
+                    "{lost} writes are known from the run's record in the cluster alone: the journal of this machine has lost them"
+                ));
+            }
+            return Ok((entries, words));
+        }
+        Err(missing) => missing,
+    };
+    let (missing, damaged) = missing;
     found.retain(|(_, note)| note.how.as_deref() != Some("undone") && note.undoes.is_none());
     found.sort_by(|(_, a), (_, b)| (a.at, &a.run).cmp(&(b.at, &b.run)));
     match found.pop() {
@@ -121,13 +136,39 @@ pub async fn entries(
             if let Some(Entry::Started { context, .. }) = lines.first_mut() {
                 session.cluster.context.clone_into(context);
             }
+            let why = match damaged {
+                Some(_) => missing.what,
+                None => "this machine has none of it".into(),
+            };
             words.push(format!(
-                "run {} is read from its record in the cluster: this machine has none of it",
+                "run {} is read from its record in the cluster: {why}",
                 note.run
             ));
             Ok((lines, words))
         }
         None => Err(missing),
+    }
+}
+
+/// The lines in this machine's journal; else the error, and which run it is whose lines stand here and cannot be
+/// read. A newer run of that kind is not passed over for an older one.
+fn local(session: &Session, run: Option<&str>) -> Result<Vec<Entry>, (Error, Option<String>)> {
+    let journal = &session.journal;
+    let found = journal.run(run);
+    if run.is_some() && found.is_ok() {
+        return found.map_err(|error| (error, None));
+    }
+    let newest = found.as_ref().ok().and_then(|entries| entries.first());
+    let meant = journal.damaged().into_iter().find(|id| match run {
+        Some(run) => id == run,
+        None => newest.is_none_or(|newest| newest.run() < id.as_str()),
+    });
+    match meant {
+        Some(id) => {
+            let found = journal.run(Some(&id));
+            found.map_err(|error| (error, Some(id)))
+        }
+        None => found.map_err(|error| (error, None)),
     }
 }
 

@@ -42,6 +42,10 @@ pub trait Journal: Send + Sync {
     fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error>;
     /// Runs by id, newest first, with the time they began, their context and how they ended.
     fn runs(&self) -> Result<Vec<RunNote>, Error>;
+    /// Ids of runs whose entries stand here and cannot be read, newest first.
+    fn damaged(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// What reading and appending found wrong and went on from (a torn last line …), in words; each once.
     fn warnings(&self) -> Vec<String> {
         Vec::new()

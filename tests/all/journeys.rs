@@ -3,6 +3,7 @@
 
 mod back;
 mod cut;
+mod damage;
 mod drift;
 mod events;
 mod found;

@@ -40,7 +40,7 @@ impl World for Over {
 }
 
 /// Exit code and words of a command.
-async fn command(journey: &Journey, args: &str) -> (u8, String) {
+pub async fn command(journey: &Journey, args: &str) -> (u8, String) {
     let cli = Cli::try_parse_from(args.split_whitespace()).unwrap();
     let world = Over(journey.session.clone());
     let (_stop, stopped) = tokio::sync::watch::channel(false);
