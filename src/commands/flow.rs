@@ -50,13 +50,18 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
     let homes = opened.mesh.homes();
     let found = engine::runs::unfinished(&opened.session, &homes).await;
     let words = match found {
-        Ok(Some(found)) => vec![
-            found.words(),
-            format!(
-                "go on with it: meshscrape apply --resume --yes; take it back: meshscrape undo {} --yes",
-                found.known.note.run
-            ),
-        ],
+        Ok(Some(found)) => {
+            let run = &found.known.note.run;
+            let ways = match &found.undo {
+                Some(_) => format!(
+                    "go on with it: meshscrape undo {run} --yes; apply the run anew: meshscrape apply --resume {run} --yes"
+                ),
+                None => format!(
+                    "go on with it: meshscrape apply --resume --yes; take it back: meshscrape undo {run} --yes"
+                ),
+            };
+            vec![found.words(), ways]
+        }
         Ok(None) => return,
         Err(error) => vec![format!(
             "whether an earlier run was cut off is not known: {}",
@@ -79,6 +84,15 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Resu
                 .cause("the newest run came to its end, or left nothing behind")
                 .hint("list the runs: meshscrape undo --list"));
         };
+        if found.undo.is_some() {
+            let run = &found.known.note.run;
+            return Err(Error::new("what was not finished is an undo")
+                .cause(found.words())
+                .hint(format!("go on with it: meshscrape undo {run} --yes"))
+                .hint(format!(
+                    "apply the run anew: meshscrape apply --resume {run} --yes"
+                )));
+        }
         call.note(&[found.words()]);
         (found.known.note.run, found.answers)
     } else {

@@ -44,7 +44,7 @@ fn table(runs: &[Known]) -> String {
             Some(undone) => format!("undo of {undone}, {}", how(run)),
             None => how(run).to_owned(),
         };
-        let by = run.by.as_deref().unwrap_or("");
+        let by = run.note.by.as_deref().unwrap_or("");
         let line = format!(
             "{}  {}  {what}  ({place})  {by}",
             run.note.run,
@@ -61,7 +61,7 @@ fn as_json(runs: &[Known]) -> String {
         .map(|run| {
             json!({
                 "run": run.note.run, "at": run.note.at, "context": run.note.context,
-                "ended": run.note.how, "undoes": run.note.undoes, "by": run.by,
+                "ended": run.note.how, "undoes": run.note.undoes, "by": run.note.by,
                 "here": run.here, "inCluster": run.in_cluster,
             })
         })

@@ -85,15 +85,7 @@ async fn take_back(
         };
         written(writeln!(call.out, "{line}"))?;
     }
-    let prometheus = opened
-        .mesh
-        .prometheis
-        .iter()
-        .filter(|p| undo.prometheus.as_ref().is_none_or(|id| p.id == *id))
-        // Whoever owns it: what is taken back was written all the same.
-        .find(|p| p.obstacles.is_empty() || p.takeable().is_some())
-        .cloned()
-        .ok_or_else(|| Error::new("the Prometheus of that run is no longer there"))?;
+    let prometheus = undo.target(&opened.mesh)?;
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
         if only.is_empty() {

@@ -14,7 +14,7 @@ use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use super::keep::{self, Keeper, Mirror, Rows};
 pub use super::outcome::summary;
 use super::outcome::{Awaited, last_look};
-use super::session::Session;
+use super::session::{PART, Session};
 use super::steps::{self, Failure, Why, Wrote, title};
 use super::undo;
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
@@ -543,7 +543,7 @@ impl Run {
         let state = StepState::Waiting(format!("its way back: {why}"));
         around.step(&change.id, state);
         self.take_backs += 1;
-        let run = format!("{}-b{}", self.id, self.take_backs);
+        let run = format!("{}{PART}{}", self.id, self.take_backs);
         undo::take_back(around, &self.id, &run, Some(only))
             .await
             .map_err(|error| {

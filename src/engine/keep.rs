@@ -52,6 +52,10 @@ impl Journal for Mirror {
         self.inner.runs()
     }
 
+    fn damaged(&self) -> Vec<String> {
+        self.inner.damaged()
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.inner.warnings()
     }

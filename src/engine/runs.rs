@@ -28,8 +28,6 @@ pub struct Known {
     pub here: bool,
     /// In the cluster, so that another machine can take it back.
     pub in_cluster: bool,
-    /// Who ran it, where the record says so.
-    pub by: Option<String>,
 }
 
 /// Every run, newest first; and what could not be read, in words.
@@ -42,9 +40,7 @@ pub async fn known(
 ) -> Result<(Vec<Known>, Vec<String>), Error> {
     let mut runs: BTreeMap<String, Known> = BTreeMap::new();
     for note in session.journal.runs()? {
-        let by = session.journal.run(Some(&note.run)).ok();
         let known = Known {
-            by: by.and_then(|entries| by_of(&entries)),
             note,
             here: true,
             in_cluster: false,
@@ -63,7 +59,6 @@ pub async fn known(
                         known.in_cluster = true;
                     } else if let Some(note) = journal::note(&entries) {
                         let known = Known {
-                            by: by_of(&entries),
                             note,
                             here: false,
                             in_cluster: true,
@@ -82,7 +77,7 @@ pub async fn known(
     Ok((runs, words))
 }
 
-/// The lines of a run: from this machine's journal, else from its record in the cluster.
+/// The lines of a run: from this machine's journal, and what its record in the cluster knows beyond them.
 ///
 /// # Errors
 /// There is no such run in either; the journal cannot be read.
@@ -91,10 +86,11 @@ pub async fn entries(
     namespaces: &[String],
     run: Option<&str>,
 ) -> Result<(Vec<Entry>, Vec<String>), Error> {
-    let missing = match session.journal.run(run) {
-        Ok(entries) => return Ok((entries, Vec::new())),
-        // A damaged journal is no missing one, but the cluster may hold the same run whole.
-        Err(error) => error,
+    let here = local(session, run);
+    let run = match &here {
+        Ok(entries) => entries.first().map(|entry| entry.run().to_owned()),
+        Err((_, Some(damaged))) => Some(damaged.clone()),
+        Err((_, None)) => run.map(str::to_owned),
     };
     let mut words = Vec::new();
     let mut found: Vec<(Vec<Entry>, RunNote)> = Vec::new();
@@ -102,7 +98,7 @@ pub async fn entries(
         match records(session, namespace).await {
             Ok(records) => {
                 for (id, (lines, torn)) in records {
-                    if run.is_some_and(|run| run != id) {
+                    if run.as_ref().is_some_and(|run| *run != id) {
                         continue;
                     }
                     if let Some(torn) = torn {
@@ -118,6 +114,20 @@ pub async fn entries(
             )),
         }
     }
+    let missing = match here {
+        Ok(entries) => {
+            let known: Vec<Entry> = found.into_iter().flat_map(|(lines, _)| lines).collect();
+            let (entries, lost) = copy::completed(entries, &known);
+            if lost > 0 {
+                words.push(format!(
+                    "{lost} writes are known from the run's record in the cluster alone: the journal of this machine has lost them"
+                ));
+            }
+            return Ok((entries, words));
+        }
+        Err(missing) => missing,
+    };
+    let (missing, damaged) = missing;
     found.retain(|(_, note)| note.how.as_deref() != Some("undone") && note.undoes.is_none());
     found.sort_unstable_by(|(_, a), (_, b)| (a.at, &a.run).cmp(&(b.at, &b.run)));
     match found.pop() {
@@ -126,8 +136,12 @@ pub async fn entries(
             if let Some(Entry::Started { context, .. }) = lines.first_mut() {
                 session.cluster.context.clone_into(context);
             }
+            let why = match damaged {
+                Some(_) => missing.what,
+                None => "this machine has none of it".into(),
+            };
             words.push(format!(
-                "run {} is read from its record in the cluster: this machine has none of it",
+                "run {} is read from its record in the cluster: {why}",
                 note.run
             ));
             Ok((lines, words))
@@ -136,10 +150,35 @@ pub async fn entries(
     }
 }
 
+/// The lines in this machine's journal; else the error, and which run it is whose lines stand here and cannot be
+/// read. A newer run of that kind is not passed over for an older one.
+fn local(session: &Session, run: Option<&str>) -> Result<Vec<Entry>, (Error, Option<String>)> {
+    let journal = &session.journal;
+    let found = journal.run(run);
+    if run.is_some() && found.is_ok() {
+        return found.map_err(|error| (error, None));
+    }
+    let newest = found.as_ref().ok().and_then(|entries| entries.first());
+    let meant = journal.damaged().into_iter().find(|id| match run {
+        Some(run) => id == run,
+        None => newest.is_none_or(|newest| newest.run() < id.as_str()),
+    });
+    match meant {
+        Some(id) => {
+            let found = journal.run(Some(&id));
+            found.map_err(|error| (error, Some(id)))
+        }
+        None => found.map_err(|error| (error, None)),
+    }
+}
+
 /// A run that was cut off or stopped part way, held against the cluster.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
+    /// The run itself; where its undo was cut off, the one that is taken back.
     pub known: Known,
+    /// The undo that did not come to its end.
+    pub undo: Option<RunNote>,
     pub steps: Vec<Step>,
     /// What it was for, so that it can go on; `None`: the record does not say.
     pub answers: Option<Answers>,
@@ -160,15 +199,20 @@ impl Unfinished {
     /// In one line: which run, whose, and how far it came.
     pub fn words(&self) -> String {
         let (after, before, other) = self.counts();
-        let by = match &self.known.by {
+        let note = self.undo.as_ref().unwrap_or(&self.known.note);
+        let by = match &note.by {
             Some(by) => format!(" of {by}"),
             None => String::new(),
         };
-        let mut words = format!(
-            "run {}{by} was not finished: {after} of its {} changes stand, {before} do not",
-            self.known.note.run,
-            self.steps.len()
-        );
+        let (run, all) = (&self.known.note.run, self.steps.len());
+        let mut words = match &self.undo {
+            Some(_) => format!(
+                "the undo{by} of run {run} was not finished: {after} of its {all} changes still stand, {before} are taken back"
+            ),
+            None => format!(
+                "run {run}{by} was not finished: {after} of its {all} changes stand, {before} do not"
+            ),
+        };
         if other > 0 {
             words.push_str(&format!(", {other} were changed by somebody else"));
         }
@@ -176,7 +220,7 @@ impl Unfinished {
     }
 }
 
-/// The newest run, where it did not come to its end: cut off, or stopped part way, and not taken back.
+/// The newest run or undo, where it did not come to its end: cut off, or stopped part way, and not taken back.
 /// A run that is at work just now looks the same; the lock tells it apart when something is written.
 ///
 /// # Errors
@@ -186,10 +230,22 @@ pub async fn unfinished(
     namespaces: &[String],
 ) -> Result<Option<Unfinished>, Error> {
     let (runs, _) = known(session, namespaces).await?;
-    let newest = runs.into_iter().find(|run| run.note.undoes.is_none());
-    let Some(known) =
-        newest.filter(|run| !matches!(run.note.how.as_deref(), Some("whole" | "undone")))
-    else {
+    let open = |run: &Known| !matches!(run.note.how.as_deref(), Some("whole" | "undone"));
+    let undo = runs
+        .first()
+        .filter(|run| open(run) && !run.note.is_part())
+        .map(|run| run.note.clone())
+        .filter(|note| note.undoes.is_some());
+    let newest = match undo.as_ref().and_then(|note| note.undoes.as_deref()) {
+        Some(undone) => runs
+            .into_iter()
+            .find(|run| run.note.run == undone && run.note.how.as_deref() != Some("undone")),
+        None => runs
+            .into_iter()
+            .find(|run| run.note.undoes.is_none())
+            .filter(open),
+    };
+    let Some(known) = newest else {
         return Ok(None);
     };
     let (entries, _) = entries(session, namespaces, Some(&known.note.run)).await?;
@@ -200,6 +256,7 @@ pub async fn unfinished(
     }
     Ok(Some(Unfinished {
         known,
+        undo,
         steps,
         answers: answers(&entries),
     }))
@@ -316,13 +373,6 @@ pub(super) async fn live(
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await
-}
-
-fn by_of(entries: &[Entry]) -> Option<String> {
-    match entries.first() {
-        Some(Entry::Started { by: Some(by), .. }) => Some(by.to_string()),
-        _ => None,
-    }
 }
 
 type Records = BTreeMap<String, (Vec<Entry>, Option<String>)>;

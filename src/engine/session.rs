@@ -42,6 +42,10 @@ pub trait Journal: Send + Sync {
     fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error>;
     /// Runs by id, newest first, with the time they began, their context and how they ended.
     fn runs(&self) -> Result<Vec<RunNote>, Error>;
+    /// Ids of runs whose entries stand here and cannot be read, newest first.
+    fn damaged(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// What reading and appending found wrong and went on from (a torn last line …), in words; each once.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
@@ -56,7 +60,22 @@ pub struct RunNote {
     /// `whole`, `partWay`, `undone`; `None`: it never said, so it was cut off.
     pub how: Option<String>,
     pub undoes: Option<String>,
+    /// Who ran it and where, where the record says so.
+    pub by: Option<String>,
 }
+
+impl RunNote {
+    /// A change that was taken back while its run went on, not the undo of the run.
+    pub fn is_part(&self) -> bool {
+        self.undoes
+            .as_deref()
+            .and_then(|run| self.run.strip_prefix(run))
+            .is_some_and(|rest| rest.starts_with(PART))
+    }
+}
+
+/// What stands between a run's id and the number of a change of it that was taken back.
+pub const PART: &str = "-b";
 
 /// Wall-clock time that follows tokio's clock, so that tests can pause it.
 #[derive(Clone, Copy, Debug)]

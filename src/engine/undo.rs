@@ -7,12 +7,14 @@ use super::steps;
 use super::waits::{About, Around, Waited};
 use crate::error::{Error, Kind};
 use crate::journal::VERSION;
-use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::kinds::{Kind as Of, ObjectRef, WorkloadRef};
+use crate::mesh::{Mesh, Prometheus};
 use crate::plan::record::{Entry, Intent};
 use crate::plan::review::{Approved, NotApprovable, Review, RunId, Word};
 use crate::plan::undo::{UndoNote, undo};
 use crate::plan::{Await, ChangeId, Plan, keeping};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What taking a run back comes to.
 #[derive(Clone, Debug)]
@@ -78,6 +80,11 @@ pub async fn plan_undo(
     warnings.extend(runs::beside(session, homes, &run, at, &entries).await?);
     let (mut plan, notes) = plan_of(session, &entries).await?;
     plan.undoes = Some(run.clone());
+    if let Some(gone) = &prometheus
+        && let Some(words) = without(session, gone, &mut plan).await
+    {
+        warnings.push(words);
+    }
     // What is left of a run after part of it was taken back still needs its record.
     if let Some(home) = plan.home.clone().filter(|_| only.is_empty()) {
         match keep::secrets(session, &home, Some(&run)).await {
@@ -94,6 +101,61 @@ pub async fn plan_undo(
         notes,
         warnings,
     })
+}
+
+impl UndoPlan {
+    /// The Prometheus that the way back is watched in. One that is gone keeps nothing from being taken back.
+    ///
+    /// # Errors
+    /// The record names none, and there is none to choose.
+    pub fn target(&self, mesh: &Mesh) -> Result<Arc<Prometheus>, Error> {
+        target(self.prometheus.as_ref(), mesh)
+    }
+}
+
+/// As [`UndoPlan::target`].
+///
+/// # Errors
+/// No Prometheus is named, and there is none to choose.
+pub fn target(named: Option<&WorkloadRef>, mesh: &Mesh) -> Result<Arc<Prometheus>, Error> {
+    // Whoever owns it: what is taken back was written all the same.
+    let found = match named {
+        Some(id) => mesh.prometheus(id),
+        None => mesh
+            .prometheis
+            .iter()
+            .find(|p| p.obstacles.is_empty() || p.takeable().is_some()),
+    };
+    match (found, named) {
+        (Some(found), _) => Ok(Arc::clone(found)),
+        (None, Some(id)) => Ok(Arc::new(Prometheus::named(id.clone()))),
+        (None, None) => Err(Error::new(
+            "which Prometheus that run was for is not known, and none is here",
+        )
+        .hint("look whether you may list Deployments and StatefulSets")),
+    }
+}
+
+/// What is to be said where the Prometheus of a run is gone; with its namespace goes the place of lock and record.
+async fn without(session: &Session, prometheus: &WorkloadRef, plan: &mut Plan) -> Option<String> {
+    let gone = session.cluster.get(&prometheus.object()).await;
+    // Who may not read it cannot be told.
+    if !matches!(gone, Ok(None)) {
+        return None;
+    }
+    let space = ObjectRef::new(Of::Namespace, "", &prometheus.namespace);
+    let mut words =
+        format!("Prometheus {prometheus} is gone: what is left of the run is taken back");
+    let leaving = match session.cluster.get(&space).await {
+        Ok(None) => true,
+        Ok(Some(live)) => !live["metadata"]["deletionTimestamp"].is_null(),
+        Err(_) => false,
+    };
+    if leaving {
+        plan.home = None;
+        words.push_str(", without a lock, since its namespace is gone too");
+    }
+    Some(words)
 }
 
 /// Records that a run is undone, so that it is not offered again. A run of another machine has no line here.

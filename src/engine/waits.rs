@@ -207,6 +207,7 @@ impl Around<'_> {
             let why = match state {
                 Ok(true) => return Waited::Over,
                 Ok(false) => wanted.not_yet(),
+                Err(why) if self.prometheus_gone().await => return self.gone(wanted, why),
                 Err(why) => why,
             };
             let seconds = begun.elapsed().as_secs();
@@ -228,6 +229,27 @@ impl Around<'_> {
                 }
             }
             tokio::time::sleep(CONFIG_EVERY).await;
+        }
+    }
+
+    /// Was Prometheus itself deleted?
+    async fn prometheus_gone(&self) -> bool {
+        let object = self.target.id.object();
+        matches!(self.session.cluster.get(&object).await, Ok(None))
+    }
+
+    fn gone(&self, wanted: &Wanted<'_>, why: String) -> Waited {
+        match wanted {
+            Wanted::Runs(job) => Waited::Failed(
+                Error::new(format!(
+                    "Prometheus {} does not run job {job}",
+                    self.target.id
+                ))
+                .cause(DELETED)
+                .cause(why)
+                .hint("set it up again, then apply again"),
+            ),
+            Wanted::Gone(_) | Wanted::LeavesOut(_) => Waited::Over,
         }
     }
 
@@ -261,6 +283,8 @@ impl Around<'_> {
             let why = match self.watch.dropped(item).await {
                 Ok(true) => return Waited::Over,
                 Ok(false) => format!("Prometheus still scrapes {item} over mTLS"),
+                // Then nothing scrapes any more.
+                Err(_) if self.prometheus_gone().await => return Waited::Over,
                 Err(why) => why,
             };
             if Instant::now() >= deadline {

@@ -74,6 +74,50 @@ pub fn entries(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
     (lines, wrong)
 }
 
+/// The lines of a run, with what its record in the cluster knows beyond them, and how many writes these lines had
+/// lost: a file that was cut or edited loses lines, and the cluster has its own. What is only planned there counts
+/// where nothing here announces it.
+pub fn completed(mut lines: Vec<Entry>, record: &[Entry]) -> (Vec<Entry>, usize) {
+    let (mut numbers, mut results) = (BTreeSet::new(), BTreeSet::new());
+    let (mut changes, mut ended) = (BTreeSet::new(), false);
+    for line in &lines {
+        match line {
+            Entry::Intent(intent) => {
+                numbers.insert(intent.seq);
+                changes.insert(intent.change.clone());
+            }
+            Entry::Result { seq, .. } => {
+                results.insert(*seq);
+            }
+            Entry::Ended { .. } => ended = true,
+            Entry::Started { .. } => {}
+        }
+    }
+    let beyond = record.iter().filter(|line| match line {
+        Entry::Started { .. } => false,
+        Entry::Intent(intent) if intent.seq >= PLANNED => {
+            !ended && !changes.contains(&intent.change)
+        }
+        Entry::Intent(intent) => !numbers.contains(&intent.seq),
+        Entry::Result { seq, .. } => !results.contains(seq),
+        Entry::Ended { .. } => !ended,
+    });
+    let before = lines.len();
+    lines.extend(beyond.cloned());
+    let lost = lines[before..]
+        .iter()
+        .filter(|line| matches!(line, Entry::Intent(intent) if intent.seq < PLANNED));
+    let lost = lost.count();
+    // As they were written: what was written twice is taken back in the reverse of that.
+    lines.sort_by_key(|line| match line {
+        Entry::Started { .. } => (0, 0),
+        Entry::Intent(intent) => (1, intent.seq),
+        Entry::Result { seq, .. } => (1, *seq),
+        Entry::Ended { .. } => (2, 0),
+    });
+    (lines, lost)
+}
+
 fn lines(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
     let mut parts: Vec<(usize, &Value)> = secrets.iter().map(|s| (part_of(s), s)).collect();
     parts.sort_unstable_by_key(|(part, _)| *part);

@@ -80,7 +80,9 @@ impl FileJournal {
         ))
         .cause(cause);
         match cause.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => {
                 error.hint("make room on that disk, or set XDG_STATE_HOME to another one")
             }
             _ => error.hint("make the folder writable, or set XDG_STATE_HOME to another place"),
@@ -147,9 +149,11 @@ impl FileJournal {
         };
         file.seek(SeekFrom::Start(end))?;
         if let Err(error) = file.write_all(&line).and_then(|()| file.sync_all()) {
-            // Leaves no torn line behind; the write's own error is the one to tell.
+            // Leaves no torn line behind, and no run that never began; the write's own error is the one to tell.
             let _ = file.set_len(end);
-            if stays {
+            if begins {
+                let _ = std::fs::remove_file(self.path(run));
+            } else if stays {
                 state.open.insert(run.to_owned(), (file, end));
             }
             return Err(error);
@@ -300,6 +304,12 @@ impl Journal for FileJournal {
 
     fn runs(&self) -> Result<Vec<RunNote>, Error> {
         Ok(self.summaries()?.into_iter().map(|run| run.note).collect())
+    }
+
+    fn damaged(&self) -> Vec<String> {
+        let mut names = self.names().unwrap_or_default();
+        names.retain(|name| self.read(name).is_err());
+        names
     }
 
     fn warnings(&self) -> Vec<String> {

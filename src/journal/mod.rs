@@ -41,6 +41,7 @@ fn summary(entries: &[Entry]) -> Option<Summary> {
         at,
         context,
         undoes,
+        by,
         ..
     }) = entries.first()
     else {
@@ -57,6 +58,7 @@ fn summary(entries: &[Entry]) -> Option<Summary> {
             context: context.clone(),
             how,
             undoes: undoes.clone(),
+            by: by.as_ref().map(ToString::to_string),
         },
         wrote: entries
             .iter()

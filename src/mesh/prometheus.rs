@@ -247,6 +247,34 @@ pub(super) fn prometheus(
 }
 
 impl Prometheus {
+    /// One of which nothing but its name is known: it is gone, or may not be read. Istio's sample and the charts
+    /// serve on 9090.
+    pub fn named(id: WorkloadRef) -> Self {
+        Prometheus {
+            id,
+            flavour: PrometheusFlavour::Plain,
+            owner: None,
+            desired: 0,
+            pods: Vec::new(),
+            template: lean::Template::default(),
+            service_account: String::new(),
+            container: String::new(),
+            http_port: 9090,
+            route_prefix: String::new(),
+            uid: String::new(),
+            web_config: false,
+            config: None,
+            reloader: false,
+            lifecycle: false,
+            storage: Storage::Unknown,
+            strategy: String::new(),
+            sidecar: false,
+            certificates: None,
+            obstacles: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
     /// What became another since it was read, of what the plan rests on: the object itself, Prometheus's image,
     /// where its configuration comes from. `live`: the workload as the API server gives it now.
     pub fn moved(&self, live: &serde_json::Value) -> Option<String> {

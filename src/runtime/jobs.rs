@@ -280,6 +280,7 @@ impl Jobs {
                         let earlier = found.ok().flatten().map(|found| {
                             Box::new(Earlier {
                                 words: found.words(),
+                                undo: found.undo.is_some(),
                                 run: found.known.note.run,
                                 answers: found.answers,
                             })
@@ -330,9 +331,15 @@ impl Jobs {
         prometheus: Option<WorkloadRef>,
         defaults: ApplyOptions,
     ) {
-        let target = prometheus.as_ref().and_then(|id| mesh.prometheus(id));
+        let target = match defaults.undoes {
+            Some(_) => undo::target(prometheus.as_ref(), mesh).ok(),
+            None => prometheus
+                .as_ref()
+                .and_then(|id| mesh.prometheus(id))
+                .cloned(),
+        };
         let (session, target) = match (self.open(), target) {
-            (Ok(session), Some(target)) => (session, Arc::clone(target)),
+            (Ok(session), Some(target)) => (session, target),
             (Err(error), _) => return self.say(Msg::ApplyFailed(error)),
             (Ok(_), None) => {
                 let gone = Error::new("the Prometheus of this run is not there any more")

@@ -146,8 +146,9 @@ impl State {
             return self.watch();
         }
         let mut effects = Vec::new();
-        if last && !self.cluster.earlier_asked && !self.mesh.prometheis.is_empty() {
-            self.cluster.earlier_asked = true;
+        if last && !self.cluster.earlier_asked {
+            // Records in the cluster stand where its Prometheis are: asked again when there is one.
+            self.cluster.earlier_asked = !self.mesh.prometheis.is_empty();
             effects.push(Effect::Earlier(of, self.mesh.homes()));
         }
         if self.step == Step::Options && last {
@@ -169,6 +170,7 @@ impl State {
             return;
         };
         let todo = match earlier.answers {
+            _ if earlier.undo => "u goes on with the undo: every change is shown first",
             Some(_) => {
                 "o goes on with it: its choices are taken over; u takes it back. Both show every change first"
             }

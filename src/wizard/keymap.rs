@@ -2,7 +2,7 @@
 //! palette are drawn from it, and `update` looks keys up in it and nowhere else.
 
 use super::list::Row;
-use super::state::{Answer, Check, Connection, State, Step};
+use super::state::{Answer, Check, Connection, Earlier, State, Step};
 use std::fmt;
 
 mod review;
@@ -288,14 +288,17 @@ fn step_keys(state: &State) -> Vec<Binding> {
             } else {
                 all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
             }
-            if let Some(earlier) = &state.cluster.earlier {
+            if let Some(earlier) = state.cluster.earlier.as_ref().filter(|found| found.undo) {
                 all.push(
-                    Binding::new(Char('o'), "go on with the run", Action::GoOn).unless(
-                        earlier
-                            .answers
-                            .is_none()
-                            .then(|| "its record does not say what it was for".to_owned()),
-                    ),
+                    Binding::new(Char('u'), "go on with the undo", Action::Undo)
+                        .unless(undo_refused(state)),
+                );
+                let words = "apply that run anew";
+                all.push(Binding::new(Char('o'), words, Action::GoOn).unless(no_answers(earlier)));
+            } else if let Some(earlier) = &state.cluster.earlier {
+                all.push(
+                    Binding::new(Char('o'), "go on with the run", Action::GoOn)
+                        .unless(no_answers(earlier)),
                 );
                 all.push(
                     Binding::new(Char('u'), "take it back", Action::Undo)
@@ -456,6 +459,11 @@ fn status_keys(state: &State, all: &mut Vec<Binding>) {
     all.push(Binding::new(Char('f'), freeze, Action::Freeze));
     all.push(Binding::new(Char('/'), "filter", Action::Filter));
     all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
+}
+
+fn no_answers(earlier: &Earlier) -> Option<String> {
+    let without = earlier.answers.is_none();
+    without.then(|| "its record does not say what it was for".to_owned())
 }
 
 fn undo_refused(state: &State) -> Option<String> {

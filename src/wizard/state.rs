@@ -177,12 +177,14 @@ pub struct CheckLine {
     pub todo: String,
 }
 
-/// A run that was cut off, or stopped part way, and not taken back.
+/// A run that was cut off, or stopped part way, and not taken back; or one whose undo was.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Earlier {
     pub run: String,
     /// Whose it is, and how far it came.
     pub words: String,
+    /// It was being taken back.
+    pub undo: bool,
     /// What it was for; `None`: its record does not say, so it can only be taken back.
     pub answers: Option<Answers>,
 }

@@ -2,6 +2,8 @@
 //! to taking a run back, with what must hold at every moment watched from the outside.
 
 mod back;
+mod cut;
+mod damage;
 mod drift;
 mod events;
 mod found;

@@ -64,6 +64,17 @@ async fn killed(whole: &Undisturbed, at: usize, moment: Moment, go_on: bool) {
     let before = served.objects();
     let told = served.run(&apply(), Some((at, moment))).await;
     assert_eq!(told.code, None, "{what}, and ended: {}", told.words);
+    way_out(&mut served, whole, &before, &what, go_on).await;
+}
+
+/// Gone on, all is as if nothing had happened; taken back, as if nothing had been applied.
+async fn way_out(
+    served: &mut Served,
+    whole: &Undisturbed,
+    before: &Objects,
+    what: &str,
+    go_on: bool,
+) {
     if go_on {
         let mut told = served.run(RESUME, None).await;
         if told.words.contains("there is no run to go on with") {
@@ -78,7 +89,7 @@ async fn killed(whole: &Undisturbed, at: usize, moment: Moment, go_on: bool) {
         if !told.words.contains("there is no run to undo") {
             assert_eq!(told.code, Some(0), "{what}: {}", told.words);
         }
-        same(&format!("{what}, taken back"), &told, &before, &is);
+        same(&format!("{what}, taken back"), &told, before, &is);
     }
 }
 
@@ -102,6 +113,86 @@ fn killed_after_a_write_it_goes_on_or_is_taken_back() {
         .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
         .collect();
     run(&cases, &whole);
+}
+
+/// The disk is full from some byte of the journal on: the run stops before the next write and says so, and what was
+/// recorded serves either way out, when there is room again.
+async fn disk_full(whole: &Undisturbed, room: u64, go_on: bool) {
+    let what = format!("a disk with room for {room} bytes");
+    let mut served = Served::new();
+    let before = served.objects();
+    let told = served.run_on(&apply(), None, Some(room)).await;
+    let words = &told.words;
+    assert!(words.contains("cannot be written"), "{what}: {words}");
+    assert!(words.contains("make room on that disk"), "{what}: {words}");
+    if room == 0 {
+        assert_eq!(told.code, Some(4), "{what}: {words}");
+        assert_eq!(served.written, [""; 0], "{what}: {words}");
+        assert_eq!(served.files(), [""; 0]);
+    } else {
+        assert_eq!(told.code, Some(5), "{what}: {words}");
+        for text in served.files() {
+            assert!(text.ends_with('\n'), "{what} left a torn line");
+        }
+    }
+    way_out(&mut served, whole, &before, &what, go_on).await;
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_the_run_before_the_next_write() {
+    let (whole, size) = on_paused_clock(async {
+        let mut served = Served::new();
+        let told = served.run(&apply(), None).await;
+        assert_eq!(told.code, Some(0), "{}", told.words);
+        let size: usize = served.files().iter().map(String::len).sum();
+        let whole = Undisturbed {
+            after: ageless(without_records(served.objects())),
+            writes: served.written.clone(),
+        };
+        (whole, size as u64)
+    });
+    let cases = [(0, true), (size * 2 / 5, true), (size * 4 / 5, false)];
+    all(&cases, async |&(room, go_on)| {
+        disk_full(&whole, room, go_on).await;
+    });
+}
+
+/// An undo that was killed is gone on with by the next one.
+async fn undo_killed(at: usize, moment: Moment) {
+    let what = format!("undo killed {moment:?} write {at}");
+    let mut served = Served::new();
+    let before = served.objects();
+    let told = served.run(&apply(), None).await;
+    assert_eq!(told.code, Some(0), "{}", told.words);
+    let told = served.run(UNDO, Some((at, moment))).await;
+    assert_eq!(told.code, None, "{what}, and ended: {}", told.words);
+    let told = served.run(UNDO, None).await;
+    assert_eq!(told.code, Some(0), "{what}: {}", told.words);
+    let mut is = served.objects();
+    if told.words.contains("Nothing to take back") {
+        is.remove("Lease istio-system/meshscrape");
+    }
+    same(&what, &told, &before, &is);
+}
+
+#[test]
+fn an_undo_that_is_killed_is_gone_on_with() {
+    let cases = [(9, Moment::Before), (20, Moment::AnswerLost)];
+    all(&cases, async |&(at, moment)| undo_killed(at, moment).await);
+}
+
+#[test]
+#[ignore = "takes minutes: every write of an undo"]
+fn an_undo_that_is_killed_at_every_write_is_gone_on_with() {
+    let writes = on_paused_clock(async {
+        let mut served = Served::new();
+        served.run(&apply(), None).await;
+        served.run(UNDO, None).await;
+        served.written.len()
+    });
+    assert!(writes >= 40, "{writes}");
+    let cases: Vec<_> = (1..=writes).map(|at| (at, MOMENTS[at % 3])).collect();
+    all(&cases, async |&(at, moment)| undo_killed(at, moment).await);
 }
 
 /// Each write, at the moments in turn, both ways out.

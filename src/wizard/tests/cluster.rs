@@ -1,3 +1,4 @@
+use super::super::state::Earlier;
 use super::*;
 
 #[test]
@@ -72,6 +73,67 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
     assert_eq!(state.cluster.checks.len(), 1);
     assert!(state.cluster.checks[0].todo.contains("log in again"));
     assert!(state.next_refused().is_some());
+}
+
+#[test]
+fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on_by_its_key() {
+    let mut state = started(shop());
+    let earlier = Earlier {
+        run: "r1".into(),
+        words: "the undo of run r1 was not finished".into(),
+        undo: true,
+        answers: Some(Answers::default()),
+    };
+    let of = state.generations.discover;
+    update(&mut state, Msg::Earlier(of, Some(Box::new(earlier))));
+    let line = |state: &State| {
+        let mut lines = state.cluster.checks.iter();
+        let line = lines.find(|l| l.label == "Earlier run").cloned();
+        line.expect("it is told")
+    };
+    assert!(line(&state).found.contains("the undo of run r1"));
+    assert!(line(&state).todo.contains("goes on with the undo"));
+    let effects = keys(&mut state, "u");
+    assert!(
+        matches!(&effects[..], [Effect::PlanUndo(_, _, Some(run))] if run == "r1"),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn an_earlier_run_is_looked_for_even_without_a_prometheus() {
+    let mut none = shop();
+    none.prometheis.clear();
+    let mut state = connected(Start::default());
+    let of = state.generations.discover;
+    let effects = update(
+        &mut state,
+        Msg::Mesh {
+            generation: of,
+            mesh: Arc::new(none),
+            last: true,
+        },
+    );
+    let asked = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Earlier(..)));
+    assert!(asked(&effects), "{effects:?}");
+    let effects = update(
+        &mut state,
+        Msg::Mesh {
+            generation: of,
+            mesh: Arc::new(shop()),
+            last: true,
+        },
+    );
+    assert!(asked(&effects), "its records may be in the cluster");
+    let effects = update(
+        &mut state,
+        Msg::Mesh {
+            generation: of,
+            mesh: Arc::new(shop()),
+            last: true,
+        },
+    );
+    assert!(!asked(&effects), "once is enough");
 }
 
 #[test]

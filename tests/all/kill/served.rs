@@ -15,6 +15,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
@@ -115,9 +116,17 @@ impl Served {
         objects(&self.simulation)
     }
 
-    fn start(&self, args: &str) -> Child {
-        let out = std::fs::File::create(self.state.path().join("out")).unwrap();
-        Command::new(std::env::current_exe().unwrap())
+    /// The program, and all that it says. `room`: what a file of its own may hold, in bytes.
+    fn start(&self, args: &str, room: Option<u64>) -> (Child, JoinHandle<String>) {
+        let (mut said, out) = io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        // With the signal ignored, a write beyond the limit fails as on a full disk: part of it is done.
+        let limit = room.map_or(String::new(), |bytes| {
+            format!("ulimit -f {}; ", bytes / 512)
+        });
+        command
+            .args(["-c", &format!("trap '' XFSZ; {limit}exec \"$@\""), "sh"])
+            .arg(std::env::current_exe().unwrap())
             .args([
                 "kill::program::as_told",
                 "--exact",
@@ -136,21 +145,38 @@ impl Served {
             .env("MESHSCRAPE_TEST_ARGS", args)
             .stdin(Stdio::null())
             .stderr(out.try_clone().unwrap())
-            .stdout(out)
-            .spawn()
-            .unwrap()
+            .stdout(out);
+        let child = command.spawn().unwrap();
+        // The writing end goes with it, so that the reading one comes to an end.
+        drop(command);
+        let words = std::thread::spawn(move || {
+            let mut words = String::new();
+            said.read_to_string(&mut words).unwrap();
+            words
+        });
+        (child, words)
     }
 
     /// Runs the program, kills it where that is wanted, and tells how it ended.
     pub async fn run(&mut self, args: &str, kill: Option<(usize, Moment)>) -> Told {
+        self.run_on(args, kill, None).await
+    }
+
+    /// The same, on a disk that has room for so many bytes in a file.
+    pub async fn run_on(
+        &mut self,
+        args: &str,
+        kill: Option<(usize, Moment)>,
+        room: Option<u64>,
+    ) -> Told {
         self.written.clear();
-        let mut child = self.start(args);
+        let (mut child, words) = self.start(args, room);
         let connected = self.connected(&mut child);
         if let Some(mut stream) = connected {
             self.serve(&mut stream, &mut child, kill).await;
         }
         let status = child.wait().unwrap();
-        let words = std::fs::read_to_string(self.state.path().join("out")).unwrap();
+        let words = words.join().unwrap();
         let code = words
             .lines()
             .find_map(|line| line.strip_prefix("exit code ")?.parse().ok());
@@ -263,22 +289,29 @@ impl Served {
 
     /// Every whole line of every run, in no order.
     pub fn journal(&self) -> Vec<Entry> {
+        let texts = self.files().into_iter();
+        texts
+            .flat_map(|text| {
+                let lines = text.lines().map(serde_json::from_str);
+                lines.filter_map(Result::ok).collect::<Vec<Entry>>()
+            })
+            .collect()
+    }
+
+    /// The text of every run's file, in no order.
+    pub fn files(&self) -> Vec<String> {
         let mut folders: Vec<PathBuf> = vec![self.state.path().join("meshscrape")];
-        let mut entries = Vec::new();
+        let mut texts = Vec::new();
         while let Some(folder) = folders.pop() {
             for found in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = found.path();
                 if path.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|ending| ending == "jsonl") {
-                    let text = std::fs::read_to_string(path).unwrap();
-                    entries.extend(
-                        text.lines()
-                            .filter_map(|line| serde_json::from_str(line).ok()),
-                    );
+                    texts.push(std::fs::read_to_string(path).unwrap());
                 }
             }
         }
-        entries
+        texts
     }
 }
