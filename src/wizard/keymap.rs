@@ -430,12 +430,7 @@ fn apply_keys(state: &State, all: &mut Vec<Binding>) {
                     .then(|| "it stops after the write under way".to_owned()),
             ),
     );
-    let ended = || running.then(|| "the run is not over".to_owned());
-    all.push(
-        Binding::new(Char('u'), "undo", Action::Undo)
-            .unless(ended())
-            .unless(undo_refused(state)),
-    );
+    all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
     if apply.stopped.is_some() {
         all.push(Binding::new(Enter, "decide …", Action::Decide));
     } else {
@@ -461,6 +456,12 @@ fn status_keys(state: &State, all: &mut Vec<Binding>) {
 fn undo_refused(state: &State) -> Option<String> {
     if state.start.read_only {
         return Some("read-only: nothing is written".into());
+    }
+    if state.apply.takes_back() {
+        return Some("the run is being taken back".into());
+    }
+    if state.apply.running {
+        return Some("the run is not over".into());
     }
     if state.apply.undoing && state.apply.outcome.is_some() {
         return Some("the run was taken back".into());
