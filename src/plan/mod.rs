@@ -64,7 +64,10 @@ impl ChangeId {
 
     /// The object in a reader's words: `Deployment shop/cart`, `Namespace shop`.
     pub fn object(&self) -> String {
-        let path = self.0.rsplit_once('#').map_or(self.0.as_str(), |(path, _)| path);
+        let path = self
+            .0
+            .rsplit_once('#')
+            .map_or(self.0.as_str(), |(path, _)| path);
         let mut parts = path.splitn(3, '/');
         match (parts.next(), parts.next(), parts.next()) {
             (Some(kind), Some(""), Some(name)) => format!("{kind} {name}"),

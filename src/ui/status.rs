@@ -292,9 +292,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
     let rows = apply.losing.get(&of.expected.item).into_iter().flatten();
     let rows = rows.filter_map(|at| apply.rows.rows.get(*at));
-    let mut lines: Vec<Words> = rows
-        .map(|row| super::apply::sentence(row, room))
-        .collect();
+    let mut lines: Vec<Words> = rows.map(|row| super::apply::sentence(row, room)).collect();
     lines.extend(Words::wrapped(
         Role::Muted,
         "It is scraped as before once this is done.",

@@ -206,7 +206,7 @@ pub fn keys(state: &State) -> Vec<Binding> {
     let mut all = if let Some(dialog) = &state.dialog {
         dialog_keys(dialog)
     } else if state.help {
-        vec![
+        let mut help = vec![
             Binding::new(Esc, "close", Action::Close).also(&[
                 Char('?'),
                 Enter,
@@ -217,7 +217,9 @@ pub fn keys(state: &State) -> Vec<Binding> {
             Binding::new(Up, "up", Action::Up)
                 .also(&[Char('k')])
                 .quiet(),
-        ]
+        ];
+        help.extend(paging());
+        help
     } else if typing(state) {
         vec![
             Binding::new(Enter, "keep the filter", Action::FilterDone),
@@ -469,15 +471,10 @@ fn undo_refused(state: &State) -> Option<String> {
     None
 }
 
-fn common_keys(state: &State) -> Vec<Binding> {
+/// Through a long list or text by more than a row.
+fn paging() -> [Binding; 4] {
     use Key::*;
-    let mut all = vec![
-        Binding::new(Down, "next row", Action::Down)
-            .also(&[Char('j')])
-            .quiet(),
-        Binding::new(Up, "row before", Action::Up)
-            .also(&[Char('k')])
-            .quiet(),
+    [
         Binding::new(PageDown, "page down", Action::PageDown)
             .also(&[Ctrl('d'), Ctrl('f')])
             .quiet(),
@@ -490,7 +487,20 @@ fn common_keys(state: &State) -> Vec<Binding> {
         Binding::new(End, "last", Action::Bottom)
             .also(&[Char('G')])
             .quiet(),
+    ]
+}
+
+fn common_keys(state: &State) -> Vec<Binding> {
+    use Key::*;
+    let mut all = vec![
+        Binding::new(Down, "next row", Action::Down)
+            .also(&[Char('j')])
+            .quiet(),
+        Binding::new(Up, "row before", Action::Up)
+            .also(&[Char('k')])
+            .quiet(),
     ];
+    all.extend(paging());
     let filtered = state.filter().is_some_and(|f| !f.text.is_empty());
     if state.detail {
         all.push(Binding::new(Esc, "close detail", Action::Info).also(&[Char('i'), Backspace]));

@@ -347,9 +347,6 @@ fn a_run_that_turns_back_counts_what_it_has_taken_back() {
     assert_eq!(state.apply.progress(), (0, 2));
     let id = state.apply.rows.rows[1].id.clone();
     let back = StepState::TakenBack("undone".into());
-    update(
-        &mut state,
-        Msg::Apply(ApplyEvent::Step { id, state: back }),
-    );
+    update(&mut state, Msg::Apply(ApplyEvent::Step { id, state: back }));
     assert_eq!(state.apply.progress(), (1, 2));
 }
