@@ -14,6 +14,7 @@ use crate::plan::resume::Stands;
 pub async fn all_stands(session: &Session, namespaces: &[String]) -> Result<Vec<String>, Error> {
     let mut words = Vec::new();
     if let Some(found) = runs::unfinished(session, namespaces).await?
+        && found.undo.is_none()
         && found.steps.iter().all(|step| step.stands == Stands::After)
     {
         let run = found.known.note.run;

@@ -6,7 +6,7 @@
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub mod diff;
@@ -41,6 +41,9 @@ pub struct Plan {
     pub undoes: Option<String>,
     /// Changes that are left out until the user takes them in: over what somebody else changed since.
     pub held: BTreeSet<ChangeId>,
+    /// What is of use only while one of these is written or stands: a listener without a mark is scraped by
+    /// nobody. With all of them left out it is left out too.
+    pub serves: BTreeMap<ChangeId, Vec<ChangeId>>,
 }
 
 /// Stable within a plan and between runs: `Kind/namespace/name#part`.
@@ -59,11 +62,24 @@ impl ChangeId {
         ))
     }
 
-    /// For people: `Kind namespace/name (part)`.
+    /// The object in a reader's words: `Deployment shop/cart`, `Namespace shop`.
+    pub fn object(&self) -> String {
+        let path = self
+            .0
+            .rsplit_once('#')
+            .map_or(self.0.as_str(), |(path, _)| path);
+        let mut parts = path.splitn(3, '/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(kind), Some(""), Some(name)) => format!("{kind} {name}"),
+            (Some(kind), Some(namespace), Some(name)) => format!("{kind} {namespace}/{name}"),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// [`ChangeId::object`] and the part: `Deployment shop/cart (mark)`.
     pub fn title(&self) -> String {
-        let (object, part) = self.0.split_once('#').unwrap_or((&self.0, ""));
-        let (kind, name) = object.split_once('/').unwrap_or(("", object));
-        format!("{kind} {} ({part})", name.trim_start_matches('/'))
+        let part = self.0.rsplit_once('#').map_or("", |(_, part)| part);
+        format!("{} ({part})", self.object())
     }
 }
 

@@ -274,3 +274,56 @@ fn a_run_is_named_by_its_time() {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     );
 }
+
+/// [`review`], its listener and policy of use only with the mark.
+fn serving(mark: Verdict) -> Review {
+    let mut review = review([Verdict::New, Verdict::New, mark, Verdict::New]);
+    for part in ["policy", "listener"] {
+        review.plan.serves.insert(id(part), vec![id("mark")]);
+    }
+    review
+}
+
+#[test]
+fn what_only_serves_a_change_is_left_out_with_it_and_comes_back() {
+    let mut review = serving(Verdict::Changes);
+    review.toggle(&id("mark"));
+    assert_eq!(approved(&review), ["beside"]);
+    assert_eq!(
+        review.state(&id("policy")),
+        Some(ItemState::LeftOut(LeftOut::HangsOn(id("mark"))))
+    );
+    review.toggle(&id("mark"));
+    assert_eq!(approved(&review).len(), 4);
+}
+
+#[test]
+fn what_serves_a_mark_that_stands_is_written_though_the_mark_is_left_out() {
+    let mut review = serving(Verdict::Unchanged);
+    review.toggle(&id("mark"));
+    assert_eq!(approved(&review), ["policy", "listener", "beside"]);
+}
+
+#[test]
+fn what_serves_one_of_several_stays_until_the_last_is_left_out() {
+    let mut review = serving(Verdict::Changes);
+    let both = vec![id("mark"), id("beside")];
+    review.plan.serves.insert(id("policy"), both.clone());
+    review.plan.serves.insert(id("listener"), both);
+    review.toggle(&id("mark"));
+    assert_eq!(approved(&review), ["policy", "listener", "beside"]);
+    review.toggle(&id("beside"));
+    assert_eq!(
+        review.approve(Word::default()).unwrap_err(),
+        NotApprovable::NothingToDo
+    );
+}
+
+#[test]
+fn a_change_is_named_by_its_object() {
+    assert_eq!(id("mark").object(), "ConfigMap n/mark");
+    let space = ObjectRef::new(Kind::Namespace, "", "shop");
+    let label = ChangeId::new(&space, Part::Injection);
+    assert_eq!(label.object(), "Namespace shop");
+    assert_eq!(label.object(), space.to_string());
+}

@@ -46,7 +46,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let items: Vec<Item> = chosen.items(answers).collect();
     let (of_workloads, of_gateways) = items.split_at(chosen.workloads.len());
 
-    let mut put_marks = |plan: &mut Plan, item: &Item, listener: &ChangeId| {
+    // `parts`: what opens the port of this item.
+    let mut put_marks = |plan: &mut Plan, item: &Item, listener: &ChangeId, parts: &[ChangeId]| {
         let mut marks = mark::changes(mesh, item, answers.options.injection);
         for change in &mut marks {
             change.needs.push(listener.clone());
@@ -62,7 +63,13 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             last.then
                 .push(Await::TargetsUp(vec![item.workload.id.clone()]));
         }
-        let ids = marks.iter().map(|c| c.id.clone()).collect();
+        let ids: Vec<ChangeId> = marks.iter().map(|c| c.id.clone()).collect();
+        // Pods that carry the mark already are scraped without these.
+        if !ids.is_empty() && !item.workload.scraped.secure {
+            for part in parts {
+                plan.serves.insert(part.clone(), ids.clone());
+            }
+        }
         marked.push((item.workload.id.clone(), ids));
         plan.changes.extend(marks);
     };
@@ -74,12 +81,14 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         ];
         selects_something(item)?;
         let ids = policies.each_ref().map(|c| c.id.clone());
+        let mut parts = ids.to_vec();
         let listener = sidecar::listener(item.workload, item.port, ids)?;
         let id = listener.id.clone();
+        parts.push(id.clone());
         listeners.insert(item.workload.id.clone(), id.clone());
         plan.changes.extend(policies);
         plan.changes.push(listener);
-        put_marks(&mut plan, item, &id);
+        put_marks(&mut plan, item, &id, &parts);
     }
     if fixes {
         plan.changes
@@ -106,15 +115,22 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         }
         let [entry, route, listener] = gateway::changes(of, item.port, &principal);
         listeners.insert(item.workload.id.clone(), listener.id.clone());
-        gateway_marks.push((item, listener.id.clone()));
+        gateway_marks.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
         plan.changes.extend([entry, route, listener]);
     }
     if fixes {
         plan.changes
             .extend(repair::gateways(mesh, &chosen, &listeners));
     }
-    for (item, listener) in gateway_marks {
-        put_marks(&mut plan, item, &listener);
+    for (item, parts) in gateway_marks {
+        put_marks(&mut plan, item, &parts[2], &parts);
+    }
+    for (space, label) in &by_space {
+        let of_space = marked.iter().filter(|(item, _)| item.namespace == *space);
+        let ids: Vec<ChangeId> = of_space.flat_map(|(_, ids)| ids.clone()).collect();
+        if !ids.is_empty() {
+            plan.serves.insert(label.clone(), ids);
+        }
     }
 
     if decision.stop
@@ -132,6 +148,10 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             }
         }
         last.after = plan.changes.iter().map(|c| c.id.clone()).collect();
+        let marks: Vec<ChangeId> = marked.iter().flat_map(|(_, ids)| ids.clone()).collect();
+        if !marks.is_empty() && !items.iter().any(|i| i.workload.scraped.secure) {
+            plan.serves.insert(last.id.clone(), marks);
+        }
         if !reloads(of) {
             last.prices.push(Price::Note(format!(
                 "{} reads this at its next start; until then secured pods are scraped twice",
@@ -184,6 +204,11 @@ fn prometheus(
         }
         (None, Some(pod)) => pod.then.extend(loaded),
         (None, None) => {}
+    }
+    // A job without its certificates does not load; certificates that no job reads cost a restart for nothing.
+    if let (Some(job), Some(pod)) = (&job, &pod) {
+        plan.serves.insert(pod.id.clone(), vec![job.id.clone()]);
+        plan.serves.insert(job.id.clone(), vec![pod.id.clone()]);
     }
     let changes: Vec<Change> = match job_first {
         true => job.into_iter().chain(pod).collect(),

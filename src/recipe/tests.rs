@@ -4,6 +4,7 @@ mod choices;
 mod faults;
 mod golden;
 mod job;
+mod leaving_out;
 mod must_not;
 mod pod;
 mod repairs;

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub fn heading(state: &State) -> Words {
     let apply = &state.apply;
     let (done, all) = apply.progress();
-    let verb = match (apply.undoing, apply.running) {
+    let verb = match (apply.undoing || apply.takes_back(), apply.running) {
         (true, true) => "Taking back",
         (true, false) => "Taken back",
         (false, true) => "Applying",
@@ -147,6 +147,21 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
         StepState::TakenBack(why) => Words::of(Role::Waiting, format!("taken back: {why}")),
         StepState::Held(why) => Words::of(Role::Waiting, format!("not written: {why}")),
     }
+}
+
+/// A change of a run under way: what became of it, and its object.
+pub fn sentence(row: &ApplyRow, room: usize) -> Words {
+    let (glyph, role) = match &row.state {
+        StepState::Done | StepState::Unchanged | StepState::TakenBack(_) => ('✓', Role::Good),
+        StepState::Failed(_) => ('✕', Role::Bad),
+        _ if row.under_way() => ('○', Role::Waiting),
+        _ => ('·', Role::Muted),
+    };
+    let name = row.object.to_string();
+    let left = room.saturating_sub(super::words::width(&name) + 4);
+    Words::of(role, format!("{glyph} "))
+        .and(Role::Plain, format!("{name}  "))
+        .join(said(row, true, left))
 }
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {

@@ -175,8 +175,13 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
             diff: 1,
             diff_width: 1,
             wide: area.width >= WIDE,
+            ..Viewport::default()
         };
     }
+    let (help, help_last) = match state.help {
+        true => super::over::help_room(state, under_header(area)),
+        false => (1, 0),
+    };
     let places = places(state, area);
     let side = match places.side {
         Rect { width: 0, .. } => places.step,
@@ -187,6 +192,17 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
         diff: usize::from(inner(side).height.max(1)),
         diff_width: usize::from(inner(side).width.max(1)),
         wide: places.wide,
+        help,
+        help_last,
+    }
+}
+
+/// Where a dialog or the help may lie: header and footer stay in sight.
+pub fn under_header(area: Rect) -> Rect {
+    Rect {
+        y: area.y + 1,
+        height: area.height.saturating_sub(2),
+        ..area
     }
 }
 

@@ -75,12 +75,7 @@ fn whole(paint: &mut Paint, state: &State, area: Rect) {
     if let Some(notice) = &state.notice {
         over::notice(paint, notice, places.footer);
     }
-    // Header and footer stay in sight.
-    let area = Rect {
-        y: area.y + 1,
-        height: area.height - 2,
-        ..area
-    };
+    let area = layout::under_header(area);
     if state.help {
         over::help(paint, state, area);
     }
@@ -105,6 +100,11 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
             Role::Plain,
             "Is this what should be taken back? Nothing is until you confirm.".into(),
         ),
+        // Said where it is always seen: under a long list there is no room.
+        Step::Review => match state.unscraped() {
+            Some(words) => (Role::Waiting, format!("▲ {words}")),
+            None => (Role::Plain, state.step.question().into()),
+        },
         step => (Role::Plain, step.question().into()),
     };
     let whole = words::width(&question) <= usize::from(inside.width);

@@ -126,28 +126,60 @@ pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
     }
 }
 
-/// Every key of the screen; those that do nothing here say why.
-pub fn help(paint: &mut Paint, state: &State, area: Rect) {
+/// A line of the help: keys, and what they do or why they do nothing here.
+type HelpLine = (String, Words, Role);
+
+/// The help's box with its lines, and the columns that the keys take.
+fn help_lines(state: &State, area: Rect) -> (Rect, Vec<HelpLine>, u16) {
+    let bindings: Vec<(String, keymap::Binding)> = keymap::help(state)
+        .into_iter()
+        .map(|binding| {
+            let all = [binding.key]
+                .into_iter()
+                .chain(binding.also.iter().copied());
+            let names: Vec<String> = all.map(|key| key.to_string()).collect();
+            (names.join(" "), binding)
+        })
+        .collect();
+    let keys = bindings.iter().map(|(keys, _)| width(keys)).max();
+    let keys = keys.unwrap_or_default();
+    let room = usize::from(area.width.min(84)).saturating_sub(keys + 6);
     let mut lines = Vec::new();
-    for binding in keymap::help(state) {
-        let mut keys = binding.key.to_string();
-        for also in binding.also {
-            keys.push(' ');
-            keys.push_str(&also.to_string());
-        }
+    for (mut keys, binding) in bindings {
         let (role, said) = match &binding.why_not {
             Some(why) => (Role::Muted, format!("{} – not now: {why}", binding.label)),
             None => (Role::Plain, binding.label.clone()),
         };
-        let room = usize::from(area.width.min(84)).saturating_sub(28);
         for said in Words::wrapped(role, &said, room) {
             lines.push((std::mem::take(&mut keys), said, role));
         }
     }
-    let place = centred(area, 84, lines.len() as u16 + 2);
+    (
+        centred(area, 84, lines.len() as u16 + 2),
+        lines,
+        keys as u16,
+    )
+}
+
+/// (lines of the help that are seen at once, the first line of its last page)
+pub fn help_room(state: &State, area: Rect) -> (usize, usize) {
+    let (place, lines, _) = help_lines(state, area);
+    let height = usize::from(inner(place).height);
+    (height.max(1), lines.len().saturating_sub(height))
+}
+
+/// Every key of the screen; those that do nothing here say why.
+pub fn help(paint: &mut Paint, state: &State, area: Rect) {
+    let (place, lines, keys_width) = help_lines(state, area);
     paint.blank(place);
     let title = Words::strong(format!("Keys of {}", state.step.title()));
-    let inside = panel(paint, place, &title, &Words::muted("esc close"), true);
+    let more = usize::from(inner(place).height) < lines.len();
+    let note = if more {
+        "down for more · esc close"
+    } else {
+        "esc close"
+    };
+    let inside = panel(paint, place, &title, &Words::muted(note), true);
     let skip = state
         .detail_offset
         .min(lines.len().saturating_sub(usize::from(inside.height)));
@@ -164,8 +196,12 @@ pub fn help(paint: &mut Paint, state: &State, area: Rect) {
         paint.cells(
             row,
             &[
-                (22, Fit::Left, Words::of(role, keys)),
-                (inside.width.saturating_sub(24), Fit::Left, said.clone()),
+                (keys_width, Fit::Left, Words::of(role, keys)),
+                (
+                    inside.width.saturating_sub(keys_width + 2),
+                    Fit::Left,
+                    said.clone(),
+                ),
             ],
         );
     }

@@ -112,8 +112,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             "✓ Nothing to change: the cluster is as wanted.",
         ));
     }
-    let unscraped = state.unscraped();
-    for note in unscraped.iter().chain(&review.notes) {
+    for note in &review.notes {
         lines.extend(widgets::item(
             '▲',
             Role::Waiting,
@@ -188,7 +187,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         None => Words::wrapped(Role::Plain, &row.why, room),
     };
     let more = match &row.standing {
-        Standing::HangsOn(id) => Some(format!("– It falls with {id}.")),
+        Standing::HangsOn(id) => Some(format!("– It falls with {}.", id.object())),
         Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),
         _ => None,
     };

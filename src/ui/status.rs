@@ -7,13 +7,16 @@ use super::theme::Role;
 use super::widgets::{fact, gauge, item, list, panel, percent, sparkline};
 use super::words::{age, count, duration, many};
 use crate::targets::{self, Probe, Row};
-use crate::wizard::state::State;
+use crate::wizard::state::{ApplyStep, State, WayBack};
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 use std::time::Duration;
 
 /// `7 of 9 targets UP over mTLS  ███████░░  78 %`
 pub fn heading(state: &State, room: usize) -> Words {
+    if state.apply.takes_back() {
+        return super::apply::heading(state);
+    }
     let counts = &state.status.board.counts;
     let all = counts.all();
     if all == 0 {
@@ -49,6 +52,9 @@ pub fn note(state: &State) -> Words {
 /// What is to be known before the table is believed.
 pub fn question(state: &State) -> (Role, String) {
     let board = &state.status.board;
+    if state.apply.takes_back() {
+        return (Role::Waiting, taking_back(&state.apply));
+    }
     if let Some((why, since)) = &board.stale {
         let old = since_words(state.now, Some(*since));
         return (Role::Waiting, format!("▲ figures of {old} ago: {why}"));
@@ -89,11 +95,31 @@ pub fn question(state: &State) -> (Role, String) {
     }
 }
 
+/// What the undo under way is doing.
+fn taking_back(apply: &ApplyStep) -> String {
+    let now = apply.rows.rows.iter().find(|row| row.under_way());
+    match now {
+        Some(row) => format!("○ The run is being taken back; now {}.", row.object),
+        None => "○ The run is being taken back.".to_owned(),
+    }
+}
+
 fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
     match now.zip(then) {
         // A clock that runs behind makes no negative ages.
         Some((now, then)) => age(Duration::try_from(now.duration_since(then)).unwrap_or_default()),
         None => "–".into(),
+    }
+}
+
+/// Glyph and word of a state, while its workload may be losing what makes it a target.
+fn words_of(apply: &ApplyStep, of: &Row) -> Words {
+    let up = matches!(of.state, targets::State::Up { .. });
+    match apply.way_back_of(&of.expected.item) {
+        Some(WayBack::Done) => Words::muted("– taken back"),
+        Some(WayBack::Now) => Words::of(Role::Waiting, "○ being taken back"),
+        Some(WayBack::Ahead) if !up => Words::of(Role::Waiting, "○ to be taken back"),
+        Some(WayBack::Ahead) | None => state_words(of),
     }
 }
 
@@ -181,7 +207,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         area,
         &state.status.rows,
         !places.over,
-        |paint, area, of| row(paint, area, of, &widths, now),
+        |paint, area, of| row(paint, area, of, words_of(&state.apply, of), &widths, now),
     );
     if state.status.rows.rows.is_empty() {
         let filter = &state.status.rows.filter.text;
@@ -202,7 +228,14 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     }
 }
 
-fn row(paint: &mut Paint, area: Rect, of: &Row, widths: &[u16; 7], now: Option<Timestamp>) {
+fn row(
+    paint: &mut Paint,
+    area: Rect,
+    of: &Row,
+    said: Words,
+    widths: &[u16; 7],
+    now: Option<Timestamp>,
+) {
     let took = of.took.map_or(String::new(), duration);
     let last = match of.last_scrape {
         Some(at) => since_words(now, Some(at)),
@@ -217,7 +250,6 @@ fn row(paint: &mut Paint, area: Rect, of: &Row, widths: &[u16; 7], now: Option<T
         (widths[1], Fit::Middle, Words::plain(&of.expected.item.name)),
         (widths[2], Fit::Middle, Words::plain(&of.expected.pod)),
     ];
-    let said = state_words(of);
     if took.is_empty() && last.is_empty() {
         // Without figures the words may go on to the end of the line.
         cells.push((u16::MAX / 2, Fit::Left, said));
@@ -238,7 +270,9 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         return;
     };
     let pod = &of.expected.pod;
+    let back = state.apply.way_back_of(&of.expected.item);
     let title = match &of.state {
+        _ if back.is_some() => format!("What is taken back of {}?", of.expected.item.name),
         targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
         targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
         targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
@@ -246,8 +280,25 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         _ => pod.clone(),
     };
     let inside = panel(paint, area, &Words::strong(title), &Words::new(), false);
-    let lines = cause(state, of, usize::from(inside.width));
+    let room = usize::from(inside.width);
+    let lines = match back {
+        Some(_) => lost(&state.apply, of, room),
+        None => cause(state, of, room),
+    };
     super::prometheus::paint_from(paint, inside, &lines, state);
+}
+
+/// What its workload loses in the undo under way, and how far that is.
+fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
+    let rows = apply.losing.get(&of.expected.item).into_iter().flatten();
+    let rows = rows.filter_map(|at| apply.rows.rows.get(*at));
+    let mut lines: Vec<Words> = rows.map(|row| super::apply::sentence(row, room)).collect();
+    lines.extend(Words::wrapped(
+        Role::Muted,
+        "It is scraped as before once this is done.",
+        room,
+    ));
+    lines
 }
 
 fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {

@@ -50,6 +50,9 @@ impl State {
             run: Some(approved.run().0.clone()),
             ..ApplyStep::default()
         };
+        if self.apply.undoing {
+            self.apply.turn_back();
+        }
         self.enter(Step::Apply);
         self.reached = Step::Status;
         vec![Effect::Apply {
@@ -193,7 +196,13 @@ impl State {
     pub(super) fn decide(&mut self, decision: Decision) -> Vec<Effect> {
         self.apply.again = None;
         match self.apply.stopped.take() {
-            Some(_) => vec![Effect::Decide(decision)],
+            Some(_) => {
+                if decision == Decision::Undo {
+                    self.apply.turned = true;
+                    self.apply.turn_back();
+                }
+                vec![Effect::Decide(decision)]
+            }
             None => Vec::new(),
         }
     }

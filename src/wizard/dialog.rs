@@ -183,6 +183,7 @@ impl State {
                 if takes == 1 { "it" } else { "them" }
             ));
         }
+        lines.extend(self.taken_by_name());
         if counts.left_out > 0 {
             lines.push(format!(
                 "{} left out.",

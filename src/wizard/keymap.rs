@@ -206,7 +206,7 @@ pub fn keys(state: &State) -> Vec<Binding> {
     let mut all = if let Some(dialog) = &state.dialog {
         dialog_keys(dialog)
     } else if state.help {
-        vec![
+        let mut help = vec![
             Binding::new(Esc, "close", Action::Close).also(&[
                 Char('?'),
                 Enter,
@@ -217,7 +217,9 @@ pub fn keys(state: &State) -> Vec<Binding> {
             Binding::new(Up, "up", Action::Up)
                 .also(&[Char('k')])
                 .quiet(),
-        ]
+        ];
+        help.extend(paging());
+        help
     } else if typing(state) {
         vec![
             Binding::new(Enter, "keep the filter", Action::FilterDone),
@@ -433,12 +435,7 @@ fn apply_keys(state: &State, all: &mut Vec<Binding>) {
                     .then(|| "it stops after the write under way".to_owned()),
             ),
     );
-    let ended = || running.then(|| "the run is not over".to_owned());
-    all.push(
-        Binding::new(Char('u'), "undo", Action::Undo)
-            .unless(ended())
-            .unless(undo_refused(state)),
-    );
+    all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
     if apply.stopped.is_some() {
         all.push(Binding::new(Enter, "decide …", Action::Decide));
     } else {
@@ -470,21 +467,22 @@ fn undo_refused(state: &State) -> Option<String> {
     if state.start.read_only {
         return Some("read-only: nothing is written".into());
     }
+    if state.apply.takes_back() {
+        return Some("the run is being taken back".into());
+    }
+    if state.apply.running {
+        return Some("the run is not over".into());
+    }
     if state.apply.undoing && state.apply.outcome.is_some() {
         return Some("the run was taken back".into());
     }
     None
 }
 
-fn common_keys(state: &State) -> Vec<Binding> {
+/// Through a long list or text by more than a row.
+fn paging() -> [Binding; 4] {
     use Key::*;
-    let mut all = vec![
-        Binding::new(Down, "next row", Action::Down)
-            .also(&[Char('j')])
-            .quiet(),
-        Binding::new(Up, "row before", Action::Up)
-            .also(&[Char('k')])
-            .quiet(),
+    [
         Binding::new(PageDown, "page down", Action::PageDown)
             .also(&[Ctrl('d'), Ctrl('f')])
             .quiet(),
@@ -497,7 +495,20 @@ fn common_keys(state: &State) -> Vec<Binding> {
         Binding::new(End, "last", Action::Bottom)
             .also(&[Char('G')])
             .quiet(),
+    ]
+}
+
+fn common_keys(state: &State) -> Vec<Binding> {
+    use Key::*;
+    let mut all = vec![
+        Binding::new(Down, "next row", Action::Down)
+            .also(&[Char('j')])
+            .quiet(),
+        Binding::new(Up, "row before", Action::Up)
+            .also(&[Char('k')])
+            .quiet(),
     ];
+    all.extend(paging());
     let filtered = state.filter().is_some_and(|f| !f.text.is_empty());
     if state.detail {
         all.push(Binding::new(Esc, "close detail", Action::Info).also(&[Char('i'), Backspace]));

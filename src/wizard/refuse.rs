@@ -2,7 +2,7 @@
 
 use super::keymap::bad_checks;
 use super::list::{Filter, List, Row};
-use super::state::{Connection, Standing, State, Step, StepMark, Viewport};
+use super::state::{Connection, ReviewRow, Standing, State, Step, StepMark, Viewport};
 use crate::plan::Part;
 
 impl State {
@@ -99,22 +99,29 @@ impl State {
         !self.start.monitor && self.apply.outcome.is_none() && (chosen || review)
     }
 
-    /// Said where the new port is opened and the Prometheus that reads it is left as it is.
+    /// Said where what would be written has no use: a port that no Prometheus reads, or a job that finds nothing.
     pub fn unscraped(&self) -> Option<String> {
         if self.review.undoes.is_some() {
             return None;
         }
-        let rows = &self.review.rows.rows;
-        let reader = |part| matches!(part, Part::PrometheusPod | Part::ScrapeJob);
-        let out = rows.iter().any(|row| {
-            reader(row.part) && matches!(row.standing, Standing::LeftOut | Standing::HangsOn(_))
-        });
-        let others = rows.iter().any(|row| {
-            matches!(row.part, Part::Listener | Part::Mark)
-                && matches!(row.standing, Standing::Ready | Standing::Unverified(_))
-        });
-        (out && others).then(|| {
-            "Prometheus's own changes are left out: nothing will scrape port 15091.".to_owned()
+        let rows = |of: [Part; 2]| {
+            let rows = self.review.rows.rows.iter();
+            rows.filter(move |row| of.contains(&row.part))
+        };
+        let readers = || rows([Part::PrometheusPod, Part::ScrapeJob]);
+        let ports = || rows([Part::Listener, Part::Mark]);
+        let out =
+            |row: &ReviewRow| matches!(row.standing, Standing::LeftOut | Standing::HangsOn(_));
+        let written =
+            |row: &ReviewRow| matches!(row.standing, Standing::Ready | Standing::Unverified(_));
+        if readers().any(out) && ports().any(written) {
+            return Some(
+                "Prometheus's own changes are left out: nothing will scrape port 15091.".into(),
+            );
+        }
+        let none = ports().next().is_some() && ports().all(out) && readers().any(written);
+        none.then(|| {
+            "Every workload is left out: Prometheus's new job will find nothing to scrape.".into()
         })
     }
 

@@ -231,6 +231,10 @@ pub struct Viewport {
     pub diff_width: usize,
     /// Wide enough for the detail beside the list; else `i` opens it over the list.
     pub wide: bool,
+    /// Lines of the help that are seen at once.
+    pub help: usize,
+    /// First line of the help's last page.
+    pub help_last: usize,
 }
 
 impl Default for Viewport {
@@ -240,6 +244,8 @@ impl Default for Viewport {
             diff: 16,
             diff_width: 56,
             wide: true,
+            help: 16,
+            help_last: 0,
         }
     }
 }

@@ -3,8 +3,9 @@
 use super::dialog::{button, dialog};
 use super::list::Row;
 use super::refuse::plural;
-use super::state::{Answer, Dialog, DialogKind, Notice, State, Tone};
+use super::state::{Answer, Dialog, DialogKind, Notice, Standing, State, Tone};
 use crate::mesh::{Owner, OwnerTool};
+use std::collections::BTreeMap;
 
 impl State {
     /// The owner of the row under the cursor, where nothing else stands, or stood, against choosing it.
@@ -48,6 +49,39 @@ impl State {
                 button("Let me choose it", Answer::Yes, true),
             ],
         )
+    }
+
+    /// What the approval takes from managers that were taken by name: whose, how many fields, of which objects.
+    pub(super) fn taken_by_name(&self) -> Vec<String> {
+        const NAMED: usize = 3;
+        let Some(review) = &self.review.review else {
+            return Vec::new();
+        };
+        let mut taken: BTreeMap<&str, (usize, Vec<String>)> = BTreeMap::new();
+        let written = self.review.rows.rows.iter();
+        let written =
+            written.filter(|row| matches!(row.standing, Standing::Ready | Standing::Unverified(_)));
+        for item in written.filter_map(|row| review.items.get(&row.id)) {
+            for manager in item.controllers() {
+                let of = item.conflicts.iter().filter(|c| c.manager == manager);
+                let (fields, objects) = taken.entry(manager).or_default();
+                *fields += of.count();
+                objects.push(item.change.object.to_string());
+            }
+        }
+        let words = taken.into_iter().map(|(manager, (fields, objects))| {
+            let more = match objects.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                n => format!(" and {}", plural(n, "more object", "more objects")),
+            };
+            let named = objects[..objects.len().min(NAMED)].join(", ");
+            format!(
+                "{} taken from {manager}, which may set {} back: {named}{more}.",
+                plural(fields, "field is", "fields are"),
+                if fields == 1 { "it" } else { "them" },
+            )
+        });
+        words.collect()
     }
 
     /// Items that this tool's name would let be chosen.

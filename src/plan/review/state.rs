@@ -30,7 +30,8 @@ pub enum ItemState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
     ByUser,
-    /// On this change, which is left out, refused or in conflict.
+    /// On this change, which is left out, refused or in conflict; or it is of use only with this one, which
+    /// is left out.
     HangsOn(ChangeId),
     /// The run's lock or record, which the cluster does not take: why. The run goes on without it.
     NotTaken(String),
@@ -73,12 +74,32 @@ impl Review {
             .iter()
             .map(|change| (&change.id, change))
             .collect();
-        let mut states = BTreeMap::new();
-        for change in &self.plan.changes {
-            self.resolve(change, &changes, &mut states, &mut BTreeSet::new());
-        }
+        let mut unused = BTreeMap::new();
+        let mut states = loop {
+            let mut states = BTreeMap::new();
+            for change in &self.plan.changes {
+                self.resolve(change, &changes, &unused, &mut states, &mut BTreeSet::new());
+            }
+            let more = self.unused(&states);
+            let before = unused.len();
+            unused.extend(more);
+            if unused.len() == before {
+                break states;
+            }
+        };
         self.nothing_to_keep(&mut states);
         states
+    }
+
+    /// What would be written though all that it is for is left out, with the first of these.
+    fn unused(&self, states: &BTreeMap<ChangeId, ItemState>) -> Vec<(ChangeId, ChangeId)> {
+        let out = |id: &ChangeId| matches!(states.get(id), Some(ItemState::LeftOut(_)));
+        let serves = self.plan.serves.iter();
+        serves
+            .filter(|(id, _)| states.get(id).is_some_and(ItemState::may_be_written))
+            .filter(|(_, of)| of.iter().all(out))
+            .filter_map(|(id, of)| Some((id.clone(), of.first()?.clone())))
+            .collect()
     }
 
     /// Where nothing else is written, there is no run to lock or to record.
@@ -106,6 +127,7 @@ impl Review {
         &self,
         change: &Change,
         changes: &BTreeMap<&ChangeId, &Change>,
+        unused: &BTreeMap<ChangeId, ChangeId>,
         states: &mut BTreeMap<ChangeId, ItemState>,
         open: &mut BTreeSet<ChangeId>,
     ) -> ItemState {
@@ -118,10 +140,12 @@ impl Review {
             own
         } else if self.left_out.contains(&change.id) {
             ItemState::LeftOut(LeftOut::ByUser)
+        } else if let Some(of) = unused.get(&change.id) {
+            ItemState::LeftOut(LeftOut::HangsOn(of.clone()))
         } else {
             let fallen = change.needs.iter().find(|need| {
                 changes.get(need).is_some_and(|need| {
-                    let state = self.resolve(need, changes, states, open);
+                    let state = self.resolve(need, changes, unused, states, open);
                     state.stops() || matches!(state, ItemState::LeftOut(_))
                 })
             });

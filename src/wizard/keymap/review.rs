@@ -13,7 +13,9 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
         _ => "leave out",
     };
     let not_toggled = match row.map(|r| &r.standing) {
-        Some(Standing::HangsOn(id)) => Some(format!("it hangs on {id}, which is not written")),
+        Some(Standing::HangsOn(id)) => {
+            Some(format!("it hangs on {}, which is not written", id.object()))
+        }
         Some(Standing::Unchanged) => Some("nothing would be written here".to_owned()),
         _ => None,
     };

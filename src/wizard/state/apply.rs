@@ -64,6 +64,10 @@ pub struct ApplyStep {
     pub stopping: bool,
     /// It takes back what a run wrote.
     pub undoing: bool,
+    /// By the user's decision the run under way takes back what it wrote itself.
+    pub turned: bool,
+    /// While something is taken back: the rows of each workload and gateway that lose something.
+    pub losing: BTreeMap<WorkloadRef, Vec<usize>>,
     /// What was approved has been written and the cluster is to be read anew.
     pub fresh: bool,
     /// A change failed; apply waits for a decision.
@@ -82,7 +86,55 @@ pub struct ApplyStep {
     pub began: Option<Timestamp>,
 }
 
+/// How far the way back of one workload or gateway has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayBack {
+    Ahead,
+    Now,
+    Done,
+}
+
 impl ApplyStep {
+    /// What was written is being taken back just now.
+    pub fn takes_back(&self) -> bool {
+        self.running && (self.undoing || self.turned)
+    }
+
+    /// Remembers which rows lose something; for [`ApplyStep::way_back_of`].
+    pub fn turn_back(&mut self) {
+        self.losing.clear();
+        for (at, row) in self.rows.rows.iter().enumerate() {
+            if let (Some(item), true) = (&row.item, self.undoing || row.written) {
+                self.losing.entry(item.clone()).or_default().push(at);
+            }
+        }
+    }
+
+    /// Of a workload or gateway that something is taken back from just now; of others `None`.
+    pub fn way_back_of(&self, item: &WorkloadRef) -> Option<WayBack> {
+        let rows = self.losing.get(item).filter(|_| self.takes_back())?;
+        let rows = || rows.iter().filter_map(|at| self.rows.rows.get(*at));
+        let back = |row: &ApplyRow| match self.undoing {
+            true => row.state != StepState::Pending && !row.under_way(),
+            false => matches!(row.state, StepState::TakenBack(_)),
+        };
+        Some(if rows().all(back) {
+            WayBack::Done
+        } else if rows().any(|row| back(row) || row.under_way()) {
+            WayBack::Now
+        } else {
+            WayBack::Ahead
+        })
+    }
+
+    /// (rows that lose something and have lost it, all that do), while something is taken back.
+    fn turned_progress(&self) -> (usize, usize) {
+        let of_run = |row: &&ApplyRow| row.written || matches!(row.state, StepState::TakenBack(_));
+        let back = |row: &&ApplyRow| matches!(row.state, StepState::TakenBack(_));
+        let rows = || self.rows.rows.iter();
+        (rows().filter(back).count(), rows().filter(of_run).count())
+    }
+
     /// The workload or gateway of the change that failed, with the number of changes of this run that stand
     /// for it and can be taken back without the others. `None`: there are none.
     pub fn way_back(&self) -> Option<(&WorkloadRef, usize)> {
@@ -96,6 +148,9 @@ impl ApplyStep {
 
     /// (steps that are finished, all). Once it is over, only what stands as approved counts.
     pub fn progress(&self) -> (usize, usize) {
+        if self.turned && self.running {
+            return self.turned_progress();
+        }
         let over = !self.running && !self.undoing;
         let done = self.rows.rows.iter().filter(|r| {
             let stands = matches!(r.state, StepState::Done | StepState::Unchanged);

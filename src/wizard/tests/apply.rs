@@ -285,3 +285,68 @@ fn what_may_not_be_written_as_it_is_now_says_why_and_is_not_offered() {
     assert!(dialog.lines.iter().any(|line| line.contains("by helm")));
     assert!(dialog.buttons.iter().all(|b| b.answer != Answer::Again));
 }
+
+#[test]
+fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
+    use crate::wizard::state::WayBack;
+    let mut state = applying();
+    update(
+        &mut state,
+        Msg::Apply(ApplyEvent::Finished(Outcome::default())),
+    );
+    let effects = keys(&mut state, "u");
+    let [Effect::PlanUndo(generation, _, Some(run))] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let undo = crate::wizard::state::UndoPlan {
+        run: run.clone(),
+        plan: Arc::new(plan()),
+        ..Default::default()
+    };
+    update(&mut state, Msg::UndoPlanned(*generation, Ok(undo)));
+    let generation = state.generations.review;
+    let opened = Review::new("demo", RunId("run-2".into()), plan());
+    update(&mut state, Msg::ReviewOpened(generation, Box::new(opened)));
+    for change in &plan().changes {
+        tell_reviewed(&mut state, reviewed(change, Verdict::Deletes));
+    }
+    update(&mut state, Msg::ReviewDone(generation, Ok(())));
+    keys(&mut state, "enter tab enter enter");
+    assert_eq!(state.step, Step::Status);
+    assert!(state.apply.takes_back());
+    let cart = id("shop", "cart");
+    assert_eq!(state.apply.way_back_of(&cart), Some(WayBack::Ahead));
+    assert_eq!(state.apply.way_back_of(&id("shop", "other")), None);
+    assert!(keys(&mut state, "u").is_empty());
+    let why = state.notice.clone().unwrap().text;
+    assert!(why.contains("being taken back"), "{why}");
+
+    let ids: Vec<ChangeId> = state.apply.rows.rows.iter().map(|r| r.id.clone()).collect();
+    for (at, id) in ids.into_iter().enumerate() {
+        let step = |state| ApplyEvent::Step {
+            id: id.clone(),
+            state,
+        };
+        update(&mut state, Msg::Apply(step(StepState::Writing)));
+        assert_eq!(state.apply.way_back_of(&cart), Some(WayBack::Now), "{at}");
+        update(&mut state, Msg::Apply(step(StepState::Done)));
+    }
+    assert_eq!(state.apply.way_back_of(&cart), Some(WayBack::Done));
+    update(
+        &mut state,
+        Msg::Apply(ApplyEvent::Finished(Outcome::default())),
+    );
+    assert_eq!(state.apply.way_back_of(&cart), None);
+}
+
+#[test]
+fn a_run_that_turns_back_counts_what_it_has_taken_back() {
+    let mut state = stopped_at(2);
+    keys(&mut state, "u");
+    assert!(state.apply.takes_back());
+    assert_eq!(state.apply.progress(), (0, 2));
+    let id = state.apply.rows.rows[1].id.clone();
+    let back = StepState::TakenBack("undone".into());
+    update(&mut state, Msg::Apply(ApplyEvent::Step { id, state: back }));
+    assert_eq!(state.apply.progress(), (1, 2));
+}

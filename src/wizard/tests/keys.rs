@@ -225,3 +225,24 @@ fn another_context_forgets_the_former_cluster() {
     );
     assert_ne!(state.generations.connect, Generation(1));
 }
+
+#[test]
+fn the_help_scrolls_by_pages_and_to_its_ends_and_not_beyond() {
+    let mut state = started(shop());
+    keys(&mut state, "?");
+    state.fit(Viewport {
+        help: 10,
+        help_last: 25,
+        ..Viewport::default()
+    });
+    key(&mut state, Key::PageDown);
+    assert_eq!(state.detail_offset, 9);
+    key(&mut state, Key::End);
+    assert_eq!(state.detail_offset, 25);
+    keys(&mut state, "up");
+    assert_eq!(state.detail_offset, 24);
+    key(&mut state, Key::PageUp);
+    key(&mut state, Key::Home);
+    assert_eq!(state.detail_offset, 0);
+    assert!(state.help);
+}

@@ -20,6 +20,24 @@ fn leaving_a_change_out_leaves_out_what_hangs_on_it() {
 }
 
 #[test]
+fn a_review_says_where_what_it_writes_has_no_use() {
+    let mut with_job = plan();
+    let job = change(Kind::ConfigMap, "prometheus", Part::ScrapeJob, &[]);
+    with_job.changes.insert(0, job);
+    let mut state = in_review(with_job, |c| reviewed(c, Verdict::New));
+    assert_eq!(state.unscraped(), None);
+    keys(&mut state, "space");
+    let said = state.unscraped().unwrap();
+    assert!(said.contains("nothing will scrape"), "{said}");
+    keys(&mut state, "space down space");
+    let said = state.unscraped().unwrap();
+    assert!(said.contains("Every workload is left out"), "{said}");
+    keys(&mut state, "enter");
+    let dialog = state.dialog.unwrap();
+    assert!(dialog.lines.contains(&said), "{:?}", dialog.lines);
+}
+
+#[test]
 fn the_review_is_kept_while_the_choices_are_the_same() {
     let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
     keys(&mut state, "down down space");
@@ -82,7 +100,20 @@ fn a_controllers_field_is_taken_by_name_only() {
     assert!(state.answers.take.contains("argocd-controller"));
     assert_eq!(state.review.counts.stopped, 0);
     keys(&mut state, "enter");
-    assert_eq!(state.dialog.clone().unwrap().kind, DialogKind::ConfirmApply);
+    let dialog = state.dialog.clone().unwrap();
+    assert_eq!(dialog.kind, DialogKind::ConfirmApply);
+    let taken =
+        "1 field is taken from argocd-controller, which may set it back: Deployment shop/cart.";
+    assert!(
+        dialog.lines.iter().any(|l| l == taken),
+        "{:?}",
+        dialog.lines
+    );
+    // What is left out takes nothing.
+    keys(&mut state, "enter space up up enter");
+    let lines = state.dialog.clone().map(|dialog| dialog.lines);
+    let lines = lines.unwrap_or_default().join("\n");
+    assert!(!lines.contains("argocd"), "{lines}");
 }
 
 #[test]

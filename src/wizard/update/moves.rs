@@ -4,7 +4,9 @@ use super::*;
 
 impl State {
     pub(super) fn page(&self) -> usize {
-        let height = if self.step == Step::Review && self.review.diff_focus {
+        let height = if self.help {
+            self.viewport.help
+        } else if self.step == Step::Review && self.review.diff_focus {
             self.review.diff_height
         } else {
             self.viewport.list
@@ -20,7 +22,11 @@ impl State {
     /// The arrows: through what lies on top.
     pub(super) fn moved(&mut self, by: isize) -> Vec<Effect> {
         if self.help || (self.detail && !self.diff_on_top()) {
-            self.detail_offset = self.detail_offset.saturating_add_signed(by).min(10_000);
+            let last = match self.help {
+                true => self.viewport.help_last,
+                false => 10_000,
+            };
+            self.detail_offset = self.detail_offset.saturating_add_signed(by).min(last);
             return Vec::new();
         }
         match self.step {
