@@ -323,7 +323,7 @@ pub fn differing(before: &Objects, after: &Objects) -> Vec<String> {
         .collect()
 }
 
-fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
+pub fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
     selection
         .items(answers)
         .map(|item| Watched {

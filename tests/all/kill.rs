@@ -9,7 +9,7 @@ use crate::journeys::{Objects, ageless, differing};
 use served::{Moment, Served, Told};
 
 /// Ten workloads of three kinds and a gateway: more than forty changes.
-const CHOICES: &str = "-w default/Deployment/httpbin,shop/Deployment/cart,shop/Deployment/catalog,shop/Deployment/checkout,shop/Deployment/storefront,shop/StatefulSet/sessions,orders/Deployment/order-events,orders/Deployment/orders-api,orders/StatefulSet/orders-db,platform/DaemonSet/log-shipper -g istio-system/istio-ingressgateway";
+pub const CHOICES: &str = "-w default/Deployment/httpbin,shop/Deployment/cart,shop/Deployment/catalog,shop/Deployment/checkout,shop/Deployment/storefront,shop/StatefulSet/sessions,orders/Deployment/order-events,orders/Deployment/orders-api,orders/StatefulSet/orders-db,platform/DaemonSet/log-shipper -g istio-system/istio-ingressgateway";
 
 fn apply() -> String {
     format!("meshscrape apply --yes --lose-history {CHOICES}")
