@@ -3,5 +3,8 @@
 
 mod forty;
 mod ledger;
+mod names;
+mod program;
+mod reading;
 mod small;
 mod spoils;

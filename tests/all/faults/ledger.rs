@@ -40,8 +40,8 @@ fn lines(journal: &dyn Journal) -> BTreeMap<String, Lines> {
                 Entry::Result {
                     run, seq, written, ..
                 } => {
-                    let twice = results.insert((run, seq), written);
-                    assert_eq!(twice, None, "two results of one write");
+                    let first = results.insert((run, seq), written).is_none();
+                    assert!(first, "two results of one write");
                 }
                 _ => {}
             }

@@ -2,21 +2,13 @@
 //! and afterwards the run can be made again or taken back.
 
 use super::ledger::Ledger;
+use super::program::Program;
 use super::spoils::{FAULTS, spoil};
 use crate::cases::{all, on_paused_clock};
-use crate::journeys::{Journey, Objects, ageless, differing};
-use clap::Parser;
-use futures::future::BoxFuture;
+use crate::journeys::{Objects, ageless, differing};
 use http::{Method, Uri};
-use meshscrape::cli::Cli;
-use meshscrape::cluster::Cluster;
-use meshscrape::cluster::stack::{Fault, Spoil};
-use meshscrape::commands::{self, Call};
-use meshscrape::demo::Simulation;
-use meshscrape::engine::session::{Journal, Session};
-use meshscrape::error::Error;
-use meshscrape::runtime::World;
-use meshscrape::wizard::state::Contexts;
+use meshscrape::cluster::stack::Spoil;
+use meshscrape::engine::session::Journal;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -65,78 +57,26 @@ struct Watched {
     ledger: Ledger,
 }
 
-struct Broken {
-    session: Session,
-}
-
-impl World for Broken {
-    fn contexts(&self) -> Result<Contexts, Error> {
-        Ok(Contexts {
-            names: vec!["demo".into()],
-            current: Some("demo".into()),
-        })
-    }
-
-    fn connect(&self, _: Option<String>) -> BoxFuture<'static, Result<Session, Error>> {
-        let session = self.session.clone();
-        Box::pin(async move { Ok(session) })
-    }
-}
-
 struct Bench {
-    journey: Journey,
-    world: Broken,
+    program: Program,
     watched: Arc<Mutex<Watched>>,
 }
 
 impl Bench {
     fn new() -> Bench {
-        let journey = Journey::over(Simulation::builtin());
         let watched: Arc<Mutex<Watched>> = Arc::default();
-        let (seen, journal) = (watched.clone(), journey.session.journal.clone());
-        let fault: Fault = Arc::new(move |method, uri| look(&seen, &*journal, method, uri));
-        let service = journey.simulation.service();
-        let session = Session {
-            cluster: Cluster::over_with(service, "demo", false, Some(fault)),
-            ..journey.session.clone()
-        };
-        Bench {
-            journey,
-            world: Broken { session },
-            watched,
-        }
+        let seen = watched.clone();
+        let program = Program::new(move |journal, method, uri| look(&seen, journal, method, uri));
+        Bench { program, watched }
     }
 
-    /// Exit code and words.
     async fn run(&self, args: &str) -> (u8, String) {
-        let cli = Cli::try_parse_from(args.split_whitespace()).unwrap();
-        let (_stop, stopped) = tokio::sync::watch::channel(false);
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let call = Call {
-            choices: &cli.choices,
-            world: &self.world,
-            out: &mut out,
-            err: &mut err,
-            stop: stopped,
-        };
-        let ended = commands::run(cli.command.unwrap(), call).await;
-        let mut words = String::from_utf8(out).unwrap() + &String::from_utf8(err).unwrap();
-        let code = match ended {
-            Ok(code) => code,
-            Err(error) => {
-                assert!(!error.hints.is_empty(), "no next step: {error}");
-                words += &error.to_string();
-                error.kind.exit_code()
-            }
-        };
-        self.journey.dressed();
-        assert!(!words.contains('\x1b'), "the answer reached the terminal");
-        (code, words)
+        self.program.run(args).await
     }
 
     /// All but the lock, which falls by itself, and records, of which a second run leaves one more.
     fn objects(&self) -> Objects {
-        let mut objects = self.journey.objects();
+        let mut objects = self.program.journey.objects();
         objects.retain(|name, object| {
             !name.starts_with("Lease ")
                 && object["metadata"]["labels"]["meshscrape.dev/record"].is_null()
@@ -237,8 +177,8 @@ async fn broken(case: &Case, whole: &Whole) {
         "left:\n{}\n{words}\n---\n{told}",
         left.join("\n")
     );
-    let requests = bench.journey.simulation.requests();
-    let journal = &*bench.journey.session.journal;
+    let requests = bench.program.journey.simulation.requests();
+    let journal = &*bench.program.journey.session.journal;
     bench
         .watched
         .lock()
