@@ -41,7 +41,7 @@ pub fn object_of(request: &str) -> String {
     }
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::Pod,
     Kind::ConfigMap,
     Kind::Secret,
@@ -51,7 +51,24 @@ const KINDS: [Kind; 12] = [
     Kind::Sidecar,
     Kind::Gateway,
     Kind::VirtualService,
+    Kind::ServiceEntry,
+    Kind::EnvoyFilter,
     Kind::PeerAuthentication,
     Kind::AuthorizationPolicy,
     Kind::Lease,
 ];
+
+/// Any of these names what was asked for.
+pub fn names(request: &str) -> Vec<String> {
+    let path = request.split([' ', '?']).nth(1).unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut names = vec![object_of(request)];
+    if path.contains("/authorization.k8s.io/") {
+        names.push("permission".into());
+    } else if path == "/version" {
+        names.push("API server".into());
+    } else if request.starts_with("GET") || last == "pods" {
+        names.push(last);
+    }
+    names
+}

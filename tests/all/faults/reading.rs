@@ -1,7 +1,7 @@
 //! A fault at each request that comes before the first write of forty changes: nothing is written, and a review
 //! that is not the one of the whole cluster says what it lacks.
 
-use super::names::{nameless, object_of};
+use super::names::{nameless, names};
 use super::program::Program;
 use super::spoils::{FAULTS, spoil};
 use crate::cases::{all, on_paused_clock};
@@ -35,21 +35,6 @@ async fn undisturbed() -> (String, Vec<String>) {
     assert!(words.contains("there was no yes"), "{words}");
     let asked = asked.lock().unwrap().keys().cloned().collect();
     (nameless(&words), asked)
-}
-
-/// Any of these names what was asked for.
-fn names(request: &str) -> Vec<String> {
-    let path = request.split([' ', '?']).nth(1).unwrap_or_default();
-    let last = path.rsplit('/').next().unwrap_or_default().to_owned();
-    let mut names = vec![object_of(request)];
-    if path.contains("/authorization.k8s.io/") {
-        names.push("permission".into());
-    } else if path == "/version" {
-        names.push("API server".into());
-    } else if request.starts_with("GET") || last == "pods" {
-        names.push(last);
-    }
-    names
 }
 
 async fn spoiled(case: &Case, whole: &str) {
