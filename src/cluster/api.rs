@@ -110,6 +110,11 @@ impl Cluster {
         }
     }
 
+    /// The client under the requests, for a look from outside the program; it has the layers of the stack.
+    pub fn client(&self) -> &kube::Client {
+        &self.client
+    }
+
     /// Sends one request; the status and body as they came, errors only for what never got an answer.
     async fn send(
         &self,

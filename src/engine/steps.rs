@@ -94,24 +94,20 @@ pub(super) async fn write(
 /// A listener is written only while its policies stand, also those that the review found unchanged and
 /// that are therefore no part of the run.
 pub(super) async fn policies_stand(session: &Session, listener: &Change) -> Result<(), Error> {
-    for need in &listener.needs {
-        let Some(policy) = policy_of(need) else {
-            continue;
-        };
+    let policies = listener.needs.iter().filter_map(policy_of);
+    let all = policies.map(|policy| async move {
         match session.cluster.get(&policy).await {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                return Err(Error::refused(format!(
-                    "{} is not written: its policy {policy} is gone",
-                    listener.object
-                ))
-                .cause("without it, anybody could read the port in plaintext")
-                .hint("review again: the policy is then written first"));
-            }
-            Err(error) => return Err(not_written(&listener.object, &error)),
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(Error::refused(format!(
+                "{} is not written: its policy {policy} is gone",
+                listener.object
+            ))
+            .cause("without it, anybody could read the port in plaintext")
+            .hint("review again: the policy is then written first")),
+            Err(error) => Err(not_written(&listener.object, &error)),
         }
-    }
-    Ok(())
+    });
+    futures::future::try_join_all(all).await.map(drop)
 }
 
 /// The policy that a change of this id writes; `None`: it writes something else.

@@ -7,4 +7,3 @@ mod names;
 mod program;
 mod reading;
 mod small;
-mod spoils;

@@ -17,5 +17,7 @@ mod pty;
 mod review;
 mod rooms;
 mod screens;
+#[path = "../spoils.rs"]
+mod spoils;
 mod terminal;
 mod transcripts;

@@ -1,10 +1,12 @@
-//! Benchmarks, run by hand: `cargo bench -- start`, `-- journal`, `-- discover` (the current kubeconfig's cluster).
+//! Benchmarks, run by hand: `cargo bench -- start`, `-- journal`, and on the current kubeconfig's cluster
+//! `-- discover`, `-- write`.
 //! Figures are compared within one run, never with a clock that another machine set.
 #![allow(clippy::print_stdout)]
 
 mod discover;
 mod journal;
 mod start;
+mod write;
 
 fn main() {
     let wanted: Vec<String> = std::env::args()
@@ -15,7 +17,8 @@ fn main() {
         Some("start") => start::run(),
         Some("discover") => discover::run(),
         Some("journal") => journal::run(),
-        _ => println!("usage: cargo bench -- start | discover | journal"),
+        Some("write") => write::run(),
+        _ => println!("usage: cargo bench -- start | discover | journal | write"),
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod controls;
+mod disturbed;
 mod evidence;
 mod matrix;
 mod objects;
@@ -18,6 +19,9 @@ mod pty;
 mod refused;
 mod report;
 mod shell;
+#[path = "../spoils.rs"]
+#[allow(dead_code)] // the other suite uses the rest
+mod spoils;
 mod subject;
 mod transcripts;
 mod wizard;
@@ -90,6 +94,14 @@ fn tests() -> Vec<Test> {
         namespace: Some(wizard::namespace()),
         turn: Turn::Others,
     });
+    all.extend(disturbed::CELLS.iter().map(|cell| Test {
+        name: cell.name.into(),
+        about: vec![("what", cell.about.into())],
+        run: Box::new(|checks| (cell.run)(cell, checks)),
+        evidence: Box::new(|| cell.evidence()),
+        namespace: Some(cell.namespace()),
+        turn: Turn::Others,
+    }));
     all.extend(controls::CONTROLS.iter().map(|control| Test {
         name: control.name.into(),
         about: vec![("what", control.about.into())],
@@ -103,6 +115,12 @@ fn tests() -> Vec<Test> {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments
+        .first()
+        .is_some_and(|word| word == disturbed::inner::WORD)
+    {
+        std::process::exit(disturbed::inner::run());
+    }
     let flag = |name: &str| arguments.iter().any(|word| word == name);
     let words: Vec<&String> = arguments.iter().filter(|w| !w.starts_with('-')).collect();
     let exact = flag("--exact");

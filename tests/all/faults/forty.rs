@@ -5,7 +5,7 @@
 
 use super::ledger::Ledger;
 use super::names::{nameless, object_of};
-use super::spoils::{FAULTS, spoil};
+use crate::spoils::{FAULTS, spoil};
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Journey, Objects, ageless, differing, watched};
 use clap::Parser;

@@ -3,7 +3,7 @@
 
 use super::names::{nameless, names};
 use super::program::Program;
-use super::spoils::{FAULTS, spoil};
+use crate::spoils::{FAULTS, spoil};
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::writes;
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 use super::ledger::Ledger;
 use super::names::{nameless, names};
 use super::program::Program;
-use super::spoils::{FAULTS, spoil};
+use crate::spoils::{FAULTS, kind, spoil};
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Objects, ageless, differing};
 use http::{Method, Uri};
@@ -16,28 +16,6 @@ use std::sync::{Arc, Mutex};
 const APPLY: &str = "meshscrape apply --yes --lose-history -w default/Deployment/httpbin -g istio-system/istio-ingressgateway";
 const RESUME: &str = "meshscrape apply --resume --yes --lose-history";
 const UNDO: &str = "meshscrape undo --yes --lose-history";
-
-/// A request's kind: what a fault at one of them says for the others. Writes are told apart by resource.
-fn kind(method: &Method, uri: &Uri) -> String {
-    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    // After the group and version, and after the namespace where there is one.
-    let rest = match parts[..] {
-        ["api", _, "namespaces", _, ref rest @ ..] if !rest.is_empty() => rest,
-        ["apis", _, _, "namespaces", _, ref rest @ ..] if !rest.is_empty() => rest,
-        ["api", _, ref rest @ ..] | ["apis", _, _, ref rest @ ..] => rest,
-        _ => &[],
-    };
-    match rest {
-        _ if path.contains("/proxy/") => format!("{method} through a proxy"),
-        _ if path.contains("/authorization.k8s.io/") => "access review".into(),
-        _ if query.contains("dryRun=All") => format!("{method} dry run"),
-        [] => format!("{method} about the server"),
-        [_] if *method == Method::GET => "GET list".into(),
-        [_, ..] if *method == Method::GET => "GET object".into(),
-        [resource, ..] => format!("{method} {resource}"),
-    }
-}
 
 /// What is to go wrong: the n-th request of a kind, in the n-th way.
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
-//! What can go wrong with a request.
+//! What may go wrong with a request, and what kinds of requests there are, for both suites: over the simulation, and
+//! before a real API server.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response, Uri};
 use meshscrape::cluster::stack::Spoil;
 use serde_json::json;
 
@@ -42,6 +43,7 @@ fn status(code: u16, reason: &str) -> Spoil {
     Spoil::Instead(answer.body(Bytes::from(body.to_string())).unwrap())
 }
 
+/// What a fault of this name does to an attempt.
 pub fn spoil(fault: &str) -> Spoil {
     match fault {
         "401" => status(401, "Unauthorized"),
@@ -58,5 +60,27 @@ pub fn spoil(fault: &str) -> Spoil {
         "connection broken after it was done" => Spoil::Broken,
         "half an answer" => Spoil::HalfAnswer,
         _ => Spoil::Garbage(Bytes::from_static(b"<html>\x1b[2J not an API server")),
+    }
+}
+
+/// A request's kind: what a fault at one of them says for the others. Writes are told apart by resource.
+pub fn kind(method: &Method, uri: &Uri) -> String {
+    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    // After the group and version, and after the namespace where there is one.
+    let rest = match parts[..] {
+        ["api", _, "namespaces", _, ref rest @ ..] if !rest.is_empty() => rest,
+        ["apis", _, _, "namespaces", _, ref rest @ ..] if !rest.is_empty() => rest,
+        ["api", _, ref rest @ ..] | ["apis", _, _, ref rest @ ..] => rest,
+        _ => &[],
+    };
+    match rest {
+        _ if path.contains("/proxy/") => format!("{method} through a proxy"),
+        _ if path.contains("/authorization.k8s.io/") => "access review".into(),
+        _ if query.contains("dryRun=All") => format!("{method} dry run"),
+        [] => format!("{method} about the server"),
+        [_] if *method == Method::GET => "GET list".into(),
+        [_, ..] if *method == Method::GET => "GET object".into(),
+        [resource, ..] => format!("{method} {resource}"),
     }
 }
