@@ -305,6 +305,24 @@ fn what_serves_a_mark_that_stands_is_written_though_the_mark_is_left_out() {
 }
 
 #[test]
+fn what_stops_says_so_itself_and_takes_nothing_out_that_serves_it() {
+    let mut review = serving(Verdict::Changes);
+    let words = "a webhook said no";
+    let listener = review.items.get_mut(&id("listener")).unwrap();
+    std::sync::Arc::make_mut(listener).verdict = Verdict::Refused(words.into());
+    let states = review.states();
+    assert_eq!(states[&id("listener")], ItemState::Refused(words.into()));
+    assert_eq!(
+        states[&id("mark")],
+        ItemState::LeftOut(LeftOut::HangsOn(id("listener")))
+    );
+    assert_eq!(states[&id("policy")], ItemState::Ready);
+    // Once the user leaves it out, the rest goes with it.
+    review.toggle(&id("listener"));
+    assert_eq!(approved(&review), ["beside"]);
+}
+
+#[test]
 fn what_serves_one_of_several_stays_until_the_last_is_left_out() {
     let mut review = serving(Verdict::Changes);
     let both = vec![id("mark"), id("beside")];

@@ -91,15 +91,29 @@ impl Review {
         states
     }
 
-    /// What would be written though all that it is for is left out, with the first of these.
+    /// What would be written though all that it is for is left out by the user, with the first of these. What
+    /// stops is no such case: it keeps the whole from being written, and says why at its own place.
     fn unused(&self, states: &BTreeMap<ChangeId, ItemState>) -> Vec<(ChangeId, ChangeId)> {
-        let out = |id: &ChangeId| matches!(states.get(id), Some(ItemState::LeftOut(_)));
+        let out = |id: &ChangeId| self.let_go(id, states);
         let serves = self.plan.serves.iter();
         serves
             .filter(|(id, _)| states.get(id).is_some_and(ItemState::may_be_written))
             .filter(|(_, of)| of.iter().all(out))
             .filter_map(|(id, of)| Some((id.clone(), of.first()?.clone())))
             .collect()
+    }
+
+    /// Left out by the user, or with what was.
+    fn let_go<'a>(&self, mut id: &'a ChangeId, states: &'a BTreeMap<ChangeId, ItemState>) -> bool {
+        // One step a change at most, whatever hangs on what.
+        for _ in &self.plan.changes {
+            match states.get(id) {
+                Some(ItemState::LeftOut(LeftOut::ByUser)) => return true,
+                Some(ItemState::LeftOut(LeftOut::HangsOn(of))) => id = of,
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// Where nothing else is written, there is no run to lock or to record.

@@ -5,9 +5,9 @@
 
 use super::ledger::Ledger;
 use super::names::{nameless, object_of};
-use crate::spoils::{FAULTS, spoil};
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Journey, Objects, ageless, differing, watched};
+use crate::spoils::{FAULTS, spoil};
 use clap::Parser;
 use http::{Method, Uri};
 use meshscrape::answers::{Answers, Pace};

@@ -3,9 +3,9 @@
 
 use super::names::{nameless, names};
 use super::program::Program;
-use crate::spoils::{FAULTS, spoil};
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::writes;
+use crate::spoils::{FAULTS, spoil};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

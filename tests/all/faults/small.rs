@@ -4,9 +4,9 @@
 use super::ledger::Ledger;
 use super::names::{nameless, names};
 use super::program::Program;
-use crate::spoils::{FAULTS, kind, spoil};
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Objects, ageless, differing};
+use crate::spoils::{FAULTS, kind, spoil};
 use http::{Method, Uri};
 use meshscrape::cluster::stack::Spoil;
 use meshscrape::engine::session::Journal;
