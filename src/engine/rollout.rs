@@ -83,14 +83,24 @@ fn deployment(live: &Value) -> Rollout {
         );
     }
     let waits = if updated < desired {
-        Some(format!("{updated} of {desired} new pods were made"))
+        Some(share(
+            updated,
+            desired,
+            "new pod was made",
+            "new pods were made",
+        ))
     } else if replicas > updated {
         Some(match replicas - updated {
             1 => "1 old pod still ends".to_owned(),
             old => format!("{old} old pods still end"),
         })
     } else if available < updated {
-        Some(format!("{available} of {updated} new pods are available"))
+        Some(share(
+            available,
+            updated,
+            "new pod is available",
+            "new pods are available",
+        ))
     } else {
         None
     };
@@ -136,31 +146,43 @@ fn stateful_set(live: &Value) -> Rollout {
         return going("the change is not seen by the controller yet".into());
     }
     if ready < desired {
-        return going(format!("{ready} of {desired} pods are ready"));
+        return going(share(ready, desired, "pod is ready", "pods are ready"));
     }
     let partition = count(&strategy["rollingUpdate"]["partition"]);
     if partition > 0 {
         let wanted = desired.saturating_sub(partition);
         if updated < wanted {
-            return going(format!(
-                "{updated} of {wanted} pods above the partition are new"
+            return going(share(
+                updated,
+                wanted,
+                "pod above the partition is new",
+                "pods above the partition are new",
             ));
         }
+        let first = match partition.min(desired) {
+            1 => "first pod keeps".to_owned(),
+            n => format!("first {n} pods keep"),
+        };
         return Rollout::NeverByItself(format!(
-            "the StatefulSet has partition {partition}: its first {} pods keep the old template until the partition is lowered",
-            partition.min(desired)
+            "the StatefulSet has partition {partition}: its {first} the old template until the partition is lowered"
         ));
     }
     if !strategy["rollingUpdate"].is_null() && updated < desired {
-        return going(format!("{updated} of {desired} pods are new"));
+        return going(share(updated, desired, "pod is new", "pods are new"));
     }
     if status["updateRevision"] != status["currentRevision"] {
+        let pods = if updated == 1 { "pod is" } else { "pods are" };
         return going(format!(
-            "{updated} pods are at revision {}",
+            "{updated} {pods} at revision {}",
             status["updateRevision"].as_str().unwrap_or("?")
         ));
     }
     Rollout::Done
+}
+
+/// `1 of 3 pods are ready`, `0 of 1 pod is ready`
+fn share(part: u32, all: u32, one: &str, many: &str) -> String {
+    format!("{part} of {all} {}", if all == 1 { one } else { many })
 }
 
 fn daemon_set(live: &Value) -> Rollout {
@@ -183,10 +205,15 @@ fn daemon_set(live: &Value) -> Rollout {
         return going("the change is not seen by the controller yet".into());
     }
     if updated < desired {
-        return going(format!("{updated} of {desired} pods are new"));
+        return going(share(updated, desired, "pod is new", "pods are new"));
     }
     if available < desired {
-        return going(format!("{available} of {desired} new pods are available"));
+        return going(share(
+            available,
+            desired,
+            "new pod is available",
+            "new pods are available",
+        ));
     }
     Rollout::Done
 }
@@ -199,10 +226,13 @@ fn on_delete(live: &Value, updated: u32, desired: u32) -> Rollout {
     }
     // Until the controller has seen the change, its figures are those of the template before.
     let updated = if seen { updated } else { 0 };
-    Rollout::NeverByItself(format!(
-        "its update strategy is OnDelete: {} pods keep the old template until you delete them",
-        desired.saturating_sub(updated)
-    ))
+    Rollout::NeverByItself(match desired.saturating_sub(updated) {
+        1 => "its update strategy is OnDelete: 1 pod keeps the old template until you delete it"
+            .into(),
+        old => format!(
+            "its update strategy is OnDelete: {old} pods keep the old template until you delete them"
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ fn a_stateful_set_is_judged_by_revision_and_partition() {
 
     let partitioned = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}});
     let going = stateful_set_with(partitioned.clone(), status(2, 3, 0, "a"));
-    assert!(note(&going).contains("0 of 1 pods above the partition"));
+    assert!(note(&going).contains("0 of 1 pod above the partition is new"));
     let rest = stateful_set_with(partitioned, status(2, 3, 1, "a"));
     assert!(matches!(&rest, Rollout::NeverByItself(why) if why.contains("first 2 pods")));
 

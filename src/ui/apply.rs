@@ -7,7 +7,7 @@ use super::widgets::{self, gauge, item, list, panel, percent};
 use super::words::age;
 use crate::engine::event::{Ended, StepState};
 use crate::targets;
-use crate::wizard::state::{ApplyRow, LineSign, State};
+use crate::wizard::state::{ApplyRow, ApplyStep, LineSign, State};
 use ratatui::layout::Rect;
 use std::time::Duration;
 
@@ -31,7 +31,10 @@ pub fn heading(state: &State) -> Words {
 pub fn question(state: &State) -> (Role, String) {
     let apply = &state.apply;
     if let Some((id, _)) = &apply.stopped {
-        return (Role::Bad, format!("✕ Stopped at {id}: decide what to do."));
+        return (
+            Role::Bad,
+            format!("✕ Stopped at {}: decide what to do.", id.object()),
+        );
     }
     if state.quit_after {
         return (
@@ -216,7 +219,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
 }
 
 /// The first targets that are not UP yet, and why; a look at the first rows only.
-fn waiting(state: &State) -> Vec<Words> {
+fn waiting(state: &State, room: usize) -> Vec<Words> {
     const LOOK: usize = 200;
     const SHOWN: usize = 4;
     let Some(board) = &state.apply.board else {
@@ -226,10 +229,38 @@ fn waiting(state: &State) -> Vec<Words> {
     let not_up = rows.filter(|row| !matches!(row.state, targets::State::Up { double: None }));
     not_up
         .take(SHOWN)
-        .map(|row| {
-            super::status::state_words(row).and(Role::Muted, format!("  {}", row.expected.pod))
+        .flat_map(|row| {
+            let said = super::status::state_words(row);
+            let role = said.0.first().map_or(Role::Plain, |(role, _)| *role);
+            let text: String = said.0.iter().map(|(_, text)| text.as_str()).collect();
+            Words::wrapped(
+                role,
+                &format!("{}: {}", row.expected.pod, text.trim()),
+                room,
+            )
         })
         .collect()
+}
+
+/// The change under the cursor, where there is more to say of it than its line may hold.
+fn of_the_row(apply: &ApplyStep, room: usize) -> Vec<Words> {
+    let Some(row) = apply.rows.current() else {
+        return Vec::new();
+    };
+    let stopped_here = apply.stopped.as_ref().is_some_and(|(id, _)| *id == row.id);
+    let (role, text) = match &row.state {
+        StepState::Failed(error) if !stopped_here => {
+            let mut lines = vec![Words::muted(row.object.to_string())];
+            lines.extend(widgets::error(error, room));
+            return lines;
+        }
+        StepState::Waiting(on) => (Role::Waiting, format!("waits: {on}")),
+        StepState::Rollout { note, .. } if !note.is_empty() => (Role::Waiting, note.clone()),
+        StepState::TakenBack(why) => (Role::Waiting, format!("taken back: {why}")),
+        StepState::Held(why) => (Role::Waiting, format!("not written: {why}")),
+        _ => return Vec::new(),
+    };
+    Words::wrapped(role, &format!("{}: {text}", row.object), room)
 }
 
 /// The log, or what stopped it, or how it ended.
@@ -250,7 +281,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let room = usize::from(inside.width);
     let mut lines = Vec::new();
     if let Some((id, error)) = &apply.stopped {
-        lines.push(Words::muted(id.to_string()));
+        lines.push(Words::muted(id.object()));
         lines.extend(widgets::error(error, room));
     }
     if let Some(again) = &apply.again {
@@ -273,10 +304,18 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.extend(item('•', Role::Accent, sentence, room));
     }
     if apply.running {
-        lines.extend(waiting(state));
+        lines.extend(waiting(state, room));
     }
+    lines.extend(of_the_row(apply, room));
     if !lines.is_empty() && !apply.log.is_empty() {
         lines.push(Words::new());
+    }
+    // What does not fit is scrolled to; the log gives way first.
+    if lines.len() > usize::from(inside.height) || state.detail {
+        let log = apply.log.iter();
+        lines.extend(log.flat_map(|line| Words::wrapped(Role::Muted, line, room)));
+        super::prometheus::paint_from(paint, inside, &lines, state);
+        return;
     }
     let taken = paint.lines(inside, &lines);
     let rest = Rect {

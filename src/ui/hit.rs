@@ -62,7 +62,7 @@ fn rows(state: &State, places: &Places, at: Position) -> Option<Target> {
         Step::Options if state.options.each.is_none() => {
             let shift = options::shift(state, area);
             let at = Position::new(at.x, at.y.checked_sub(shift)?);
-            return options::choices(&state.options.rows.rows, area)
+            return options::choices(&state.options.rows, area)
                 .into_iter()
                 .find(|(_, _, place)| place.contains(at))
                 .map(|(row, column, _)| Target::Choice(row, column));

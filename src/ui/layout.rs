@@ -49,17 +49,22 @@ pub fn places(state: &State, area: Rect) -> Places {
     // List beside diff, and the table of targets, need the rail's room more than the rail does.
     let roomy = !matches!(state.step, Step::Review | Step::Status) || area.width >= ROOMY;
     let row = |y| Rect::new(area.x, y, area.width, 1);
+    // The review has the most keys. By the step alone, so that nothing jumps when a key comes or goes.
+    let keys = 1 + u16::from(state.step == Step::Review && area.width < ROOMY);
     let mut places = Places {
         wide,
         header: row(area.y),
-        footer: row(area.bottom().saturating_sub(1)),
+        footer: Rect {
+            height: keys,
+            ..row(area.bottom().saturating_sub(keys))
+        },
         ..Places::default()
     };
     let body = Rect::new(
         area.x,
         area.y + 1,
         area.width,
-        area.height.saturating_sub(2),
+        area.height.saturating_sub(1 + keys),
     );
     places.tall_rail = wide && roomy;
     let main = if state.start.monitor {
@@ -206,50 +211,67 @@ pub fn under_header(area: Rect) -> Rect {
     }
 }
 
-/// Keys of the footer with their columns: from the left in the keymap's order, help and quit at the right.
-/// What does not fit is left to the help.
+/// Keys of the footer with their places: from the left in the keymap's order, help and quit at the right end.
+/// What does not fit is left to the help, the least needed first; the footer then says where all keys stand.
 pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
-    use super::words::width;
-    let (last, first): (Vec<_>, Vec<_>) = keymap::footer(state)
+    let (mut last, mut first): (Vec<_>, Vec<_>) = keymap::footer(state)
         .into_iter()
         .partition(|b| matches!(b.action, keymap::Action::Help | keymap::Action::Quit));
+    if let Some(placed) = footer_of(&first, &last, area) {
+        return placed;
+    }
+    last.retain(|binding| binding.action != keymap::Action::Quit);
+    for binding in &mut last {
+        binding.label = "all keys".into();
+    }
+    loop {
+        if let Some(placed) = footer_of(&first, &last, area) {
+            return placed;
+        }
+        let ranks = first.iter().map(keymap::Binding::rank).enumerate();
+        let Some((least, _)) = ranks.max_by_key(|(at, rank)| (*rank, *at)) else {
+            return Vec::new();
+        };
+        first.remove(least);
+    }
+}
+
+/// These keys in the lines of the area; `None`: they do not fit.
+fn footer_of(
+    first: &[keymap::Binding],
+    last: &[keymap::Binding],
+    area: Rect,
+) -> Option<Vec<(keymap::Binding, Rect)>> {
+    use super::words::width;
+    const GAP: u16 = 2;
     let room_of = |b: &keymap::Binding| (width(&b.key.to_string()) + 1 + width(&b.label)) as u16;
+    let bottom = area.bottom().checked_sub(1)?;
     let mut right = area.right().saturating_sub(1);
     let mut placed = Vec::new();
-    for binding in last.into_iter().rev() {
-        let room = room_of(&binding);
-        right = right.saturating_sub(room);
-        placed.push((binding, Rect::new(right, area.y, room, 1)));
-        right = right.saturating_sub(2);
+    for binding in last.iter().rev() {
+        let room = room_of(binding);
+        right = right.checked_sub(room)?;
+        placed.push((binding.clone(), Rect::new(right, bottom, room, 1)));
+        right = right.checked_sub(GAP)?;
     }
-    // What leads on and back, and to the detail, stays when room is short; the others fill what is left.
-    let must = |b: &keymap::Binding| {
-        matches!(
-            b.key,
-            keymap::Key::Enter
-                | keymap::Key::Esc
-                | keymap::Key::Tab
-                | keymap::Key::Char(' ' | 'i' | '/' | 'u' | 't')
-        ) || b.action == keymap::Action::StopApply
-    };
-    let mut spare = right.saturating_sub(area.x + 1);
-    for binding in first.iter().filter(|b| must(b)) {
-        spare = spare.saturating_sub(room_of(binding) + 2);
-    }
-    let mut x = area.x + 1;
+    let (mut x, mut y) = (area.x + 1, area.y);
     for binding in first {
-        let room = room_of(&binding);
-        if !must(&binding) {
-            if room + 2 > spare {
-                continue;
+        let room = room_of(binding);
+        let end = |y: u16| {
+            if y == bottom {
+                right
+            } else {
+                area.right().saturating_sub(1)
             }
-            spare -= room + 2;
+        };
+        if x + room > end(y) && y < bottom {
+            (x, y) = (area.x + 1, y + 1);
         }
-        if x + room > right {
-            continue;
+        if x + room > end(y) {
+            return None;
         }
-        placed.push((binding, Rect::new(x, area.y, room, 1)));
-        x += room + 2;
+        placed.push((binding.clone(), Rect::new(x, y, room, 1)));
+        x += room + GAP;
     }
-    placed
+    Some(placed)
 }

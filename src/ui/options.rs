@@ -7,6 +7,7 @@ use super::theme::Role;
 use super::widgets::{self, item, list, panel};
 use super::words::width;
 use crate::answers::{Mark, MetricsPort};
+use crate::wizard::list::List;
 use crate::wizard::state::{EachRow, OptionCell, OptionChoice, OptionRow, State};
 use ratatui::layout::Rect;
 
@@ -15,8 +16,21 @@ fn labels(rows: &[OptionRow]) -> u16 {
     rows.iter().map(|row| width(row.label)).max().unwrap_or(0) as u16 + 2
 }
 
-/// Where each choice of each row stands. Side by side where all of a row fit, else one below the other.
-pub fn choices(rows: &[OptionRow], area: Rect) -> Vec<(usize, usize, Rect)> {
+/// Lines that are kept for what a choice costs.
+const COSTS: u16 = 8;
+
+/// Where each choice of each row stands. Side by side where all of a row fit, else one below the other; where
+/// that leaves too little room for the costs, only the row under the cursor shows more than what is chosen.
+pub fn choices(rows: &List<OptionRow>, area: Rect) -> Vec<(usize, usize, Rect)> {
+    let all = laid_out(rows, area, None);
+    if height_of(&all, area) + COSTS < area.height {
+        return all;
+    }
+    laid_out(rows, area, Some(rows.cursor))
+}
+
+fn laid_out(list: &List<OptionRow>, area: Rect, open: Option<usize>) -> Vec<(usize, usize, Rect)> {
+    let rows = &list.rows;
     let mut placed = Vec::new();
     let mut y = area.y;
     let label = labels(rows);
@@ -24,12 +38,18 @@ pub fn choices(rows: &[OptionRow], area: Rect) -> Vec<(usize, usize, Rect)> {
     for (at, row) in rows.iter().enumerate() {
         let wide = |cell: &OptionCell| width(&cell.label) as u16 + 4;
         let all: u16 = row.choices.iter().map(|cell| wide(cell) + 3).sum();
+        let beside = all <= room + 3;
+        let chosen = row.choices.iter().any(|cell| cell.chosen);
+        let folded = !beside && chosen && open.is_some_and(|open| open != at);
         let mut x = area.x + 2 + label;
         for (column, cell) in row.choices.iter().enumerate() {
+            if folded && !cell.chosen {
+                continue;
+            }
             placed.push((at, column, Rect::new(x, y, wide(cell).min(room), 1)));
-            if all <= room + 3 {
+            if beside {
                 x += wide(cell) + 3;
-            } else if column + 1 < row.choices.len() {
+            } else if !folded && column + 1 < row.choices.len() {
                 y += 1;
             }
         }
@@ -38,10 +58,14 @@ pub fn choices(rows: &[OptionRow], area: Rect) -> Vec<(usize, usize, Rect)> {
     placed
 }
 
-fn rows_height(rows: &[OptionRow], area: Rect) -> u16 {
-    choices(rows, area)
+fn height_of(placed: &[(usize, usize, Rect)], area: Rect) -> u16 {
+    placed
         .last()
         .map_or(0, |(_, _, place)| place.y + 1 - area.y)
+}
+
+fn rows_height(rows: &List<OptionRow>, area: Rect) -> u16 {
+    height_of(&choices(rows, area), area)
 }
 
 /// Whether the old jobs leave secured pods out, as the choice on the screen says.
@@ -94,7 +118,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     }
     let area = places.list;
     let rows = &state.options.rows.rows;
-    let tall = rows_height(rows, area);
+    let tall = rows_height(&state.options.rows, area);
     let costs = costs(state, usize::from(area.width));
     let least = 1 + (costs.len() as u16).min(4);
     let picture = picture::HEIGHT + 2;
@@ -109,13 +133,15 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         top.height -= picture;
     }
     let shift = top.y - area.y;
-    for (at, column, place) in choices(rows, area) {
+    let mut labelled = None;
+    for (at, column, place) in choices(&state.options.rows, area) {
         let place = Rect {
             y: place.y + shift,
             ..place
         };
         let (row, cell) = (&rows[at], &rows[at].choices[column]);
-        if column == 0 {
+        if labelled != Some(at) {
+            labelled = Some(at);
             let role = if at == state.options.rows.cursor {
                 Role::Strong
             } else {
@@ -137,17 +163,22 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         ..top
     };
     let mut lines = costs;
+    if lines.len() > usize::from(rest.height) {
+        lines.retain(|line| !line.is_empty());
+    }
     if lines.len() > usize::from(rest.height) && rest.height > 0 {
         let more = lines.len() + 1 - usize::from(rest.height);
         lines.truncate(usize::from(rest.height) - 1);
-        lines.push(Words::muted(format!("  … {more} more lines")));
+        let more = super::words::many(more, "more line");
+        let where_to = if places.wide { "" } else { "; i shows all" };
+        lines.push(Words::muted(format!("  … {more}{where_to}")));
     }
     paint.lines(rest, &lines);
 }
 
 /// Rows that the picture takes above the choices, for the mouse.
 pub fn shift(state: &State, area: Rect) -> u16 {
-    let tall = rows_height(&state.options.rows.rows, area);
+    let tall = rows_height(&state.options.rows, area);
     let least = 1 + (costs(state, usize::from(area.width)).len() as u16).min(4);
     let picture = picture::HEIGHT + 2;
     if area.width >= picture::WIDTH && area.height >= tall + least + picture {
@@ -213,12 +244,7 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
 }
 
 /// The list of single items, each with its port and mark.
-fn each(
-    paint: &mut Paint,
-    rows: &crate::wizard::list::List<EachRow>,
-    state: &State,
-    places: &Places,
-) {
+fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places) {
     let width = places.list.width.saturating_sub(2);
     list(paint, places.list, rows, false, |paint, area, row| {
         let port = match row.port {

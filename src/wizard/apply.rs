@@ -94,7 +94,7 @@ impl State {
             // Comes as a message of its own, ready to be looked at.
             ApplyEvent::Again { .. } => Vec::new(),
             ApplyEvent::Stopped { id, error } => {
-                self.log(format!("stopped at {id}: {}", error.what));
+                self.log(format!("stopped at {}: {}", id.object(), error.what));
                 self.apply.stopped = Some((id, error));
                 if self.quit_after {
                     return vec![Effect::Decide(Decision::Stop)];
@@ -270,7 +270,7 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     }
     let ids = |what: &str, ids: &[crate::plan::ChangeId], lines: &mut Vec<String>| {
         if !ids.is_empty() {
-            let names: Vec<&str> = ids.iter().take(8).map(|id| id.0.as_str()).collect();
+            let names: Vec<String> = ids.iter().take(8).map(|id| id.object()).collect();
             let more = match ids.len() - names.len() {
                 0 => String::new(),
                 n => format!(" and {n} more"),

@@ -48,7 +48,7 @@ pub(super) fn stopped(
     back: Option<(&WorkloadRef, usize)>,
     again: Option<&Again>,
 ) -> Dialog {
-    let what = row.map_or_else(|| id.to_string(), |row| row.object.to_string());
+    let what = row.map_or_else(|| id.object(), |row| row.object.to_string());
     let mut lines = vec![error.what.clone()];
     lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
     lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));

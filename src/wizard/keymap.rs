@@ -153,6 +153,23 @@ impl Binding {
         self
     }
 
+    fn quiet_if(self, quiet: bool) -> Self {
+        if quiet { self.quiet() } else { self }
+    }
+
+    /// How soon the footer gives it up where room is short: 0 last.
+    pub fn rank(&self) -> u8 {
+        match self.key {
+            Key::Enter | Key::Esc | Key::Tab | Key::Char(' ') => 0,
+            _ if self.action == Action::StopApply => 0,
+            _ if matches!(self.action, Action::Answer(_)) => 1,
+            Key::Char('t' | 'u' | '/' | 'o') => 1,
+            Key::Char('a' | 'e' | 'i' | 'b') => 2,
+            Key::Char('v' | 'y' | 'K' | 'p') => 3,
+            _ => 4,
+        }
+    }
+
     pub fn works(&self) -> bool {
         self.why_not.is_none()
     }
@@ -236,13 +253,15 @@ pub fn keys(state: &State) -> Vec<Binding> {
 
 fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
     use Key::*;
+    let focused = dialog.buttons.get(dialog.focus);
+    let press = focused.map_or_else(String::new, |button| button.label.to_lowercase());
     let mut all = vec![
-        Binding::new(Enter, "press", Action::Press),
-        Binding::new(Tab, "next button", Action::ButtonNext),
+        Binding::new(Enter, press, Action::Press),
+        Binding::new(Tab, "next", Action::ButtonNext),
         Binding::new(BackTab, "button before", Action::ButtonBefore).quiet(),
     ];
     if dialog.input.is_none() {
-        all[1] = Binding::new(Tab, "next button", Action::ButtonNext).also(&[
+        all[1] = Binding::new(Tab, "next", Action::ButtonNext).also(&[
             Right,
             Down,
             Char('l'),
@@ -262,16 +281,20 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
                     None => binding.also(&[Char('q')]),
                 });
             }
-            Answer::Retry if dialog.input.is_none() => {
-                all.push(Binding::new(Char('r'), "retry", Action::Answer(Answer::Retry)).quiet())
-            }
+            Answer::Retry if dialog.input.is_none() => all.push(Binding::new(
+                Char('r'),
+                "retry",
+                Action::Answer(Answer::Retry),
+            )),
             Answer::TakeBack if dialog.input.is_none() => {
                 let answer = Action::Answer(Answer::TakeBack);
-                all.push(Binding::new(Char('b'), "take back just this workload", answer).quiet())
+                all.push(Binding::new(Char('b'), "take back", answer))
             }
-            Answer::Undo if dialog.input.is_none() => {
-                all.push(Binding::new(Char('u'), "undo", Action::Answer(Answer::Undo)).quiet())
-            }
+            Answer::Undo if dialog.input.is_none() => all.push(Binding::new(
+                Char('u'),
+                "undo",
+                Action::Answer(Answer::Undo),
+            )),
             _ => {}
         }
     }
@@ -299,8 +322,7 @@ fn step_keys(state: &State) -> Vec<Binding> {
                 all.push(Binding::new(Char('o'), words, Action::GoOn).unless(no_answers(earlier)));
             } else if let Some(earlier) = &state.cluster.earlier {
                 all.push(
-                    Binding::new(Char('o'), "go on with the run", Action::GoOn)
-                        .unless(no_answers(earlier)),
+                    Binding::new(Char('o'), "go on", Action::GoOn).unless(no_answers(earlier)),
                 );
                 all.push(
                     Binding::new(Char('u'), "take it back", Action::Undo)
@@ -368,9 +390,17 @@ fn step_keys(state: &State) -> Vec<Binding> {
         Step::Options => {
             let each = state.options.each.is_some();
             let blocked = state.choice_blocked();
-            all.push(Binding::new(Char(' '), "choose", Action::Toggle).unless(blocked));
+            let row = state.options.rows.current();
+            let cell = row.and_then(|row| row.choices.get(state.options.column));
+            let space = match cell {
+                _ if each => "change",
+                Some(cell) if cell.chosen => "change",
+                _ => "choose",
+            };
+            all.push(Binding::new(Char(' '), space, Action::Toggle).unless(blocked));
+            let right = if each { "mark" } else { "next" };
             all.push(
-                Binding::new(Right, "other choice", Action::Right)
+                Binding::new(Right, right, Action::Right)
                     .also(&[Char('l')])
                     .unless(no_rows()),
             );
@@ -379,7 +409,7 @@ fn step_keys(state: &State) -> Vec<Binding> {
                     .also(&[Char('h')])
                     .quiet(),
             );
-            let label = if each { "for all" } else { "each by itself" };
+            let label = if each { "for all" } else { "each" };
             all.push(Binding::new(Char('e'), label, Action::Each));
             all.push(Binding::new(Enter, "review", Action::Next).unless(state.next_refused()));
         }

@@ -302,10 +302,31 @@ impl State {
         self.clamp_column();
     }
 
+    /// The choice that space takes: the one under the cursor, or where that is the chosen one already, the
+    /// next that can be.
+    pub fn choice_of_space(&self) -> Option<usize> {
+        let row = self.options.rows.current()?;
+        let at = self.options.column;
+        let free = |at: &usize| {
+            let cell = &row.choices[*at];
+            !cell.chosen && cell.blocked.is_none()
+        };
+        let all = row.choices.len();
+        if row.choices.get(at)?.chosen {
+            (1..all).map(|by| (at + by) % all).find(free)
+        } else {
+            Some(at).filter(free)
+        }
+    }
+
     pub(super) fn choose_option(&mut self) -> Vec<Effect> {
         if self.options.each.is_some() {
             return self.toggle_each();
         }
+        let Some(column) = self.choice_of_space() else {
+            return Vec::new();
+        };
+        self.options.column = column;
         let Some(cell) = self
             .options
             .rows
@@ -457,6 +478,8 @@ pub fn prices(plan: &Plan) -> Vec<String> {
     let mut restarting = 0;
     let mut cut = 0;
     let mut sentences = Vec::new();
+    // Where the summed ones stand: before the rest of their rank.
+    let mut sums_at = 0;
     for price in all {
         match price {
             Price::Restarts { pods, .. } => {
@@ -464,11 +487,17 @@ pub fn prices(plan: &Plan) -> Vec<String> {
                 restarts += pods;
             }
             Price::CutsConnections { .. } => cut += 1,
-            other => sentences.push(sentence(other)),
+            other => {
+                sentences.push(sentence(other));
+                if matches!(other, Price::LosesHistory { .. }) {
+                    sums_at = sentences.len();
+                }
+            }
         }
     }
+    let mut sums = Vec::new();
     if restarts > 0 {
-        sentences.push(format!(
+        sums.push(format!(
             "{} of {} {}",
             plural(restarts, "pod", "pods"),
             plural(restarting, "workload", "workloads"),
@@ -476,22 +505,23 @@ pub fn prices(plan: &Plan) -> Vec<String> {
         ));
     }
     if cut > 0 {
-        sentences.push(format!(
+        sums.push(format!(
             "connections to {} that have been open for more than about 45 s are cut once",
             plural(cut, "workload", "workloads")
         ));
     }
+    sentences.splice(sums_at..sums_at, sums);
     sentences
 }
 
 fn rank(price: &Price) -> u8 {
     match price {
         Price::LosesHistory { .. } => 0,
-        Price::ScrapeGap { .. } => 1,
-        Price::AlsoInjected { .. } => 2,
-        Price::EnvoyFilterStops { .. } => 3,
-        Price::Restarts { .. } => 4,
-        Price::CutsConnections { .. } => 5,
+        Price::Restarts { .. } => 1,
+        Price::CutsConnections { .. } => 2,
+        Price::ScrapeGap { .. } => 3,
+        Price::AlsoInjected { .. } => 4,
+        Price::EnvoyFilterStops { .. } => 5,
         Price::Note(_) => 6,
     }
 }

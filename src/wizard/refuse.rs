@@ -227,8 +227,8 @@ impl State {
         }
         if review.review.is_none() || !review.done {
             return Some(format!(
-                "the server is still being asked about {} changes",
-                review.counts.asking
+                "the server is still being asked about {}",
+                plural(review.counts.asking, "change", "changes")
             ));
         }
         if self.start.read_only {
@@ -257,15 +257,20 @@ impl State {
             && review.counts.left_out == 0
     }
 
-    /// Why the option under the cursor can't be chosen.
+    /// Why space can't choose anything in this row of the options.
     pub fn choice_blocked(&self) -> Option<String> {
-        if self.options.each.is_some() {
+        if self.options.each.is_some() || self.choice_of_space().is_some() {
             return None;
         }
         let Some(row) = self.options.rows.current() else {
             return Some("there is no option here yet".into());
         };
-        row.choices.get(self.options.column)?.blocked.clone()
+        let here = row.choices.get(self.options.column)?;
+        let other = || row.choices.iter().find_map(|cell| cell.blocked.clone());
+        here.blocked
+            .clone()
+            .or_else(|| other().map(|why| format!("there is no other choice: {why}")))
+            .or_else(|| Some("there is no other choice".into()))
     }
 
     /// Chosen workloads and gateways.

@@ -71,15 +71,15 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
             (!conflict && !lock).then(|| "no manager's field stands against it".to_owned()),
         ),
     );
-    all.push(
-        Binding::new(Char('e'), "export to folder", Action::Export).unless(state.export_refused()),
-    );
+    all.push(Binding::new(Char('e'), "export", Action::Export).unless(state.export_refused()));
     all.push(Binding::new(Char('s'), "save answers", Action::Save));
     all.push(
-        Binding::new(Char('r'), "review again", Action::Retry).unless(
-            (review.review.is_some() && !review.done)
-                .then(|| "the review is being made".to_owned()),
-        ),
+        Binding::new(Char('r'), "review again", Action::Retry)
+            .unless(
+                (review.review.is_some() && !review.done)
+                    .then(|| "the review is being made".to_owned()),
+            )
+            .quiet_if(review.error.is_none()),
     );
     if state.nothing_to_write() {
         all.push(Binding::new(Enter, "status", Action::Jump(Step::Status)));

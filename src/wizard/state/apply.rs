@@ -151,6 +151,14 @@ impl ApplyStep {
         if self.turned && self.running {
             return self.turned_progress();
         }
+        // Once it is over the figures are those of the words about its end.
+        if let (Some(outcome), false) = (&self.outcome, self.running) {
+            let stand = outcome.written.len() + outcome.unchanged.len();
+            return match outcome.ended {
+                Ended::Undone => (outcome.taken_back.len(), stand + outcome.taken_back.len()),
+                _ => (stand.min(self.rows.rows.len()), self.rows.rows.len()),
+            };
+        }
         let over = !self.running && !self.undoing;
         let done = self.rows.rows.iter().filter(|r| {
             let stands = matches!(r.state, StepState::Done | StepState::Unchanged);

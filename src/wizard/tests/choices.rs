@@ -390,3 +390,39 @@ fn what_is_named_at_the_start_is_not_dropped() {
     tell_mesh(&mut state, owned(), true);
     assert_eq!(state.answers.workloads, [id("shop", "search")].into());
 }
+
+#[test]
+fn space_on_the_chosen_option_takes_the_next_that_can_be_and_a_click_does_not() {
+    let mut state = started(shop());
+    keys(
+        &mut state,
+        "enter enter down down down space enter down space enter enter",
+    );
+    assert_eq!(state.step, Step::Options);
+    tell_plan(&mut state, plan());
+    assert_eq!(state.options.rows.current().unwrap().label, "Port");
+    let space = keymap::lookup(&state, Key::Char(' ')).unwrap();
+    assert_eq!((space.label.as_str(), space.works()), ("change", true));
+    keys(&mut state, "space");
+    assert_eq!(state.answers.options.port, MetricsPort::Envoy);
+    assert_eq!(state.options.column, 1);
+    update(
+        &mut state,
+        Msg::Click {
+            target: Target::Choice(0, 1),
+        },
+    );
+    assert_eq!(state.answers.options.port, MetricsPort::Envoy);
+    keys(&mut state, "space");
+    assert_eq!(state.answers.options.port, MetricsPort::Merged);
+    state.options.forbidden = vec![Forbidden {
+        option: OptionChoice::Port(MetricsPort::Envoy),
+        item: None,
+        why: "metrics would be lost".into(),
+    }];
+    state.derive_options();
+    assert!(keys(&mut state, "space").is_empty());
+    let why = state.notice.clone().unwrap().text;
+    assert!(why.contains("metrics would be lost"), "{why}");
+    assert_eq!(state.answers.options.port, MetricsPort::Merged);
+}

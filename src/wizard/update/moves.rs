@@ -131,6 +131,14 @@ impl State {
                 }
                 self.options.column = column;
                 self.move_column(0);
+                let cell = self
+                    .options
+                    .rows
+                    .current()
+                    .and_then(|r| r.choices.get(column));
+                if self.options.each.is_none() && cell.is_some_and(|cell| cell.chosen) {
+                    return Vec::new();
+                }
                 self.act_if(Action::Toggle)
             }
             Target::Button(_) => Vec::new(),

@@ -412,7 +412,8 @@ fn the_footer_holds_only_keys_that_work() {
             let text = screen(&mut state, width, 24);
             let footer = text.lines().last().unwrap_or_default().to_owned();
             assert!(
-                footer.contains("? help") && footer.contains("q quit"),
+                footer.contains("? help") && footer.contains("q quit")
+                    || footer.ends_with("? all keys"),
                 "{footer}"
             );
             for binding in keymap::keys(&state).iter().filter(|b| !b.works()) {
@@ -430,6 +431,38 @@ fn the_footer_holds_only_keys_that_work() {
             }
         }
     }
+}
+
+#[test]
+fn where_keys_do_not_fit_the_least_needed_go_first_and_the_footer_says_so() {
+    let mut review = state(Step::Review);
+    for width in [80, 120] {
+        let text = screen(&mut review, width, 24);
+        let lines: Vec<&str> = text.lines().rev().take(2).collect();
+        for key in ["tab diff", "space ", "v side", "y YAML", "K kubectl", "? "] {
+            assert!(
+                lines.iter().any(|line| line.contains(key)),
+                "{key} at {width}: {lines:?}"
+            );
+        }
+    }
+    let mut options = state(Step::Options);
+    let text = screen(&mut options, 60, 24);
+    let footer = text.lines().last().unwrap_or_default();
+    assert!(
+        footer.contains("space change") && footer.ends_with("? all keys"),
+        "{footer}"
+    );
+}
+
+#[test]
+fn on_a_low_screen_the_options_leave_room_for_their_price() {
+    let mut low = state(Step::Options);
+    let text = screen(&mut low, 80, 19);
+    assert!(text.contains("loses its history"), "{text}");
+    let all = screen(&mut low, 80, 40);
+    assert!(all.contains("15090 Envoy only"), "{all}");
+    assert!(!text.contains("15090 Envoy only"), "{text}");
 }
 
 /// The column and row where a text begins.
