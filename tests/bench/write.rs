@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const OURS: &str = "meshscrape-bench-ours";
+const PROMETHEUS: &str = "istio-system/Deployment/prometheus";
 const BARE: &str = "meshscrape-bench-bare";
 /// As many at once as the review asks.
 const AT_ONCE: usize = 8;
@@ -90,7 +91,8 @@ async fn measure(many: usize) {
         probe: false,
         ..ApplyOptions::default()
     };
-    let target = mesh.prometheis.first().cloned().expect("a Prometheus");
+    let target = PROMETHEUS.parse().ok().and_then(|id| mesh.prometheus(&id));
+    let target = target.cloned().expect("Istio's sample Prometheus");
     let (_steering, control) = Control::alone();
     let began = Instant::now();
     let outcome = apply(
@@ -130,6 +132,7 @@ fn asked(session: &Session, mesh: &Mesh, namespace: &str) -> Review {
         .filter(|w| w.id.namespace == namespace);
     let answers = Answers {
         workloads: here.map(|workload| workload.id.clone()).collect(),
+        prometheus: PROMETHEUS.parse().ok(),
         ..Answers::default()
     };
     let whole = recipe::plan(mesh, &answers).expect("a plan");

@@ -82,14 +82,18 @@ const HURDLES: &[(&str, usize, &str)] = &[
 const UNDO_STOPPERS: &[(&str, usize, &str)] = &[
     ("PATCH configmaps", 1, "403"),
     ("DELETE sidecars", 1, "422"),
+    ("DELETE authorizationpolicies", 1, "404"),
 ];
 
 const UNDO_HURDLES: &[(&str, usize, &str)] = &[
     ("GET object", 3, "500"),
+    (
+        "DELETE peerauthentications",
+        1,
+        "connection broken after it was done",
+    ),
+    ("PATCH configmaps", 1, "half an answer"),
     ("PATCH deployments", 1, "429"),
-    ("DELETE sidecars", 1, "connection broken after it was done"),
-    ("DELETE authorizationpolicies", 1, "404"),
-    ("DELETE peerauthentications", 1, "half an answer"),
 ];
 
 fn trouble(&(kind, nth, what): &(&str, usize, &str)) -> Trouble {
