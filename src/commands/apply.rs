@@ -220,7 +220,11 @@ fn print(
             // Its cluster ends with the command, and the run with it.
             "See such a run taken back with: meshscrape undo --demo --yes\n".to_owned()
         } else {
-            format!("Run {run}; take it back with: meshscrape undo {run} --yes\n")
+            let on = match outcome.ended {
+                Ended::PartWay(_) => "go on with it: meshscrape apply --resume --yes; ",
+                _ => "",
+            };
+            format!("Run {run}; {on}take it back with: meshscrape undo {run} --yes\n")
         };
         format!("\n{}{board}{undo}", words::outcome(outcome))
     };

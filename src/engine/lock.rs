@@ -165,6 +165,19 @@ fn held(session: &Session, object: ObjectRef, holder: String) -> Lock {
     }
 }
 
+/// Something on the way may answer "not found" for a server that never heard the question: so only two looks tell
+/// that the lock is gone. One that cannot be read is not called lost.
+async fn is_lost(session: &Session, object: &ObjectRef, holder: &str) -> bool {
+    for _ in 0..2 {
+        match session.cluster.get(object).await {
+            Ok(Some(live)) => return live["spec"]["holderIdentity"] != holder,
+            Ok(None) => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
 /// A failed renewal is tried again; only somebody else's name in the lock means that it is lost.
 async fn renew(session: Session, object: ObjectRef, holder: String, lost: Arc<AtomicBool>) {
     loop {
@@ -179,10 +192,8 @@ async fn renew(session: Session, object: ObjectRef, holder: String, lost: Arc<At
             .await;
         let gone = match renewed {
             Ok(_) => false,
-            Err(error) if error.is_not_found() => true,
-            Err(error) if error.reason == Reason::Invalid => {
-                matches!(session.cluster.get(&object).await, Ok(Some(live))
-                    if live["spec"]["holderIdentity"] != holder.as_str())
+            Err(error) if error.is_not_found() || error.reason == Reason::Invalid => {
+                is_lost(&session, &object, &holder).await
             }
             Err(_) => false,
         };

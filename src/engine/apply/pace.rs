@@ -93,9 +93,12 @@ impl Run {
         Ok(())
     }
 
-    /// A failure's words, with the way to take back just the workload it is about.
+    /// A failure's words, with the way to take back just the workload it is about; of an undo, with the way on.
     pub(super) fn with_way_back(&self, change: &Change, error: Error) -> Error {
         match &change.item {
+            _ if self.decisions.is_none() && change.part == Part::Undo => error.hint(
+                "then go on with the undo: meshscrape undo --yes (what is back already is not written again)",
+            ),
             Some(item)
                 if self.decisions.is_none() && self.items(&[Fate::Written]).contains(item) =>
             {

@@ -175,11 +175,12 @@ impl Bench {
             .map(|item| (item.change.id.clone(), item.change.object.to_string()))
             .collect();
         let events = self.journey.events.clone();
-        let stops = AtomicUsize::new(0);
+        let stops = Arc::new(AtomicUsize::new(0));
+        let counted = stops.clone();
         let report = move |event: ApplyEvent| {
             if let ApplyEvent::Stopped { id, error } = &event {
                 met.lock().unwrap().told(error, Some(objects[id].clone()));
-                let stops = stops.fetch_add(1, Ordering::SeqCst);
+                let stops = counted.fetch_add(1, Ordering::SeqCst);
                 let next = match stops < STOPS {
                     true => Decision::Retry,
                     false => Decision::Stop,
@@ -203,17 +204,22 @@ impl Bench {
             &report,
         )
         .await;
+        let stops = stops.load(Ordering::SeqCst);
+        assert!(stops < STOPS, "no end of it: {:#?}", self.last_words());
         let mut met = self.met.lock().unwrap();
         met.armed = false;
         if let Ended::PartWay(error) = &outcome.ended {
-            let Some(error) = error else {
-                panic!("no end of it: {:#?}", self.journey.told());
-            };
+            let error = error.as_ref().expect("nobody said stop");
             met.told(error, None);
         }
         drop(met);
         self.journey.dressed();
         Some(outcome)
+    }
+
+    fn last_words(&self) -> Vec<String> {
+        let told = self.journey.told();
+        told[told.len().saturating_sub(12)..].to_vec()
     }
 
     /// Until all of it stands.
@@ -225,7 +231,7 @@ impl Bench {
             };
             assert_ne!(outcome.ended, Ended::Undone);
         }
-        panic!("no end of it: {:#?}", self.journey.told());
+        panic!("no end of it: {:#?}", self.last_words());
     }
 
     /// Until none of it stands.
@@ -245,7 +251,7 @@ impl Bench {
                 meshscrape::engine::undo::record_undone(&self.journey.session, &run).unwrap();
             }
         }
-        panic!("no end of it: {:#?}", self.journey.told());
+        panic!("no end of it: {:#?}", self.last_words());
     }
 }
 

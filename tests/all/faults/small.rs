@@ -11,6 +11,7 @@ use http::{Method, Uri};
 use meshscrape::cluster::stack::Spoil;
 use meshscrape::engine::session::Journal;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 const APPLY: &str = "meshscrape apply --yes --lose-history -w default/Deployment/httpbin -g istio-system/istio-ingressgateway";
@@ -154,6 +155,11 @@ async fn broken(case: &Case, whole: &Whole) {
             "exit code {code}, none of {:?} or no next step:\n{words}",
             names(&hit)
         );
+        let way_on = match case.in_undo {
+            true => "meshscrape undo --yes",
+            false => "meshscrape apply --resume --yes",
+        };
+        assert!(code != 5 || words.contains(way_on), "no way on:\n{words}");
     }
     let (args, wanted) = match (case.in_undo, case.again) {
         (false, true) => (RESUME, &whole.after),
@@ -228,4 +234,23 @@ fn every_fault_at_every_kind_of_request() {
     all(&cases(&whole), async |case: &Case| {
         broken(case, &whole).await
     });
+}
+
+/// A proxy on the way says "not found" to every renewal of the lock, which stands all the same.
+#[test]
+fn a_lock_that_stands_is_not_lost_by_an_answer_of_not_found() {
+    let renewals = Arc::new(AtomicUsize::new(0));
+    let met = renewals.clone();
+    on_paused_clock(async {
+        let program = Program::new(move |_, method, uri| {
+            let renewal = *method == Method::PATCH && uri.path().contains("/leases/");
+            renewal.then(|| {
+                met.fetch_add(1, Ordering::SeqCst);
+                spoil("404")
+            })
+        });
+        let (code, words) = program.run(APPLY).await;
+        assert_eq!(code, 0, "{words}");
+    });
+    assert!(renewals.load(Ordering::SeqCst) > 0);
 }
