@@ -87,8 +87,11 @@ impl Met {
                 *over = true;
             }
         }
-        let named = |words: &str| match &change {
-            Some(change) => words.contains(change),
+        let named = |words: &str| match change.as_deref() {
+            // A wait after a change may be for Prometheus.
+            Some(change) => [change, "istio-system/Deployment/prometheus"]
+                .iter()
+                .any(|name| words.contains(*name)),
             None => spoiled
                 .iter()
                 .any(|(request, _)| words.contains(&object_of(request))),
