@@ -92,7 +92,7 @@ pub fn places(state: &State, area: Rect) -> Places {
     let (step, side) = split(state, main, wide);
     places.step = step;
     places.side = side;
-    if !wide && state.detail {
+    if (!wide || state.reads_on()) && state.detail {
         places.side = main;
         places.over = true;
     }
@@ -144,6 +144,8 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
         Step::Status if main.height >= 16 => below((main.height / 3).clamp(6, 9)),
         Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
         Step::Options if state.options.each.is_none() => (main, Rect::default()),
+        // Names of gateways are long, and differ in their middle.
+        Step::Gateways if wide => beside((main.width * 30 / 100).clamp(28, 56)),
         _ if wide => beside((main.width * 36 / 100).clamp(28, 56)),
         _ => (main, Rect::default()),
     }

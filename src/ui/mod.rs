@@ -183,6 +183,15 @@ fn filter(paint: &mut Paint, state: &State, inside: Rect) {
     }
     let words = Words::of(Role::Accent, "/ ").and(Role::Strong, &filter.text);
     let at = paint.line(inside.x, inside.y + 1, inside.width - 1, &words);
+    if filter.fresh && filter.editing {
+        // As a selected text: what is typed takes its place.
+        paint.select(Rect::new(
+            inside.x + 2,
+            inside.y + 1,
+            at.saturating_sub(2),
+            1,
+        ));
+    }
     if filter.editing {
         paint.select(Rect::new(inside.x + at, inside.y + 1, 1, 1));
     }

@@ -23,14 +23,14 @@ fn injection(of: &NamespaceInjection) -> String {
 }
 
 fn columns(width: u16) -> [u16; 6] {
-    let (inject, pods, secured, mode) = (12, 11, 8, 10);
-    let rest = inject + pods + secured + mode + 2 * 5 + 1;
+    let (inject, free, secured, mode) = (12, 13, 7, 10);
+    let rest = inject + free + secured + mode + 2 * 5 + 1;
     // Narrow, the mode is left to the detail.
     if width < rest + 12 {
-        let rest = inject + pods + secured + 2 * 4 + 1;
-        return [1, width.saturating_sub(rest), inject, pods, secured, 0];
+        let rest = inject + free + secured + 2 * 4 + 1;
+        return [1, width.saturating_sub(rest), inject, free, secured, 0];
     }
-    [1, width - rest, inject, pods, secured, mode]
+    [1, width - rest, inject, free, secured, mode]
 }
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
@@ -41,7 +41,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         "",
         "namespace",
         "injection",
-        "meshed pods",
+        "can be chosen",
         "secured",
         "mTLS",
     ];
@@ -50,7 +50,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         .zip(widths)
         .map(|(name, width)| {
             let fit = match *name {
-                "meshed pods" | "secured" => Fit::Right,
+                "can be chosen" | "secured" => Fit::Right,
                 _ => Fit::Left,
             };
             (width, fit, Words::muted(name))
@@ -63,13 +63,20 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         &state.namespaces,
         !places.over,
         |paint, area, row| {
-            let Row::Namespace { namespace, .. } = row else {
+            let Row::Namespace {
+                namespace,
+                choosable,
+                closed,
+                ..
+            } = row
+            else {
                 return;
             };
+            let quiet = closed.is_some();
             let chosen = state.answers.namespaces.contains(&namespace.name);
             let cells = [
-                (widths[0], Fit::Left, rows::mark(chosen, false)),
-                (widths[1], Fit::Middle, Words::plain(&namespace.name)),
+                (widths[0], Fit::Left, rows::mark(chosen, quiet)),
+                (widths[1], Fit::Middle, rows::name(&namespace.name, quiet)),
                 (
                     widths[2],
                     Fit::Left,
@@ -80,18 +87,14 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                     Fit::Right,
                     Words::plain(format!(
                         "{} of {}",
-                        count(namespace.meshed_pods),
-                        count(namespace.pods)
+                        count(*choosable),
+                        count(namespace.workloads)
                     )),
                 ),
                 (
                     widths[4],
                     Fit::Right,
-                    Words::plain(format!(
-                        "{} of {}",
-                        count(namespace.secured),
-                        count(namespace.workloads)
-                    )),
+                    Words::plain(count(namespace.secured)),
                 ),
                 (
                     widths[5],
@@ -121,7 +124,10 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
 }
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
-    let Some(Row::Namespace { namespace, .. }) = state.namespaces.current() else {
+    let Some(Row::Namespace {
+        namespace, closed, ..
+    }) = state.namespaces.current()
+    else {
         panel(
             paint,
             area,
@@ -133,7 +139,14 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     };
     let title = Words::strong(&namespace.name);
     let inside = panel(paint, area, &title, &Words::new(), false);
-    let lines = detail(namespace, usize::from(inside.width));
+    let room = usize::from(inside.width);
+    let mut lines = Vec::new();
+    if let Some(why) = closed {
+        let text = format!("Nothing to choose: {why}");
+        lines.extend(super::widgets::item('–', Role::Waiting, &text, room));
+        lines.push(Words::new());
+    }
+    lines.extend(detail(namespace, room));
     super::prometheus::paint_from(paint, inside, &lines, state);
 }
 

@@ -40,6 +40,8 @@ pub fn name(name: &str, blocked: bool) -> Words {
 
 /// The short reason in a list; the whole of it stands in the detail.
 pub fn blocked(word: &str) -> Words {
+    // The deciding word whole, and room for "why?".
+    let word = word.replace("PeerAuthentication", "PeerAuth");
     Words::muted(word).and(Role::Muted, "  why?")
 }
 

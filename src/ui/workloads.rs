@@ -26,7 +26,8 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 ..
             } => {
                 let chosen = state.chosen_in.get(&namespace.name).copied().unwrap_or(0);
-                head(paint, area, &namespace.name, *open, chosen, *choosable);
+                let figures = (chosen, *choosable, namespace.workloads);
+                head(paint, area, &namespace.name, *open, figures);
             }
             Row::Workload(of) => {
                 let chosen = state.answers.workloads.contains(&of.id);
@@ -53,13 +54,30 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     rows::filling(paint, state, places, rows, "workloads");
 }
 
-fn head(paint: &mut Paint, area: Rect, name: &str, open: bool, chosen: usize, of: usize) {
+/// `figures`: chosen, can be chosen, all.
+fn head(
+    paint: &mut Paint,
+    area: Rect,
+    name: &str,
+    open: bool,
+    (chosen, of, all): (usize, usize, usize),
+) {
     let fold = if open { "▾ " } else { "▸ " };
-    let figure = Words::muted(format!("{} of {}", count(chosen), count(of)));
+    let figure = match all > of {
+        true => format!(
+            "{} chosen, {} of {} can be",
+            count(chosen),
+            count(of),
+            count(all)
+        ),
+        false => format!("{} of {}", count(chosen), count(of)),
+    };
+    let figure = Words::muted(figure);
     let room = area.width.saturating_sub(figure.width() as u16 + 2);
     let name = super::paint::safe(name);
     let name = super::words::middle(&name, usize::from(room).saturating_sub(4)).into_owned();
     let mark = match chosen {
+        0 if of == 0 => Words::muted("– "),
         0 => Words::plain("○ "),
         some if some >= of => Words::of(Role::Accent, "◉ "),
         _ => Words::of(Role::Accent, "◐ "),

@@ -353,6 +353,10 @@ fn step_keys(state: &State) -> Vec<Binding> {
         Step::Namespaces | Step::Workloads | Step::Gateways => {
             let row = state.list().and_then(|list| list.current());
             let blocked = row.and_then(|row| row.blocked(&state.answers.take));
+            // What a flag chose can be given up, whatever stands against it.
+            let chosen = matches!(row, Some(Row::Namespace { namespace, .. })
+                if state.answers.namespaces.contains(&namespace.name));
+            let blocked = blocked.filter(|_| !chosen);
             let blocked = blocked.map(|(_, why)| why.to_owned());
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
@@ -553,11 +557,10 @@ fn common_keys(state: &State) -> Vec<Binding> {
             );
         }
         let detail = Binding::new(Char('i'), "detail", Action::Info);
-        all.push(if state.viewport.wide {
-            detail.quiet().unless(Some(match state.step {
-                Step::Apply | Step::Status => "the detail stands below".into(),
-                _ => "the detail stands on the right".into(),
-            }))
+        all.push(if state.viewport.wide && !state.reads_on() {
+            detail
+                .quiet()
+                .unless(Some("the detail stands on the right".into()))
         } else {
             detail
         });

@@ -21,6 +21,8 @@ pub enum Row {
         choosable: usize,
         /// Workloads that the filter leaves.
         shown: usize,
+        /// Why nothing of it can be chosen, by no word of the user's either.
+        closed: Option<Arc<str>>,
     },
     Workload(Arc<Workload>),
     Gateway(Arc<Gateway>),
@@ -64,7 +66,10 @@ impl Row {
             Row::Prometheus(p) => p.against(take).next(),
             Row::Workload(w) => w.against(take).next(),
             Row::Gateway(g) => g.workload.against(take).next(),
-            Row::Context(_) | Row::Namespace { .. } => None,
+            Row::Namespace { closed, .. } => {
+                return closed.as_deref().map(|why| ("nothing to choose", why));
+            }
+            Row::Context(_) => None,
         };
         obstacle.map(|o| (o.word, o.reason.as_str()))
     }
@@ -85,6 +90,8 @@ impl Row {
 pub struct Filter {
     pub text: String,
     pub editing: bool,
+    /// Editing has just begun on a text that was kept: the next letter begins a new one.
+    pub fresh: bool,
 }
 
 /// Rows, cursor, window.

@@ -26,6 +26,7 @@ impl State {
     pub(super) fn derive_namespaces(&mut self) {
         let filter = words(&self.namespaces.filter.text);
         let first = self.namespaces.rows.is_empty();
+        let reading = self.reading() || self.cluster.filling;
         let rows: Vec<Row> = self
             .mesh
             .namespaces
@@ -38,6 +39,7 @@ impl State {
                     open: false,
                     choosable: choosable(workloads, &self.answers.take),
                     shown: workloads.len(),
+                    closed: (!reading).then(|| closed(workloads)).flatten(),
                 }
             })
             .collect();
@@ -61,10 +63,13 @@ impl State {
     }
 
     pub(super) fn toggle_namespace(&mut self) {
-        if let Some(Row::Namespace { namespace, .. }) = self.namespaces.current() {
+        if let Some(Row::Namespace {
+            namespace, closed, ..
+        }) = self.namespaces.current()
+        {
             let name = namespace.name.clone();
             // Workloads chosen in it stay remembered for when it comes back.
-            if !self.answers.namespaces.remove(&name) {
+            if !self.answers.namespaces.remove(&name) && closed.is_none() {
                 self.answers.namespaces.insert(name);
             }
         }
@@ -159,6 +164,26 @@ impl State {
             }
         }
     }
+}
+
+/// Why none of these workloads can ever be chosen. `None`: one can, or could by its owner's name.
+fn closed(workloads: &[Arc<Workload>]) -> Option<Arc<str>> {
+    let Some(first) = workloads.first() else {
+        return Some("it holds no Deployment, StatefulSet or DaemonSet".into());
+    };
+    let closed = |w: &Arc<Workload>| !w.obstacles.is_empty() && w.takeable().is_none();
+    if !workloads.iter().all(closed) {
+        return None;
+    }
+    let reason = first.obstacles.first().map_or("", |o| o.reason.as_str());
+    Some(match workloads.len() {
+        1 => format!("its only workload can't be chosen: {reason}").into(),
+        n => format!(
+            "none of its {n} workloads can be chosen; {}: {reason}",
+            first.id.name
+        )
+        .into(),
+    })
 }
 
 pub(super) fn choosable(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> usize {

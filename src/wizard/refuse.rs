@@ -75,9 +75,14 @@ impl State {
         self.review.diff_height = viewport.diff;
         self.apply.rows.fit(height);
         self.status.rows.fit(height);
-        if viewport.wide {
+        if viewport.wide && !self.reads_on() {
             self.detail = false;
         }
+    }
+
+    /// The panel of this step is low on every screen: its text can be laid over the step and scrolled.
+    pub fn reads_on(&self) -> bool {
+        matches!(self.step, Step::Apply | Step::Status)
     }
 
     /// Lists of the mesh on the screen have not come to their end: what is missing in it may still come.

@@ -198,7 +198,10 @@ impl State {
         }
         if keymap::typing(self) {
             match key {
-                Key::Char(c) => self.typed(|text| text.push(c)),
+                Key::Char(c) => {
+                    self.type_over();
+                    self.typed(|text| text.push(c));
+                }
                 Key::Ctrl('u') => self.typed(String::clear),
                 Key::Backspace => self.typed(|text| {
                     text.pop();
@@ -207,6 +210,15 @@ impl State {
             }
         }
         Vec::new()
+    }
+
+    /// A kept filter gives way to what is typed; backspace changes it instead.
+    fn type_over(&mut self) {
+        if self.dialog.is_none()
+            && let Some(filter) = self.filter_mut().filter(|filter| filter.fresh)
+        {
+            filter.text.clear();
+        }
     }
 
     /// Changes the text that is being typed into, and what follows from it.
@@ -220,6 +232,7 @@ impl State {
         let step = self.step;
         if let Some(filter) = self.filter_mut() {
             edit(&mut filter.text);
+            filter.fresh = false;
             self.derive(step);
         }
     }
@@ -260,12 +273,14 @@ impl State {
             Action::Filter => {
                 if let Some(filter) = self.filter_mut() {
                     filter.editing = true;
+                    filter.fresh = !filter.text.is_empty();
                 }
                 Vec::new()
             }
             Action::FilterDone => {
                 if let Some(filter) = self.filter_mut() {
                     filter.editing = false;
+                    filter.fresh = false;
                 }
                 Vec::new()
             }
@@ -273,6 +288,7 @@ impl State {
                 self.typed(String::clear);
                 if let Some(filter) = self.filter_mut() {
                     filter.editing = false;
+                    filter.fresh = false;
                 }
                 Vec::new()
             }
@@ -403,6 +419,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Paste(text) => {
             if keymap::typing(state) {
                 let line: String = text.chars().filter(|c| !c.is_control()).collect();
+                state.type_over();
                 state.typed(|into| into.push_str(&line));
             }
             Vec::new()

@@ -30,6 +30,7 @@ impl State {
                 open,
                 choosable: choosable(all, &self.answers.take),
                 shown: shown.len(),
+                closed: None,
             });
             if open {
                 rows.extend(shown.into_iter().map(|w| Row::Workload(w.clone())));

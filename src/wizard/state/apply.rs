@@ -140,6 +140,10 @@ impl ApplyStep {
     pub fn way_back(&self) -> Option<(&WorkloadRef, usize)> {
         let (id, _) = self.stopped.as_ref()?;
         let row = self.rows.rows.get(*self.index.get(id)?)?;
+        // Prometheus serves every workload: without it none of them is of use.
+        if matches!(row.part, Part::PrometheusPod | Part::ScrapeJob) {
+            return None;
+        }
         let item = row.item.as_ref()?;
         let of_item = |row: &&ApplyRow| row.written && row.item.as_ref() == Some(item);
         let stand = self.rows.rows.iter().filter(of_item).count();

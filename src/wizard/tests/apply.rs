@@ -352,3 +352,25 @@ fn a_run_that_turns_back_counts_what_it_has_taken_back() {
     update(&mut state, Msg::Apply(ApplyEvent::Step { id, state: back }));
     assert_eq!(state.apply.progress(), (1, 2));
 }
+
+#[test]
+fn a_failed_prometheus_alone_is_not_offered_back() {
+    let mut state = stopped_at(2);
+    for row in Arc::make_mut(&mut state.apply.rows.rows) {
+        row.part = Part::PrometheusPod;
+    }
+    keys(&mut state, "esc enter");
+    assert!(!answers(&state).contains(&Answer::TakeBack));
+}
+
+#[test]
+fn the_apply_panel_is_laid_over_the_step_to_be_read_and_scrolled_on_wide_screens_too() {
+    let mut state = stopped_at(2);
+    keys(&mut state, "esc i");
+    state.fit(Viewport::default());
+    assert!(state.detail);
+    keys(&mut state, "down down");
+    assert_eq!(state.detail_offset, 2);
+    keys(&mut state, "esc");
+    assert!(!state.detail);
+}

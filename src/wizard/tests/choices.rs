@@ -426,3 +426,41 @@ fn space_on_the_chosen_option_takes_the_next_that_can_be_and_a_click_does_not() 
     assert!(why.contains("metrics would be lost"), "{why}");
     assert_eq!(state.answers.options.port, MetricsPort::Merged);
 }
+
+#[test]
+fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
+    let mut state = started(mesh(vec![
+        blocked("dull", "agent", "host network"),
+        workload("shop", "cart"),
+    ]));
+    keys(&mut state, "enter enter");
+    assert_eq!(state.step, Step::Namespaces);
+    for (name, why) in [("dull", "host network"), ("istio-system", "no Deployment")] {
+        let at = rows(&state).iter().position(|row| row == name).unwrap();
+        state.namespaces.move_to(at);
+        assert!(keys(&mut state, "space").is_empty());
+        let said = state.notice.clone().unwrap().text;
+        assert!(said.contains(why), "{said}");
+        assert!(!state.answers.namespaces.contains(name));
+    }
+    // What a flag named can still be given up.
+    state.answers.namespaces.insert("dull".into());
+    state.namespaces.move_to(0);
+    keys(&mut state, "space");
+    assert!(state.answers.namespaces.is_empty());
+}
+
+#[test]
+fn a_slash_on_a_kept_filter_begins_a_new_one_and_backspace_changes_the_old() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter / bil enter");
+    assert_eq!(rows(&state), ["billing"]);
+    keys(&mut state, "/ sh");
+    assert_eq!(state.namespaces.filter.text, "sh");
+    keys(&mut state, "enter / backspace o");
+    assert_eq!(state.namespaces.filter.text, "so");
+    keys(&mut state, "enter / enter");
+    assert_eq!(state.namespaces.filter.text, "so");
+    keys(&mut state, "esc");
+    assert!(state.namespaces.filter.text.is_empty());
+}

@@ -240,7 +240,7 @@ fn the_row_under_the_cursor_is_marked_without_colour() {
                 modifier.contains(Modifier::REVERSED | Modifier::BOLD)
             })
         };
-        let invoice = row_of(&buffer, "1 of 2") + 1;
+        let invoice = row_of(&buffer, "1 chosen, 2 of 3") + 1;
         assert!(reversed(invoice));
         assert!(!reversed(invoice + 1));
     }
