@@ -3,6 +3,7 @@
 mod conflicts;
 mod hurdles;
 mod keeping;
+mod live;
 mod pods;
 
 use super::event::ReviewEvent;
@@ -45,6 +46,7 @@ pub async fn review(
         run: review.run.0.clone(),
         created: created_namespaces(&review.plan),
         namespaces: hurdles::Namespaces::default(),
+        live: live::Live::of(&review.plan),
     };
     let groups = groups(&review.plan);
     let mut answers = futures::stream::iter(groups)
@@ -69,6 +71,7 @@ pub async fn again(cluster: &Cluster, change: &Change, run: &str) -> Option<Revi
         run: run.to_owned(),
         created: BTreeSet::new(),
         namespaces: hurdles::Namespaces::default(),
+        live: live::Live::default(),
     };
     asker.group(vec![change.clone()]).await.pop()
 }
@@ -108,6 +111,7 @@ struct Asker<'a> {
     /// Namespaces that the plan itself writes.
     created: BTreeSet<String>,
     namespaces: hurdles::Namespaces,
+    live: live::Live,
 }
 
 /// The answer to one attempt.
@@ -162,8 +166,8 @@ impl Asker<'_> {
         if let (Part::Journal, Action::Apply { intent }) = (change.part, &change.action) {
             return self.keeping(change, intent).await;
         }
-        let live = match self.cluster.get(&change.object).await {
-            Ok(live) => live.map(Arc::new),
+        let live = match self.live.get(self.cluster, &change.object).await {
+            Ok(live) => live,
             Err(error) => return yes(blank(change.clone(), failed(&error))),
         };
         match &change.action {
