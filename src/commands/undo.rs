@@ -71,6 +71,9 @@ async fn take_back(
             ),
         })?
     };
+    if run.is_none() && word.yes {
+        own_run(opened, &undo.run)?;
+    }
     if word.even_changed {
         undo.plan.held.clear();
     } else if !undo.plan.held.is_empty() {
@@ -139,6 +142,25 @@ async fn take_back(
         Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
         Ended::PartWay(_) => exit::PART_WAY,
     })
+}
+
+/// Yes without a name is meant for a run of one's own: one that stands in the cluster alone may be somebody else's,
+/// of another Prometheus, or at work.
+fn own_run(opened: &Opened, run: &str) -> Result<()> {
+    let runs = opened.session.journal.runs()?;
+    if runs.iter().any(|note| note.run == run) {
+        return Ok(());
+    }
+    Err(
+        Error::refused("there is no run to undo that this machine made")
+            .cause(format!(
+                "the newest, {run}, stands in its record in the cluster alone"
+            ))
+            .hint(format!(
+                "see what it would take back, and then name it: meshscrape undo {run}"
+            ))
+            .hint("list the runs: meshscrape undo --list"),
+    )
 }
 
 /// What the demo takes where nothing is chosen.

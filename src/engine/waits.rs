@@ -204,6 +204,7 @@ impl Around<'_> {
                 Wanted::Gone(job) => self.watch.job_dropped(job).await,
                 Wanted::LeavesOut(jobs) => self.watch.marked_left_out(jobs).await,
             };
+            let answered = state.is_ok();
             let why = match state {
                 Ok(true) => return Waited::Over,
                 Ok(false) => wanted.not_yet(),
@@ -219,7 +220,10 @@ impl Around<'_> {
                 ),
             );
             if begun.elapsed() >= CONFIG {
-                return self.config_late(wanted, why, reloads);
+                return match wanted {
+                    Wanted::Runs(job) if !answered => self.unasked(job, why),
+                    _ => self.config_late(wanted, why, reloads),
+                };
             }
             if !self.target.reloader && self.target.lifecycle && Instant::now() >= reload_at {
                 reload_at = Instant::now() + RELOAD_EVERY;
@@ -251,6 +255,21 @@ impl Around<'_> {
             ),
             Wanted::Gone(_) | Wanted::LeavesOut(_) => Waited::Over,
         }
+    }
+
+    /// What Prometheus runs is not known: its log would be the wrong place to look.
+    fn unasked(&self, job: &str, why: String) -> Waited {
+        let id = &self.target.id;
+        Waited::Failed(
+            Error::new(format!(
+                "whether Prometheus {id} runs job {job} cannot be seen: it does not answer"
+            ))
+            .cause(format!("after {} s: {why}", CONFIG.as_secs()))
+            .hint(format!(
+                "see whether it runs: kubectl -n {} get pods; it is asked through the API server's proxy, which takes the right to get pods/proxy",
+                id.namespace
+            )),
+        )
     }
 
     fn config_late(&self, wanted: &Wanted<'_>, why: String, reloads: bool) -> Waited {

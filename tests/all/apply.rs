@@ -472,6 +472,25 @@ fn refusing(world: &World, path: &'static str, times: usize) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_prometheus_that_does_not_answer_is_not_said_to_lack_the_job() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    world.simulation.fault(Box::new(|request| {
+        let asked = request.path.contains("/proxy/");
+        asked.then(|| Fault::Status(403, "pods/proxy is forbidden".into()))
+    }));
+    let outcome = world.apply(approved, Control::alone().1).await;
+    let Ended::PartWay(Some(error)) = &outcome.ended else {
+        panic!("{:?}", outcome.ended);
+    };
+    let words = error.to_string();
+    assert!(error.what.contains("cannot be seen"), "{words}");
+    assert!(words.contains("pods/proxy is forbidden"), "{words}");
+    assert!(!words.contains("Prometheus's log"), "{words}");
+    assert_eq!(parts(&outcome.written), WHOLE[..2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_goes_on_where_it_failed() {
     let world = world();
     let approved = world.approved(plan(), "r1").await;

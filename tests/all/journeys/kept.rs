@@ -1,5 +1,6 @@
 //! The lock and the record of a run in the cluster: two at once, other machines, missing permissions.
 
+use super::cut::command;
 use super::{Journey, choose, differing};
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::engine::runs;
@@ -45,6 +46,28 @@ fn put_lease(journey: &Journey, holder: &str) {
         "spec": {"holderIdentity": holder, "leaseDurationSeconds": 30,
             "acquireTime": "2001-01-01T00:00:00.000000Z", "renewTime": "2001-01-01T00:00:00.000000Z"},
     }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_yes_without_a_name_takes_back_no_run_of_another_machine() {
+    let journey = Journey::new();
+    let before = journey.objects();
+    journey
+        .apply(&choose(&["default/Deployment/httpbin"]))
+        .await;
+    let applied = journey.objects();
+    let other = elsewhere(&journey);
+    let (code, words) = command(&other, "meshscrape undo --yes --lose-history").await;
+    assert_eq!(code, 4, "{words}");
+    assert!(words.contains("that this machine made"), "{words}");
+    assert_eq!(differing(&applied, &journey.objects()), [] as [String; 0]);
+    let run = records(&journey)[0]["metadata"]["labels"]["meshscrape.dev/run"].clone();
+    let run = run.as_str().unwrap();
+    assert!(words.contains(&format!("meshscrape undo {run}")), "{words}");
+    let named = format!("meshscrape undo {run} --yes --lose-history");
+    let (code, words) = command(&other, &named).await;
+    assert_eq!(code, 0, "{words}");
+    assert_eq!(differing(&before, &journey.objects()), [] as [String; 0]);
 }
 
 async fn apply_anyway(journey: &Journey, of: &str) -> Outcome {
