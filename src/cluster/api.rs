@@ -204,6 +204,32 @@ impl Cluster {
         })
     }
 
+    /// Every object, page after page, each with its kind and version, which items of a list come without.
+    /// `query` as for [`Cluster::page`].
+    pub async fn objects(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        query: &str,
+    ) -> Result<Vec<Value>, ApiError> {
+        let mut all = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let page = self
+                .page::<Value>(kind, Some(namespace), query, token.as_deref())
+                .await?;
+            all.extend(page.items.into_iter().map(|mut object| {
+                object["kind"] = kind.name().into();
+                object["apiVersion"] = kind.api_version().into();
+                object
+            }));
+            match page.next {
+                Some(next) => token = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
     /// One page, its items left unread: the next page can be asked for while they are decoded elsewhere.
     pub async fn raw_page(
         &self,

@@ -92,7 +92,7 @@ async fn take_back(
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
         if only.is_empty() {
-            engine::undo::record_undone(&opened.session, &undo.run)?;
+            settle::ended(&opened.session, &undo.run, "undone")?;
         }
         if word.yes {
             let homes = opened.mesh.homes();
@@ -147,8 +147,10 @@ async fn take_back(
 /// Yes without a name is meant for a run of one's own: one that stands in the cluster alone may be somebody else's,
 /// of another Prometheus, or at work.
 fn own_run(opened: &Opened, run: &str) -> Result<()> {
-    let runs = opened.session.journal.runs()?;
-    if runs.iter().any(|note| note.run == run) {
+    let journal = &opened.session.journal;
+    // One whose file is damaged is of this machine all the same.
+    let here = journal.runs()?.iter().any(|note| note.run == run);
+    if here || journal.damaged().iter().any(|damaged| damaged == run) {
         return Ok(());
     }
     Err(

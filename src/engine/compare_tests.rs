@@ -1,25 +1,13 @@
 use super::*;
 use crate::mesh::kinds::Kind;
 use crate::plan::review::Verdict;
-use crate::plan::{Change, ChangeId, Part};
+use crate::plan::{Change, Part};
 use serde_json::json;
 use std::sync::Arc;
 
 fn change(action: Action) -> Change {
     let object = ObjectRef::new(Kind::Deployment, "shop", "cart");
-    Change {
-        id: ChangeId::new(&object, Part::Mark),
-        object,
-        action,
-        part: Part::Mark,
-        item: None,
-        needs: Vec::new(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why: String::new(),
-        prices: Vec::new(),
-    }
+    Change::new(object, Part::Mark, action, "")
 }
 
 fn reviewed(action: Action, live: Option<Value>, after: Option<Value>) -> Reviewed {

@@ -16,7 +16,7 @@ use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::ChangeId;
 use crate::plan::record::Entry;
 use crate::plan::review::ApprovedChange;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
@@ -321,22 +321,8 @@ pub(super) async fn secrets(
         None => RECORD_LABEL.to_owned(),
     };
     let query = format!("labelSelector={}", crate::cluster::api::encode(&selector));
-    let mut out = Vec::new();
-    let mut token: Option<String> = None;
-    loop {
-        let page = session
-            .cluster
-            .page::<Value>(Kind::Secret, Some(namespace), &query, token.as_deref())
-            .await?;
-        // List items come without their kind.
-        out.extend(page.items.into_iter().map(|mut secret| {
-            secret["kind"] = json!("Secret");
-            secret["apiVersion"] = json!("v1");
-            secret
-        }));
-        match page.next {
-            Some(next) => token = Some(next),
-            None => return Ok(out),
-        }
-    }
+    session
+        .cluster
+        .objects(Kind::Secret, namespace, &query)
+        .await
 }

@@ -5,9 +5,9 @@
 
 use super::session::Session;
 use super::waits::stop_wanted;
-use crate::cluster::ApiError;
 use crate::cluster::api::Write;
 use crate::cluster::error::Reason;
+use crate::cluster::{ApiError, Cluster};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::keeping::{LOCK_SECONDS, lock, lock_object};
@@ -229,14 +229,8 @@ impl Lock {
             if live["spec"]["holderIdentity"] != self.holder.as_str() {
                 return Ok(());
             }
-            let meta = &live["metadata"];
-            let uid = meta["uid"].as_str().unwrap_or_default();
-            let version = meta["resourceVersion"].as_str();
-            match cluster
-                .delete(&self.object, uid, version, Write::default())
-                .await
-            {
-                Ok(_) => return Ok(()),
+            match delete(cluster, &self.object, &live).await {
+                Ok(()) => return Ok(()),
                 Err(error) if error.is_not_found() => return Ok(()),
                 // A renewal under way came in between.
                 Err(error) if error.reason == Reason::Stale => {}
@@ -258,18 +252,20 @@ pub(super) async fn release_dead(session: &Session, namespace: &str) -> Result<b
     if !is_dead(holder, &session.who) {
         return Ok(false);
     }
+    match delete(&session.cluster, &object, &live).await {
+        // Another run took it over in between, or let it go.
+        Err(error) if error.reason == Reason::Stale || error.is_not_found() => Ok(false),
+        answer => answer.map(|()| true),
+    }
+}
+
+/// Deletes a lock as it was read, and no other.
+async fn delete(cluster: &Cluster, object: &ObjectRef, live: &Value) -> Result<(), ApiError> {
     let meta = &live["metadata"];
     let uid = meta["uid"].as_str().unwrap_or_default();
     let version = meta["resourceVersion"].as_str();
-    let cluster = &session.cluster;
-    match cluster
-        .delete(&object, uid, version, Write::default())
-        .await
-    {
-        // Another run took it over in between, or let it go.
-        Err(error) if error.reason == Reason::Stale || error.is_not_found() => Ok(false),
-        answer => answer.map(|_| true),
-    }
+    let gone = cluster.delete(object, uid, version, Write::default());
+    gone.await.map(drop)
 }
 
 /// A process of this very machine that no longer runs.

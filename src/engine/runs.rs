@@ -49,7 +49,7 @@ pub async fn known(
     }
     let mut words = session.journal.warnings();
     for namespace in namespaces {
-        match records(session, namespace).await {
+        match records(session, namespace, None).await {
             Ok(found) => {
                 for (run, (entries, torn)) in found {
                     if let Some(torn) = torn {
@@ -95,12 +95,9 @@ pub async fn entries(
     let mut words = Vec::new();
     let mut found: Vec<(Vec<Entry>, RunNote)> = Vec::new();
     for namespace in namespaces {
-        match records(session, namespace).await {
+        match records(session, namespace, run.as_deref()).await {
             Ok(records) => {
                 for (id, (lines, torn)) in records {
-                    if run.as_ref().is_some_and(|run| *run != id) {
-                        continue;
-                    }
                     if let Some(torn) = torn {
                         words.push(format!("the record of run {id} in the cluster: {torn}"));
                     }
@@ -377,10 +374,14 @@ pub(super) async fn live(
 
 type Records = BTreeMap<String, (Vec<Entry>, Option<String>)>;
 
-/// The records that stand in a namespace, by run.
-async fn records(session: &Session, namespace: &str) -> Result<Records, ApiError> {
+/// The records that stand in a namespace, by run; of one run, or of all.
+async fn records(
+    session: &Session,
+    namespace: &str,
+    run: Option<&str>,
+) -> Result<Records, ApiError> {
     let mut by_run: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for secret in keep::secrets(session, namespace, None).await? {
+    for secret in keep::secrets(session, namespace, run).await? {
         if let Some(run) = secret["metadata"]["labels"][RUN_LABEL].as_str() {
             by_run.entry(run.to_owned()).or_default().push(secret);
         }

@@ -18,19 +18,28 @@ pub async fn all_stands(session: &Session, namespaces: &[String]) -> Result<Vec<
         && found.steps.iter().all(|step| step.stands == Stands::After)
     {
         let run = found.known.note.run;
-        if found.known.here {
-            session.journal.append(&Entry::Ended {
-                run: run.clone(),
-                at: session.clock.now(),
-                how: "whole".into(),
-            })?;
-        }
+        ended(session, &run, "whole")?;
         words.push(format!(
             "run {run} was cut off when all of it stood: nothing is left to do for it"
         ));
     }
     words.extend(locks(session, namespaces).await);
     Ok(words)
+}
+
+/// Records how a run ended, so that it is not offered again. A run of another machine has no line here.
+///
+/// # Errors
+/// The journal cannot be read or written.
+pub fn ended(session: &Session, run: &str, how: &str) -> Result<(), Error> {
+    if !session.journal.runs()?.iter().any(|note| note.run == run) {
+        return Ok(());
+    }
+    session.journal.append(&Entry::Ended {
+        run: run.to_owned(),
+        at: session.clock.now(),
+        how: how.into(),
+    })
 }
 
 /// Gives back the locks that killed processes of this machine left. What was done or could not be, in words.

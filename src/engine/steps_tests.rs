@@ -6,19 +6,7 @@ use serde_json::json;
 fn marked() -> Reviewed {
     let object = ObjectRef::new(Kind::Deployment, "shop", "cart");
     Reviewed {
-        change: Change {
-            id: ChangeId::new(&object, Part::Mark),
-            object,
-            action: Action::Apply { intent: json!({}) },
-            part: Part::Mark,
-            item: None,
-            needs: Vec::new(),
-            after: Vec::new(),
-            before: Vec::new(),
-            then: Vec::new(),
-            why: String::new(),
-            prices: Vec::new(),
-        },
+        change: Change::new(object, Part::Mark, Action::Apply { intent: json!({}) }, ""),
         live: None,
         after: None,
         verdict: Verdict::Changes,

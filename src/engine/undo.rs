@@ -158,21 +158,6 @@ async fn without(session: &Session, prometheus: &WorkloadRef, plan: &mut Plan) -
     Some(words)
 }
 
-/// Records that a run is undone, so that it is not offered again. A run of another machine has no line here.
-///
-/// # Errors
-/// The journal cannot be written.
-pub fn record_undone(session: &Session, run: &str) -> Result<(), Error> {
-    if !session.journal.runs()?.iter().any(|note| note.run == run) {
-        return Ok(());
-    }
-    session.journal.append(&Entry::Ended {
-        run: run.to_owned(),
-        at: session.clock.now(),
-        how: "undone".into(),
-    })
-}
-
 /// Leaves the writes of these workloads and gateways alone.
 fn keep_items(entries: &mut Vec<Entry>, run: &str, only: &[WorkloadRef]) -> Result<(), Error> {
     let of = |item: &Option<WorkloadRef>| item.as_ref().is_some_and(|item| only.contains(item));

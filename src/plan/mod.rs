@@ -133,6 +133,25 @@ pub enum Part {
     Journal,
 }
 
+impl Change {
+    /// One that nothing hangs on yet, and that waits for nothing.
+    pub fn new(object: ObjectRef, part: Part, action: Action, why: impl Into<String>) -> Self {
+        Change {
+            id: ChangeId::new(&object, part),
+            object,
+            action,
+            part,
+            item: None,
+            needs: Vec::new(),
+            after: Vec::new(),
+            before: Vec::new(),
+            then: Vec::new(),
+            why: why.into(),
+            prices: Vec::new(),
+        }
+    }
+}
+
 impl Part {
     pub fn word(self) -> &'static str {
         match self {

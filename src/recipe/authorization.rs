@@ -3,7 +3,7 @@
 //! Facts: behind 15020 stands the agent's whole mux, with `/quitquitquit` and `/debug` (fault 2). DENY, since the
 //! first ALLOW would close every other port of the pod. Principals are written without `spiffe://` here.
 
-use super::{METRICS_PATH, SECURE_PORT, change, ours, own};
+use super::{METRICS_PATH, SECURE_PORT, ours, own};
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::{Action, Await, Change, Part};
@@ -42,7 +42,7 @@ pub(super) fn policy(workload: &Workload, principal: &str) -> Change {
     Change {
         item: Some(workload.id.clone()),
         then: vec![Await::ReadBack],
-        ..change(
+        ..Change::new(
             object,
             Part::Policy,
             Action::Apply { intent },

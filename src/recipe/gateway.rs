@@ -4,7 +4,7 @@
 //! well (fault 9): a Gateway with 15091 alone, and a match on the port. `subjectAltNames` (with `spiffe://`) lets
 //! only Prometheus in. The ServiceEntry's host does not end in `.local` and is exported nowhere (fault 10).
 
-use super::{METRICS_PATH, SECURE_PORT, change, ours, own};
+use super::{METRICS_PATH, SECURE_PORT, ours, own};
 use crate::answers::MetricsPort;
 use crate::mesh::Gateway;
 use crate::mesh::kinds::Kind;
@@ -64,7 +64,7 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, principal: &str) -> 
     let entry = Change {
         item: item.clone(),
         then: vec![Await::ReadBack],
-        ..change(
+        ..Change::new(
             entry,
             Part::Route,
             Action::Apply {
@@ -77,7 +77,7 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, principal: &str) -> 
         item: item.clone(),
         needs: vec![entry.id.clone()],
         then: vec![Await::ReadBack],
-        ..change(
+        ..Change::new(
             route,
             Part::Route,
             Action::Apply {
@@ -90,7 +90,7 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, principal: &str) -> 
         item,
         needs: vec![entry.id.clone(), route.id.clone()],
         before: vec![Await::Settle(Duration::from_secs(1))],
-        ..change(
+        ..Change::new(
             listener,
             Part::Listener,
             Action::Apply {

@@ -3,7 +3,7 @@
 //! Facts: the webhook matches labels, and a pod's own label reaches it in a namespace that says nothing. Where
 //! the unlabelled revision has no injector, `istio.io/rev` is needed as well.
 
-use super::{INJECT, change, select::Selection};
+use super::{INJECT, select::Selection};
 use crate::answers::{Answers, Injection};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
@@ -113,7 +113,7 @@ pub(super) fn namespaces(
             };
             Ok(Change {
                 prices,
-                ..change(
+                ..Change::new(
                     object,
                     Part::Injection,
                     Action::Apply { intent },

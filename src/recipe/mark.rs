@@ -3,7 +3,7 @@
 //! Facts: on a running pod it is lost with the pod (fault 11); `prometheus.io/path` in a template without a port
 //! makes the agent scrape the app at `:80` (fault 12), so that no `prometheus.io/*` is written here.
 
-use super::{MARK, SECURE_PORT, change, injection, select::Item, template_intent};
+use super::{MARK, SECURE_PORT, injection, select::Item, template_intent};
 use crate::answers::{Injection, Mark};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, SidecarState};
@@ -55,7 +55,7 @@ fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
             }],
             false => Vec::new(),
         },
-        ..change(
+        ..Change::new(
             object.clone(),
             Part::Mark,
             Action::Apply {
@@ -94,7 +94,7 @@ fn pods(item: &Item) -> Vec<Change> {
                     "the mark on pod {} is lost with the pod",
                     pod.name
                 ))],
-                ..change(
+                ..Change::new(
                     object,
                     Part::Mark,
                     Action::Apply { intent },

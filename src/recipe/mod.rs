@@ -30,7 +30,6 @@ pub use order::plan;
 pub use select::{Item, Selection, select};
 
 use crate::mesh::kinds::{Kind, ObjectRef};
-use crate::plan::{Action, Change, ChangeId, Part};
 use serde_json::{Value, json};
 
 /// The port that 15020 or 15090 is served on over mTLS.
@@ -66,22 +65,6 @@ fn template_intent(object: &ObjectRef, template: Value) -> Value {
         "metadata": {"name": object.name, "namespace": object.namespace},
         "spec": {"template": template},
     })
-}
-
-fn change(object: ObjectRef, part: Part, action: Action, why: impl Into<String>) -> Change {
-    Change {
-        id: ChangeId::new(&object, part),
-        object,
-        action,
-        part,
-        item: None,
-        needs: Vec::new(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why: why.into(),
-        prices: Vec::new(),
-    }
 }
 
 fn ours(kind: Kind, item: &crate::mesh::Workload) -> ObjectRef {

@@ -3,7 +3,7 @@
 //! Facts: under PERMISSIVE the listener serves plaintext and resets Prometheus's TLS, which carries no Istio
 //! ALPN (fault 1). `portLevelMtls` needs a selector, and the container port as its key.
 
-use super::{SECURE_PORT, change, ours, own};
+use super::{SECURE_PORT, ours, own};
 use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
 use crate::plan::{Action, Await, Change, Part};
@@ -21,7 +21,7 @@ pub(super) fn peer_authentication(workload: &Workload) -> Change {
     Change {
         item: Some(workload.id.clone()),
         then: vec![Await::ReadBack],
-        ..change(
+        ..Change::new(
             object,
             Part::Policy,
             Action::Apply { intent },

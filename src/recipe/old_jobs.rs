@@ -4,7 +4,7 @@
 //! 15090 behind the port, ending the old job loses what only the merged endpoint has.
 
 use super::select::{Item, Selection};
-use super::{change, scrape_job, scrape_job::Config};
+use super::{scrape_job, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
@@ -158,7 +158,7 @@ pub(super) fn old_jobs(config: &Config, of: &Prometheus, items: &[Item]) -> Opti
             Vec::new()
         },
         prices: vec![price],
-        ..change(
+        ..Change::new(
             config.place.config_map.clone(),
             Part::OldJobs,
             Action::Text {

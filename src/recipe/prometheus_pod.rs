@@ -5,7 +5,7 @@
 //! agent (fault 4) and mounted by the Prometheus container as well (fault 5); `tlsMode: disabled` keeps meshed
 //! clients on plaintext; `merge-metrics: "false"` keeps the pod from becoming a plaintext target itself.
 
-use super::{INJECT, change, injection, prices, template_intent};
+use super::{INJECT, injection, prices, template_intent};
 use crate::error::Error;
 use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
 use crate::plan::path::LeafPath;
@@ -128,7 +128,7 @@ fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change 
         } else {
             Vec::new()
         },
-        ..change(of.id.object(), Part::PrometheusPod, action, why)
+        ..Change::new(of.id.object(), Part::PrometheusPod, action, why)
     }
 }
 

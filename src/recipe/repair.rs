@@ -1,6 +1,5 @@
 //! What the published recipe and Istio's secure sample left behind, taken away when ours stands.
 
-use super::change;
 use super::select::Selection;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{Gateway, Leftover, LeftoverKind, Mesh};
@@ -18,7 +17,7 @@ fn of_kind(mesh: &Mesh, kind: LeftoverKind) -> impl Iterator<Item = &Leftover> {
 fn delete(leftover: &Leftover, needs: Vec<ChangeId>) -> Change {
     Change {
         needs,
-        ..change(
+        ..Change::new(
             leftover.object.clone(),
             Part::Repair,
             Action::Delete {
@@ -195,7 +194,7 @@ fn without(
     };
     Change {
         needs,
-        ..change(
+        ..Change::new(
             leftover.object.clone(),
             Part::Repair,
             Action::Edit { leaves: vec![edit] },

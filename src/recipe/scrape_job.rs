@@ -1,8 +1,8 @@
 //! The scrape job: one for each of today's jobs that follows `prometheus.io/scrape`, and never a second one
 //! beside a job that is keyed on the mark already.
 
+use super::JOB;
 use super::derive::{Derived, secured};
-use super::{JOB, change};
 use crate::error::Error;
 use crate::mesh::{Prometheus, PrometheusConfig};
 use crate::plan::scrape_config::{Job, TextEdit, jobs};
@@ -90,7 +90,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     }
     let change = Change {
         prices,
-        ..change(
+        ..Change::new(
             config.place.config_map.clone(),
             Part::ScrapeJob,
             Action::Text {

@@ -4,7 +4,7 @@
 //! the workload's service ports, so that each target port stands here with its declared protocol, or with
 //! none, which keeps sniffing (fault 3).
 
-use super::{SECURE_PORT, change, ours, own, prices};
+use super::{SECURE_PORT, ours, own, prices};
 use crate::answers::MetricsPort;
 use crate::error::Error;
 use crate::mesh::kinds::Kind;
@@ -42,7 +42,7 @@ pub(super) fn listener(
         needs: policies.to_vec(),
         before: vec![Await::Settle(Duration::from_secs(1))],
         prices,
-        ..change(
+        ..Change::new(
             object,
             Part::Listener,
             Action::Apply { intent },

@@ -3,6 +3,7 @@
 
 mod apply;
 mod apply_world;
+mod called;
 mod cases;
 mod commands;
 mod demo_api;

@@ -35,7 +35,7 @@ impl Run {
             };
             around.record_end(&self.id, how);
             if let (Some(run), Ended::Whole, false) = (&options.undoes, &ended, options.undoes_part)
-                && let Err(error) = undo::record_undone(around.session, run)
+                && let Err(error) = settle::ended(around.session, run, "undone")
             {
                 around.log(error.what);
             }

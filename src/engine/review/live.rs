@@ -4,7 +4,7 @@
 use crate::cluster::{ApiError, Cluster};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::Plan;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -54,7 +54,12 @@ impl Live {
         if let Some(cell) = self.0.get(&place) {
             let listed = cell.get_or_init(|| async {
                 // Who may not list them may still read each.
-                let objects = list(cluster, object.kind, &object.namespace).await.ok()?;
+                let list = cluster.objects(object.kind, &object.namespace, "");
+                let named = |object: Value| {
+                    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                    (name.to_owned(), Arc::new(object))
+                };
+                let objects = list.await.ok()?.into_iter().map(named).collect();
                 let asked = BTreeSet::new();
                 Some(Mutex::new(Listed { objects, asked }))
             });
@@ -69,31 +74,12 @@ impl Live {
     }
 }
 
-async fn list(cluster: &Cluster, kind: Kind, namespace: &str) -> Result<Objects, ApiError> {
-    let mut all = Objects::new();
-    let mut token: Option<String> = None;
-    loop {
-        let page = cluster
-            .page::<Value>(kind, Some(namespace), "", token.as_deref())
-            .await?;
-        for mut object in page.items {
-            // List items come without their kind.
-            object["kind"] = json!(kind.name());
-            object["apiVersion"] = json!(kind.api_version());
-            let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            all.insert(name.to_owned(), Arc::new(object));
-        }
-        match page.next {
-            Some(next) => token = Some(next),
-            None => return Ok(all),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::demo::Simulation;
+    use crate::plan::{Action, Change, Part};
+    use serde_json::json;
 
     const OBJECTS: usize = 20;
 
@@ -119,19 +105,9 @@ mod tests {
         let objects: Vec<ObjectRef> = objects.collect();
         let mut plan = Plan::default();
         for object in &objects {
-            plan.changes.push(crate::plan::Change {
-                id: crate::plan::ChangeId::new(object, crate::plan::Part::Policy),
-                object: object.clone(),
-                action: crate::plan::Action::Delete { uid: String::new() },
-                part: crate::plan::Part::Policy,
-                item: None,
-                needs: Vec::new(),
-                after: Vec::new(),
-                before: Vec::new(),
-                then: Vec::new(),
-                why: String::new(),
-                prices: Vec::new(),
-            });
+            let action = Action::Delete { uid: String::new() };
+            plan.changes
+                .push(Change::new(object.clone(), Part::Policy, action, ""));
         }
         let live = Live::of(&plan);
         let before = reads(&simulation);

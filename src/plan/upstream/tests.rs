@@ -1,25 +1,13 @@
 use super::*;
 use crate::mesh::kinds::ObjectRef;
+use crate::plan::Change;
 use crate::plan::review::{Conflict, Verdict};
-use crate::plan::{Change, ChangeId};
 use std::sync::Arc;
 
 fn reviewed(kind: Kind, part: Part, action: Action, live: Value) -> Reviewed {
     let object = ObjectRef::new(kind, "shop", "web");
     Reviewed {
-        change: Change {
-            id: ChangeId::new(&object, part),
-            object,
-            action,
-            part,
-            item: None,
-            needs: Vec::new(),
-            after: Vec::new(),
-            before: Vec::new(),
-            then: Vec::new(),
-            why: String::new(),
-            prices: Vec::new(),
-        },
+        change: Change::new(object, part, action, ""),
         live: Some(Arc::new(live)),
         after: None,
         verdict: Verdict::Changes,

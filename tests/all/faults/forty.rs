@@ -251,7 +251,7 @@ impl Bench {
                 .await
                 .is_none()
             {
-                meshscrape::engine::undo::record_undone(&self.journey.session, &run).unwrap();
+                meshscrape::engine::settle::ended(&self.journey.session, &run, "undone").unwrap();
             }
         }
         panic!("no end of it: {:#?}", self.last_words());

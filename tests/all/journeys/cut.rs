@@ -1,20 +1,15 @@
 //! Ways back that meet a cluster in which Prometheus is gone, and ways back that were cut off.
 
 use super::{Journey, Objects, choose, differing};
-use clap::Parser;
-use futures::future::BoxFuture;
-use meshscrape::cli::Cli;
-use meshscrape::commands::{self, Call};
+use crate::called::{Over, call};
 use meshscrape::demo::Simulation;
 use meshscrape::engine::event::Ended;
 use meshscrape::engine::runs;
-use meshscrape::engine::session::{Journal, RunNote, Session};
+use meshscrape::engine::session::{Journal, RunNote};
 use meshscrape::engine::undo::plan_undo;
 use meshscrape::error::Error;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::Word;
-use meshscrape::runtime::World;
-use meshscrape::wizard::state::Contexts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,43 +18,11 @@ use tokio::time::Instant;
 const HTTPBIN: &str = "default/Deployment/httpbin";
 const HOME: &str = "istio-system";
 
-struct Over(Session);
-
-impl World for Over {
-    fn contexts(&self) -> Result<Contexts, Error> {
-        Ok(Contexts {
-            names: vec!["demo".into()],
-            current: Some("demo".into()),
-        })
-    }
-
-    fn connect(&self, _: Option<String>) -> BoxFuture<'static, Result<Session, Error>> {
-        let session = self.0.clone();
-        Box::pin(async move { Ok(session) })
-    }
-}
-
 /// Exit code and words of a command.
 pub async fn command(journey: &Journey, args: &str) -> (u8, String) {
-    let cli = Cli::try_parse_from(args.split_whitespace()).unwrap();
-    let world = Over(journey.session.clone());
-    let (_stop, stopped) = tokio::sync::watch::channel(false);
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let call = Call {
-        choices: &cli.choices,
-        world: &world,
-        out: &mut out,
-        err: &mut err,
-        stop: stopped,
-    };
-    let ended = commands::run(cli.command.unwrap(), call).await;
-    let mut words = String::from_utf8(out).unwrap() + &String::from_utf8(err).unwrap();
-    let code = ended.unwrap_or_else(|error| {
-        words += &error.to_string();
-        error.kind.exit_code()
-    });
+    let told = call(&Over(journey.session.clone()), args).await.told();
     journey.dressed();
-    (code, words)
+    told
 }
 
 /// All but Prometheus and its configuration, and the records of what could not be taken back whole.

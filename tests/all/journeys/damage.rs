@@ -58,10 +58,7 @@ async fn taken_back(what: &str, damage: impl Fn(&str) -> Vec<u8>) -> String {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, damage(&text)).unwrap();
     started_anew(&mut journey, folder.path());
-    // By its name: where its file cannot be read, it may be another machine's.
-    let run = path.file_stem().unwrap().to_string_lossy();
-    let undo = format!("meshscrape undo {run} --yes --lose-history");
-    let (code, words) = command(&journey, &undo).await;
+    let (code, words) = command(&journey, UNDO).await;
     assert_eq!(code, 0, "{what}:\n{words}");
     let left = differing(&before, &journey.objects());
     assert!(

@@ -1,8 +1,7 @@
 //! What `apply --json` and `undo --json` print, line by line.
 
-use clap::Parser;
-use meshscrape::cli::Cli;
-use meshscrape::commands::{self, Call, events};
+use crate::called::call;
+use meshscrape::commands::events;
 use meshscrape::demo::Simulation;
 use meshscrape::world::Demo;
 use serde_json::Value;
@@ -12,19 +11,8 @@ async fn lines(line: &str) -> Vec<Value> {
     let simulation = Simulation::builtin();
     simulation.quick();
     let world = Demo::new(simulation, false);
-    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (_stop, stopped) = tokio::sync::watch::channel(false);
-    let call = Call {
-        choices: &cli.choices,
-        world: &world,
-        out: &mut out,
-        err: &mut err,
-        stop: stopped,
-    };
     // Without a yes it ends with an error, which goes elsewhere.
-    let _ = commands::run(cli.command.unwrap(), call).await;
-    let text = String::from_utf8(out).unwrap();
+    let text = call(&world, line).await.out;
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
         .collect()

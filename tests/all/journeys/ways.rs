@@ -2,10 +2,8 @@
 
 use super::screen::{User, drive, is_unsafe};
 use super::writes;
-use clap::Parser;
+use crate::called::call;
 use meshscrape::answers::Answers;
-use meshscrape::cli::{Cli, Command, arguments};
-use meshscrape::commands::{self, Call};
 use meshscrape::demo::Simulation;
 use meshscrape::wizard::state::{Start, Step};
 use meshscrape::world::Demo;
@@ -184,21 +182,9 @@ async fn hostile_names_reach_no_output_of_the_commands() {
         let world = Demo::new(simulation, false);
         let line = line.replace("OUT", &folder);
         let words = format!("meshscrape {line}");
-        let words = words.split(' ').map(std::ffi::OsString::from);
-        let cli = Cli::try_parse_from(arguments(words)).unwrap();
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let (_stop, stopped) = tokio::sync::watch::channel(false);
-        let call = Call {
-            choices: &cli.choices,
-            world: &world,
-            out: &mut out,
-            err: &mut err,
-            stop: stopped,
-        };
-        let command: Command = cli.command.unwrap();
-        let ended = commands::run(command, call).await;
-        let mut said = String::from_utf8([out, err].concat()).unwrap();
-        if let Err(error) = ended {
+        let called = call(&world, &words).await;
+        let mut said = called.out + &called.err;
+        if let Err(error) = called.ended {
             said.push_str(&meshscrape::text::clean(&error.to_string()));
         }
         assert!(!said.is_empty(), "{line}");
