@@ -198,9 +198,7 @@ fn obstacles(
         ),
         GatewayFlavour::Waypoint => add(
             "waypoint",
-            format!(
-                "{namespace}/{name} is a waypoint of ambient mode, which this recipe does not cover."
-            ),
+            format!("{namespace}/{name} is a waypoint of ambient mode, which is not covered."),
         ),
     }
     for gateway in on_15091 {

@@ -301,7 +301,7 @@ pub struct Obstacle {
     pub reason: String,
 }
 
-/// Who would set a direct change back.
+/// Who would revert a direct change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     pub tool: OwnerTool,

@@ -32,8 +32,9 @@ pub(super) fn obstacles(
         _ if !meshed && in_ambient(index, workload) => add(
             "ambient",
             format!(
-                "{what} is in Istio's ambient mode, which this recipe does not cover: its pods have no sidecar of \
-                 their own. Take it out of ambient mode to choose it."
+                "{what} is in Istio's ambient mode, which is not covered: its pods have no sidecar of their own. To choose \
+                 it, take the label istio.io/dataplane-mode away from its namespace or its pod template, and switch \
+                 sidecar injection on."
             ),
         ),
         _ => {}

@@ -1,4 +1,4 @@
-//! Who would set a direct change back: Helm, Argo CD, Flux, or another controller.
+//! Who would revert a direct change: Helm, Argo CD, Flux, or another controller.
 //!
 //! Labels that a chart leaves behind do not make a Helm release: the release's annotations do.
 
@@ -106,15 +106,15 @@ impl OwnerTool {
     pub fn sets_back(self) -> &'static str {
         match self {
             OwnerTool::Helm => {
-                "Helm's next upgrade may set a direct change back, or fail on it, as long as the chart's values do not say the same."
+                "Helm's next upgrade may revert a direct change, or fail on it, as long as the chart's values do not say the same."
             }
             OwnerTool::ArgoCd => {
-                "Argo CD's next sync may set a direct change back (at once, where self-heal is on), as long as what it syncs from does not say the same."
+                "Argo CD's next sync may revert a direct change (at once, where self-heal is on), as long as what it syncs from does not say the same."
             }
             OwnerTool::Flux => {
-                "Flux's next reconciliation may set a direct change back, as long as what it reconciles does not say the same."
+                "Flux's next reconciliation may revert a direct change, as long as what it reconciles does not say the same."
             }
-            OwnerTool::Operator => "The controller may set a direct change back at once.",
+            OwnerTool::Operator => "The controller may revert a direct change at once.",
         }
     }
 }
@@ -207,19 +207,19 @@ pub(super) fn obstacle(owner: &Owner, what: &str) -> Obstacle {
     let name = &owner.name;
     let reason = match owner.tool {
         OwnerTool::Helm => format!(
-            "{what} belongs to the Helm release {name}, whose next upgrade may set a direct change back. \
+            "{what} belongs to the Helm release {name}, whose next upgrade may revert a direct change. \
              Set the annotation and labels in the release's values instead."
         ),
         OwnerTool::ArgoCd => format!(
-            "{what} belongs to the Argo CD application {name}, which sets a direct change back. \
+            "{what} belongs to the Argo CD application {name}, which reverts a direct change. \
              Commit the change to what the application syncs from instead."
         ),
         OwnerTool::Flux => format!(
-            "{what} is applied by Flux ({name}), which sets a direct change back. \
+            "{what} is applied by Flux ({name}), which reverts a direct change. \
              Commit the change to what Flux reconciles instead."
         ),
         OwnerTool::Operator => format!(
-            "{what} is controlled by {name}, whose controller sets a direct change back. \
+            "{what} is controlled by {name}, whose controller reverts a direct change. \
              Change {name} instead."
         ),
     };

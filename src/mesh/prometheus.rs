@@ -373,7 +373,7 @@ fn obstacles(
         PrometheusFlavour::Operator if prometheus.owner.is_none() => add(
             "operator",
             format!(
-                "{what} is run by the Prometheus operator, which sets a direct change back; it is not covered yet."
+                "{what} is run by the Prometheus operator, which reverts a direct change; it is not covered yet."
             ),
         ),
         _ => {}

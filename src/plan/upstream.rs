@@ -72,7 +72,7 @@ impl Upstream {
     pub fn sets_back(&self) -> &'static str {
         match self.tool {
             Some(tool) => tool.sets_back(),
-            None => "It may set a direct change back.",
+            None => "It may revert a direct change.",
         }
     }
 

@@ -125,7 +125,10 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Namespace {
-        namespace, closed, ..
+        namespace,
+        closed,
+        choosable,
+        ..
     }) = state.namespaces.current()
     else {
         panel(
@@ -146,6 +149,12 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.extend(super::widgets::item('–', Role::Waiting, &text, room));
         lines.push(Words::new());
     }
+    if *choosable == 0 && closed.is_none() && !state.reading() {
+        let text = "Nothing here can be chosen yet: an owner (Helm, Argo CD, Flux, a controller) would revert the \
+                    change. In the next step `t` on a workload lets what its owner has be chosen.";
+        lines.extend(super::widgets::item('–', Role::Waiting, text, room));
+        lines.push(Words::new());
+    }
     lines.extend(detail(namespace, room));
     super::prometheus::paint_from(paint, inside, &lines, state);
 }
@@ -164,7 +173,7 @@ fn detail(of: &Namespace, room: usize) -> Vec<Words> {
         NamespaceInjection::Revision(revision) => format!("by revision {revision}"),
         NamespaceInjection::Disabled => "switched off: no pod label brings a sidecar".to_owned(),
         NamespaceInjection::Ambient => {
-            "ambient: the recipe needs sidecars, so nothing here can be chosen".to_owned()
+            "ambient: pods have no sidecar, so nothing here can be chosen".to_owned()
         }
         NamespaceInjection::None => "no label: each pod's own label decides".to_owned(),
         NamespaceInjection::Never => "never: injection does not reach this namespace".to_owned(),

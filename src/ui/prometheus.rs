@@ -117,7 +117,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Prometheus(of)) = state.prometheus.current() else {
         let title = Words::strong("Which can be chosen");
         let inside = panel(paint, area, &title, &Words::new(), false);
-        let text = "A Deployment or StatefulSet that nobody else sets back (no Helm, no operator, no \
+        let text = "A Deployment or StatefulSet that nobody else reverts (no Helm, no operator, no \
                     GitOps), whose --config.file comes from a ConfigMap. Others are listed too, with \
                     the reason.";
         let lines = Words::wrapped(Role::Plain, text, usize::from(inside.width));
@@ -186,7 +186,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
             ),
             Err(why) => format!("{}: {why}", config.config_map),
         },
-        None => "not found".to_owned(),
+        None => "no ConfigMap that --config.file leads to".to_owned(),
     };
     lines.extend(fact("config", Role::Plain, &config, room));
     let reload = if of.reloader {
@@ -196,7 +196,9 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     } else {
         "with a restart"
     };
-    lines.extend(fact("reload", Role::Plain, reload, room));
+    if of.config.is_some() {
+        lines.extend(fact("reload", Role::Plain, reload, room));
+    }
     let sidecar = match (of.sidecar, &of.certificates) {
         (_, Some(path)) => format!("yes, certificates in {path}"),
         (true, None) => "yes; certificates will be shared with it".to_owned(),

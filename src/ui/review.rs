@@ -62,10 +62,16 @@ fn sign(paint: &Paint, row: &ReviewRow) -> (char, Role) {
 /// How the change stands, where that is more than its figures.
 fn standing(row: &ReviewRow) -> Option<(Role, String)> {
     Some(match &row.standing {
-        Standing::Ready if row.warnings > 0 => (
-            Role::Waiting,
-            format!("▲ {}", many(row.warnings, "warning")),
-        ),
+        Standing::Ready if row.warnings > 0 || row.takes > 0 => {
+            let mut said = Vec::new();
+            if row.warnings > 0 {
+                said.push(many(row.warnings, "warning"));
+            }
+            if row.takes > 0 {
+                said.push(format!("{} taken", many(row.takes, "field")));
+            }
+            (Role::Waiting, format!("▲ {}", said.join(", ")))
+        }
         Standing::Ready => return None,
         Standing::Asking => (Role::Muted, "asking …".into()),
         Standing::Unchanged => (Role::Muted, "as wanted".into()),
@@ -217,5 +223,34 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         None => {
             paint.text(rest.x, rest.y, rest.width, Role::Muted, "… making the diff");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::kinds::{Kind, ObjectRef};
+    use crate::plan::{ChangeId, Part};
+
+    #[test]
+    fn a_row_says_that_it_takes_fields_of_a_person() {
+        let mut row = ReviewRow {
+            id: ChangeId("a".into()),
+            object: ObjectRef::new(Kind::Deployment, "shop", "cart"),
+            part: Part::Mark,
+            why: String::new(),
+            sign: Sign::Changed,
+            added: 1,
+            removed: 0,
+            standing: Standing::Ready,
+            warnings: 0,
+            takes: 0,
+        };
+        assert_eq!(standing(&row), None);
+        row.takes = 1;
+        assert_eq!(standing(&row).unwrap().1, "▲ 1 field taken");
+        row.takes = 2;
+        row.warnings = 1;
+        assert_eq!(standing(&row).unwrap().1, "▲ 1 warning, 2 fields taken");
     }
 }

@@ -174,7 +174,7 @@ impl State {
         let takes: usize = rows.map(|row| row.takes).sum();
         if takes > 0 {
             lines.push(format!(
-                "{}; the review shows {}.",
+                "{}; the review marks {}.",
                 plural(
                     takes,
                     "field that a person set with kubectl is taken",

@@ -435,11 +435,17 @@ fn take_owner(state: &State) -> Binding {
         Some(owner) => format!("take from {} …", owner.tool.name()),
         None => "take from its owner".to_owned(),
     };
-    Binding::new(Key::Char('t'), label, Action::Take).unless(
-        owner
-            .is_none()
-            .then(|| "no owner stands against choosing it".to_owned()),
-    )
+    Binding::new(Key::Char('t'), label, Action::Take).unless(owner.is_none().then(|| {
+        match current_is_blocked(state) {
+            true => "its owner's name alone does not let it be chosen; i says why".to_owned(),
+            false => "no owner stands against choosing it".to_owned(),
+        }
+    }))
+}
+
+fn current_is_blocked(state: &State) -> bool {
+    let row = state.list().and_then(|list| list.current());
+    row.is_some_and(|row| row.blocked(&state.answers.take).is_some())
 }
 
 /// Why `r` does nothing.

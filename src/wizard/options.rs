@@ -117,13 +117,9 @@ impl State {
 
     pub(super) fn derive_options(&mut self) {
         let mut pods = 0;
-        let mut pods_of_workloads = 0;
         let mut without_sidecar: BTreeSet<WorkloadRef> = BTreeSet::new();
         for (workload, gateway) in self.chosen_items() {
             pods += workload.pods.len();
-            if !gateway {
-                pods_of_workloads += workload.pods.len();
-            }
             if !gateway && matches!(workload.sidecar, SidecarState::Switchable { .. }) {
                 without_sidecar.insert(workload.id.clone());
             }
@@ -132,10 +128,6 @@ impl State {
         let restarts = match pods {
             0 => String::new(),
             n => format!("restarts {}", plural(n, "pod", "pods")),
-        };
-        let cut = match pods_of_workloads {
-            0 => String::new(),
-            _ => "connections open for more than 45 s are cut once".to_owned(),
         };
         let cell = |choice, label: &str, price: &str, risk: &str, chosen| OptionCell {
             choice,
@@ -152,14 +144,14 @@ impl State {
                     cell(
                         OptionChoice::Port(MetricsPort::Merged),
                         "15020 merged: Envoy, agent and your app",
-                        &cut,
+                        "",
                         "",
                         options.port == MetricsPort::Merged,
                     ),
                     cell(
                         OptionChoice::Port(MetricsPort::Envoy),
                         "15090 Envoy only",
-                        &cut,
+                        "",
                         "the app's own metrics are not in it; where the old jobs bring them, the old jobs stay",
                         options.port == MetricsPort::Envoy,
                     ),
@@ -474,14 +466,25 @@ pub fn prices(plan: &Plan) -> Vec<String> {
     all.sort_by_key(|price| rank(price));
     let mut seen = BTreeSet::new();
     all.retain(|price| seen.insert((*price).clone()));
+    let scraping: BTreeSet<WorkloadRef> = all
+        .iter()
+        .filter_map(|price| match price {
+            Price::ScrapeGap { prometheus } => Some(prometheus.clone()),
+            _ => None,
+        })
+        .collect();
     let mut restarts = 0;
     let mut restarting = 0;
+    let mut of_prometheus = 0;
     let mut cut = 0;
     let mut sentences = Vec::new();
     // Where the summed ones stand: before the rest of their rank.
     let mut sums_at = 0;
     for price in all {
         match price {
+            Price::Restarts { workload, pods } if scraping.contains(workload) => {
+                of_prometheus += pods;
+            }
             Price::Restarts { pods, .. } => {
                 restarting += 1;
                 restarts += pods;
@@ -496,13 +499,20 @@ pub fn prices(plan: &Plan) -> Vec<String> {
         }
     }
     let mut sums = Vec::new();
+    let mut whose = Vec::new();
     if restarts > 0 {
-        sums.push(format!(
-            "{} of {} {}",
-            plural(restarts, "pod", "pods"),
-            plural(restarting, "workload", "workloads"),
-            if restarts == 1 { "restarts" } else { "restart" }
-        ));
+        let pods = plural(restarts, "pod", "pods");
+        let workloads = plural(restarting, "workload", "workloads");
+        whose.push(format!("{pods} of {workloads}"));
+    }
+    if of_prometheus > 0 {
+        let pods = plural(of_prometheus, "pod", "pods");
+        whose.push(format!("{pods} of Prometheus"));
+    }
+    if !whose.is_empty() {
+        let one = restarts + of_prometheus == 1;
+        let verb = if one { "restarts" } else { "restart" };
+        sums.push(format!("{} {verb}", whose.join(" and ")));
     }
     if cut > 0 {
         sums.push(format!(

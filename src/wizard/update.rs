@@ -383,8 +383,14 @@ impl State {
         }
     }
 
+    /// Another form of the diff. Where the diff was hidden it comes up, in the form that was asked for.
     fn look(&mut self, mode: ReviewMode) -> Vec<Effect> {
-        self.review.mode = if self.review.shown() == mode {
+        let hidden = !self.viewport.wide && !self.detail;
+        if hidden {
+            self.detail = true;
+            self.review.diff_focus = true;
+        }
+        self.review.mode = if self.review.shown() == mode && !hidden {
             ReviewMode::Unified
         } else {
             mode

@@ -88,7 +88,7 @@ fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
     }
     if let Some(owner) = setup.owned.get(&change.object) {
         return Way::Owner(format!(
-            "it belongs to {} ({}), which would set a direct change back",
+            "it belongs to {} ({}), which would revert a direct change",
             owner.tool.name(),
             owner.name
         ));

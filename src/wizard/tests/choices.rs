@@ -1,4 +1,6 @@
+use super::super::options::prices;
 use super::*;
+use crate::mesh::kinds::WorkloadRef;
 
 #[test]
 fn choosing_goes_from_namespaces_to_workloads_and_back_loses_nothing() {
@@ -374,6 +376,13 @@ fn the_key_says_why_it_does_nothing() {
             .text
             .contains("no owner stands against")
     );
+    // What is blocked by more than its owner's name has owner or reason in its detail.
+    let mut state = started(shop());
+    keys(&mut state, "enter enter space enter down down t");
+    assert_eq!(under_cursor(&state), "tax");
+    assert!(state.dialog.is_none());
+    let said = state.notice.clone().unwrap().text;
+    assert!(said.contains("i says why"), "{said}");
 }
 
 #[test]
@@ -463,4 +472,25 @@ fn a_slash_on_a_kept_filter_begins_a_new_one_and_backspace_changes_the_old() {
     assert_eq!(state.namespaces.filter.text, "so");
     keys(&mut state, "esc");
     assert!(state.namespaces.filter.text.is_empty());
+}
+
+#[test]
+fn prometheus_is_no_workload_in_what_restarts() {
+    let restarts = |workload: WorkloadRef, pods| Price::Restarts { workload, pods };
+    let prometheus = id("istio-system", "prometheus");
+    let mut plan = Plan {
+        prices: vec![
+            restarts(prometheus.clone(), 1),
+            Price::ScrapeGap { prometheus },
+        ],
+        ..Plan::default()
+    };
+    assert!(prices(&plan).contains(&"1 pod of Prometheus restarts".to_owned()));
+    plan.prices.push(restarts(id("default", "httpbin"), 2));
+    let both = "2 pods of 1 workload and 1 pod of Prometheus restart";
+    assert!(
+        prices(&plan).contains(&both.to_owned()),
+        "{:?}",
+        prices(&plan)
+    );
 }

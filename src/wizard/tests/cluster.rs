@@ -1,5 +1,6 @@
 use super::super::state::Earlier;
 use super::*;
+use crate::mesh::AccessQuestion;
 
 #[test]
 fn nothing_is_asked_before_the_first_message_but_the_contexts() {
@@ -201,4 +202,33 @@ fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
     assert!(state.notice.clone().unwrap().text.contains("operator"));
     keys(&mut state, "enter");
     assert_eq!(state.step, Step::Prometheus);
+}
+
+#[test]
+fn permissions_are_not_all_there_before_all_were_asked_for() {
+    let said = |progress| {
+        let mut mesh = shop();
+        mesh.progress.insert("pods", progress);
+        let question = AccessQuestion {
+            verb: "list",
+            resource: "pods",
+            group: "",
+            namespace: None,
+        };
+        mesh.access.insert(question, true);
+        let state = started(mesh);
+        let line = state
+            .cluster
+            .checks
+            .iter()
+            .find(|l| l.label == "Permissions");
+        let line = line.expect("a line").clone();
+        (line.check, line.found)
+    };
+    let (check, text) = said(Progress::Complete);
+    assert_eq!(check, Check::Good);
+    assert!(text.contains("all 1"), "{text}");
+    let (check, text) = said(Progress::Waiting);
+    assert_eq!(check, Check::Asking);
+    assert!(text.contains("so far"), "{text}");
 }

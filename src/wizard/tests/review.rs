@@ -1,3 +1,4 @@
+use super::super::state::ReviewMode;
 use super::*;
 
 #[test]
@@ -217,4 +218,26 @@ fn the_diff_follows_the_cursor_and_a_late_one_is_thrown_away() {
     };
     update(&mut state, Msg::View(generation, Arc::new(view)));
     assert_eq!(state.review.view.as_ref().unwrap().yaml.len(), 1);
+}
+
+#[test]
+fn asked_for_another_form_a_hidden_diff_comes_up_in_it() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    state.fit(Viewport {
+        wide: false,
+        ..Viewport::default()
+    });
+    assert!(!state.detail);
+    keys(&mut state, "y");
+    assert!(state.detail && state.review.diff_focus);
+    assert_eq!(state.review.shown(), ReviewMode::Yaml);
+    keys(&mut state, "y");
+    assert!(state.detail, "the diff stays");
+    assert_eq!(state.review.shown(), ReviewMode::Unified);
+    // Away and again: it is shown, not switched off unseen.
+    keys(&mut state, "y tab");
+    assert!(!state.detail);
+    keys(&mut state, "y");
+    assert!(state.detail);
+    assert_eq!(state.review.shown(), ReviewMode::Yaml);
 }
