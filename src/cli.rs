@@ -19,10 +19,11 @@ use std::time::Duration;
     version,
     after_help = "Exit codes:\n  \
         0  done, or all is well\n  \
-        1  error, wrong arguments too\n  \
+        1  error, wrong arguments and what can't be chosen too\n  \
         2  plan: there are changes\n  \
         3  applied or looked at, but not every target is UP with plaintext refused\n  \
-        4  refused before anything was written\n  \
+        4  refused before anything was written: no --yes, a conflict, history that\n     \
+           would be lost, the cluster's own rules, another run at work\n  \
         5  stopped part way: what was written stays, and can be undone\n  \
         6  undone after a failure"
 )]

@@ -257,7 +257,9 @@ fn choosable<'a>(
     }
     Err(match owner {
         Some(owner) => error.hint(take_hint(owner)),
-        None => error,
+        None => {
+            error.hint("leave it out; -n with its namespace takes all there that can be chosen")
+        }
     })
 }
 
