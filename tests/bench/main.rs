@@ -5,6 +5,7 @@
 
 mod discover;
 mod journal;
+mod paper;
 mod start;
 mod write;
 

@@ -1,9 +1,14 @@
 //! The dry run and the writes of many workloads beside the bare requests: the same dry runs and the same writes, sent
-//! by a plain loop. Both in the same run, each on a namespace of its own in the cluster of KUBECONFIG, where Istio and
-//! its sample Prometheus stand. The workloads have no replicas, so that there are no rollouts and no targets.
+//! by a plain loop, half of them before ours and half after, so that a load which comes or goes meets both alike.
 //!
-//! `WORKLOADS=200` says how many. Namespaces `meshscrape-bench-ours` and `-bare` are made, and taken away at the end.
+//! In the cluster of KUBECONFIG; an API server alone is enough, if it knows Istio's CRDs. Without istiod nothing is
+//! injected: the Pod that the review asks for is then admitted as it is, for ours and for the bare requests alike. The
+//! workloads have no replicas, so that there are no rollouts and no targets.
+//!
+//! `WORKLOADS=200` says how many, `NAMESPACES=50` over how many they are spread. Namespaces `meshscrape-bench-…`
+//! are made, and taken away at the end.
 
+use crate::paper;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{Method, Request};
@@ -18,6 +23,7 @@ use meshscrape::engine::review::review;
 use meshscrape::engine::session::{Clock, Session, here};
 use meshscrape::journal::FileJournal;
 use meshscrape::mesh::Mesh;
+use meshscrape::mesh::kinds::{Kind, WorkloadRef};
 use meshscrape::plan::review::{Review, Reviewed, RunId, Word};
 use meshscrape::plan::{Action, Await, Plan, keeping};
 use meshscrape::recipe;
@@ -26,33 +32,37 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-const OURS: &str = "meshscrape-bench-ours";
-const PROMETHEUS: &str = "istio-system/Deployment/prometheus";
-const BARE: &str = "meshscrape-bench-bare";
 /// As many at once as the review asks.
 const AT_ONCE: usize = 8;
 
 pub fn run() {
-    let many = std::env::var("WORKLOADS")
-        .ok()
-        .and_then(|words| words.parse().ok())
-        .unwrap_or(200);
+    let number = |name: &str| -> Option<usize> { std::env::var(name).ok()?.parse().ok() };
+    let many = number("WORKLOADS").unwrap_or(200);
+    let spaces = number("NAMESPACES").unwrap_or(many.div_ceil(4)).max(1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // As the program has them.
         .worker_threads(1)
         .enable_all()
         .build()
         .expect("threads");
-    runtime.block_on(measure(many));
+    runtime.block_on(measure(many, spaces));
 }
 
-async fn measure(many: usize) {
+async fn measure(many: usize, spaces: usize) {
     let cluster = connect(&ConnectOptions::default())
         .await
         .expect("a cluster");
     let client = cluster.client().clone();
-    for namespace in [OURS, BARE] {
-        fill(&client, namespace, many).await;
+    // Nobody may be there to finish the end of an earlier one's namespaces.
+    let name = format!("meshscrape-bench-{}", jiff::Timestamp::now().as_second());
+    let [ours, bare] = ["ours", "bare"].map(|side| format!("{name}-{side}"));
+    space(&client, &name).await;
+    let paper = paper::put(&cluster, &name).await;
+    let prometheus: WorkloadRef = format!("{name}/Deployment/prometheus")
+        .parse()
+        .expect("a name");
+    for side in [&ours, &bare] {
+        fill(&client, side, many, spaces).await;
     }
     let mesh = discover(cluster.clone(), |_| {}).await;
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
@@ -64,25 +74,22 @@ async fn measure(many: usize) {
         who: here(),
     };
 
-    let ours = asked(&session, &mesh, OURS);
+    let bare_review = review(
+        &cluster,
+        asked(&session, &mesh, &bare, &prometheus),
+        &|_| {},
+    )
+    .await;
+    let dry: Vec<Sent> = requests(&bare_review, true);
+    let (first, second) = dry.split_at(dry.len() / 2);
+    let ours_asked = asked(&session, &mesh, &ours, &prometheus);
+    let mut bare_dry = at_once(&client, first).await;
     let began = Instant::now();
-    let reviewed = review(&cluster, ours, &|_| {}).await;
+    let reviewed = review(&cluster, ours_asked, &|_| {}).await;
     let ours_dry = began.elapsed().as_secs_f64();
+    bare_dry += at_once(&client, second).await;
 
-    let bare = review(&cluster, asked(&session, &mesh, BARE), &|_| {}).await;
-    let dry: Vec<Sent> = requests(&bare, true);
-    let began = Instant::now();
-    let all = futures::stream::iter(&dry).map(|sent| send(&client, sent));
-    all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-    let bare_dry = began.elapsed().as_secs_f64();
-
-    let writes: Vec<Sent> = requests(&bare, false);
-    let began = Instant::now();
-    for sent in &writes {
-        send(&client, sent).await;
-    }
-    let bare_write = began.elapsed().as_secs_f64();
-
+    let writes: Vec<Sent> = requests(&bare_review, false);
     let approved = reviewed.approve(Word { lose_history: true });
     let approved = approved.expect("it can be approved");
     let changes = approved.changes().len();
@@ -91,9 +98,10 @@ async fn measure(many: usize) {
         probe: false,
         ..ApplyOptions::default()
     };
-    let target = PROMETHEUS.parse().ok().and_then(|id| mesh.prometheus(&id));
-    let target = target.cloned().expect("Istio's sample Prometheus");
+    let target = mesh.prometheus(&prometheus).cloned().expect("Prometheus");
     let (_steering, control) = Control::alone();
+    let (first, second) = writes.split_at(writes.len() / 2);
+    let mut bare_write = in_turn(&client, first).await;
     let began = Instant::now();
     let outcome = apply(
         &session,
@@ -106,38 +114,65 @@ async fn measure(many: usize) {
     )
     .await;
     let ours_write = began.elapsed().as_secs_f64();
+    bare_write += in_turn(&client, second).await;
     assert_eq!(outcome.ended, Ended::Whole, "{outcome:?}");
     assert!(outcome.not_written.is_empty(), "{outcome:?}");
+    // The promise itself wants these: no listener before its policies were read back.
+    let back: Vec<Sent> = read_back(&bare_review);
+    let read = in_turn(&client, &back).await;
 
-    for namespace in [OURS, BARE] {
-        let path = format!("/api/v1/namespaces/{namespace}");
+    clear(&client, [ours.as_str(), bare.as_str()], spaces).await;
+    for path in [Some(format!("/api/v1/namespaces/{name}")), paper]
+        .into_iter()
+        .flatten()
+    {
         send(&client, &Sent::new(Method::DELETE, path, "", Value::Null)).await;
     }
     println!(
-        "{many} workloads, {changes} changes: dry run {ours_dry:.2} s, bare {bare_dry:.2} s ({} requests): {:.2} times; \
-         write {ours_write:.2} s, bare {bare_write:.2} s ({} requests): {:.2} times; together {:.2} times (wanted: at most 1.2)",
+        "{many} workloads in {spaces} namespaces, {changes} changes: dry run {ours_dry:.2} s, bare {bare_dry:.2} s ({} \
+         requests): {:.2} times; write {ours_write:.2} s, bare {bare_write:.2} s ({} requests): {:.2} times; together \
+         {:.2} times (wanted: at most 1.2); {} policies read back, bare {read:.2} s: with them {:.2} times",
         dry.len(),
         ours_dry / bare_dry,
         writes.len(),
         ours_write / bare_write,
         (ours_dry + ours_write) / (bare_dry + bare_write),
+        back.len(),
+        (ours_dry + ours_write) / (bare_dry + bare_write + read),
     );
 }
 
-/// The plan of one namespace's workloads alone, without rollouts and other waits; policies are still read back.
-fn asked(session: &Session, mesh: &Mesh, namespace: &str) -> Review {
+/// The seconds that these take, as many at a time as the review asks.
+async fn at_once(client: &kube::Client, requests: &[Sent]) -> f64 {
+    let began = Instant::now();
+    let all = futures::stream::iter(requests).map(|sent| send(client, sent));
+    all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    began.elapsed().as_secs_f64()
+}
+
+/// The seconds that these take one after the other, as a run writes.
+async fn in_turn(client: &kube::Client, requests: &[Sent]) -> f64 {
+    let began = Instant::now();
+    for sent in requests {
+        send(client, sent).await;
+    }
+    began.elapsed().as_secs_f64()
+}
+
+/// The plan of one side's workloads alone, without rollouts and other waits; policies are still read back.
+fn asked(session: &Session, mesh: &Mesh, side: &str, prometheus: &WorkloadRef) -> Review {
     let here = mesh
         .workloads
         .iter()
-        .filter(|w| w.id.namespace == namespace);
+        .filter(|w| w.id.namespace.starts_with(side));
     let answers = Answers {
         workloads: here.map(|workload| workload.id.clone()).collect(),
-        prometheus: PROMETHEUS.parse().ok(),
+        prometheus: Some(prometheus.clone()),
         ..Answers::default()
     };
     let whole = recipe::plan(mesh, &answers).expect("a plan");
     let mut plan = Plan {
-        home: Some(namespace.to_owned()),
+        home: Some(format!("{side}-0")),
         ..Plan::default()
     };
     plan.changes = whole
@@ -161,7 +196,7 @@ fn asked(session: &Session, mesh: &Mesh, namespace: &str) -> Review {
 }
 
 /// One bare request.
-struct Sent {
+pub struct Sent {
     method: Method,
     uri: String,
     content: &'static str,
@@ -169,7 +204,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn new(method: Method, uri: String, content: &'static str, body: Value) -> Sent {
+    pub fn new(method: Method, uri: String, content: &'static str, body: Value) -> Sent {
         let body = match body {
             Value::Null => Bytes::new(),
             body => Bytes::from(body.to_string()),
@@ -181,9 +216,15 @@ impl Sent {
             body,
         }
     }
+
+    /// Of a person's hands.
+    pub fn apply(path: &str, body: Value) -> Sent {
+        let uri = format!("{path}?fieldManager=kubectl");
+        Sent::new(Method::PATCH, uri, "application/apply-patch+yaml", body)
+    }
 }
 
-async fn send(client: &kube::Client, sent: &Sent) {
+pub async fn send(client: &kube::Client, sent: &Sent) {
     let request = Request::builder()
         .method(sent.method.clone())
         .uri(&sent.uri)
@@ -244,20 +285,35 @@ fn of(item: &Reviewed, dry: bool) -> Vec<Sent> {
     out
 }
 
-async fn fill(client: &kube::Client, namespace: &str, many: usize) {
-    let apply = |path: String, body: Value| {
-        let uri = format!("{path}?fieldManager=kubectl");
-        Sent::new(Method::PATCH, uri, "application/apply-patch+yaml", body)
-    };
-    let space = json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": namespace, "labels": {"istio-injection": "enabled"}}});
+/// The reads of the policies that were written.
+fn read_back(review: &Review) -> Vec<Sent> {
+    let changes = review.plan.changes.iter();
+    let awaited = changes.filter(|change| change.then.contains(&Await::ReadBack));
+    awaited
+        .map(|change| Sent::new(Method::GET, change.object.path(), "", Value::Null))
+        .collect()
+}
+
+fn names(side: &str, spaces: usize) -> impl Iterator<Item = String> {
+    (0..spaces).map(move |space| format!("{side}-{space}"))
+}
+
+async fn space(client: &kube::Client, name: &str) {
+    let body = json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"istio-injection": "enabled"}}});
     send(
         client,
-        &apply(format!("/api/v1/namespaces/{namespace}"), space),
+        &Sent::apply(&format!("/api/v1/namespaces/{name}"), body),
     )
     .await;
+}
+
+async fn fill(client: &kube::Client, side: &str, many: usize, spaces: usize) {
+    for name in names(side, spaces) {
+        space(client, &name).await;
+    }
     let workloads = (0..many).map(|at| {
-        let name = format!("w{at}");
+        let (namespace, name) = (format!("{side}-{}", at % spaces), format!("w{at}"));
         let labels = json!({"app": name});
         let body = json!({"apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": name, "namespace": namespace, "labels": labels},
@@ -265,12 +321,31 @@ async fn fill(client: &kube::Client, namespace: &str, many: usize) {
                 "template": {"metadata": {"labels": labels},
                     "spec": {"containers": [{"name": "app", "image": "example.com/app:1",
                         "ports": [{"containerPort": 8080}]}]}}}});
-        apply(
-            format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
-            body,
-        )
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+        Sent::apply(&path, body)
     });
-    let workloads: Vec<Sent> = workloads.collect();
-    let all = futures::stream::iter(&workloads).map(|sent| send(client, sent));
-    all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    at_once(client, &workloads.collect::<Vec<Sent>>()).await;
+}
+
+/// What was made goes before its namespaces, which an API server alone never ends.
+async fn clear(client: &kube::Client, sides: [&str; 2], spaces: usize) {
+    let kinds = [
+        Kind::Deployment,
+        Kind::Sidecar,
+        Kind::PeerAuthentication,
+        Kind::AuthorizationPolicy,
+    ];
+    let all = sides.into_iter().flat_map(|side| names(side, spaces));
+    let away = all.flat_map(|name| {
+        let objects = kinds.map(|kind| kind.path(Some(&name)));
+        let paths = objects
+            .into_iter()
+            .chain([format!("/api/v1/namespaces/{name}")]);
+        paths
+            .map(|path| Sent::new(Method::DELETE, path, "", Value::Null))
+            .collect::<Vec<_>>()
+    });
+    for sent in away {
+        send(client, &sent).await;
+    }
 }
