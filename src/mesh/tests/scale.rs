@@ -45,7 +45,8 @@ fn large() -> Inventory {
     whole
 }
 
-/// A guard against work that grows with the square of the cluster, not a benchmark: that would take minutes.
+/// A guard against work that grows with the square of the cluster, which would take minutes; no benchmark, so the
+/// deadline leaves room for a machine with other work.
 #[test]
 fn ten_thousand_pods_are_joined_without_squares() {
     let whole = large();
@@ -58,5 +59,5 @@ fn ten_thousand_pods_are_joined_without_squares() {
             .iter()
             .all(|w| w.pods.len() == 5 && w.services.len() == 1 && w.obstacles.is_empty())
     );
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
