@@ -108,17 +108,5 @@ pub fn forget(plan: &mut Plan, secrets: &[Value]) {
 }
 
 fn row(object: ObjectRef, action: Action, why: String) -> Change {
-    Change {
-        id: ChangeId::new(&object, Part::Journal),
-        object,
-        action,
-        part: Part::Journal,
-        item: None,
-        needs: Vec::new(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why,
-        prices: Vec::new(),
-    }
+    Change::new(object, Part::Journal, action, why)
 }

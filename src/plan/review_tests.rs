@@ -6,18 +6,10 @@ use serde_json::json;
 /// A change of a ConfigMap of that name, in need of others by name.
 pub(in crate::plan) fn change(name: &str, needs: &[&str]) -> Change {
     let object = ObjectRef::new(Kind::ConfigMap, "n", name);
+    let action = Action::Apply { intent: json!({}) };
     Change {
-        id: id(name),
-        object,
-        action: Action::Apply { intent: json!({}) },
-        part: Part::Policy,
-        item: None,
         needs: needs.iter().map(|need| id(need)).collect(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why: String::new(),
-        prices: Vec::new(),
+        ..Change::new(object, Part::Policy, action, "")
     }
 }
 

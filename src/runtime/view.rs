@@ -213,7 +213,7 @@ pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::mesh::kinds::{Kind, ObjectRef};
-    use crate::plan::{Change, ChangeId, Part};
+    use crate::plan::{Change, Part};
     use serde_json::json;
     use std::sync::Arc;
 
@@ -222,21 +222,14 @@ mod tests {
         let release = json!({"meta.helm.sh/release-name": "news"});
         let labels = json!({"app.kubernetes.io/managed-by": "Helm"});
         Reviewed {
-            change: Change {
-                id: ChangeId::new(&object, Part::Mark),
+            change: Change::new(
                 object,
-                action: Action::Apply {
+                Part::Mark,
+                Action::Apply {
                     intent: json!({"kind": "Deployment", "metadata": {"name": "web"}}),
                 },
-                part: Part::Mark,
-                item: None,
-                needs: Vec::new(),
-                after: Vec::new(),
-                before: Vec::new(),
-                then: Vec::new(),
-                why: "Marks it.".into(),
-                prices: Vec::new(),
-            },
+                "Marks it.",
+            ),
             live: Some(Arc::new(
                 json!({"metadata": {"annotations": release, "labels": labels}}),
             )),

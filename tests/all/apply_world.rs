@@ -108,17 +108,8 @@ pub fn prometheus() -> Arc<Prometheus> {
 fn change(kind: Kind, namespace: &str, name: &str, part: Part, action: Action) -> Change {
     let object = ObjectRef::new(kind, namespace, name);
     Change {
-        id: ChangeId::new(&object, part),
-        object,
-        action,
-        part,
         item: (namespace == "default").then(httpbin),
-        needs: Vec::new(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why: String::new(),
-        prices: Vec::new(),
+        ..Change::new(object, part, action, "")
     }
 }
 

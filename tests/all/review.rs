@@ -26,19 +26,7 @@ fn world() -> (Simulation, Cluster) {
 }
 
 fn change(part: Part, object: ObjectRef, action: Action) -> Change {
-    Change {
-        id: ChangeId::new(&object, part),
-        object,
-        action,
-        part,
-        item: None,
-        needs: Vec::new(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why: "test".into(),
-        prices: Vec::new(),
-    }
+    Change::new(object, part, action, "test")
 }
 
 async fn ask(cluster: &Cluster, changes: Vec<Change>) -> Review {

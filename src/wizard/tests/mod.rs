@@ -181,20 +181,16 @@ fn under_cursor(state: &State) -> String {
 
 fn change(kind: Kind, name: &str, part: Part, needs: &[&ChangeId]) -> Change {
     let object = ObjectRef::new(kind, "shop", name);
+    let intent = json!({"kind": kind.name()});
     Change {
-        id: ChangeId::new(&object, part),
-        object,
-        action: Write::Apply {
-            intent: json!({"kind": kind.name()}),
-        },
-        part,
         item: Some(id("shop", "cart")),
         needs: needs.iter().map(|id| (*id).clone()).collect(),
-        after: Vec::new(),
-        before: Vec::new(),
-        then: Vec::new(),
-        why: format!("writes {name}"),
-        prices: Vec::new(),
+        ..Change::new(
+            object,
+            part,
+            Write::Apply { intent },
+            format!("writes {name}"),
+        )
     }
 }
 
