@@ -220,6 +220,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         leftovers: leftovers::leftovers(&index, inventory, &workloads, &gateways, &prometheis),
         progress: progress(inventory),
         access: inventory.access.clone(),
+        asked: inventory.asked,
         istio,
         workloads,
         gateways,

@@ -97,6 +97,15 @@ pub struct Inventory {
     pub config_maps: BTreeMap<String, Result<lean::ConfigMap, String>>,
     /// Answers of the access reviews that were asked.
     pub access: BTreeMap<AccessQuestion, bool>,
+    pub asked: Asked,
+}
+
+/// How far the access reviews have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub of: usize,
+    /// Those that failed too, which leave no answer.
+    pub done: usize,
 }
 
 /// One access review: may I `verb` `resource` there?
@@ -125,6 +134,7 @@ pub struct Mesh {
     /// How far each list has come, by what it lists; for the words where rows are still missing.
     pub progress: BTreeMap<&'static str, Progress>,
     pub access: BTreeMap<AccessQuestion, bool>,
+    pub asked: Asked,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

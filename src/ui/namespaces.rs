@@ -149,7 +149,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.extend(super::widgets::item('–', Role::Waiting, &text, room));
         lines.push(Words::new());
     }
-    if *choosable == 0 && closed.is_none() && !state.reading() {
+    if *choosable == 0 && closed.is_none() && !state.reading() && !state.cluster.filling {
         let text = "Nothing here can be chosen yet: an owner (Helm, Argo CD, Flux, a controller) would revert the \
                     change. In the next step `t` on a workload lets what its owner has be chosen.";
         lines.extend(super::widgets::item('–', Role::Waiting, text, room));

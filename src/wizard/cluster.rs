@@ -463,8 +463,10 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
 }
 
 fn access(mesh: &Mesh) -> CheckLine {
+    let asked = mesh.asked;
+    let open = asked.done < asked.of || (asked.of == 0 && filling(mesh));
     if mesh.access.is_empty() {
-        return if filling(mesh) {
+        return if open {
             line(Check::Asking, "Permissions", "are being asked", "")
         } else {
             line(
@@ -493,9 +495,18 @@ fn access(mesh: &Mesh) -> CheckLine {
             costs.push(cost);
         }
     }
-    if denied.is_empty() && filling(mesh) {
-        let granted = format!("{} of those asked for so far are there", mesh.access.len());
-        return line(Check::Asking, "Permissions", granted, "");
+    if denied.is_empty() && open {
+        let found = format!("{} of {} asked, all given so far", asked.done, asked.of);
+        return line(Check::Asking, "Permissions", found, "");
+    }
+    let unknown = asked.of.saturating_sub(mesh.access.len());
+    if denied.is_empty() && unknown > 0 {
+        return line(
+            Check::Warning,
+            "Permissions",
+            format!("{} given, {unknown} could not be asked", mesh.access.len()),
+            "what is missing shows in the review",
+        );
     }
     if denied.is_empty() {
         return line(

@@ -437,7 +437,7 @@ fn take_owner(state: &State) -> Binding {
     };
     Binding::new(Key::Char('t'), label, Action::Take).unless(owner.is_none().then(|| {
         match current_is_blocked(state) {
-            true => "its owner's name alone does not let it be chosen; i says why".to_owned(),
+            true => "no owner's name would let it be chosen; i says why".to_owned(),
             false => "no owner stands against choosing it".to_owned(),
         }
     }))

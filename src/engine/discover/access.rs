@@ -48,6 +48,8 @@ pub(super) async fn access(asker: Asker) {
             asked.push(review(asker.clone(), need, namespace.clone()));
         }
     }
+    let of = asked.len();
+    asker.tell(move |inventory| inventory.asked.of = of);
     // A few at a time: the lists matter more.
     futures::stream::iter(asked)
         .buffer_unordered(3)
@@ -58,15 +60,17 @@ pub(super) async fn access(asker: Asker) {
 /// A review that fails leaves its question open: unknown is not a no.
 async fn review(asker: Asker, (verb, group, resource): Need, namespace: Option<String>) {
     let place = namespace.as_deref();
-    if let Ok(may) = asker.cluster.may(verb, group, resource, place).await {
-        let question = AccessQuestion {
-            verb,
-            group,
-            resource,
-            namespace,
-        };
-        asker.tell(move |inventory| {
+    let answer = asker.cluster.may(verb, group, resource, place).await;
+    let question = AccessQuestion {
+        verb,
+        group,
+        resource,
+        namespace,
+    };
+    asker.tell(move |inventory| {
+        inventory.asked.done += 1;
+        if let Ok(may) = answer {
             inventory.access.insert(question, may);
-        });
-    }
+        }
+    });
 }

@@ -186,6 +186,7 @@ async fn every_page_is_read_and_the_last_report_is_the_whole() {
     assert_eq!(mesh.progress["pods"], Progress::Complete);
     assert_eq!(mesh.server, Some(Ok("v1.36.0".to_owned())));
     assert!(mesh.access.values().all(|may| *may) && mesh.access.len() == 26);
+    assert_eq!((mesh.asked.done, mesh.asked.of), (26, 26));
     let reports = reports.lock().expect("free");
     assert!(Arc::ptr_eq(
         reports.last().expect("at least the last one"),

@@ -376,7 +376,7 @@ fn the_key_says_why_it_does_nothing() {
             .text
             .contains("no owner stands against")
     );
-    // What is blocked by more than its owner's name has owner or reason in its detail.
+    // Where more than an owner's name stands against it.
     let mut state = started(shop());
     keys(&mut state, "enter enter space enter down down t");
     assert_eq!(under_cursor(&state), "tax");

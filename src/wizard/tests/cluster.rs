@@ -1,6 +1,6 @@
 use super::super::state::Earlier;
 use super::*;
-use crate::mesh::AccessQuestion;
+use crate::mesh::{AccessQuestion, Asked};
 
 #[test]
 fn nothing_is_asked_before_the_first_message_but_the_contexts() {
@@ -206,9 +206,9 @@ fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
 
 #[test]
 fn permissions_are_not_all_there_before_all_were_asked_for() {
-    let said = |progress| {
+    let said = |done, of| {
         let mut mesh = shop();
-        mesh.progress.insert("pods", progress);
+        mesh.asked = Asked { done, of };
         let question = AccessQuestion {
             verb: "list",
             resource: "pods",
@@ -225,10 +225,14 @@ fn permissions_are_not_all_there_before_all_were_asked_for() {
         let line = line.expect("a line").clone();
         (line.check, line.found)
     };
-    let (check, text) = said(Progress::Complete);
+    let (check, text) = said(1, 1);
     assert_eq!(check, Check::Good);
     assert!(text.contains("all 1"), "{text}");
-    let (check, text) = said(Progress::Waiting);
+    let (check, text) = said(1, 2);
     assert_eq!(check, Check::Asking);
     assert!(text.contains("so far"), "{text}");
+    // Those that failed are no yes.
+    let (check, text) = said(2, 2);
+    assert_eq!(check, Check::Warning);
+    assert!(text.contains("1 could not be asked"), "{text}");
 }
