@@ -189,13 +189,18 @@ impl Cluster {
         query: &str,
         token: Option<&str>,
     ) -> Result<Page<T>, ApiError> {
+        let path = page_path(kind, namespace, query, token, PAGE);
+        self.page_at(&path).await
+    }
+
+    async fn page_at<T: DeserializeOwned>(&self, path: &str) -> Result<Page<T>, ApiError> {
         #[derive(serde::Deserialize)]
         struct List<T> {
             #[serde(default)]
             metadata: ListMeta,
             items: Option<Vec<T>>,
         }
-        let list: List<T> = self.read(&page_path(kind, namespace, query, token)).await?;
+        let list: List<T> = self.read(path).await?;
         Ok(Page {
             items: list.items.unwrap_or_default(),
             next: Some(list.metadata.r#continue).filter(|token| !token.is_empty()),
@@ -212,20 +217,44 @@ impl Cluster {
         namespace: &str,
         query: &str,
     ) -> Result<Vec<Value>, ApiError> {
+        let all = self.listed(kind, Some(namespace), query, usize::MAX);
+        Ok(all.await?.unwrap_or_default())
+    }
+
+    /// Every object of a namespace, or of the cluster, as from [`Cluster::objects`]; `None`: there are more than `most`.
+    pub async fn few(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        most: usize,
+    ) -> Result<Option<Vec<Value>>, ApiError> {
+        self.listed(kind, namespace, "", most).await
+    }
+
+    async fn listed(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        query: &str,
+        most: usize,
+    ) -> Result<Option<Vec<Value>>, ApiError> {
         let mut all = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let page = self
-                .page::<Value>(kind, Some(namespace), query, token.as_deref())
-                .await?;
+            let limit = PAGE.min(most);
+            let path = page_path(kind, namespace, query, token.as_deref(), limit);
+            let page = self.page_at::<Value>(&path).await?;
             all.extend(page.items.into_iter().map(|mut object| {
                 object["kind"] = kind.name().into();
                 object["apiVersion"] = kind.api_version().into();
                 object
             }));
+            if all.len().saturating_add(page.remaining.unwrap_or(0)) > most {
+                return Ok(None);
+            }
             match page.next {
                 Some(next) => token = Some(next),
-                None => return Ok(all),
+                None => return Ok(Some(all)),
             }
         }
     }
@@ -237,7 +266,7 @@ impl Cluster {
         namespace: Option<&str>,
         token: Option<&str>,
     ) -> Result<RawPage, ApiError> {
-        let path = page_path(kind, namespace, "", token);
+        let path = page_path(kind, namespace, "", token, PAGE);
         let (parts, body) = self.send(Method::GET, &path, None, Vec::new()).await?;
         if !parts.status.is_success() {
             return Err(ApiError::status(&Method::GET, &path, &parts, &body));
@@ -414,8 +443,14 @@ impl Cluster {
     }
 }
 
-fn page_path(kind: Kind, namespace: Option<&str>, query: &str, token: Option<&str>) -> String {
-    let mut path = format!("{}?limit={PAGE}", kind.path(namespace));
+fn page_path(
+    kind: Kind,
+    namespace: Option<&str>,
+    query: &str,
+    token: Option<&str>,
+    limit: usize,
+) -> String {
+    let mut path = format!("{}?limit={limit}", kind.path(namespace));
     if !query.is_empty() {
         path.push('&');
         path.push_str(query);

@@ -57,7 +57,7 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
                     "go on with it: meshscrape undo {run} --yes; apply the run anew: meshscrape apply --resume {run} --yes"
                 ),
                 None => format!(
-                    "go on with it: meshscrape apply --resume --yes; take it back: meshscrape undo {run} --yes"
+                    "go on with it: meshscrape apply --resume {run} --yes; take it back: meshscrape undo {run} --yes"
                 ),
             };
             vec![found.words(), ways]

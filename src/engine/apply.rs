@@ -9,6 +9,7 @@ mod pace;
 mod standing;
 
 pub use control::{Control, Steering};
+use standing::Ahead;
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use super::keep::{self, Keeper, Mirror, Rows};
@@ -23,7 +24,7 @@ use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
 use crate::journal::VERSION;
 use crate::mesh;
-use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
 use crate::plan::{Action, Await, Change, ChangeId, Part};
@@ -99,6 +100,8 @@ struct Run {
     id: String,
     seq: u32,
     changes: Vec<ApprovedChange>,
+    /// Where each change stands among them.
+    places: BTreeMap<ChangeId, usize>,
     fates: BTreeMap<ChangeId, Fate>,
     /// Left out by the user after a failure, whether written before it or not; what needs them falls.
     given_up: BTreeSet<ChangeId>,
@@ -110,9 +113,17 @@ struct Run {
     pace: Pace,
     /// Items whose workload went away meanwhile, and how.
     gone: BTreeMap<WorkloadRef, String>,
+    /// What a write was sent to.
+    sent: BTreeSet<ObjectRef>,
+    /// Policies that were written and are not read back yet, as the server answered: their listener waits for it.
+    unread: BTreeMap<ChangeId, Option<Value>>,
     /// Items whose workload was seen to stand.
     seen: BTreeSet<WorkloadRef>,
+    /// The next item's workload, asked for while the one before it is written.
+    ahead: Option<Ahead>,
     decisions: Option<mpsc::Receiver<Decision>>,
+    /// The run that this one takes back.
+    undoes: Option<String>,
     /// The rows of lock and record.
     rows: Vec<ApprovedChange>,
     keeper: Option<Keeper>,
@@ -141,7 +152,7 @@ pub async fn apply(
         let change = change.change();
         change.part == Part::Journal && matches!(change.action, Action::Apply { .. })
     };
-    let (rows, changes) = approved.changes().iter().cloned().partition(is_row);
+    let (rows, changes): (Vec<_>, Vec<_>) = approved.changes().iter().cloned().partition(is_row);
     let mut around = Around {
         session,
         watch: Watch::new(session, Arc::clone(&target), watched, options.probe),
@@ -151,9 +162,12 @@ pub async fn apply(
         stop: control.stop,
         report,
     };
+    let ids = changes.iter().map(|change| change.change().id.clone());
+    let places = ids.zip(0..).collect();
     let mut run = Run {
         id: approved.run().0.clone(),
         seq: 0,
+        places,
         changes,
         fates: BTreeMap::new(),
         given_up: BTreeSet::new(),
@@ -162,8 +176,12 @@ pub async fn apply(
         take_backs: 0,
         pace: options.pace,
         gone: BTreeMap::new(),
+        sent: BTreeSet::new(),
+        unread: BTreeMap::new(),
         seen: BTreeSet::new(),
+        ahead: None,
         decisions: control.decisions,
+        undoes: options.undoes.clone(),
         rows,
         keeper: None,
         kept: Vec::new(),
@@ -265,6 +283,7 @@ impl Run {
             if self.falls(around, &change) || self.went(around, change.change()) {
                 continue;
             }
+            self.look_ahead(around, at);
             // A mark of what was given up may still stand: its pods would then be scraped by nobody.
             if change.change().part == Part::OldJobs && !self.given_up.is_empty() {
                 let why = "something was left out in this run; apply again once the rest is UP";
@@ -375,31 +394,6 @@ impl Run {
         self.fates.insert(id.clone(), fate);
     }
 
-    /// A change falls with what it needs. What was written stands, though it failed afterwards: a policy
-    /// that is there but could not be read back does not carry a listener either.
-    fn falls(&mut self, around: &Around<'_>, change: &ApprovedChange) -> bool {
-        let change = change.change();
-        let lost = self.changes.iter().map(|c| c.change()).find(|other| {
-            change.needs.contains(&other.id)
-                && (self.given_up.contains(&other.id)
-                    || matches!(
-                        self.fates.get(&other.id),
-                        Some(Fate::LeftOut | Fate::Held | Fate::TakenBack)
-                    ))
-        });
-        let Some(lost) = lost else { return false };
-        let (fate, state) = match self.fates.get(&lost.id) {
-            Some(Fate::Held | Fate::TakenBack) => (
-                Fate::Held,
-                StepState::Held(format!("it needs {}, which does not stand", title(lost))),
-            ),
-            _ => (Fate::LeftOut, StepState::LeftOut),
-        };
-        around.step(&change.id, state);
-        self.fates.insert(change.id.clone(), fate);
-        true
-    }
-
     async fn one(
         &mut self,
         around: &mut Around<'_>,
@@ -427,8 +421,8 @@ impl Run {
                 return Ok(Done::Stopped);
             }
             self.stands(around, approved).await?;
-            if change.part == Part::Listener {
-                steps::policies_stand(around.session, change).await?;
+            if change.part == Part::Listener && !self.policies_stand(around, change).await? {
+                return Ok(Done::Stopped);
             }
             if let Some(keeper) = &self.keeper {
                 keeper.holds()?;
@@ -436,7 +430,8 @@ impl Run {
             around.step(&change.id, StepState::Writing);
             let seq = self.seq;
             self.seq += 1;
-            let fate = match steps::write(around.session, &self.id, seq, approved).await {
+            let moved = !self.sent.insert(change.object.clone());
+            let fate = match steps::write(around.session, &self.id, seq, approved, moved).await {
                 Ok(Wrote::Yes(body)) => {
                     answer = body;
                     around.log(format!("{} is written", title(change)));
@@ -457,7 +452,12 @@ impl Run {
         if self.fates.get(&change.id) == Some(&Fate::Written) && Run::waits_later(change, defer) {
             return Ok(Done::Fate(Fate::Written));
         }
-        for what in &self.awaited(at) {
+        let mut awaited = self.awaited(at);
+        if self.is_read_back_later(at) {
+            awaited.retain(|what| *what != Await::ReadBack);
+            self.unread.insert(change.id.clone(), answer.take());
+        }
+        for what in &awaited {
             match self.wait(around, what, at, answer.as_ref()).await {
                 Waited::Over => {}
                 Waited::Stopped => return Ok(Done::Stopped),
@@ -477,8 +477,11 @@ impl Run {
         wrote: Option<&Value>,
     ) -> Waited {
         let reviewed = self.changes[at].reviewed();
-        let mut out = self.items(&[Fate::LeftOut, Fate::TakenBack]);
-        out.extend(self.given_up_items());
+        let mut out = BTreeSet::new();
+        if matches!(what, Await::TargetsUp(_)) {
+            out = self.items(&[Fate::LeftOut, Fate::TakenBack]);
+            out.extend(self.given_up_items());
+        }
         let about = About {
             id: &reviewed.change.id,
             reviewed,

@@ -250,12 +250,12 @@ impl Keeper {
             fresh.extend(record.planned.iter().cloned());
         }
         let texts = copy::append(record.texts.clone(), &self.run, &fresh)?;
-        let secrets = copy::secrets(&record.namespace, &self.run, &texts);
-        for (at, secret) in secrets.iter().enumerate() {
-            if record.texts.get(at) == texts.get(at) {
+        for (at, text) in texts.iter().enumerate() {
+            if record.texts.get(at) == Some(text) {
                 continue;
             }
-            write(&self.session, secret)
+            let secret = copy::secret(&record.namespace, &self.run, at, text);
+            write(&self.session, &secret)
                 .await
                 .map_err(|(object, error)| {
                     Error::new(format!("{object} was not written"))

@@ -45,7 +45,7 @@ pub async fn review(
         cluster,
         run: review.run.0.clone(),
         created: created_namespaces(&review.plan),
-        namespaces: hurdles::Namespaces::default(),
+        namespaces: hurdles::Namespaces::of(&review.plan),
         live: live::Live::of(&review.plan),
     };
     let groups = groups(&review.plan);

@@ -9,11 +9,12 @@ use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
 use crate::engine::waits::DELETED;
 use crate::error::Error;
-use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::mesh::kinds::{MANAGER, ObjectRef};
 use crate::plan::leaves::patch;
+use crate::plan::owners::Owners;
 use crate::plan::record::{Entry, Intent, TextRecord};
 use crate::plan::review::{ApprovedChange, Reviewed};
-use crate::plan::{Action, Change, ChangeId, LeafEdit, Part, scrape_config};
+use crate::plan::{Action, Change, LeafEdit, Part, scrape_config};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,6 +27,10 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// Pause after a 429 that names none, and the longest one that is kept.
 const BUSY: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A resourceVersion that no object has, since the store itself begins with it: an apply for it makes an object, and
+/// is refused where one is.
+const NEVER: &str = "1";
 
 /// How a write came out.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,17 +74,21 @@ impl From<Error> for Failure {
 }
 
 /// Writes one change under its run's next number. Goes on to its end even where the caller is dropped.
+///
+/// `moved`: this run has written to the object already, so that it is no longer as it was reviewed.
 pub(super) async fn write(
     session: &Session,
     run: &str,
     seq: u32,
     change: &ApprovedChange,
+    moved: bool,
 ) -> Result<Wrote, Failure> {
     let step = Step {
         session: session.clone(),
         run: run.to_owned(),
         seq,
         change: change.clone(),
+        moved,
     };
     let object = change.change().object.clone();
     match tokio::spawn(step.go()).await {
@@ -89,36 +98,6 @@ pub(super) async fn write(
             .hint("look at the object, then run this again: what is already there is not written twice")
             .into()),
     }
-}
-
-/// A listener is written only while its policies stand, also those that the review found unchanged and
-/// that are therefore no part of the run.
-pub(super) async fn policies_stand(session: &Session, listener: &Change) -> Result<(), Error> {
-    let policies = listener.needs.iter().filter_map(policy_of);
-    let all = policies.map(|policy| async move {
-        match session.cluster.get(&policy).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(Error::refused(format!(
-                "{} is not written: its policy {policy} is gone",
-                listener.object
-            ))
-            .cause("without it, anybody could read the port in plaintext")
-            .hint("review again: the policy is then written first")),
-            Err(error) => Err(not_written(&listener.object, &error)),
-        }
-    });
-    futures::future::try_join_all(all).await.map(drop)
-}
-
-/// The policy that a change of this id writes; `None`: it writes something else.
-fn policy_of(id: &ChangeId) -> Option<ObjectRef> {
-    let (object, _) = id.0.split_once('#')?;
-    let [kind, namespace, name] = object.split('/').collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let kinds = [Kind::PeerAuthentication, Kind::AuthorizationPolicy];
-    let kind = kinds.into_iter().find(|known| known.name() == kind)?;
-    Some(ObjectRef::new(kind, namespace, name))
 }
 
 /// What a write of this change would announce, on that live object.
@@ -166,6 +145,24 @@ struct Step {
     run: String,
     seq: u32,
     change: ApprovedChange,
+    moved: bool,
+}
+
+/// The object that a request is for.
+#[derive(Clone, Copy)]
+enum On<'a> {
+    /// As it was reviewed, and not looked at since: the server refuses what is for another state of it.
+    Reviewed(Option<&'a Value>),
+    /// As it was read just before.
+    Read(Option<&'a Value>),
+}
+
+impl<'a> On<'a> {
+    fn live(self) -> Option<&'a Value> {
+        match self {
+            On::Reviewed(live) | On::Read(live) => live,
+        }
+    }
 }
 
 /// What one request came to.
@@ -187,44 +184,27 @@ impl Step {
         let reviewed = self.change.reviewed();
         let object = &reviewed.change.object;
         let mut announced = false;
-        for _ in 0..ATTEMPTS {
-            let live = match self.session.cluster.get(object).await {
-                Ok(live) => live,
-                Err(error) => return Err(self.give_up(announced, not_written(object, &error))),
+        for attempt in 0..ATTEMPTS {
+            let read;
+            let on = if attempt == 0 && !self.moved && guards_itself(reviewed) {
+                On::Reviewed(reviewed.live.as_deref())
+            } else {
+                read = match self.session.cluster.get(object).await {
+                    Ok(live) => live,
+                    Err(error) => return Err(self.give_up(announced, not_written(object, &error))),
+                };
+                if let Some(ended) = self.compared(read.as_ref(), announced) {
+                    return ended;
+                }
+                On::Read(read.as_ref())
             };
-            match compare(reviewed, live.as_ref()) {
-                Compared::AsReviewed => {}
-                Compared::Already => {
-                    if announced {
-                        self.result(true, live.as_ref(), None)?;
-                    }
-                    return Ok(Wrote::Already);
-                }
-                Compared::Drift(why) => {
-                    let error = Error::refused(format!("{object} changed since the review"))
-                        .cause(why)
-                        .hint(
-                            "review again: the new state is then shown before anything is written",
-                        );
-                    return Err(Failure {
-                        why: match &live {
-                            Some(live) if live["metadata"]["deletionTimestamp"].is_null() => {
-                                Why::Moved
-                            }
-                            _ => Why::Gone,
-                        },
-                        ..self.give_up(announced, error)
-                    });
-                }
-            }
             if !announced {
-                let reviewed = self.change.reviewed();
-                let intent = intent(&self.session, &self.run, self.seq, reviewed, live.as_ref())?;
+                let intent = intent(&self.session, &self.run, self.seq, reviewed, on.live())?;
                 let entry = Entry::Intent(Box::new(intent));
                 self.session.journal.append(&entry)?;
                 announced = true;
             }
-            match self.send(live.as_ref()).await {
+            match self.send(on).await {
                 Sent::Yes(answer) => {
                     self.result(true, answer.as_ref(), None)?;
                     return Ok(Wrote::Yes(answer));
@@ -247,6 +227,33 @@ impl Step {
             ))
             .hint("try again");
         Err(self.give_up(true, error))
+    }
+
+    /// The end of it, where the object is not, or need not be, written any more.
+    fn compared(&self, live: Option<&Value>, announced: bool) -> Option<Result<Wrote, Failure>> {
+        let reviewed = self.change.reviewed();
+        let object = &reviewed.change.object;
+        match compare(reviewed, live) {
+            Compared::AsReviewed => None,
+            Compared::Already if announced => {
+                // What was sent so far was refused; yet something on the way may have sent it twice.
+                let ours = live.is_none_or(is_by_us);
+                Some(self.result(ours, live, None).map(|()| Wrote::Already))
+            }
+            Compared::Already => Some(Ok(Wrote::Already)),
+            Compared::Drift(why) => {
+                let error = Error::refused(format!("{object} changed since the review"))
+                    .cause(why)
+                    .hint("review again: the new state is then shown before anything is written");
+                Some(Err(Failure {
+                    why: match live {
+                        Some(live) if live["metadata"]["deletionTimestamp"].is_null() => Why::Moved,
+                        _ => Why::Gone,
+                    },
+                    ..self.give_up(announced, error)
+                }))
+            }
+        }
     }
 
     /// Ends the record of a write that did not happen.
@@ -289,13 +296,14 @@ impl Step {
             })
     }
 
-    async fn send(&self, live: Option<&Value>) -> Sent {
+    async fn send(&self, on: On<'_>) -> Sent {
+        let live = on.live();
         let reviewed = self.change.reviewed();
         let change = &reviewed.change;
         match &change.action {
             Action::Apply { intent } => {
                 let intent = reviewed.intent.as_ref().unwrap_or(intent);
-                self.apply(intent, live).await
+                self.apply(intent, on).await
             }
             Action::Edit { leaves } => self.edit(leaves, live).await,
             Action::Text { key, edits } => self.text(key, edits, live).await,
@@ -314,29 +322,44 @@ impl Step {
         }
     }
 
-    /// Something on the way may answer "not found" for a server that never heard the question.
+    /// Something on the way may answer "not found" for a server that never heard the question: so only two looks tell
+    /// that it is gone.
     async fn really_gone(&self, uid: &str) -> Sent {
         let object = &self.change.change().object;
-        match self.session.cluster.get(object).await {
-            Ok(Some(live)) if live["metadata"]["uid"] == uid => Sent::No(
-                Error::new(format!("{object} was not taken away"))
-                    .cause("the answer was that it does not exist, and yet it does")
-                    .hint("look at what stands between here and the API server; then try again"),
-            ),
-            Ok(_) => Sent::Yes(None),
-            Err(error) => failed(object, error),
+        for _ in 0..2 {
+            match self.session.cluster.get(object).await {
+                Ok(Some(live)) if live["metadata"]["uid"] == uid => {
+                    return Sent::No(
+                        Error::new(format!("{object} was not taken away"))
+                            .cause("the answer was that it does not exist, and yet it does")
+                            .hint("look at what stands between here and the API server; then try again"),
+                    );
+                }
+                Ok(Some(_)) => return Sent::Yes(None),
+                Ok(None) => {}
+                Err(error) => return failed(object, error),
+            }
         }
+        Sent::Yes(None)
     }
 
     /// Without force first: the server then names the conflicts as they are now. Forced only where they
     /// are exactly those that were approved, and only onto the very object that was compared.
-    async fn apply(&self, intent: &Value, live: Option<&Value>) -> Sent {
+    async fn apply(&self, intent: &Value, on: On<'_>) -> Sent {
         let object = &self.change.change().object;
         let cluster = &self.session.cluster;
         let mut body = intent.clone();
-        if let Some(live) = live {
-            // An object that went away meanwhile must not come back as a fragment of itself.
-            body["metadata"]["uid"] = live["metadata"]["uid"].clone();
+        let version = match on.live() {
+            Some(live) => {
+                // An object that went away meanwhile must not come back as a fragment of itself.
+                body["metadata"]["uid"] = live["metadata"]["uid"].clone();
+                live["metadata"]["resourceVersion"].clone()
+            }
+            None => NEVER.into(),
+        };
+        // What was read just before may be written to all the while, by its controller's status.
+        if !matches!(on, On::Read(Some(_))) {
+            body["metadata"]["resourceVersion"] = version.clone();
         }
         let conflict = match cluster.apply(object, &body, Write::default()).await {
             Ok(answer) => return Sent::Yes(Some(answer.body)),
@@ -344,11 +367,13 @@ impl Step {
             Err(error) => return failed(object, error),
         };
         if let Err(error) = as_approved(object, &conflict, self.change.reviewed()) {
-            return Sent::Moved(error);
+            return match on {
+                // A look tells more of what happened to it.
+                On::Reviewed(_) => Sent::Raced,
+                On::Read(_) => Sent::Moved(error),
+            };
         }
-        if let Some(live) = live {
-            body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-        }
+        body["metadata"]["resourceVersion"] = version;
         let force = Write {
             force: true,
             ..Write::default()
@@ -459,6 +484,25 @@ impl Step {
     }
 }
 
+/// Can its request say for itself what it is for? Then the server compares, and no look before it is needed.
+fn guards_itself(reviewed: &Reviewed) -> bool {
+    match (&reviewed.change.action, &reviewed.live) {
+        (Action::Apply { .. }, None) => true,
+        (Action::Apply { .. } | Action::Edit { .. }, Some(live)) => {
+            live["metadata"]["resourceVersion"].is_string()
+        }
+        // What is deleted is recorded whole, and a text with its surroundings: as they are just before.
+        _ => false,
+    }
+}
+
+/// Did an apply or a patch of ours ever reach it?
+fn is_by_us(live: &Value) -> bool {
+    Owners::of_object(live)
+        .iter()
+        .any(|owner| owner.manager == MANAGER)
+}
+
 /// A workload that went away while it was rolled out; or the API server's words where a namespace is on its way
 /// out, or is not there any more.
 fn went_away(error: &Error) -> bool {
@@ -473,7 +517,7 @@ fn gone(object: &ObjectRef) -> Error {
     Error::refused(format!("{object} does not exist any more")).hint("review again")
 }
 
-fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
+pub(super) fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
     let failed = Error::new(format!("{object} was not written"))
         .cause(error)
         .hint(error.hint());

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mesh::kinds::Kind;
 use crate::plan::Part;
 use crate::plan::review::{Conflict, Hands, Verdict};
 use serde_json::json;
@@ -16,17 +17,6 @@ fn marked() -> Reviewed {
         hurdles: Vec::new(),
         intent: None,
     }
-}
-
-#[test]
-fn a_policy_is_known_by_the_id_of_its_change() {
-    let policy = ObjectRef::new(Kind::AuthorizationPolicy, "shop", "meshscrape-cart");
-    assert_eq!(
-        policy_of(&ChangeId::new(&policy, Part::Policy)),
-        Some(policy)
-    );
-    let listener = ObjectRef::new(Kind::Sidecar, "shop", "meshscrape-cart");
-    assert_eq!(policy_of(&ChangeId::new(&listener, Part::Listener)), None);
 }
 
 #[test]

@@ -286,6 +286,7 @@ async fn straight(
 async fn straight_on(around: &mut Around<'_>, run: &str, approved: &Approved) -> Result<(), Error> {
     let nobody = BTreeSet::new();
     let changes = approved.changes();
+    let mut written: BTreeSet<ObjectRef> = BTreeSet::new();
     for (at, change) in changes.iter().enumerate() {
         let restart_follows = around.restarted_by(&changes[at + 1..]);
         let about = |wrote| About {
@@ -303,7 +304,9 @@ async fn straight_on(around: &mut Around<'_>, run: &str, approved: &Approved) ->
             return Err(stopped());
         }
         let seq = u32::try_from(at).unwrap_or(u32::MAX);
-        let wrote = steps::write(around.session, run, seq, change)
+        let object = &change.change().object;
+        let moved = !written.insert(object.clone());
+        let wrote = steps::write(around.session, run, seq, change, moved)
             .await
             .map_err(|failure| failure.error)?;
         around.log(format!("{} is taken back", change.change().object));

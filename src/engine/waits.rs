@@ -131,7 +131,13 @@ impl Around<'_> {
 
     async fn wait_on(&mut self, what: &Await, about: &About<'_>) -> Waited {
         match what {
-            Await::ReadBack => self.read_back(about).await,
+            Await::ReadBack => {
+                let written = vec![(about.reviewed, about.wrote)];
+                match self.read_back(about.id, written).await {
+                    Ok(()) => Waited::Over,
+                    Err(error) => Waited::Failed(error),
+                }
+            }
             Await::Settle(time) => {
                 self.waiting(about.id, "istiod to hand the policies to the proxies");
                 tokio::time::sleep(*time).await;
@@ -156,29 +162,50 @@ impl Around<'_> {
         self.step(id, StepState::Waiting(on.into()));
     }
 
-    async fn read_back(&self, about: &About<'_>) -> Waited {
-        let object = &about.reviewed.change.object;
+    /// Reads objects back as they were written, beside what the server answered to that.
+    pub async fn read_back(
+        &self,
+        id: &ChangeId,
+        written: Vec<(&Reviewed, Option<&Value>)>,
+    ) -> Result<(), Error> {
+        if let [(one, _)] = written[..]
+            && one.change.id == *id
+        {
+            self.waiting(id, "it to be read back as written");
+        } else if !written.is_empty() {
+            self.waiting(id, "its policies to be read back as written");
+        }
+        let all = written
+            .into_iter()
+            .map(|(reviewed, wrote)| self.read_one_back(reviewed, wrote));
+        futures::future::try_join_all(all).await.map(drop)
+    }
+
+    async fn read_one_back(&self, reviewed: &Reviewed, wrote: Option<&Value>) -> Result<(), Error> {
+        let object = &reviewed.change.object;
         let deadline = Instant::now() + READ_BACK;
-        self.waiting(about.id, "it to be read back as written");
         loop {
             let why = match self.session.cluster.get(object).await {
                 Ok(live) => {
-                    let same = match (&live, about.wrote) {
+                    let same = match (&live, wrote) {
                         (Some(live), Some(wrote)) => {
                             live["metadata"]["resourceVersion"]
                                 == wrote["metadata"]["resourceVersion"]
                         }
                         _ => false,
                     };
-                    if same || landed(about.reviewed, live.as_ref()) {
-                        return Waited::Over;
+                    if same || landed(reviewed, live.as_ref()) {
+                        return Ok(());
                     }
-                    "it reads otherwise than it was written".to_owned()
+                    match live {
+                        Some(_) => "it reads otherwise than it was written".to_owned(),
+                        None => "it is gone".to_owned(),
+                    }
                 }
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= deadline {
-                return Waited::Failed(
+                return Err(
                     Error::new(format!("{object} was written, but cannot be read back"))
                         .cause(why)
                         .hint("look who else changes it; then try again"),

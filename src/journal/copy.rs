@@ -42,13 +42,9 @@ pub fn append(mut texts: Vec<String>, run: &str, entries: &[Entry]) -> Result<Ve
     Ok(texts)
 }
 
-/// The Secrets that hold these texts, in order.
-pub fn secrets(namespace: &str, run: &str, texts: &[String]) -> Vec<Value> {
-    let secrets = texts.iter().enumerate().map(|(part, text)| {
-        let object = record(namespace, run, part);
-        record_object(&object, run, text)
-    });
-    secrets.collect()
+/// The Secret that holds this text of a record, counted from 0.
+pub fn secret(namespace: &str, run: &str, part: usize, text: &str) -> Value {
+    record_object(&record(namespace, run, part), run, text)
 }
 
 /// The lines of a run's Secrets, as the API server gave them. A line cut off or edited beyond reading ends

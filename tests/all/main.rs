@@ -22,3 +22,4 @@ mod screens;
 mod spoils;
 mod terminal;
 mod transcripts;
+mod writes;

@@ -178,7 +178,7 @@ fn asked(session: &Session, mesh: &Mesh, side: &str, prometheus: &WorkloadRef) -
     plan.changes = whole
         .changes
         .into_iter()
-        .filter(|c| c.item.is_some())
+        .filter(|c| c.item.as_ref().is_some_and(|item| item != prometheus))
         .collect();
     let ids: BTreeSet<_> = plan
         .changes

@@ -49,17 +49,20 @@ impl Run {
     pub(super) fn awaited(&self, at: usize) -> Vec<Await> {
         let change = self.changes[at].change();
         let mut awaited = change.then.clone();
+        let marks = |change: &Change| matches!(change.part, Part::Mark | Part::Injection);
         let Some(item) = &change.item else {
             return awaited;
         };
-        let marks = |change: &Change| matches!(change.part, Part::Mark | Part::Injection);
+        if self.pace != Pace::Canary || !marks(change) {
+            return awaited;
+        }
         let last = !self.changes[at + 1..]
             .iter()
             .any(|c| marks(c.change()) && c.change().item.as_ref() == Some(item));
         let asked = awaited
             .iter()
             .any(|what| matches!(what, Await::TargetsUp(_)));
-        if self.pace == Pace::Canary && marks(change) && last && !asked {
+        if last && !asked {
             awaited.push(Await::TargetsUp(vec![item.clone()]));
         }
         awaited
@@ -95,11 +98,13 @@ impl Run {
 
     /// A failure's words, with the way to take back just the workload it is about; of an undo, with the way on.
     pub(super) fn with_way_back(&self, change: &Change, error: Error) -> Error {
-        match &change.item {
-            _ if self.decisions.is_none() && change.part == Part::Undo => error.hint(
-                "then go on with the undo: meshscrape undo --yes (what is back already is not written again)",
-            ),
-            Some(item)
+        match (&change.item, &self.undoes) {
+            (_, Some(run)) if self.decisions.is_none() && change.part == Part::Undo => {
+                error.hint(format!(
+                    "then go on with the undo: meshscrape undo {run} --yes (what is back already is not written again)"
+                ))
+            }
+            (Some(item), _)
                 if self.decisions.is_none() && self.items(&[Fate::Written]).contains(item) =>
             {
                 error.hint(format!(

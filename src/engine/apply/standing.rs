@@ -1,8 +1,21 @@
 //! What the plan rests on, looked at again before it is written to: the workload of each item, and Prometheus.
 
 use super::*;
+use crate::cluster::ApiError;
 use crate::engine::review;
 use crate::mesh::kinds::Kind as Of;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// An answer that is older is asked for again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A workload that was asked for before its turn.
+pub(super) struct Ahead {
+    item: WorkloadRef,
+    asked: Instant,
+    answer: JoinHandle<Result<Option<Value>, ApiError>>,
+}
 
 impl Run {
     /// Before an item's first write: does its workload still stand? Before each of Prometheus's own: is it the
@@ -27,6 +40,35 @@ impl Run {
         }
     }
 
+    /// Asks for the workload of the next change while this one is written.
+    pub(super) fn look_ahead(&mut self, around: &Around<'_>, at: usize) {
+        let next = self.changes.get(at + 1).map(ApprovedChange::change);
+        let Some(next) = next.filter(|next| !matches!(next.part, Part::Undo | Part::Journal))
+        else {
+            return;
+        };
+        let Some(item) = next.item.as_ref().filter(|item| !self.seen.contains(item)) else {
+            return;
+        };
+        let object = item.object();
+        if next.object == object || self.changes[at].change().item.as_ref() == Some(item) {
+            return;
+        }
+        let cluster = around.session.cluster.clone();
+        self.ahead = Some(Ahead {
+            item: item.clone(),
+            asked: Instant::now(),
+            answer: tokio::spawn(async move { cluster.get(&object).await }),
+        });
+    }
+
+    /// What was asked ahead for this item, if that is as good as asking now.
+    async fn asked_ahead(&mut self, item: &WorkloadRef) -> Option<Result<Option<Value>, ApiError>> {
+        let ahead = self.ahead.take()?;
+        let fresh = ahead.item == *item && ahead.asked.elapsed() < FRESH;
+        if fresh { ahead.answer.await.ok() } else { None }
+    }
+
     async fn item_stands(
         &mut self,
         around: &Around<'_>,
@@ -39,7 +81,11 @@ impl Run {
             return Ok(());
         }
         // Who may not read it cannot be told; the writes themselves will.
-        let Ok(live) = around.session.cluster.get(&object).await else {
+        let answer = match self.asked_ahead(&item).await {
+            Some(answer) => answer,
+            None => around.session.cluster.get(&object).await,
+        };
+        let Ok(live) = answer else {
             return Ok(());
         };
         let known = self
@@ -64,6 +110,51 @@ impl Run {
         })
     }
 
+    /// A policy whose listener is still to come in this run is read back right before that.
+    pub(super) fn is_read_back_later(&self, at: usize) -> bool {
+        let change = self.changes[at].change();
+        change.part == Part::Policy
+            && self.fates.get(&change.id) == Some(&Fate::Written)
+            && self.changes[at + 1..]
+                .iter()
+                .map(ApprovedChange::change)
+                .take_while(|next| next.item == change.item)
+                .any(|next| next.part == Part::Listener && next.needs.contains(&change.id))
+    }
+
+    /// A listener is written only while its policies stand: those of this run as they were written, and also those
+    /// that the review found unchanged. `false`: the user said stop.
+    pub(super) async fn policies_stand(
+        &mut self,
+        around: &Around<'_>,
+        listener: &Change,
+    ) -> Result<bool, Error> {
+        let (unread, others): (Vec<&ChangeId>, Vec<&ChangeId>) = listener
+            .needs
+            .iter()
+            .partition(|need| self.unread.contains_key(*need));
+        let written = unread.iter().filter_map(|id| {
+            let at = self.places.get(*id)?;
+            Some((self.changes[*at].reviewed(), self.unread[*id].as_ref()))
+        });
+        let mut stop = around.stop.clone();
+        let session = around.session;
+        tokio::select! {
+            biased;
+            () = stop_wanted(&mut stop) => return Ok(false),
+            stand = async {
+                let back = around.read_back(&listener.id, written.collect());
+                let stand = stand(session, listener, &others);
+                tokio::try_join!(back, stand)
+            } => stand?,
+        };
+        let read: Vec<ChangeId> = unread.into_iter().cloned().collect();
+        for id in read {
+            self.unread.remove(&id);
+        }
+        Ok(true)
+    }
+
     async fn prometheus_stands(around: &Around<'_>) -> Result<(), Error> {
         let object = around.target.id.object();
         let Ok(live) = around.session.cluster.get(&object).await else {
@@ -77,6 +168,33 @@ impl Run {
             Some(how) => Err(changed(&object, &how)),
             None => Ok(()),
         }
+    }
+
+    /// A change falls with what it needs. What was written stands, though it failed afterwards: a policy
+    /// that is there but could not be read back does not carry a listener either.
+    pub(super) fn falls(&mut self, around: &Around<'_>, change: &ApprovedChange) -> bool {
+        let change = change.change();
+        let lost = change.needs.iter().filter(|need| {
+            self.given_up.contains(need)
+                || matches!(
+                    self.fates.get(need),
+                    Some(Fate::LeftOut | Fate::Held | Fate::TakenBack)
+                )
+        });
+        let Some(first) = lost.filter_map(|need| self.places.get(need)).min() else {
+            return false;
+        };
+        let lost = self.changes[*first].change();
+        let (fate, state) = match self.fates.get(&lost.id) {
+            Some(Fate::Held | Fate::TakenBack) => (
+                Fate::Held,
+                StepState::Held(format!("it needs {}, which does not stand", title(lost))),
+            ),
+            _ => (Fate::LeftOut, StepState::LeftOut),
+        };
+        around.step(&change.id, state);
+        self.fates.insert(change.id.clone(), fate);
+        true
     }
 
     /// Without its workload an item's changes are of no use, and the others go on; without Prometheus, none are.
@@ -158,4 +276,49 @@ fn changed(object: &crate::mesh::kinds::ObjectRef, how: &str) -> Error {
     Error::refused(format!("{object} changed since the review"))
         .cause(how)
         .hint("review again: the new state is then shown before anything is written")
+}
+
+/// Do the policies stand that these of a listener's needs write?
+async fn stand(session: &Session, listener: &Change, needs: &[&ChangeId]) -> Result<(), Error> {
+    let policies = needs.iter().filter_map(|need| policy_of(need));
+    let all = policies.map(|policy| async move {
+        match session.cluster.get(&policy).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(Error::refused(format!(
+                "{} is not written: its policy {policy} is gone",
+                listener.object
+            ))
+            .cause("without it, anybody could read the port in plaintext")
+            .hint("review again: the policy is then written first")),
+            Err(error) => Err(steps::not_written(&listener.object, &error)),
+        }
+    });
+    futures::future::try_join_all(all).await.map(drop)
+}
+
+/// The policy that a change of this id writes; `None`: it writes something else.
+fn policy_of(id: &ChangeId) -> Option<ObjectRef> {
+    let (object, _) = id.0.split_once('#')?;
+    let [kind, namespace, name] = object.split('/').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let kinds = [Of::PeerAuthentication, Of::AuthorizationPolicy];
+    let kind = kinds.into_iter().find(|known| known.name() == kind)?;
+    Some(ObjectRef::new(kind, namespace, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_known_by_the_id_of_its_change() {
+        let policy = ObjectRef::new(Of::AuthorizationPolicy, "shop", "meshscrape-cart");
+        assert_eq!(
+            policy_of(&ChangeId::new(&policy, Part::Policy)),
+            Some(policy)
+        );
+        let listener = ObjectRef::new(Of::Sidecar, "shop", "meshscrape-cart");
+        assert_eq!(policy_of(&ChangeId::new(&listener, Part::Listener)), None);
+    }
 }

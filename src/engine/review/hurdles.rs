@@ -1,11 +1,12 @@
-//! What bears on a rollout in its namespace: quotas and disruption budgets, each read once for each namespace.
+//! What bears on a rollout in its namespace: quotas and disruption budgets, each read once.
 
 use crate::cluster::Cluster;
 use crate::cluster::api::encode;
+use crate::plan::Plan;
 use crate::plan::hurdles::{Around, hurdles, pace};
 use crate::plan::review::{PodVerdict, Reviewed};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -19,13 +20,57 @@ struct Bounds {
     budgets: Vec<Value>,
 }
 
+/// From so many namespaces on, the bounds of all are listed at once, if they are no more than so many.
+const MANY: usize = 8;
+const MOST: usize = 500;
+
 /// Read as they are needed, and kept for one review.
 #[derive(Debug, Default)]
-pub(super) struct Namespaces(Mutex<BTreeMap<String, Arc<OnceCell<Bounds>>>>);
+pub(super) struct Namespaces {
+    /// How many the plan is about.
+    many: usize,
+    /// `None`: those of the whole cluster cannot be had at once.
+    all: OnceCell<Option<BTreeMap<String, Bounds>>>,
+    each: Mutex<BTreeMap<String, Arc<OnceCell<Bounds>>>>,
+}
 
 impl Namespaces {
+    pub fn of(plan: &Plan) -> Self {
+        let objects = plan.changes.iter().map(|change| &change.object);
+        let names: BTreeSet<&str> = objects.map(|object| &*object.namespace).collect();
+        Namespaces {
+            many: names.len(),
+            ..Namespaces::default()
+        }
+    }
+
+    async fn all(&self, cluster: &Cluster) -> Option<&BTreeMap<String, Bounds>> {
+        if self.many < MANY {
+            return None;
+        }
+        let all = self.all.get_or_init(|| async {
+            let (quotas, budgets) = tokio::join!(
+                whole(cluster, "/api/v1/resourcequotas"),
+                whole(cluster, "/apis/policy/v1/poddisruptionbudgets")
+            );
+            let mut all: BTreeMap<String, Bounds> = BTreeMap::new();
+            let space = |object: &Value| {
+                let space = object["metadata"]["namespace"].as_str();
+                space.unwrap_or_default().to_owned()
+            };
+            for quota in quotas? {
+                all.entry(space(&quota)).or_default().quotas.push(quota);
+            }
+            for budget in budgets? {
+                all.entry(space(&budget)).or_default().budgets.push(budget);
+            }
+            Some(all)
+        });
+        all.await.as_ref()
+    }
+
     fn cell(&self, namespace: &str) -> Arc<OnceCell<Bounds>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.each.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(namespace.to_owned()).or_default())
     }
 }
@@ -51,8 +96,12 @@ pub(super) async fn find(
     let pace = pace(after);
     let cell = namespaces.cell(namespace);
     let read = async || bounds(cluster, namespace).await;
+    let none = Bounds::default();
     let bounds = match pace {
-        Some(_) => Some(cell.get_or_init(read).await),
+        Some(_) => match namespaces.all(cluster).await {
+            Some(all) => Some(all.get(namespace).unwrap_or(&none)),
+            None => Some(cell.get_or_init(read).await),
+        },
         // Its controller does nothing by itself.
         None => None,
     };
@@ -84,6 +133,14 @@ async fn bounds(cluster: &Cluster, namespace: &str) -> Bounds {
         format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets?limit={LIMIT}");
     let (quotas, budgets) = tokio::join!(items(cluster, &quotas), items(cluster, &budgets));
     Bounds { quotas, budgets }
+}
+
+/// A list that is whole in one answer.
+async fn whole(cluster: &Cluster, path: &str) -> Option<Vec<Value>> {
+    let list: Value = cluster.read(&format!("{path}?limit={MOST}")).await.ok()?;
+    let more = list["metadata"]["continue"].as_str();
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    more.is_none_or(str::is_empty).then_some(items)
 }
 
 async fn items(cluster: &Cluster, path: &str) -> Vec<Value> {

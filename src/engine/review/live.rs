@@ -1,47 +1,56 @@
-//! The live objects of a review: where a plan is about many of one kind in one namespace they are listed, since so many
+//! The live objects of a review: where most of what stands somewhere is in the plan, it is listed, since so many
 //! questions would cost more than the dry runs.
 
 use crate::cluster::{ApiError, Cluster};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::Plan;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// From so many objects on of one kind in one namespace, one list costs less than the questions.
-const MANY: usize = 16;
+/// From so many objects of one kind on, in one namespace and in the cluster, a list is tried.
+const IN_NAMESPACE: usize = 3;
+const IN_CLUSTER: usize = 32;
+/// Objects in a list for each that is wanted of it; more would cost more than the questions.
+const SHARE: usize = 2;
 
-type Objects = BTreeMap<String, Arc<Value>>;
+/// By namespace and name; `None`: it was asked for.
+type Objects = BTreeMap<(String, String), Option<Arc<Value>>>;
 
-#[derive(Debug)]
-struct Listed {
-    objects: Objects,
-    asked: BTreeSet<String>,
+/// All of one kind in one place, of which so many are wanted.
+#[derive(Debug, Default)]
+struct List {
+    wanted: usize,
+    /// `None`: it cannot be had, or is too long.
+    objects: OnceCell<Option<Mutex<Objects>>>,
 }
 
 /// Each list is read when the first of its objects is asked for, and answers once for each: who asks again wants
 /// the object as it is then.
 #[derive(Debug, Default)]
-pub(super) struct Live(BTreeMap<(Kind, String), OnceCell<Option<Mutex<Listed>>>>);
+pub(super) struct Live {
+    namespaces: BTreeMap<(Kind, String), List>,
+    cluster: BTreeMap<Kind, List>,
+}
 
 impl Live {
     pub fn of(plan: &Plan) -> Self {
-        let mut counts: BTreeMap<(Kind, String), usize> = BTreeMap::new();
+        let mut live = Live::default();
         for change in &plan.changes {
             let object = &change.object;
             if !object.namespace.is_empty() {
                 let place = (object.kind, object.namespace.clone());
-                *counts.entry(place).or_default() += 1;
+                live.namespaces.entry(place).or_default().wanted += 1;
+                live.cluster.entry(object.kind).or_default().wanted += 1;
             }
         }
-        counts.retain(|_, count| *count >= MANY);
-        Live(
-            counts
-                .into_keys()
-                .map(|place| (place, OnceCell::new()))
-                .collect(),
-        )
+        let spaces = |kind: Kind| live.namespaces.keys().filter(|(of, _)| *of == kind).count();
+        live.cluster
+            .retain(|kind, list| list.wanted >= IN_CLUSTER && spaces(*kind) > 1);
+        live.namespaces
+            .retain(|_, list| list.wanted >= IN_NAMESPACE);
+        live
     }
 
     /// As [`Cluster::get`].
@@ -50,28 +59,46 @@ impl Live {
         cluster: &Cluster,
         object: &ObjectRef,
     ) -> Result<Option<Arc<Value>>, ApiError> {
-        let place = (object.kind, object.namespace.clone());
-        if let Some(cell) = self.0.get(&place) {
-            let listed = cell.get_or_init(|| async {
+        let kind = object.kind;
+        let place = (kind, object.namespace.clone());
+        let lists = [
+            (self.cluster.get(&kind), None),
+            (self.namespaces.get(&place), Some(&*object.namespace)),
+        ];
+        for (list, namespace) in lists {
+            let Some(list) = list else { continue };
+            let objects = list.objects.get_or_init(|| async {
                 // Who may not list them may still read each.
-                let list = cluster.objects(object.kind, &object.namespace, "");
-                let named = |object: Value| {
-                    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                    (name.to_owned(), Arc::new(object))
-                };
-                let objects = list.await.ok()?.into_iter().map(named).collect();
-                let asked = BTreeSet::new();
-                Some(Mutex::new(Listed { objects, asked }))
+                let listed = cluster.few(kind, namespace, list.wanted * SHARE).await;
+                Some(Mutex::new(named(listed.ok()??)))
             });
-            if let Some(listed) = listed.await {
-                let mut listed = listed.lock().unwrap_or_else(PoisonError::into_inner);
-                if listed.asked.insert(object.name.clone()) {
-                    return Ok(listed.objects.remove(&object.name));
+            if let Some(objects) = objects.await {
+                let mut objects = objects.lock().unwrap_or_else(PoisonError::into_inner);
+                let name = (object.namespace.clone(), object.name.clone());
+                match objects.insert(name, None) {
+                    Some(Some(live)) => return Ok(Some(live)),
+                    None => return Ok(None),
+                    Some(None) => {}
                 }
+                break;
             }
         }
         Ok(cluster.get(object).await?.map(Arc::new))
     }
+}
+
+fn named(objects: Vec<Value>) -> Objects {
+    let name = |object: &Value, field: &str| {
+        let name = object["metadata"][field].as_str();
+        name.unwrap_or_default().to_owned()
+    };
+    objects
+        .into_iter()
+        .map(|object| {
+            let name = (name(&object, "namespace"), name(&object, "name"));
+            (name, Some(Arc::new(object)))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -81,11 +108,9 @@ mod tests {
     use crate::plan::{Action, Change, Part};
     use serde_json::json;
 
-    const OBJECTS: usize = 20;
-
-    fn map(at: usize, value: &str) -> Value {
+    fn map(object: &ObjectRef, value: &str) -> Value {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"key": value},
-            "metadata": {"namespace": "default", "name": format!("many-{at}")}})
+            "metadata": {"namespace": object.namespace, "name": object.name}})
     }
 
     fn reads(simulation: &Simulation) -> usize {
@@ -93,40 +118,82 @@ mod tests {
         requests.filter(|r| r.path.contains("/configmaps")).count()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn many_of_one_kind_are_read_by_one_list_and_then_each_as_it_is() {
+    /// Maps of a plan, all but the last of which stand.
+    fn world(spaces: &[&str], each: usize) -> (Simulation, Cluster, Vec<ObjectRef>, Plan) {
         let simulation = Simulation::builtin();
-        for at in 0..OBJECTS - 1 {
-            simulation.put(map(at, "old"));
+        let mut objects = Vec::new();
+        let mut plan = Plan::default();
+        for space in spaces {
+            for at in 0..each {
+                let object = ObjectRef::new(Kind::ConfigMap, *space, format!("many-{at}"));
+                let action = Action::Delete { uid: String::new() };
+                let change = Change::new(object.clone(), Part::Policy, action, "");
+                plan.changes.push(change);
+                objects.push(object);
+            }
+        }
+        for object in &objects[..objects.len() - 1] {
+            simulation.put(map(object, "old"));
         }
         let cluster = Cluster::new(simulation.client(), "demo");
-        let names = (0..OBJECTS).map(|at| format!("many-{at}"));
-        let objects = names.map(|name| ObjectRef::new(Kind::ConfigMap, "default", name));
-        let objects: Vec<ObjectRef> = objects.collect();
-        let mut plan = Plan::default();
-        for object in &objects {
-            let action = Action::Delete { uid: String::new() };
-            plan.changes
-                .push(Change::new(object.clone(), Part::Policy, action, ""));
-        }
-        let live = Live::of(&plan);
-        let before = reads(&simulation);
+        (simulation, cluster, objects, plan)
+    }
+
+    /// How many requests it takes to have them all, beside the test's own.
+    async fn cost(
+        simulation: &Simulation,
+        cluster: &Cluster,
+        objects: &[ObjectRef],
+        live: &Live,
+    ) -> usize {
+        let before = reads(simulation);
         for (at, object) in objects.iter().enumerate() {
-            let got = live.get(&cluster, object).await.unwrap();
+            let got = live.get(cluster, object).await.unwrap();
             let wanted = cluster.get(object).await.unwrap();
             assert_eq!(got.as_deref(), wanted.as_ref(), "{object}");
-            assert_eq!(got.is_none(), at == OBJECTS - 1, "one of them is not there");
+            assert_eq!(
+                got.is_none(),
+                at + 1 == objects.len(),
+                "the last is not there"
+            );
         }
-        assert_eq!(
-            reads(&simulation) - before,
-            OBJECTS + 1,
-            "one list beside the test's own"
-        );
-        simulation.put(map(0, "new"));
+        reads(simulation) - before - objects.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_in_one_namespace_are_one_list_and_then_each_as_it_is() {
+        let (simulation, cluster, objects, plan) = world(&["default"], 20);
+        let live = Live::of(&plan);
+        assert_eq!(cost(&simulation, &cluster, &objects, &live).await, 1);
+        simulation.put(map(&objects[0], "new"));
         let again = live.get(&cluster, &objects[0]).await.unwrap().unwrap();
         assert_eq!(again["data"]["key"], "new");
-        // A few are asked for one by one.
-        plan.changes.truncate(MANY - 1);
-        assert!(Live::of(&plan).0.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_are_asked_for_one_by_one() {
+        let (simulation, cluster, objects, plan) = world(&["default"], IN_NAMESPACE - 1);
+        let cost = cost(&simulation, &cluster, &objects, &Live::of(&plan)).await;
+        assert_eq!(cost, IN_NAMESPACE - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_over_namespaces_are_one_list() {
+        let (simulation, cluster, objects, plan) = world(&["default", "shop", "orders"], 14);
+        let cost = cost(&simulation, &cluster, &objects, &Live::of(&plan)).await;
+        assert_eq!(cost, 1);
+    }
+
+    /// Among many others, a list would read more than it saves.
+    #[tokio::test(start_paused = true)]
+    async fn a_part_of_a_crowd_is_not_listed() {
+        let (simulation, cluster, objects, plan) = world(&["default", "shop"], 16);
+        for at in 0..100 {
+            let other = ObjectRef::new(Kind::ConfigMap, "default", format!("other-{at}"));
+            simulation.put(map(&other, "other"));
+        }
+        let cost = cost(&simulation, &cluster, &objects, &Live::of(&plan)).await;
+        // The cluster's list and default's are too long; shop's serves.
+        assert_eq!(cost, 1 + 1 + 16 + 1);
     }
 }

@@ -67,7 +67,7 @@ impl Met {
         *count += 1;
         let now = match case.lasting {
             true => !*over && *count <= BORNE,
-            // The second time it may be asked for another reason.
+            // The second time it may be asked for another reason. What is polled is spoiled no more after that.
             false => matches!(*count, 1 | 3),
         };
         if !now {

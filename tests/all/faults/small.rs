@@ -103,17 +103,18 @@ fn armed(watched: &mut Watched, method: &Method, uri: &Uri) -> Option<Spoil> {
 }
 
 struct Whole {
+    args: String,
     after: Objects,
     /// How many requests of each kind the run and its undo make.
     apply: BTreeMap<String, usize>,
     undo: BTreeMap<String, usize>,
 }
 
-async fn undisturbed() -> Whole {
+async fn undisturbed(args: &str) -> Whole {
     let bench = Bench::new();
     let seen = || std::mem::take(&mut bench.watched.lock().unwrap().seen);
     let before = bench.objects();
-    let (code, words) = bench.run(APPLY).await;
+    let (code, words) = bench.run(args).await;
     assert_eq!(code, 0, "{words}");
     let (after, apply) = (ageless(bench.objects()), seen());
     let (code, words) = bench.run(UNDO).await;
@@ -121,6 +122,7 @@ async fn undisturbed() -> Whole {
     let left = differing(&before, &bench.objects());
     assert!(left.is_empty(), "undo left {}", left.join("\n"));
     Whole {
+        args: args.to_owned(),
         after,
         apply,
         undo: seen(),
@@ -131,7 +133,7 @@ async fn broken(case: &Case, whole: &Whole) {
     let bench = Bench::new();
     let before = ageless(bench.objects());
     if case.in_undo {
-        let (code, words) = bench.run(APPLY).await;
+        let (code, words) = bench.run(&whole.args).await;
         assert_eq!(code, 0, "{words}");
     }
     {
@@ -139,7 +141,9 @@ async fn broken(case: &Case, whole: &Whole) {
         watched.seen.clear();
         watched.armed = Some(case.clone());
     }
-    let (code, words) = bench.run(if case.in_undo { UNDO } else { APPLY }).await;
+    let (code, words) = bench
+        .run(if case.in_undo { UNDO } else { &whole.args })
+        .await;
     let hit = {
         let mut watched = bench.watched.lock().unwrap();
         watched.armed = None;
@@ -155,8 +159,9 @@ async fn broken(case: &Case, whole: &Whole) {
             "exit code {code}, none of {:?} or no next step:\n{words}",
             names(&hit)
         );
+        let words = nameless(&words);
         let way_on = match case.in_undo {
-            true => "meshscrape undo --yes",
+            true => "meshscrape undo RUN --yes",
             false => "meshscrape apply --resume --yes",
         };
         assert!(code != 5 || words.contains(way_on), "no way on:\n{words}");
@@ -167,7 +172,7 @@ async fn broken(case: &Case, whole: &Whole) {
     };
     let (mut second, mut told) = bench.run(args).await;
     if told.contains("there is no run to go on with") {
-        (second, told) = bench.run(APPLY).await;
+        (second, told) = bench.run(&whole.args).await;
     }
     let nothing = told.contains("no run") || told.contains("no journal") || told.contains("undone");
     assert!(
@@ -215,7 +220,7 @@ fn cases(whole: &Whole) -> Vec<Case> {
 #[test]
 #[ignore = "takes minutes"]
 fn a_fault_ends_in_words_and_a_way_out() {
-    let whole = on_paused_clock(undisturbed());
+    let whole = on_paused_clock(undisturbed(APPLY));
     let every: Vec<Case> = cases(&whole);
     let chosen: Vec<Case> = every.into_iter().step_by(9).collect();
     for fault in FAULTS {
@@ -230,8 +235,55 @@ fn a_fault_ends_in_words_and_a_way_out() {
 #[test]
 #[ignore = "takes minutes: every fault at every kind of request"]
 fn every_fault_at_every_kind_of_request() {
-    let whole = on_paused_clock(undisturbed());
+    let whole = on_paused_clock(undisturbed(APPLY));
     all(&cases(&whole), async |case: &Case| {
+        broken(case, &whole).await
+    });
+}
+
+/// A fault, which stays until the program ends, at a request in the midst of forty changes, for each kind of request
+/// that a run makes while it writes; then the run is gone on with by its record.
+fn in_the_midst(whole: &Whole) -> Vec<Case> {
+    let writes = whole.apply.iter().filter(|(kind, _)| {
+        !kind.ends_with("dry run")
+            && ["PATCH ", "POST ", "DELETE "]
+                .iter()
+                .any(|method| kind.starts_with(method))
+    });
+    let cases = writes.flat_map(|(kind, count)| {
+        FAULTS.map(|fault| Case {
+            kind: kind.clone(),
+            nth: count.div_ceil(2),
+            fault,
+            lasting: true,
+            in_undo: false,
+            again: true,
+        })
+    });
+    cases.collect()
+}
+
+fn forty() -> String {
+    format!(
+        "meshscrape apply --yes --lose-history {}",
+        crate::kill::CHOICES
+    )
+}
+
+#[test]
+fn a_fault_in_forty_changes_is_gone_on_with() {
+    let whole = on_paused_clock(undisturbed(&forty()));
+    let every = in_the_midst(&whole);
+    let step = every.len() / 3 + 1;
+    let chosen: Vec<Case> = every.into_iter().step_by(step).collect();
+    all(&chosen, async |case: &Case| broken(case, &whole).await);
+}
+
+#[test]
+#[ignore = "takes minutes: every fault at every kind of write of forty changes"]
+fn every_fault_in_forty_changes_is_gone_on_with() {
+    let whole = on_paused_clock(undisturbed(&forty()));
+    all(&in_the_midst(&whole), async |case: &Case| {
         broken(case, &whole).await
     });
 }

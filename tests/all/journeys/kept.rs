@@ -305,7 +305,8 @@ async fn a_large_record_is_split_and_read_back() {
     };
     let lines = vec![line; 2000];
     let texts = copy::append(Vec::new(), "r", &lines).unwrap();
-    let mut secrets = copy::secrets(HOME, "r", &texts);
+    let secret = |(part, text): (usize, &String)| copy::secret(HOME, "r", part, text);
+    let mut secrets: Vec<Value> = texts.iter().enumerate().map(secret).collect();
     assert!(secrets.len() > 2, "{}", secrets.len());
     for secret in &secrets {
         assert!(secret.to_string().len() < 1_400_000);
