@@ -7,6 +7,7 @@ mod served;
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Objects, ageless, differing};
 use served::{Moment, Served, Told};
+use std::sync::OnceLock;
 
 /// Ten workloads of three kinds and a gateway: more than forty changes.
 pub const CHOICES: &str = "-w default/Deployment/httpbin,shop/Deployment/cart,shop/Deployment/catalog,shop/Deployment/checkout,shop/Deployment/storefront,shop/StatefulSet/sessions,orders/Deployment/order-events,orders/Deployment/orders-api,orders/StatefulSet/orders-db,platform/DaemonSet/log-shipper -g istio-system/istio-ingressgateway";
@@ -31,20 +32,27 @@ fn without_records(mut objects: Objects) -> Objects {
     objects
 }
 
-/// An undisturbed run: the end of it, and its writes.
+/// An undisturbed run: the end of it, its writes, and the bytes of its journal.
 struct Undisturbed {
     after: Objects,
     writes: Vec<String>,
+    journal: usize,
 }
 
-async fn undisturbed() -> Undisturbed {
-    let mut served = Served::new();
-    let told = served.run(&apply(), None).await;
-    assert_eq!(told.code, Some(0), "{}", told.words);
-    Undisturbed {
-        after: ageless(without_records(served.objects())),
-        writes: served.written.clone(),
-    }
+fn undisturbed() -> &'static Undisturbed {
+    static WHOLE: OnceLock<Undisturbed> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        on_paused_clock(async {
+            let mut served = Served::new();
+            let told = served.run(&apply(), None).await;
+            assert_eq!(told.code, Some(0), "{}", told.words);
+            Undisturbed {
+                after: ageless(without_records(served.objects())),
+                writes: served.written.clone(),
+                journal: served.files().iter().map(String::len).sum(),
+            }
+        })
+    })
 }
 
 fn same(what: &str, told: &Told, wanted: &Objects, is: &Objects) {
@@ -105,14 +113,14 @@ fn run(cases: &[(usize, Moment, bool)], whole: &Undisturbed) {
 /// A part of the kill points, spread over moments and ways out; the wholes are the tests below.
 #[test]
 fn killed_after_a_write_it_goes_on_or_is_taken_back() {
-    let whole = on_paused_clock(undisturbed());
+    let whole = undisturbed();
     assert!(whole.writes.len() >= 40, "{:#?}", whole.writes);
-    let step = 12;
+    let step = 18;
     let cases: Vec<_> = (1..=whole.writes.len())
         .step_by(step)
         .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
         .collect();
-    run(&cases, &whole);
+    run(&cases, whole);
 }
 
 /// The disk is full from some byte of the journal on: the run stops before the next write and says so, and what was
@@ -140,20 +148,11 @@ async fn disk_full(whole: &Undisturbed, room: u64, go_on: bool) {
 
 #[test]
 fn a_disk_that_fills_up_stops_the_run_before_the_next_write() {
-    let (whole, size) = on_paused_clock(async {
-        let mut served = Served::new();
-        let told = served.run(&apply(), None).await;
-        assert_eq!(told.code, Some(0), "{}", told.words);
-        let size: usize = served.files().iter().map(String::len).sum();
-        let whole = Undisturbed {
-            after: ageless(without_records(served.objects())),
-            writes: served.written.clone(),
-        };
-        (whole, size as u64)
-    });
+    let whole = undisturbed();
+    let size = whole.journal as u64;
     let cases = [(0, true), (size * 2 / 5, true), (size * 4 / 5, false)];
     all(&cases, async |&(room, go_on)| {
-        disk_full(&whole, room, go_on).await;
+        disk_full(whole, room, go_on).await;
     });
 }
 
@@ -199,21 +198,21 @@ fn an_undo_that_is_killed_at_every_write_is_gone_on_with() {
 #[test]
 #[ignore = "takes minutes: every kill point"]
 fn killed_at_every_write() {
-    let whole = on_paused_clock(undisturbed());
+    let whole = undisturbed();
     let cases: Vec<_> = (1..=whole.writes.len())
         .flat_map(|at| [true, false].map(|go_on| (at, MOMENTS[at % 3], go_on)))
         .collect();
-    run(&cases, &whole);
+    run(&cases, whole);
 }
 
 /// Each write, each moment, both ways out.
 #[test]
 #[ignore = "takes a quarter of an hour: every kill point in every way"]
 fn killed_at_every_write_in_every_way() {
-    let whole = on_paused_clock(undisturbed());
+    let whole = undisturbed();
     let cases: Vec<_> = (1..=whole.writes.len())
         .flat_map(|at| MOMENTS.map(|moment| [(at, moment, true), (at, moment, false)]))
         .flatten()
         .collect();
-    run(&cases, &whole);
+    run(&cases, whole);
 }
