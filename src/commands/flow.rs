@@ -163,7 +163,7 @@ pub fn stopped(review: &Review) -> Option<Error> {
             ItemState::Conflict(managers) => {
                 for manager in managers {
                     error = error.hint(format!(
-                        "take the fields of {manager}, which would set them back: --take {manager}"
+                        "take the fields of {manager}, which would revert them: --take {manager}"
                     ));
                 }
                 format!("its fields belong to {}", managers.join(", "))

@@ -102,7 +102,7 @@ fn owner(of: &Upstream) -> Value {
         "name": of.name,
         "namespace": of.namespace,
         "chart": of.chart,
-        "setsBack": of.sets_back(),
+        "setsBack": of.reverts(),
         "place": of.place,
         "fragments": of.fragments.iter().map(|fragment| json!({
             "what": fragment.head, "yaml": fragment.yaml,

@@ -87,14 +87,14 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             ),
             Hands::Controller if !stands_against(state, &conflict.manager) => writeln!(
                 out,
-                "  taken from {}, which may set it back: {} was {}",
+                "  taken from {}, which may revert it: {} was {}",
                 clean(&conflict.manager),
                 clean(&conflict.field),
                 clean(&was)
             ),
             Hands::Controller => writeln!(
                 out,
-                "  conflict: {} belongs to {} (now {}); it would set the field back. Take it with --take {}",
+                "  conflict: {} belongs to {} (now {}); it would revert the field. Take it with --take {}",
                 clean(&conflict.field),
                 clean(&conflict.manager),
                 clean(&was),
@@ -107,7 +107,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             out,
             "  belongs to {}. {}",
             clean(&owner.owner()),
-            owner.sets_back()
+            owner.reverts()
         );
         for line in owner.lines() {
             let _ = writeln!(out, "    {}", clean(&line));

@@ -198,7 +198,9 @@ fn obstacles(
         ),
         GatewayFlavour::Waypoint => add(
             "waypoint",
-            format!("{namespace}/{name} is a waypoint of ambient mode, which is not covered."),
+            format!(
+                "{namespace}/{name} is a waypoint of ambient mode, which has no sidecar to open 15091 on."
+            ),
         ),
     }
     for gateway in on_15091 {

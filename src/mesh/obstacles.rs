@@ -8,6 +8,8 @@ use super::owner;
 use super::workload::{Catches, SECURE};
 use super::{Obstacle, SidecarState, Workload};
 
+const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+
 pub(super) fn obstacles(
     index: &Index<'_>,
     catches: &Catches,
@@ -32,9 +34,13 @@ pub(super) fn obstacles(
         _ if !meshed && in_ambient(index, workload) => add(
             "ambient",
             format!(
-                "{what} is in Istio's ambient mode, which is not covered: its pods have no sidecar of their own. To choose \
-                 it, take the label istio.io/dataplane-mode away from its namespace or its pod template, and switch \
-                 sidecar injection on."
+                "{what} is in Istio's ambient mode, where pods have no sidecar; what meshscrape writes needs one. \
+                 To choose it, take the label {DATAPLANE_MODE} from {}, have sidecars injected there, and restart \
+                 its pods.",
+                match template.metadata.labels.contains_key(DATAPLANE_MODE) {
+                    true => "its pod template".to_owned(),
+                    false => format!("the namespace {}", id.namespace),
+                }
             ),
         ),
         _ => {}
@@ -49,7 +55,7 @@ pub(super) fn obstacles(
         );
     }
     if let Some(owner) = &workload.owner {
-        found.push(owner::obstacle(owner, &what));
+        found.push(owner::obstacle(owner, &what, &id.namespace));
     }
     let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
     for (list, why) in &index.unread {
@@ -166,7 +172,7 @@ fn concerns(why: &str, namespace: &str) -> bool {
 
 fn in_ambient(index: &Index<'_>, workload: &Workload) -> bool {
     let labels = &workload.template.metadata.labels;
-    match labels.get("istio.io/dataplane-mode").map(String::as_str) {
+    match labels.get(DATAPLANE_MODE).map(String::as_str) {
         Some("ambient") => true,
         Some(_) => false,
         None => {

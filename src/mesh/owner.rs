@@ -103,7 +103,7 @@ impl OwnerTool {
     }
 
     /// What becomes of a direct change, in a sentence.
-    pub fn sets_back(self) -> &'static str {
+    pub fn reverts(self) -> &'static str {
         match self {
             OwnerTool::Helm => {
                 "Helm's next upgrade may revert a direct change, or fail on it, as long as the chart's values do not say the same."
@@ -130,6 +130,16 @@ impl Owner {
     pub fn is_taken(&self, take: &BTreeSet<String>) -> bool {
         take.iter()
             .any(|name| OwnerTool::named(name) == Some(self.tool))
+    }
+
+    /// Its name as users find it. A controller's resource stands beside what is made from it: `Prometheus monitoring/k8s`.
+    pub fn in_namespace(&self, namespace: &str) -> String {
+        match self.name.split_once(' ') {
+            Some((kind, name)) if self.tool == OwnerTool::Operator => {
+                format!("{kind} {namespace}/{name}")
+            }
+            _ => self.name.clone(),
+        }
     }
 
     /// Is this obstacle nothing but that owner?
@@ -203,8 +213,8 @@ fn takeable<'a>(obstacles: &[Obstacle], owner: Option<&'a Owner>) -> Option<&'a 
 }
 
 /// `what`: "the Deployment shop/cart".
-pub(super) fn obstacle(owner: &Owner, what: &str) -> Obstacle {
-    let name = &owner.name;
+pub(super) fn obstacle(owner: &Owner, what: &str, namespace: &str) -> Obstacle {
+    let name = &owner.in_namespace(namespace);
     let reason = match owner.tool {
         OwnerTool::Helm => format!(
             "{what} belongs to the Helm release {name}, whose next upgrade may revert a direct change. \
@@ -219,8 +229,8 @@ pub(super) fn obstacle(owner: &Owner, what: &str) -> Obstacle {
              Commit the change to what Flux reconciles instead."
         ),
         OwnerTool::Operator => format!(
-            "{what} is controlled by {name}, whose controller reverts a direct change. \
-             Change {name} instead."
+            "{what} is made from the {name}, whose controller reverts a direct change. \
+             Change the {name} instead."
         ),
     };
     Obstacle {

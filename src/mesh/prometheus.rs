@@ -247,6 +247,23 @@ pub(super) fn prometheus(
 }
 
 impl Prometheus {
+    /// The way on with one that can be neither chosen nor taken from its owner: the plan as files.
+    pub fn by_export(&self) -> Option<String> {
+        if self.obstacles.is_empty() || self.takeable().is_some() {
+            return None;
+        }
+        let what = match self.flavour {
+            PrometheusFlavour::Operator => {
+                "writes what it needs to a folder: values for kube-prometheus-stack, and the rest as files"
+            }
+            _ => "writes all but its own part to a folder, and says what that part has to be",
+        };
+        Some(format!(
+            "meshscrape export --prometheus {} -n NAMESPACE FOLDER {what}",
+            self.id
+        ))
+    }
+
     /// One of which nothing but its name is known: it is gone, or may not be read. Istio's sample and the charts
     /// serve on 9090.
     pub fn named(id: WorkloadRef) -> Self {
@@ -385,11 +402,13 @@ fn obstacles(
         );
     }
     if let Some(owner) = &prometheus.owner {
-        found.push(owner::obstacle(owner, &what));
+        found.push(owner::obstacle(owner, &what, &id.namespace));
     }
     let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
     let file = config_path(container);
     match source {
+        // What the operator makes is all its own, the configuration too.
+        _ if prometheus.flavour == PrometheusFlavour::Operator => {}
         Source::Secret(name) => add(
             "config in a Secret",
             format!(

@@ -69,9 +69,9 @@ impl Upstream {
     }
 
     /// What becomes of a direct change.
-    pub fn sets_back(&self) -> &'static str {
+    pub fn reverts(&self) -> &'static str {
         match self.tool {
-            Some(tool) => tool.sets_back(),
+            Some(tool) => tool.reverts(),
             None => "It may revert a direct change.",
         }
     }

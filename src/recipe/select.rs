@@ -114,15 +114,18 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
 fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> {
     if let Some(id) = &answers.prometheus {
         let Some(found) = mesh.prometheus(id) else {
-            let names: Vec<String> = mesh.prometheis.iter().map(|p| p.id.to_string()).collect();
-            return Err(missing("Prometheus", &id.to_string(), &names));
+            let all = mesh.prometheis.iter();
+            let names = all.map(|p| (p.id.to_string(), p.against(&answers.take).next()));
+            return Err(missing(
+                "Prometheus",
+                &id.to_string(),
+                &named(names),
+                |_| true,
+            ));
         };
-        choosable(
-            "Prometheus",
-            &found.id,
-            found.against(&answers.take),
-            found.takeable(),
-        )?;
+        let (against, owner) = (found.against(&answers.take), found.takeable());
+        let otherwise = found.by_export().unwrap_or_default();
+        choosable("Prometheus", &found.id, against, owner, otherwise)?;
         return Ok(found.clone());
     }
     let free: Vec<_> = mesh
@@ -140,6 +143,9 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
                 }
                 if let Some(owner) = found.takeable() {
                     error = error.hint(take_hint(owner));
+                }
+                if let Some(way) = found.by_export() {
+                    error = error.hint(way);
                 }
             }
             if mesh.prometheis.is_empty() {
@@ -167,7 +173,15 @@ fn named_workload<'a>(
     let found = mesh.workloads.iter().find(|w| w.id == *id);
     if let Some(workload) = found {
         let (against, owner) = (workload.against(take), workload.takeable());
-        choosable("workload", &workload.id, against, owner)?;
+        let others = |w: &&Arc<Workload>| w.id.namespace == id.namespace && w.is_free(take);
+        let otherwise = match mesh.workloads.iter().any(|w| others(&w)) {
+            true => format!(
+                "change that first, or leave it out: -n {} takes what can be chosen there",
+                id.namespace
+            ),
+            false => "change that first, or leave it out".to_owned(),
+        };
+        choosable("workload", &workload.id, against, owner, otherwise)?;
         return Ok(workload);
     }
     if id.kind == Kind::Deployment && mesh.gateway(&id.namespace, &id.name).is_some() {
@@ -175,8 +189,15 @@ fn named_workload<'a>(
             .hint(format!("-g {}/{}", id.namespace, id.name)));
     }
     known_namespace(mesh, &id.namespace)?;
-    let names: Vec<String> = mesh.workloads.iter().map(|w| w.id.to_string()).collect();
-    Err(missing("workload", &id.to_string(), &names))
+    let all = mesh.workloads.iter();
+    let names = all.map(|w| (w.id.to_string(), w.against(take).next()));
+    let beside = format!("{}/", id.namespace);
+    Err(missing(
+        "workload",
+        &id.to_string(),
+        &named(names),
+        |name| name.starts_with(&beside),
+    ))
 }
 
 fn named_gateway(
@@ -187,16 +208,24 @@ fn named_gateway(
     let (namespace, name) = (of.namespace.as_str(), of.name.as_str());
     if let Some(gateway) = mesh.gateway(namespace, name) {
         let of = &gateway.workload;
-        choosable("gateway", &of.id, of.against(take), of.takeable())?;
+        let otherwise = "change that first, or leave it out".to_owned();
+        choosable(
+            "gateway",
+            &of.id,
+            of.against(take),
+            of.takeable(),
+            otherwise,
+        )?;
         return Ok(gateway.clone());
     }
     known_namespace(mesh, namespace)?;
-    let names: Vec<String> = mesh
-        .gateways
-        .iter()
-        .map(|g| format!("{}/{}", g.workload.id.namespace, g.workload.id.name))
-        .collect();
-    Err(missing("gateway", &format!("{namespace}/{name}"), &names))
+    let names = mesh.gateways.iter().map(|g| {
+        let id = &g.workload.id;
+        let name = format!("{}/{}", id.namespace, id.name);
+        (name, g.workload.against(take).next())
+    });
+    let of = format!("{namespace}/{name}");
+    Err(missing("gateway", &of, &named(names), |_| true))
 }
 
 fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
@@ -215,29 +244,42 @@ fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
     if names.contains(name) {
         return Ok(());
     }
-    Err(missing(
-        "namespace",
-        name,
-        &names.into_iter().collect::<Vec<_>>(),
-    ))
+    let names = named(names.into_iter().map(|name| (name, None)));
+    Err(missing("namespace", name, &names, |_| true))
 }
 
-/// The first of them, and how many more.
-fn some(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+/// A name, and why it cannot be chosen.
+type Named = (String, Option<String>);
+
+fn named<'a>(all: impl Iterator<Item = (String, Option<&'a Obstacle>)>) -> Vec<Named> {
+    all.map(|(name, obstacle)| (name, obstacle.map(|o| o.reason.clone())))
+        .collect()
 }
 
-fn missing(what: &str, name: &str, names: &[String]) -> Error {
+/// Proposes what can be chosen: the nearest name, else the few that stand `beside` the wrong one. A name that is
+/// near but cannot be chosen is told with its reason.
+fn missing(what: &str, name: &str, names: &[Named], beside: impl Fn(&str) -> bool) -> Error {
+    const FEW: usize = 8;
     let error = Error::new(format!("there is no {what} `{name}`"));
-    match nearest(name, names.iter().map(String::as_str)) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None if names.is_empty() => error.hint(format!("there is no {what} at all")),
-        None => error.hint(format!("there are: {}", some(names))),
+    if names.is_empty() {
+        return error.hint(format!("there is no {what} at all"));
+    }
+    let free = || names.iter().filter(|(_, why)| why.is_none());
+    if let Some(near) = nearest(name, free().map(|(name, _)| name.as_str())) {
+        return error.hint(format!("did you mean `{near}`?"));
+    }
+    if let Some(near) = nearest(name, names.iter().map(|(name, _)| name.as_str()))
+        && let Some((_, Some(why))) = names.iter().find(|(name, _)| name == near)
+    {
+        return error.hint(format!("`{near}` is near, but cannot be chosen: {why}"));
+    }
+    let few: Vec<&str> = free()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| beside(name))
+        .collect();
+    match few.len() {
+        1..=FEW => error.hint(format!("can be chosen: {}", few.join(", "))),
+        _ => error.hint("the wizard lists them all: meshscrape"),
     }
 }
 
@@ -246,6 +288,7 @@ fn choosable<'a>(
     id: &WorkloadRef,
     against: impl Iterator<Item = &'a Obstacle>,
     owner: Option<&Owner>,
+    otherwise: String,
 ) -> Result<(), Error> {
     let mut against = against.peekable();
     if against.peek().is_none() {
@@ -257,9 +300,7 @@ fn choosable<'a>(
     }
     Err(match owner {
         Some(owner) => error.hint(take_hint(owner)),
-        None => {
-            error.hint("leave it out; -n with its namespace takes all there that can be chosen")
-        }
+        None => error.hint(otherwise),
     })
 }
 
@@ -267,6 +308,6 @@ fn take_hint(owner: &Owner) -> String {
     format!(
         "choose it all the same with --take {}: {}",
         owner.tool.word(),
-        owner.tool.sets_back()
+        owner.tool.reverts()
     )
 }

@@ -120,12 +120,12 @@ fn notes(
             // A text is edited in place, and has no value to name.
             Hands::Person if conflict.theirs.is_none() && conflict.ours.is_none() => say(
                 Tone::Waiting,
-                format!("{field} was set with {manager}; the approval changes it as shown."),
+                format!("A person set {field} with {manager}; the approval changes it as shown."),
             ),
             Hands::Person => say(
                 Tone::Waiting,
                 format!(
-                    "{field} was set to {theirs} with {manager}; the approval sets it to {ours}."
+                    "Takes a field that a person set: {field} was {theirs} by {manager}; the approval makes it {ours}."
                 ),
             ),
             Hands::Controller if taken.contains(manager) => say(
@@ -146,7 +146,7 @@ fn notes(
             format!(
                 "It belongs to {}. {} o shows what to write there.",
                 of.owner(),
-                of.sets_back()
+                of.reverts()
             ),
         );
     }

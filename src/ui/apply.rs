@@ -243,7 +243,8 @@ fn waiting(state: &State, room: usize) -> Vec<Words> {
 }
 
 /// The change under the cursor, where there is more to say of it than its line may hold.
-fn of_the_row(apply: &ApplyStep, room: usize) -> Vec<Words> {
+/// `whole`: of any state, since it is read for the name that the column cut.
+fn of_the_row(apply: &ApplyStep, room: usize, whole: bool) -> Vec<Words> {
     let Some(row) = apply.rows.current() else {
         return Vec::new();
     };
@@ -254,10 +255,15 @@ fn of_the_row(apply: &ApplyStep, room: usize) -> Vec<Words> {
             lines.extend(widgets::error(error, room));
             return lines;
         }
-        StepState::Waiting(on) => (Role::Waiting, format!("waits: {on}")),
+        StepState::Waiting(on) => (Role::Waiting, format!("waits for {on}")),
         StepState::Rollout { note, .. } if !note.is_empty() => (Role::Waiting, note.clone()),
         StepState::TakenBack(why) => (Role::Waiting, format!("taken back: {why}")),
         StepState::Held(why) => (Role::Waiting, format!("not written: {why}")),
+        _ if whole => {
+            let mut lines = Words::wrapped(Role::Strong, &row.object.to_string(), room);
+            lines.push(said(row, apply.running, room));
+            return lines;
+        }
         _ => return Vec::new(),
     };
     Words::wrapped(role, &format!("{}: {text}", row.object), room)
@@ -306,7 +312,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if apply.running {
         lines.extend(waiting(state, room));
     }
-    lines.extend(of_the_row(apply, room));
+    lines.extend(of_the_row(apply, room, state.detail));
     if !lines.is_empty() && !apply.log.is_empty() {
         lines.push(Words::new());
     }

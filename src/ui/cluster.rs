@@ -168,28 +168,25 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             room,
         ));
     } else {
-        let bad: Vec<_> = state
-            .cluster
-            .checks
-            .iter()
-            .filter(|line| matches!(line.check, Check::Bad | Check::Warning))
-            .collect();
-        for line in &bad {
+        // What is not well comes first, whole; of the rest the line itself says what was found.
+        let is_bad = |line: &&CheckLine| matches!(line.check, Check::Bad | Check::Warning);
+        let (bad, well): (Vec<_>, Vec<_>) = state.cluster.checks.iter().partition(is_bad);
+        for line in bad.iter().chain(&well) {
             let (glyph, role) = glyph(paint, &line.check);
             lines.extend(item(glyph, role, line.label, room));
-            for text in [&line.found, &line.todo] {
-                if !text.is_empty() {
-                    lines.extend(item(' ', role, text, room));
+            if is_bad(line) {
+                for text in [&line.found, &line.todo] {
+                    if !text.is_empty() {
+                        lines.extend(item(' ', role, text, room));
+                    }
                 }
             }
-            lines.push(Words::new());
+            let meaning = meaning(line.label);
+            if !meaning.is_empty() {
+                lines.extend(item(' ', Role::Muted, meaning, room));
+            }
         }
-        if bad.is_empty() {
-            lines.extend(Words::wrapped(
-                Role::Plain,
-                "An API server that answers, Istio with sidecars, and a Prometheus in the cluster.",
-                room,
-            ));
+        if !lines.is_empty() {
             lines.push(Words::new());
         }
         lines.extend(Words::wrapped(
@@ -198,5 +195,50 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             room,
         ));
     }
-    paint.lines(inside, &lines);
+    super::prometheus::paint_from(paint, inside, &lines, state);
+}
+
+/// What a line of the checklist is good for.
+fn meaning(label: &str) -> &'static str {
+    match label {
+        "API server" => "All is read from it, and written through it.",
+        "Istio" => "Its version and revision decide what the proxies understand.",
+        "Data plane" => "The port is opened by a workload's own sidecar, or by a gateway.",
+        "Trust domain" => "The first part of the name that Prometheus's certificate bears.",
+        "Mesh-wide mTLS" => {
+            "Whether plaintext is refused where nothing else is said. 15091 gets STRICT of its own."
+        }
+        "Prometheus" => "The one that is to scrape over mTLS; step 2 chooses it.",
+        "Reading" => "Lists of the API server that the steps are made from.",
+        "Permissions" => "What you may do, by access reviews; they write nothing.",
+        "Earlier run" => "A run that did not come to its end, by its own record.",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::{ControlPlane, Mesh, Progress};
+
+    #[test]
+    fn every_line_of_the_checklist_is_explained() {
+        let mut mesh = Mesh {
+            server: Some(Ok("v1.36.0".into())),
+            ..Mesh::default()
+        };
+        mesh.istio.control_planes.push(ControlPlane {
+            revision: "default".into(),
+            namespace: "istio-system".into(),
+            version: "1.31.0".into(),
+            ready: true,
+        });
+        mesh.progress.insert("pods", Progress::Denied("no".into()));
+        let checks = crate::wizard::cluster::checks(&mesh, &Default::default());
+        assert_eq!(checks.len(), 8);
+        for line in checks {
+            assert_ne!(meaning(line.label), "", "{}", line.label);
+        }
+        assert_ne!(meaning("Earlier run"), "");
+    }
 }

@@ -29,7 +29,12 @@ fn is_chosen(state: &State, of: &Gateway) -> bool {
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let area = places.list;
-    let widths = columns(area.width.saturating_sub(2));
+    let role = |row: &Row| match row {
+        Row::Gateway(of) => super::words::width(&of.role) as u16,
+        _ => 0,
+    };
+    let roles = state.gateways.rows.iter().map(role).max();
+    let widths = columns(area.width.saturating_sub(2), roles.unwrap_or(0));
     let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
     let head = ["", "gateway", "role", "pods", "today"];
     let cells: Vec<_> = head
@@ -90,10 +95,11 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     rows::filling(paint, state, places, rows, "workloads");
 }
 
-fn columns(width: u16) -> [u16; 5] {
+/// `longest`: of the roles.
+fn columns(width: u16, longest: u16) -> [u16; 5] {
     let (pods, today) = (5, 18);
     // Short of room, the role is left to the detail; the names of gateways differ in the middle.
-    let role = if width < 66 { 0 } else { 8 };
+    let role = if width < 66 { 0 } else { longest.clamp(8, 14) };
     let rest = 1 + role + pods + today + 2 * if role == 0 { 3 } else { 4 };
     [1, width.saturating_sub(rest), role, pods, today]
 }

@@ -17,6 +17,8 @@ pub const WIDE: u16 = 100;
 /// Smaller than this nothing is drawn but the wish for room.
 pub const LEAST: (u16, u16) = (60, 16);
 const RAIL: u16 = 21;
+/// From here on narrow screens have two lines of keys.
+const TALL: u16 = 20;
 /// From here on Review and Status have the rail in its box.
 const ROOMY: u16 = 140;
 
@@ -49,8 +51,14 @@ pub fn places(state: &State, area: Rect) -> Places {
     // List beside diff, and the table of targets, need the rail's room more than the rail does.
     let roomy = !matches!(state.step, Step::Review | Step::Status) || area.width >= ROOMY;
     let row = |y| Rect::new(area.x, y, area.width, 1);
-    // The review has the most keys. By the step alone, so that nothing jumps when a key comes or goes.
-    let keys = 1 + u16::from(state.step == Step::Review && area.width < ROOMY);
+    // The review has the most keys. By step and size alone, so that nothing jumps when a key comes or goes.
+    let two = match state.step {
+        Step::Review => area.width < ROOMY,
+        // Theirs fit on one.
+        Step::Cluster | Step::Apply | Step::Status => false,
+        _ => !wide && area.height >= TALL,
+    };
+    let keys = 1 + u16::from(two);
     let mut places = Places {
         wide,
         header: row(area.y),
@@ -194,9 +202,19 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
         Rect { width: 0, .. } => places.step,
         side => side,
     };
+    let detail_last = match (places.over, state.step) {
+        (false, _) | (_, Step::Review) => 0,
+        _ => super::detail_last(state, places.side),
+    };
     Viewport {
+        detail_last,
         list: usize::from(places.list.height.max(1)),
-        diff: usize::from(inner(side).height.max(1)),
+        diff: usize::from(
+            inner(side)
+                .height
+                .saturating_sub(super::review::name_rows(state, side))
+                .max(1),
+        ),
         diff_width: usize::from(inner(side).width.max(1)),
         wide: places.wide,
         help,

@@ -48,6 +48,7 @@ pub fn draw_in(state: &State, buffer: &mut Buffer, area: Rect, theme: Theme) {
         buffer,
         theme,
         ticks: state.ticks,
+        last: 0,
     };
     if layout::too_small(area) {
         frame::too_small(&mut paint, area);
@@ -202,6 +203,18 @@ fn filter(paint: &mut Paint, state: &State, inside: Rect) {
     if words.width() + found.width() + 3 < usize::from(inside.width) {
         paint.right(inside.x, inside.y + 1, inside.width, &found);
     }
+}
+
+/// First line of the last page of the detail, drawn into this place.
+fn detail_last(state: &State, area: Rect) -> usize {
+    let mut paint = Paint {
+        buffer: &mut Buffer::empty(area),
+        theme: Theme::default(),
+        ticks: 0,
+        last: 0,
+    };
+    side(&mut paint, state, area);
+    paint.last
 }
 
 fn side(paint: &mut Paint, state: &State, area: Rect) {

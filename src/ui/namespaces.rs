@@ -67,6 +67,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 namespace,
                 choosable,
                 closed,
+                held,
                 ..
             } = row
             else {
@@ -94,7 +95,11 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 (
                     widths[4],
                     Fit::Right,
-                    Words::plain(count(namespace.secured)),
+                    if namespace.secured == 0 && (closed.is_some() || held.is_some()) {
+                        Words::muted("why?")
+                    } else {
+                        Words::plain(count(namespace.secured))
+                    },
                 ),
                 (
                     widths[5],
@@ -127,7 +132,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Namespace {
         namespace,
         closed,
-        choosable,
+        held,
         ..
     }) = state.namespaces.current()
     else {
@@ -144,15 +149,13 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let inside = panel(paint, area, &title, &Words::new(), false);
     let room = usize::from(inside.width);
     let mut lines = Vec::new();
-    if let Some(why) = closed {
-        let text = format!("Nothing to choose: {why}");
-        lines.extend(super::widgets::item('–', Role::Waiting, &text, room));
-        lines.push(Words::new());
-    }
-    if *choosable == 0 && closed.is_none() && !state.reading() && !state.cluster.filling {
-        let text = "Nothing here can be chosen yet: an owner (Helm, Argo CD, Flux, a controller) would revert the \
-                    change. In the next step `t` on a workload lets what its owner has be chosen.";
-        lines.extend(super::widgets::item('–', Role::Waiting, text, room));
+    let said = match (closed, held) {
+        (Some(why), _) => Some(('–', why)),
+        (None, Some(why)) => Some(('▲', why)),
+        (None, None) => None,
+    };
+    if let Some((glyph, why)) = said {
+        lines.extend(super::widgets::item(glyph, Role::Waiting, why, room));
         lines.push(Words::new());
     }
     lines.extend(detail(namespace, room));
@@ -172,9 +175,7 @@ fn detail(of: &Namespace, room: usize) -> Vec<Words> {
         NamespaceInjection::Enabled => "every pod gets a sidecar".to_owned(),
         NamespaceInjection::Revision(revision) => format!("by revision {revision}"),
         NamespaceInjection::Disabled => "switched off: no pod label brings a sidecar".to_owned(),
-        NamespaceInjection::Ambient => {
-            "ambient: pods have no sidecar, so nothing here can be chosen".to_owned()
-        }
+        NamespaceInjection::Ambient => "ambient, without sidecars".to_owned(),
         NamespaceInjection::None => "no label: each pod's own label decides".to_owned(),
         NamespaceInjection::Never => "never: injection does not reach this namespace".to_owned(),
     };

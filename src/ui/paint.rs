@@ -82,6 +82,8 @@ pub struct Paint<'a> {
     pub theme: Theme,
     /// Spinner ticks so far.
     pub ticks: u64,
+    /// First line of the last page of a text that is scrolled, as it was drawn.
+    pub last: usize,
 }
 
 impl Paint<'_> {

@@ -16,7 +16,7 @@ pub fn flavour(of: PrometheusFlavour) -> &'static str {
     match of {
         PrometheusFlavour::IstioSample => "Istio's sample",
         PrometheusFlavour::CommunityChart => "community chart",
-        PrometheusFlavour::Operator => "operator",
+        PrometheusFlavour::Operator => "of the operator",
         PrometheusFlavour::Plain => "plain",
         PrometheusFlavour::Agent => "agent",
         PrometheusFlavour::VmAgent => "vmagent",
@@ -54,6 +54,9 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let blocked = row.blocked(&state.answers.take);
             let words = match blocked {
                 Some(_) if state.reading() => Words::muted("is being read …"),
+                Some(_) if of.flavour == PrometheusFlavour::Operator => {
+                    rows::blocked("export only")
+                }
                 Some((word, _)) => rows::blocked(word),
                 None => {
                     let (role, text) = restart(of);
@@ -142,6 +145,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 /// Lines from the detail's scroll offset on.
 pub fn paint_from(paint: &mut Paint, inside: Rect, lines: &[Words], state: &State) {
     let most = lines.len().saturating_sub(usize::from(inside.height));
+    paint.last = most;
     let skip = state.detail_offset.min(most);
     paint.lines(inside, &lines[skip..]);
     super::widgets::scrollbar(paint, inside.right() + 1, inside, skip, lines.len());
@@ -170,11 +174,19 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     }
     if !reading {
         lines.extend(super::workloads::taking(of.takeable(), answers, room));
+        if let Some(way) = of.by_export() {
+            lines.push(Words::new());
+            lines.extend(item('→', Role::Plain, &format!("{way}."), room));
+        }
     }
     lines.push(Words::new());
     lines.extend(fact("pods", Role::Plain, &of.desired.to_string(), room));
     let owner = match &of.owner {
-        Some(owner) => format!("{} ({})", tool(owner.tool), owner.name),
+        Some(owner) => format!(
+            "{} ({})",
+            tool(owner.tool),
+            owner.in_namespace(&of.id.namespace)
+        ),
         None => "nobody: a change stays".to_owned(),
     };
     lines.extend(fact("owner", Role::Plain, &owner, room));
@@ -186,7 +198,8 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
             ),
             Err(why) => format!("{}: {why}", config.config_map),
         },
-        None => "no ConfigMap that --config.file leads to".to_owned(),
+        None if of.flavour == PrometheusFlavour::Operator => "written by its operator".to_owned(),
+        None => "in no ConfigMap".to_owned(),
     };
     lines.extend(fact("config", Role::Plain, &config, room));
     let reload = if of.reloader {

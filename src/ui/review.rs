@@ -5,6 +5,7 @@ use super::paint::{Fit, Paint, Words};
 use super::theme::Role;
 use super::widgets::{self, list, panel};
 use super::words::{count, many};
+use crate::wizard::Step;
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
 
@@ -81,6 +82,10 @@ fn standing(row: &ReviewRow) -> Option<(Role, String)> {
         Standing::Refused(_) => (Role::Bad, "refused".into()),
         Standing::Gate { .. } => (Role::Bad, "not safe to edit".into()),
         Standing::Failed(_) => (Role::Bad, "no answer".into()),
+        Standing::Unverified(_) if row.takes > 0 => (
+            Role::Waiting,
+            format!("▲ not dry-run, {} taken", many(row.takes, "field")),
+        ),
         Standing::Unverified(_) => (Role::Waiting, "▲ not dry-run".into()),
     })
 }
@@ -141,7 +146,8 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
         None => figures(row),
     };
     let last = (figures.width() as u16).min(area.width * 3 / 8).max(9);
-    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 74);
+    // A name of ours with its run is longer than a kind is unknown.
+    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
     let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
     let path = if row.object.namespace.is_empty() {
         row.object.name.clone()
@@ -171,6 +177,21 @@ fn figures(row: &ReviewRow) -> Words {
     words
 }
 
+/// Rows over the diff that the whole name takes, with a blank one, where the title of the box would be cut.
+pub fn name_rows(state: &State, area: Rect) -> u16 {
+    let row = state.review.rows.current();
+    let (Some(row), Step::Review) = (row, state.step) else {
+        return 0;
+    };
+    let room = usize::from(area.width.saturating_sub(4));
+    let name = row.object.to_string();
+    // Beside the title stands how it is looked at.
+    if super::words::width(&name) + 2 + "YAML as sent".len() + 4 <= room {
+        return 0;
+    }
+    Words::wrapped(Role::Strong, &name, room).len() as u16 + 1
+}
+
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let review = &state.review;
     let Some(row) = review.rows.current() else {
@@ -188,10 +209,13 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let inside = panel(paint, area, &title, &Words::muted(mode), review.diff_focus);
     let room = usize::from(inside.width);
     // What was said of it stands among the notes of the view, once that is made.
-    let mut head = match &review.view {
-        Some(_) => Vec::new(),
-        None => Words::wrapped(Role::Plain, &row.why, room),
+    let mut head = match name_rows(state, area) {
+        0 => Vec::new(),
+        _ => Words::wrapped(Role::Strong, &row.object.to_string(), room),
     };
+    if review.view.is_none() {
+        head.extend(Words::wrapped(Role::Plain, &row.why, room));
+    }
     let more = match &row.standing {
         Standing::HangsOn(id) => Some(format!("– It falls with {}.", id.object())),
         Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),

@@ -232,7 +232,8 @@ pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         lines.extend(fact("service", Role::Plain, &text, room));
     }
     if let Some(owner) = &of.owner {
-        let text = format!("{} ({})", super::prometheus::tool(owner.tool), owner.name);
+        let name = owner.in_namespace(&of.id.namespace);
+        let text = format!("{} ({name})", super::prometheus::tool(owner.tool));
         lines.extend(fact("owner", Role::Plain, &text, room));
     }
     if of.is_free(&answers.take) {
@@ -250,7 +251,7 @@ pub fn taking(owner: Option<&Owner>, answers: &Answers, room: usize) -> Vec<Word
     };
     let mut lines = vec![Words::new()];
     if owner.is_taken(&answers.take) {
-        lines.extend(item('▲', Role::Waiting, owner.tool.sets_back(), room));
+        lines.extend(item('▲', Role::Waiting, owner.tool.reverts(), room));
     } else {
         let text = format!(
             "t lets you choose what {} owns all the same.",

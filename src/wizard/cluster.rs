@@ -355,7 +355,7 @@ fn data_plane(mesh: &Mesh) -> CheckLine {
             Check::Warning,
             "Data plane",
             "sidecars, and ambient in some namespaces",
-            "ambient workloads have no sidecar to open the port on: they are shown, not chosen",
+            "ambient workloads have no sidecar to open the port on; they are shown, and each says the way out",
         )
     } else {
         line(Check::Good, "Data plane", "sidecars", "")
@@ -495,31 +495,32 @@ fn access(mesh: &Mesh) -> CheckLine {
             costs.push(cost);
         }
     }
+    let open = asked.done < asked.of;
     if denied.is_empty() && open {
         let found = format!("{} of {} asked, all given so far", asked.done, asked.of);
         return line(Check::Asking, "Permissions", found, "");
     }
-    let unknown = asked.of.saturating_sub(mesh.access.len());
-    if denied.is_empty() && unknown > 0 {
-        return line(
-            Check::Warning,
-            "Permissions",
-            format!("{} given, {unknown} could not be asked", mesh.access.len()),
-            "what is missing shows in the review",
-        );
-    }
     if denied.is_empty() {
-        return line(
-            Check::Good,
-            "Permissions",
-            format!("all {} that are needed", mesh.access.len()),
-            "",
-        );
+        return match asked.of.saturating_sub(mesh.access.len()) {
+            0 => line(
+                Check::Good,
+                "Permissions",
+                format!("all {} that are needed", mesh.access.len()),
+                "",
+            ),
+            unknown => line(
+                Check::Warning,
+                "Permissions",
+                format!("{} given, {unknown} could not be asked", mesh.access.len()),
+                "what is missing shows in the review",
+            ),
+        };
     }
+    let so_far = if open { " so far" } else { "" };
     line(
         Check::Warning,
         "Permissions",
-        format!("missing: {}", denied.join(", ")),
+        format!("missing{so_far}: {}", denied.join(", ")),
         format!("{}; the README holds a ready ClusterRole", costs.join("; ")),
     )
 }

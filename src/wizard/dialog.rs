@@ -316,9 +316,7 @@ impl State {
     }
 
     pub(super) fn take_dialog(&self, manager: &str, fields: Vec<String>) -> Dialog {
-        let mut lines = vec![format!(
-            "{manager} set these fields, and may set them back:"
-        )];
+        let mut lines = vec![format!("{manager} set these fields, and may revert them:")];
         let more = fields.len().saturating_sub(8);
         lines.extend(fields.into_iter().take(8));
         if more > 0 {

@@ -26,7 +26,15 @@ impl State {
             })
             .map(|g| Row::Gateway(g.clone()))
             .collect();
+        let first = self.gateways.rows.is_empty();
         self.gateways.renew(rows);
+        if first {
+            // The cursor begins where there is something to choose.
+            let take = &self.answers.take;
+            let mut rows = self.gateways.rows.iter();
+            let free = rows.position(|row| row.blocked(take).is_none());
+            self.gateways.move_to(free.unwrap_or(0));
+        }
     }
 
     pub(super) fn toggle_gateway(&mut self) {

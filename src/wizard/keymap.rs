@@ -3,9 +3,12 @@
 
 use super::list::Row;
 use super::state::{Answer, Check, Connection, Earlier, State, Step};
+use run::undo_refused;
 use std::fmt;
 
+mod options;
 mod review;
+mod run;
 
 /// A key, as the terminal told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +59,9 @@ impl fmt::Display for Key {
 pub enum Action {
     Up,
     Down,
+    /// Another row even where the arrows scroll what lies over the rows.
+    NextRow,
+    RowBefore,
     Left,
     Right,
     PageUp,
@@ -160,7 +166,7 @@ impl Binding {
     /// How soon the footer gives it up where room is short: 0 last.
     pub fn rank(&self) -> u8 {
         match self.key {
-            Key::Enter | Key::Esc | Key::Tab | Key::Char(' ') => 0,
+            Key::Enter | Key::Esc | Key::Tab | Key::Char(' ' | 'n') => 0,
             _ if self.action == Action::StopApply => 0,
             _ if matches!(self.action, Action::Answer(_)) => 1,
             Key::Char('t' | 'u' | '/' | 'o') => 1,
@@ -383,43 +389,23 @@ fn step_keys(state: &State) -> Vec<Binding> {
                         .unless(no_rows()),
                 );
             }
-            all.push(Binding::new(Char('/'), "filter", Action::Filter));
-            all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+            all.push(Binding::new(Char('/'), "filter", Action::Filter).unless(unfiltered(state)));
+            let next = if state.passes_over_workloads() {
+                "gateways only"
+            } else {
+                "next"
+            };
+            all.push(Binding::new(Enter, next, Action::Next).unless(state.next_refused()));
             all.push(
                 Binding::new(Char('r'), "ask again", Action::Retry)
                     .quiet()
                     .unless(retry(state)),
             );
         }
-        Step::Options => {
-            let each = state.options.each.is_some();
-            let blocked = state.choice_blocked();
-            let row = state.options.rows.current();
-            let cell = row.and_then(|row| row.choices.get(state.options.column));
-            let space = match cell {
-                _ if each => "change",
-                Some(cell) if cell.chosen => "change",
-                _ => "choose",
-            };
-            all.push(Binding::new(Char(' '), space, Action::Toggle).unless(blocked));
-            let right = if each { "mark" } else { "next" };
-            all.push(
-                Binding::new(Right, right, Action::Right)
-                    .also(&[Char('l')])
-                    .unless(no_rows()),
-            );
-            all.push(
-                Binding::new(Left, "choice before", Action::Left)
-                    .also(&[Char('h')])
-                    .quiet(),
-            );
-            let label = if each { "for all" } else { "each" };
-            all.push(Binding::new(Char('e'), label, Action::Each));
-            all.push(Binding::new(Enter, "review", Action::Next).unless(state.next_refused()));
-        }
+        Step::Options => options::keys(state, &mut all),
         Step::Review => review::keys(state, &mut all),
-        Step::Apply => apply_keys(state, &mut all),
-        Step::Status => status_keys(state, &mut all),
+        Step::Apply => run::apply_keys(state, &mut all),
+        Step::Status => run::status_keys(state, &mut all),
     }
     all.extend(common_keys(state));
     all
@@ -435,17 +421,14 @@ fn take_owner(state: &State) -> Binding {
         Some(owner) => format!("take from {} …", owner.tool.name()),
         None => "take from its owner".to_owned(),
     };
-    Binding::new(Key::Char('t'), label, Action::Take).unless(owner.is_none().then(|| {
-        match current_is_blocked(state) {
-            true => "no owner's name would let it be chosen; i says why".to_owned(),
-            false => "no owner stands against choosing it".to_owned(),
-        }
-    }))
+    Binding::new(Key::Char('t'), label, Action::Take)
+        .unless(owner.is_none().then(|| state.not_takeable()))
 }
 
-fn current_is_blocked(state: &State) -> bool {
-    let row = state.list().and_then(|list| list.current());
-    row.is_some_and(|row| row.blocked(&state.answers.take).is_some())
+/// Why there is nothing to filter. A filter that leaves no row can still be changed.
+fn unfiltered(state: &State) -> Option<String> {
+    let text = state.filter().is_some_and(|filter| !filter.text.is_empty());
+    (state.list_len() == 0 && !text).then(|| "there is no row to filter".to_owned())
 }
 
 /// Why `r` does nothing.
@@ -462,61 +445,9 @@ fn retry(state: &State) -> Option<String> {
         .then(|| "the cluster is being asked already".to_owned())
 }
 
-fn apply_keys(state: &State, all: &mut Vec<Binding>) {
-    use Key::*;
-    let apply = &state.apply;
-    let running = apply.running;
-    all.push(
-        Binding::new(Char('s'), "stop", Action::StopApply)
-            .unless((!running).then(|| "nothing is being written".to_owned()))
-            .unless(
-                apply
-                    .stopping
-                    .then(|| "it stops after the write under way".to_owned()),
-            ),
-    );
-    all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
-    if apply.stopped.is_some() {
-        all.push(Binding::new(Enter, "decide …", Action::Decide));
-    } else {
-        all.push(Binding::new(Enter, "status", Action::Next));
-    }
-}
-
-fn status_keys(state: &State, all: &mut Vec<Binding>) {
-    use Key::*;
-    let status = &state.status;
-    let problems = if status.problems_only {
-        "show all"
-    } else {
-        "problems only"
-    };
-    let freeze = if status.frozen { "go on" } else { "freeze" };
-    all.push(Binding::new(Char('p'), problems, Action::Problems));
-    all.push(Binding::new(Char('f'), freeze, Action::Freeze));
-    all.push(Binding::new(Char('/'), "filter", Action::Filter));
-    all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
-}
-
 fn no_answers(earlier: &Earlier) -> Option<String> {
     let without = earlier.answers.is_none();
     without.then(|| "its record does not say what it was for".to_owned())
-}
-
-fn undo_refused(state: &State) -> Option<String> {
-    if state.start.read_only {
-        return Some("read-only: nothing is written".into());
-    }
-    if state.apply.takes_back() {
-        return Some("the run is being taken back".into());
-    }
-    if state.apply.running {
-        return Some("the run is not over".into());
-    }
-    if state.apply.undoing && state.apply.outcome.is_some() {
-        return Some("the run was taken back".into());
-    }
-    None
 }
 
 /// Through a long list or text by more than a row.
@@ -540,13 +471,24 @@ fn paging() -> [Binding; 4] {
 
 fn common_keys(state: &State) -> Vec<Binding> {
     use Key::*;
+    let over = state.detail || (state.step == Step::Review && state.review.diff_focus);
+    let scrolls = state.scrolls();
+    let (down, up) = match scrolls {
+        true => ("scroll", "scroll up"),
+        false => ("next row", "row before"),
+    };
+    let one = (state.list_len() < 2).then(|| "there is no other row".to_owned());
     let mut all = vec![
-        Binding::new(Down, "next row", Action::Down)
+        Binding::new(Down, down, Action::Down)
             .also(&[Char('j')])
-            .quiet(),
-        Binding::new(Up, "row before", Action::Up)
-            .also(&[Char('k')])
-            .quiet(),
+            .quiet_if(!over || (!scrolls && one.is_some())),
+        Binding::new(Up, up, Action::Up).also(&[Char('k')]).quiet(),
+        Binding::new(Char('n'), "next row", Action::NextRow)
+            .quiet_if(!scrolls)
+            .unless(one.clone()),
+        Binding::new(Char('N'), "row before", Action::RowBefore)
+            .quiet()
+            .unless(one),
     ];
     all.extend(paging());
     let filtered = state.filter().is_some_and(|f| !f.text.is_empty());
@@ -562,7 +504,14 @@ fn common_keys(state: &State) -> Vec<Binding> {
                     .unless(state.back_refused()),
             );
         }
-        let detail = Binding::new(Char('i'), "detail", Action::Info);
+        // Without a row these two have a text of their own.
+        let alone = matches!(
+            state.step,
+            Step::Cluster | Step::Prometheus | Step::Options | Step::Apply
+        );
+        let detail = Binding::new(Char('i'), "detail", Action::Info).unless(
+            (!alone && state.list_len() == 0).then(|| "there is no row to tell of".to_owned()),
+        );
         all.push(if state.viewport.wide && !state.reads_on() {
             detail
                 .quiet()

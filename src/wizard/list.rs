@@ -23,6 +23,8 @@ pub enum Row {
         shown: usize,
         /// Why nothing of it can be chosen, by no word of the user's either.
         closed: Option<Arc<str>>,
+        /// Why nothing of it can be chosen before its owners are named.
+        held: Option<Arc<str>>,
     },
     Workload(Arc<Workload>),
     Gateway(Arc<Gateway>),

@@ -1,7 +1,7 @@
 //! Step 3: in which namespaces the workloads are.
 
 use super::list::Row;
-use super::state::{Chosen, State};
+use super::state::{Chosen, Notice, State, Tone};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,12 +34,17 @@ impl State {
             .filter(|n| matches(&filter, &[&n.name]))
             .map(|n| {
                 let workloads = self.workloads_of(&n.name);
+                let choosable = choosable(workloads, &self.answers.take);
+                let closed = (!reading)
+                    .then(|| self.closed(&n.name, workloads))
+                    .flatten();
                 Row::Namespace {
                     namespace: Arc::new(n.clone()),
                     open: false,
-                    choosable: choosable(workloads, &self.answers.take),
+                    choosable,
                     shown: workloads.len(),
-                    closed: (!reading).then(|| closed(workloads)).flatten(),
+                    held: (!reading && choosable == 0 && closed.is_none()).then(|| held(workloads)),
+                    closed,
                 }
             })
             .collect();
@@ -64,15 +69,52 @@ impl State {
 
     pub(super) fn toggle_namespace(&mut self) {
         if let Some(Row::Namespace {
-            namespace, closed, ..
+            namespace,
+            closed,
+            held,
+            ..
         }) = self.namespaces.current()
         {
             let name = namespace.name.clone();
             // Workloads chosen in it stay remembered for when it comes back.
             if !self.answers.namespaces.remove(&name) && closed.is_none() {
+                self.notice = held.as_ref().map(|why| Notice {
+                    tone: Tone::Waiting,
+                    text: why.to_string(),
+                });
                 self.answers.namespaces.insert(name);
             }
         }
+    }
+
+    /// Why none of a namespace's workloads can ever be chosen. `None`: one can, or could by its owner's name.
+    fn closed(&self, namespace: &str, workloads: &[Arc<Workload>]) -> Option<Arc<str>> {
+        let Some(first) = workloads.first() else {
+            let mesh = &self.mesh;
+            let prometheus = mesh.prometheis.iter().any(|p| p.id.namespace == namespace);
+            let mut gateways = mesh.gateways.iter();
+            let gateway = gateways.any(|g| g.workload.id.namespace == namespace);
+            let mut planes = mesh.istio.control_planes.iter();
+            let what = match (prometheus, gateway) {
+                (true, true) => "Prometheus and gateways run here, which steps 2 and 5 show",
+                (true, false) => "Prometheus runs here, which step 2 shows",
+                (false, true) => "Gateways run here, which step 5 shows",
+                _ if planes.any(|plane| plane.namespace == namespace) => "Only Istio runs here",
+                _ => return Some("It holds no Deployment, StatefulSet or DaemonSet.".into()),
+            };
+            return Some(
+                format!("{what}; it holds no other Deployment, StatefulSet or DaemonSet.").into(),
+            );
+        };
+        let closed = |w: &Arc<Workload>| !w.obstacles.is_empty() && w.takeable().is_none();
+        if !workloads.iter().all(closed) {
+            return None;
+        }
+        let reason = first.obstacles.first().map_or("", |o| o.reason.as_str());
+        Some(match workloads.len() {
+            1 => format!("Its only workload can't be chosen. {reason}").into(),
+            n => format!("None of its {n} workloads can be chosen. {reason}").into(),
+        })
     }
 
     /// `a`: all rows that are shown and have something to choose; when all are chosen, none.
@@ -166,24 +208,26 @@ impl State {
     }
 }
 
-/// Why none of these workloads can ever be chosen. `None`: one can, or could by its owner's name.
-fn closed(workloads: &[Arc<Workload>]) -> Option<Arc<str>> {
-    let Some(first) = workloads.first() else {
-        return Some("it holds no Deployment, StatefulSet or DaemonSet".into());
+/// Whose names would let something of it be chosen.
+fn held(workloads: &[Arc<Workload>]) -> Arc<str> {
+    const NAMED: usize = 3;
+    let owned: Vec<String> = workloads
+        .iter()
+        .filter_map(|w| {
+            let owner = w.takeable()?;
+            Some(format!("{} belongs to {}", w.id.name, owner.tool.name()))
+        })
+        .collect();
+    let more = match owned.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more have an owner"),
     };
-    let closed = |w: &Arc<Workload>| !w.obstacles.is_empty() && w.takeable().is_none();
-    if !workloads.iter().all(closed) {
-        return None;
-    }
-    let reason = first.obstacles.first().map_or("", |o| o.reason.as_str());
-    Some(match workloads.len() {
-        1 => format!("its only workload can't be chosen: {reason}").into(),
-        n => format!(
-            "none of its {n} workloads can be chosen; {}: {reason}",
-            first.id.name
-        )
-        .into(),
-    })
+    let named = owned[..owned.len().min(NAMED)].join(", ");
+    let all = match workloads.len() {
+        1 => "Its only workload can't be chosen as it is".to_owned(),
+        n => format!("None of its {n} workloads can be chosen as they are"),
+    };
+    format!("{all}: {named}{more}. In step 4, t lets you choose what they own.").into()
 }
 
 pub(super) fn choosable(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> usize {

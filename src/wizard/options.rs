@@ -473,6 +473,18 @@ pub fn prices(plan: &Plan) -> Vec<String> {
             _ => None,
         })
         .collect();
+    // Where its history goes, the pause of its scraping is said with that.
+    let losing: BTreeSet<WorkloadRef> = all
+        .iter()
+        .filter_map(|price| match price {
+            Price::LosesHistory { prometheus } => Some(prometheus.clone()),
+            _ => None,
+        })
+        .collect();
+    all.retain(|price| match price {
+        Price::ScrapeGap { prometheus } => !losing.contains(prometheus),
+        _ => true,
+    });
     let mut restarts = 0;
     let mut restarting = 0;
     let mut of_prometheus = 0;
@@ -491,7 +503,11 @@ pub fn prices(plan: &Plan) -> Vec<String> {
             }
             Price::CutsConnections { .. } => cut += 1,
             other => {
-                sentences.push(sentence(other));
+                let also = match other {
+                    Price::LosesHistory { .. } => "; scraping and alerting pause meanwhile",
+                    _ => "",
+                };
+                sentences.push(sentence(other) + also);
                 if matches!(other, Price::LosesHistory { .. }) {
                     sums_at = sentences.len();
                 }

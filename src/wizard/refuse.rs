@@ -130,6 +130,15 @@ impl State {
         })
     }
 
+    /// Nothing of the present step is chosen, so that enter goes on without workloads.
+    pub(super) fn passes_over_workloads(&self) -> bool {
+        match self.step {
+            Step::Namespaces => self.answers.namespaces.is_empty(),
+            Step::Workloads => self.answers.workloads.is_empty(),
+            _ => false,
+        }
+    }
+
     /// Why enter does not lead to the next step.
     pub fn next_refused(&self) -> Option<String> {
         match self.step {

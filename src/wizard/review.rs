@@ -172,9 +172,20 @@ impl State {
         self.review.view.is_none() && self.current_item().is_some()
     }
 
+    /// The diff is on the screen: beside the list, or over it.
+    pub(super) fn sees_diff(&self) -> bool {
+        self.viewport.wide || self.detail
+    }
+
     pub(super) fn scroll_diff(&mut self, by: isize) {
+        let last = self.diff_last();
+        self.review.diff_offset = self.review.diff_offset.saturating_add_signed(by).min(last);
+    }
+
+    /// First line of the diff's last page, about; zero: all of it is seen.
+    pub(super) fn diff_last(&self) -> usize {
         let Some(view) = &self.review.view else {
-            return;
+            return 0;
         };
         let mode = self.review.shown();
         let lines = view.len(mode);
@@ -200,13 +211,12 @@ impl State {
             .iter()
             .map(|note| 1 + note.text.lines().count() + note.text.len() / 40)
             .sum();
-        let last = if page == lines {
+        if page == lines {
             notes.saturating_sub(left)
         } else {
             // At least the last line, where it alone is more than a page.
             lines + notes - page.max(1)
-        };
-        self.review.diff_offset = self.review.diff_offset.saturating_add_signed(by).min(last);
+        }
     }
 
     pub(super) fn toggle_left_out(&mut self) -> Vec<Effect> {

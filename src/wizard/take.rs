@@ -13,6 +13,36 @@ impl State {
         self.list()?.current().and_then(Row::owner)
     }
 
+    /// Why `t` takes nothing on this row.
+    pub(super) fn not_takeable(&self) -> String {
+        let row = self.list().and_then(|list| list.current());
+        let (obstacles, owner) = match row {
+            Some(Row::Prometheus(p)) => (&p.obstacles, &p.owner),
+            Some(Row::Workload(w)) => (&w.obstacles, &w.owner),
+            Some(Row::Gateway(g)) => (&g.workload.obstacles, &g.workload.owner),
+            Some(Row::Namespace { .. }) => {
+                return "an owner is one workload's: t works on the rows below".into();
+            }
+            _ => return "no owner stands against choosing it".into(),
+        };
+        let other = obstacles
+            .iter()
+            .find(|obstacle| owner.as_ref().is_none_or(|owner| !owner.is(obstacle)));
+        match (owner, other) {
+            (Some(owner), Some(other)) => format!(
+                "taking it from {} would not be enough: {}",
+                owner.tool.name(),
+                other.reason
+            ),
+            (Some(_), None) if !obstacles.is_empty() => {
+                "its operator makes all of it, its configuration too, so it can't be taken; it can be exported (i)"
+                    .into()
+            }
+            (None, Some(other)) => format!("it has no owner to take it from: {}", other.reason),
+            _ => "no owner stands against choosing it".into(),
+        }
+    }
+
     /// `t` on a row: asks whether its owner's items may be chosen; a second time, gives them back.
     pub(super) fn ask_take_owner(&mut self) {
         let Some(owner) = self.row_owner().cloned() else {
@@ -25,12 +55,25 @@ impl State {
         }
     }
 
+    fn owner_name(&self, owner: &Owner) -> String {
+        let row = self.list().and_then(|list| list.current());
+        let namespace = match row.map(Row::key) {
+            Some(super::list::RowKey::Item(id)) => id.namespace,
+            _ => String::new(),
+        };
+        owner.in_namespace(&namespace)
+    }
+
     fn owner_dialog(&self, owner: &Owner) -> Dialog {
         let tool = owner.tool;
         let others = self.owned_by(tool).saturating_sub(1);
         let mut lines = vec![
-            format!("It belongs to {} ({}).", tool.name(), owner.name),
-            tool.sets_back().to_owned(),
+            format!(
+                "It belongs to {} ({}).",
+                tool.name(),
+                self.owner_name(owner)
+            ),
+            tool.reverts().to_owned(),
             "The review shows each change, and what to write where its owner keeps it.".into(),
         ];
         if others > 0 {
@@ -76,7 +119,7 @@ impl State {
             };
             let named = objects[..objects.len().min(NAMED)].join(", ");
             format!(
-                "{} taken from {manager}, which may set {} back: {named}{more}.",
+                "{} taken from {manager}, which may revert {}: {named}{more}.",
                 plural(fields, "field is", "fields are"),
                 if fields == 1 { "it" } else { "them" },
             )

@@ -85,6 +85,9 @@ impl State {
         self.reached = self.reached.max(step);
         self.detail = false;
         self.detail_offset = 0;
+        if !self.viewport.wide {
+            self.show_diff(false);
+        }
         self.derive(step);
         match step {
             Step::Options => {
@@ -105,6 +108,16 @@ impl State {
             }
             Step::Prometheus if self.answers.prometheus.is_none() => {
                 self.choose_prometheus();
+            }
+            // There would be no row in the step between.
+            Step::Namespaces if self.passes_over_workloads() => {
+                let effects = self.enter(Step::Gateways);
+                self.notice = Some(Notice {
+                    tone: Tone::Plain,
+                    text: "no namespace is chosen, so there are no workloads: gateways alone can be secured"
+                        .into(),
+                });
+                return effects;
             }
             _ => {}
         }
@@ -131,6 +144,9 @@ impl State {
                 Step::Apply
             };
             return self.enter(to);
+        }
+        if self.step == Step::Gateways && self.answers.namespaces.is_empty() {
+            return self.enter(Step::Namespaces);
         }
         match self.step.before() {
             // An apply that never was has nothing to show.
@@ -255,6 +271,8 @@ impl State {
             Action::PageDown => self.moved(self.page() as isize),
             Action::Top => self.moved(isize::MIN / 2),
             Action::Bottom => self.moved(isize::MAX / 2),
+            Action::NextRow => self.move_row(1),
+            Action::RowBefore => self.move_row(-1),
             Action::Left => self.sideways(-1),
             Action::Right => self.sideways(1),
             Action::Toggle => self.toggle(),
@@ -296,7 +314,7 @@ impl State {
                 self.detail = !self.detail;
                 self.detail_offset = 0;
                 if self.step == Step::Review && !self.viewport.wide {
-                    self.review.diff_focus = self.detail;
+                    self.show_diff(self.detail);
                 }
                 Vec::new()
             }
@@ -334,9 +352,7 @@ impl State {
                 if self.viewport.wide {
                     self.review.diff_focus = !self.review.diff_focus;
                 } else {
-                    // The diff lies over the list: who looks at it has the arrows there too.
-                    self.detail = !self.detail;
-                    self.review.diff_focus = self.detail;
+                    self.show_diff(!self.detail);
                 }
                 Vec::new()
             }
@@ -383,20 +399,24 @@ impl State {
         }
     }
 
-    /// Another form of the diff. Where the diff was hidden it comes up, in the form that was asked for.
+    /// What is asked for is seen at once: on a narrow screen it opens over the list.
     fn look(&mut self, mode: ReviewMode) -> Vec<Effect> {
-        let hidden = !self.viewport.wide && !self.detail;
-        if hidden {
-            self.detail = true;
-            self.review.diff_focus = true;
-        }
-        self.review.mode = if self.review.shown() == mode && !hidden {
-            ReviewMode::Unified
-        } else {
-            mode
-        };
+        let back = self.sees_diff() && self.review.shown() == mode;
+        self.review.mode = if back { ReviewMode::Unified } else { mode };
         self.review.diff_offset = 0;
+        if !self.viewport.wide {
+            self.show_diff(true);
+        }
         Vec::new()
+    }
+
+    /// The diff lies over the list: who looks at it has the arrows there too. Closed, it is a diff again.
+    fn show_diff(&mut self, open: bool) {
+        self.detail = open;
+        self.review.diff_focus = open;
+        if !open {
+            self.review.mode = ReviewMode::Unified;
+        }
     }
 
     /// A click does what the key would do, or says why not.

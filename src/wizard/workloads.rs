@@ -31,6 +31,7 @@ impl State {
                 choosable: choosable(all, &self.answers.take),
                 shown: shown.len(),
                 closed: None,
+                held: None,
             });
             if open {
                 rows.extend(shown.into_iter().map(|w| Row::Workload(w.clone())));

@@ -126,11 +126,25 @@ fn host_network_never() {
 }
 
 #[test]
-fn ambient_is_not_covered() {
+fn ambient_is_not_covered_and_says_the_way_out() {
+    let out_of = |text: &str, place: &str| {
+        let app = workload(&mesh(text), "a/Deployment/app");
+        assert_eq!(words(&app.obstacles), ["ambient"]);
+        let reason = &app.obstacles[0].reason;
+        let way = format!("take the label istio.io/dataplane-mode from {place}, have");
+        assert!(
+            reason.contains(&way) && reason.contains("restart"),
+            "{reason}"
+        );
+        assert!(
+            !reason.contains("recipe"),
+            "that word is the published one's: {reason}"
+        );
+    };
     let text = lone("a", "istio.io/dataplane-mode: ambient", PLAIN, "");
-    assert_eq!(state(&text, "a").1, ["ambient"]);
+    out_of(&text, "the namespace a");
     let pod = "{labels: {app: app, istio.io/dataplane-mode: ambient}}";
-    assert_eq!(state(&lone("a", "", pod, ""), "a").1, ["ambient"]);
+    out_of(&lone("a", "", pod, ""), "its pod template");
     let out = "{labels: {app: app, istio.io/dataplane-mode: none}}";
     assert_eq!(
         state(&lone("a", "istio.io/dataplane-mode: ambient", out, ""), "a"),

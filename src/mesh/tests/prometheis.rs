@@ -231,12 +231,23 @@ fn owned_ones_are_shown_with_their_owner() {
         operator.owner.as_ref().map(|o| o.tool),
         Some(OwnerTool::Operator)
     );
-    assert!(words(&operator.obstacles).contains(&"operator"));
+    assert_eq!(words(&operator.obstacles), ["operator"]);
+    let reason = &operator.obstacles[0].reason;
+    assert!(
+        reason.contains("Prometheus istio-system/main, whose controller reverts"),
+        "{reason}"
+    );
+    let way = operator.by_export().expect("a way on");
+    assert!(
+        way.contains("--prometheus istio-system/Deployment/prometheus -n"),
+        "{way}"
+    );
     let helm = sample(
         "labels: {app.kubernetes.io/name: prometheus, helm.sh/chart: prometheus-28.13.0}}",
         "labels: {app.kubernetes.io/managed-by: Helm}, annotations: {meta.helm.sh/release-name: prom}}",
     );
     assert_eq!(words(&helm.obstacles), ["Helm"]);
+    assert_eq!(helm.by_export(), None, "its owner can be named");
 }
 
 #[test]

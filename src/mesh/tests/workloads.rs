@@ -213,7 +213,11 @@ fn owners_are_named_with_what_to_do() {
         let owner = cart.owner.as_ref().unwrap_or_else(|| panic!("{metadata}"));
         assert_eq!((owner.tool, owner.name.as_str()), (tool, name));
         assert_eq!(words(&cart.obstacles), [tool.name()]);
-        assert!(cart.obstacles[0].reason.contains(name));
+        let said = owner.in_namespace("shop");
+        assert!(cart.obstacles[0].reason.contains(&said), "{said}");
+        if tool == OwnerTool::Operator {
+            assert_eq!(said, "Shop shop/main");
+        }
     }
 }
 

@@ -222,7 +222,7 @@ fn limits(
         .iter()
         .any(|step| step.exported() && step.change.part == Part::Repair)
     {
-        out.push_str("- Repairs take away what an earlier recipe left: in Git, delete it there too, or it comes back.\n");
+        out.push_str("- Repairs take away what the published recipe left: in Git, delete it there too, or it comes back.\n");
     }
     out.push_str("- Nothing here takes a change back: `meshscrape undo` needs the record of an apply. What is new carries the label app.kubernetes.io/managed-by=meshscrape.\n");
     if !review.plan.notes.is_empty() {

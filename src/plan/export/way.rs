@@ -1,6 +1,7 @@
 //! Who makes each change: the script, the object's owner, or nobody.
 
 use super::Setup;
+use crate::mesh::OwnerTool;
 use crate::plan::review::{PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::{Action, Change, ChangeId, Part};
 use std::collections::BTreeMap;
@@ -88,9 +89,13 @@ fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
     }
     if let Some(owner) = setup.owned.get(&change.object) {
         return Way::Owner(format!(
-            "it belongs to {} ({}), which would revert a direct change",
+            "it belongs to {}{} ({}), which would revert a direct change",
+            match owner.tool {
+                OwnerTool::Operator => "an ",
+                _ => "",
+            },
             owner.tool.name(),
-            owner.name
+            owner.in_namespace(&change.object.namespace)
         ));
     }
     if let Some(reviewed) = reviewed {

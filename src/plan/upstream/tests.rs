@@ -64,7 +64,7 @@ fn a_chart_that_is_not_known_gets_the_fields_and_two_places() {
         panic!("an apply");
     };
     assert_eq!(read(&found), intent);
-    assert!(found.sets_back().contains("next upgrade"));
+    assert!(found.reverts().contains("next upgrade"));
 }
 
 #[test]

@@ -58,7 +58,10 @@ fn unknown_names_are_refused_with_the_nearest() {
     answers.workloads.insert(id("demo", "zzz"));
     let words = refusal(&mesh, &answers);
     assert!(!words.contains("did you mean"), "{words}");
-    assert!(words.contains("there are: "), "{words}");
+    assert!(
+        words.contains("can be chosen: demo/Deployment/httpbin"),
+        "{words}"
+    );
     let mut answers = super::super::testing::answers(false);
     answers
         .gateways
@@ -79,14 +82,41 @@ fn unknown_names_are_refused_with_the_nearest() {
 fn what_cannot_be_chosen_is_refused_with_its_reason() {
     let mut mesh = mesh();
     with_workload(&mut mesh, |w| {
-        w.obstacles = blocked("Helm", "the release web would set it back")
+        w.obstacles = blocked("own Sidecar", "the Sidecar web governs it")
     });
-    assert!(refusal(&mesh, &answers(false)).contains("the release web"));
+    let error = select(&mesh, &answers(false)).expect_err("refused");
+    assert_eq!(error.kind.exit_code(), 1, "as the README says");
+    assert!(error.causes[0].contains("the Sidecar web"));
+    assert!(!error.hints.is_empty());
+    mesh.workloads.push(Arc::new(workload("demo", "cart")));
+    assert!(refusal(&mesh, &answers(false)).contains("-n demo takes what can be chosen"));
     let mut mesh = super::super::testing::mesh();
     with_prometheus(&mut mesh, |p| {
         p.obstacles = blocked("operator", "an operator owns it")
     });
     assert!(refusal(&mesh, &answers(false)).contains("an operator owns it"));
+}
+
+#[test]
+fn no_name_is_proposed_that_cannot_be_chosen() {
+    let mut mesh = mesh();
+    let mut search = workload("demo", "search");
+    search.obstacles = blocked("ambient", "it is in ambient mode");
+    mesh.workloads.push(Arc::new(search));
+    let mut answers = Answers::default();
+    answers.workloads.insert(id("demo", "serch"));
+    let words = refusal(&mesh, &answers);
+    assert!(
+        words.contains("`demo/Deployment/search` is near, but cannot be chosen: it is in ambient"),
+        "{words}"
+    );
+    let mut answers = Answers::default();
+    answers.workloads.insert(id("demo", "zzz"));
+    let words = refusal(&mesh, &answers);
+    assert!(!words.contains("search"), "{words}");
+    let mut far = mesh.clone();
+    far.workloads.retain(|w| w.id.name == "search");
+    assert!(refusal(&far, &answers).contains("the wizard lists them all"));
 }
 
 #[test]

@@ -33,7 +33,10 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
             .unless(not_toggled)
             .unless(none()),
     );
-    let mode = review.shown();
+    let mode = match state.sees_diff() {
+        true => review.shown(),
+        false => ReviewMode::Unified,
+    };
     let label = |of: ReviewMode, name: &'static str| if mode == of { "diff" } else { name };
     let v = match mode {
         ReviewMode::SideBySide => "unified",
@@ -47,7 +50,7 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     let owned = review.view.as_ref().map(|view| !view.owner.is_empty());
     let unowned = match owned {
         Some(true) => None,
-        Some(false) => Some("no owner would set this change back".to_owned()),
+        Some(false) => Some("no owner would revert this change".to_owned()),
         None => Some("the diff is being made".to_owned()),
     };
     all.push(
@@ -72,7 +75,9 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
         ),
     );
     all.push(Binding::new(Char('e'), "export", Action::Export).unless(state.export_refused()));
-    all.push(Binding::new(Char('s'), "save answers", Action::Save));
+    // With the diff open the footer names the keys of the diff; an undo is made from no answers.
+    let over = state.detail || review.undoes.is_some();
+    all.push(Binding::new(Char('s'), "save answers", Action::Save).quiet_if(over));
     all.push(
         Binding::new(Char('r'), "review again", Action::Retry)
             .unless(
@@ -84,6 +89,10 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     if state.nothing_to_write() {
         all.push(Binding::new(Enter, "status", Action::Jump(Step::Status)));
     } else {
-        all.push(Binding::new(Enter, "apply …", Action::Apply).unless(state.apply_refused()));
+        let label = match review.undoes {
+            Some(_) => "take back …",
+            None => "apply …",
+        };
+        all.push(Binding::new(Enter, label, Action::Apply).unless(state.apply_refused()));
     }
 }

@@ -209,6 +209,8 @@ fn undo_is_a_review_of_its_own_and_esc_leaves_it() {
     );
     assert_eq!(state.step, Step::Review);
     assert_eq!(state.review.undoes.as_deref(), Some("run-1"));
+    let enter = keymap::lookup(&state, Key::Enter).unwrap();
+    assert_eq!(enter.label, "take back …");
     keys(&mut state, "esc");
     assert_eq!(state.step, Step::Apply);
     assert!(state.review.undoes.is_none());
@@ -367,7 +369,10 @@ fn a_failed_prometheus_alone_is_not_offered_back() {
 fn the_apply_panel_is_laid_over_the_step_to_be_read_and_scrolled_on_wide_screens_too() {
     let mut state = stopped_at(2);
     keys(&mut state, "esc i");
-    state.fit(Viewport::default());
+    state.fit(Viewport {
+        detail_last: 5,
+        ..Viewport::default()
+    });
     assert!(state.detail);
     keys(&mut state, "down down");
     assert_eq!(state.detail_offset, 2);

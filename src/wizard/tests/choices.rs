@@ -301,6 +301,48 @@ fn a_plan_that_the_recipe_refuses_closes_the_way_and_says_why() {
 }
 
 #[test]
+fn what_all_choices_cost_alike_is_said_once() {
+    let of = id("istio-system", "prometheus");
+    let restart = |workload: &WorkloadRef, pods| Price::Restarts {
+        workload: workload.clone(),
+        pods,
+    };
+    let plan = Plan {
+        prices: vec![
+            restart(&of, 1),
+            Price::ScrapeGap {
+                prometheus: of.clone(),
+            },
+            Price::LosesHistory { prometheus: of },
+            restart(&id("shop", "cart"), 2),
+        ],
+        ..Plan::default()
+    };
+    let said = prices(&plan);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("loses its history") && said[0].contains("alerting pause"));
+    assert_eq!(
+        said[1],
+        "2 pods of 1 workload and 1 pod of Prometheus restart"
+    );
+    // What all choices of a row cost alike is said once, of all together.
+    let mut state = in_review(plan_of_cuts(), |c| reviewed(c, Verdict::New));
+    keys(&mut state, "esc");
+    let cells = state.options.rows.rows.iter().flat_map(|row| &row.choices);
+    assert!(cells.into_iter().all(|cell| !cell.price.contains("45 s")));
+    let cut = state.options.prices.iter().filter(|p| p.contains("45 s"));
+    assert_eq!(cut.count(), 1);
+}
+
+fn plan_of_cuts() -> Plan {
+    let mut plan = plan();
+    plan.prices.push(Price::CutsConnections {
+        workload: id("shop", "cart"),
+    });
+    plan
+}
+
+#[test]
 fn nothing_chosen_goes_no_further_than_the_gateways() {
     let mut state = started(shop());
     keys(&mut state, "enter enter enter enter enter");
@@ -324,6 +366,13 @@ fn owned() -> Mesh {
         owned("news", OwnerTool::ArgoCd),
         owned("search", OwnerTool::Helm),
     ])
+}
+
+/// Nothing in it is without an owner.
+fn owned_alone() -> Mesh {
+    let mut mesh = owned();
+    mesh.workloads.retain(|w| w.owner.is_some());
+    mesh
 }
 
 #[test]
@@ -382,7 +431,10 @@ fn the_key_says_why_it_does_nothing() {
     assert_eq!(under_cursor(&state), "tax");
     assert!(state.dialog.is_none());
     let said = state.notice.clone().unwrap().text;
-    assert!(said.contains("i says why"), "{said}");
+    assert!(
+        said.contains("no owner to take it from: tax can't"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -444,7 +496,10 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
     ]));
     keys(&mut state, "enter enter");
     assert_eq!(state.step, Step::Namespaces);
-    for (name, why) in [("dull", "host network"), ("istio-system", "no Deployment")] {
+    for (name, why) in [
+        ("dull", "host network"),
+        ("istio-system", "Prometheus and gateways run here"),
+    ] {
         let at = rows(&state).iter().position(|row| row == name).unwrap();
         state.namespaces.move_to(at);
         assert!(keys(&mut state, "space").is_empty());
@@ -452,7 +507,29 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
         assert!(said.contains(why), "{said}");
         assert!(!state.answers.namespaces.contains(name));
     }
-    // What a flag named can still be given up.
+    let mut state = started(owned_alone());
+    keys(&mut state, "enter enter down");
+    assert_eq!(under_cursor(&state), "shop");
+    let Some(Row::Namespace {
+        held: Some(why), ..
+    }) = state.namespaces.current()
+    else {
+        panic!("nothing is said");
+    };
+    assert!(
+        why.contains("news belongs to Argo CD, search belongs to Helm"),
+        "{why}"
+    );
+    keys(&mut state, "space");
+    let said = state.notice.clone().unwrap().text;
+    assert!(said.contains("In step 4, t lets you choose"), "{said}");
+    assert!(state.answers.namespaces.contains("shop"));
+}
+
+#[test]
+fn what_a_flag_named_can_be_given_up_whatever_stands_against_it() {
+    let mut state = started(mesh(vec![blocked("dull", "agent", "host network")]));
+    keys(&mut state, "enter enter");
     state.answers.namespaces.insert("dull".into());
     state.namespaces.move_to(0);
     keys(&mut state, "space");

@@ -1,6 +1,6 @@
 use super::super::state::Earlier;
 use super::*;
-use crate::mesh::{AccessQuestion, Asked};
+use crate::mesh::AccessQuestion;
 
 #[test]
 fn nothing_is_asked_before_the_first_message_but_the_contexts() {
@@ -74,6 +74,41 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
     assert_eq!(state.cluster.checks.len(), 1);
     assert!(state.cluster.checks[0].todo.contains("log in again"));
     assert!(state.next_refused().is_some());
+}
+
+#[test]
+fn permissions_are_all_given_only_when_all_were_asked() {
+    let permissions = |mesh: &Mesh| {
+        let checks = crate::wizard::cluster::checks(mesh, &Default::default());
+        let found = checks.into_iter().find(|line| line.label == "Permissions");
+        found.map(|line| (line.check, line.found)).unwrap()
+    };
+    let question = |verb| AccessQuestion {
+        verb,
+        group: "",
+        resource: "pods",
+        namespace: None,
+    };
+    let mut mesh = shop();
+    mesh.asked = crate::mesh::Asked { of: 3, done: 1 };
+    mesh.access.insert(question("create"), true);
+    assert_eq!(
+        permissions(&mesh),
+        (Check::Asking, "1 of 3 asked, all given so far".into())
+    );
+    mesh.asked.done = 3;
+    mesh.access.insert(question("patch"), true);
+    assert_eq!(
+        permissions(&mesh),
+        (Check::Warning, "2 given, 1 could not be asked".into())
+    );
+    mesh.access.insert(question("delete"), true);
+    assert_eq!(
+        permissions(&mesh),
+        (Check::Good, "all 3 that are needed".into())
+    );
+    mesh.access.insert(question("delete"), false);
+    assert_eq!(permissions(&mesh).1, "missing: delete pods");
 }
 
 #[test]
@@ -188,12 +223,53 @@ fn a_missing_prometheus_is_waited_for() {
 }
 
 #[test]
+fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken() {
+    let mut owned = shop();
+    let mut p = prometheus(SAMPLE);
+    p.flavour = crate::mesh::PrometheusFlavour::Operator;
+    p.owner = Some(Owner {
+        tool: OwnerTool::Operator,
+        name: "Prometheus k8s".into(),
+    });
+    p.obstacles.push(Obstacle {
+        word: "operator",
+        reason: "the operator would revert it".into(),
+    });
+    owned.prometheis = vec![Arc::new(p.clone())];
+    let mut state = started(owned.clone());
+    keys(&mut state, "enter t");
+    let said = state.notice.clone().unwrap().text;
+    assert!(
+        said.contains("can't be taken") && said.contains("exported"),
+        "{said}"
+    );
+    p.flavour = crate::mesh::PrometheusFlavour::Plain;
+    p.owner = Some(Owner {
+        tool: OwnerTool::Helm,
+        name: "prom".into(),
+    });
+    p.obstacles[0].word = "Helm";
+    p.obstacles.push(Obstacle {
+        word: "config in a Secret",
+        reason: "its configuration lies in a Secret".into(),
+    });
+    owned.prometheis = vec![Arc::new(p)];
+    let mut state = started(owned);
+    keys(&mut state, "enter t");
+    let said = state.notice.clone().unwrap().text;
+    assert!(
+        said.contains("Helm would not be enough: its configuration lies"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
     let mut owned = shop();
     let mut p = prometheus(SAMPLE);
     p.obstacles.push(Obstacle {
         word: "operator",
-        reason: "the operator would set it back".into(),
+        reason: "the operator would revert it".into(),
     });
     owned.prometheis = vec![Arc::new(p)];
     let mut state = started(owned);
@@ -202,37 +278,4 @@ fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
     assert!(state.notice.clone().unwrap().text.contains("operator"));
     keys(&mut state, "enter");
     assert_eq!(state.step, Step::Prometheus);
-}
-
-#[test]
-fn permissions_are_not_all_there_before_all_were_asked_for() {
-    let said = |done, of| {
-        let mut mesh = shop();
-        mesh.asked = Asked { done, of };
-        let question = AccessQuestion {
-            verb: "list",
-            resource: "pods",
-            group: "",
-            namespace: None,
-        };
-        mesh.access.insert(question, true);
-        let state = started(mesh);
-        let line = state
-            .cluster
-            .checks
-            .iter()
-            .find(|l| l.label == "Permissions");
-        let line = line.expect("a line").clone();
-        (line.check, line.found)
-    };
-    let (check, text) = said(1, 1);
-    assert_eq!(check, Check::Good);
-    assert!(text.contains("all 1"), "{text}");
-    let (check, text) = said(1, 2);
-    assert_eq!(check, Check::Asking);
-    assert!(text.contains("so far"), "{text}");
-    // Those that failed are no yes.
-    let (check, text) = said(2, 2);
-    assert_eq!(check, Check::Warning);
-    assert!(text.contains("1 could not be asked"), "{text}");
 }

@@ -125,6 +125,59 @@ fn the_footer_holds_exactly_the_keys_that_work() {
 }
 
 #[test]
+fn over_an_empty_list_no_key_is_offered_that_needs_a_row() {
+    let mut empty = shop();
+    empty.gateways.clear();
+    let mut state = started(empty);
+    state.viewport.wide = false;
+    keys(&mut state, "enter enter enter");
+    assert_eq!((state.step, state.list_len()), (Step::Gateways, 0));
+    let offered = |state: &State, key| {
+        keymap::footer(state)
+            .iter()
+            .any(|b| b.key == Key::Char(key))
+    };
+    assert!(!offered(&state, '/') && !offered(&state, 'i'));
+    keys(&mut state, "/");
+    assert!(!keymap::typing(&state) && state.notice.is_some());
+    // A filter that leaves no row is changed by the same key.
+    let mut state = started(shop());
+    keys(&mut state, "enter enter / zzz enter");
+    assert_eq!(state.list_len(), 0);
+    assert!(offered(&state, '/'));
+}
+
+#[test]
+fn without_a_namespace_enter_says_that_it_leads_to_the_gateways_and_does() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter");
+    let enter = |state: &State| keymap::lookup(state, Key::Enter).unwrap().label;
+    assert_eq!(
+        (state.step, enter(&state).as_str()),
+        (Step::Namespaces, "gateways only")
+    );
+    keys(&mut state, "enter");
+    assert_eq!(state.step, Step::Gateways);
+    assert!(
+        state
+            .notice
+            .clone()
+            .unwrap()
+            .text
+            .contains("no namespace is chosen")
+    );
+    keys(&mut state, "esc");
+    assert_eq!(state.step, Step::Namespaces);
+    keys(&mut state, "a");
+    assert_eq!(enter(&state), "next");
+    keys(&mut state, "enter");
+    assert_eq!(
+        (state.step, enter(&state).as_str()),
+        (Step::Workloads, "gateways only")
+    );
+}
+
+#[test]
 fn digits_jump_only_to_steps_reached() {
     let mut state = started(shop());
     keys(&mut state, "4");

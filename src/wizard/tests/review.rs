@@ -104,7 +104,7 @@ fn a_controllers_field_is_taken_by_name_only() {
     let dialog = state.dialog.clone().unwrap();
     assert_eq!(dialog.kind, DialogKind::ConfirmApply);
     let taken =
-        "1 field is taken from argocd-controller, which may set it back: Deployment shop/cart.";
+        "1 field is taken from argocd-controller, which may revert it: Deployment shop/cart.";
     assert!(
         dialog.lines.iter().any(|l| l == taken),
         "{:?}",
@@ -115,6 +115,29 @@ fn a_controllers_field_is_taken_by_name_only() {
     let lines = state.dialog.clone().map(|dialog| dialog.lines);
     let lines = lines.unwrap_or_default().join("\n");
     assert!(!lines.contains("argocd"), "{lines}");
+}
+
+#[test]
+fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
+    let mut state = in_review(plan(), |c| {
+        let mut item = (*reviewed(c, Verdict::Changes)).clone();
+        if c.part == Part::Mark {
+            item.conflicts.push(Conflict {
+                manager: "kubectl-edit".into(),
+                field: ".spec.template.metadata.annotations".into(),
+                theirs: Some(json!("a")),
+                ours: Some(json!("b")),
+                hands: Hands::Person,
+            });
+        }
+        Arc::new(item)
+    });
+    let marked = state.review.rows.rows.iter().map(|row| row.takes);
+    assert_eq!(marked.collect::<Vec<_>>(), [0, 0, 1]);
+    keys(&mut state, "enter");
+    let lines = state.dialog.clone().unwrap().lines.join("\n");
+    let said = "1 field that a person set with kubectl is taken; the review marks it.";
+    assert!(lines.contains(said), "{lines}");
 }
 
 #[test]
@@ -154,6 +177,89 @@ fn on_a_narrow_screen_the_diff_over_the_list_scrolls() {
         assert_eq!(state.review.diff_offset, 3, "{open}");
         keys(&mut state, "up");
         assert_eq!(state.review.diff_offset, 2, "{open}");
+        // Another change is one key away all the same, and the footer names it.
+        let named = |state: &State, key| keymap::footer(state).iter().any(|b| b.key == key);
+        assert!(
+            named(&state, Key::Down) && named(&state, Key::Char('n')),
+            "{open}"
+        );
+        assert!(matches!(keys(&mut state, "n")[..], [Effect::View { .. }]));
+        assert_eq!(
+            (state.review.rows.cursor, state.detail),
+            (1, true),
+            "{open}"
+        );
+        // A diff that is seen whole leaves the arrows to the rows.
+        state.review.view = Some(Arc::default());
+        assert!(!named(&state, Key::Char('n')) && named(&state, Key::Down));
+        keys(&mut state, "down");
+        assert_eq!(
+            (state.review.rows.cursor, state.detail),
+            (2, true),
+            "{open}"
+        );
+        keys(&mut state, "N");
+        assert_eq!(state.review.rows.cursor, 1);
+    }
+}
+
+#[test]
+fn under_a_detail_that_is_seen_whole_the_arrows_move_the_rows() {
+    let mut state = started(shop());
+    state.fit(Viewport {
+        wide: false,
+        ..Viewport::default()
+    });
+    keys(&mut state, "enter enter i down");
+    assert_eq!((state.namespaces.cursor, state.detail), (1, true));
+    state.fit(Viewport {
+        wide: false,
+        detail_last: 3,
+        ..Viewport::default()
+    });
+    keys(&mut state, "down down down down down");
+    assert_eq!((state.namespaces.cursor, state.detail_offset), (1, 3));
+    let footer = keymap::footer(&state);
+    let named = |key, label| footer.iter().any(|b| b.key == key && b.label == label);
+    assert!(named(Key::Down, "scroll") && named(Key::Char('n'), "next row"));
+    // What is another row's begins at its top.
+    keys(&mut state, "n");
+    assert_eq!((state.namespaces.cursor, state.detail_offset), (2, 0));
+}
+
+#[test]
+fn a_way_of_looking_opens_the_diff_where_it_is_not_seen() {
+    let label = |state: &State, key| keymap::lookup(state, Key::Char(key)).unwrap().label;
+    let modes = [
+        ('v', ReviewMode::SideBySide),
+        ('y', ReviewMode::Yaml),
+        ('K', ReviewMode::Kubectl),
+        ('o', ReviewMode::Owner),
+    ];
+    for (key, mode) in modes {
+        let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+        state.viewport.wide = false;
+        state.review.view = Some(Arc::new(ChangeView {
+            owner: vec!["a: 1".into()],
+            ..ChangeView::default()
+        }));
+        let before = label(&state, key);
+        keys(&mut state, &key.to_string());
+        assert!(state.detail && state.review.diff_focus, "{key}");
+        assert_eq!(state.review.shown(), mode);
+        assert_ne!(label(&state, key), before);
+        keys(&mut state, &key.to_string());
+        assert!(state.detail, "the diff stays open");
+        assert_eq!(state.review.shown(), ReviewMode::Unified);
+        // Closed and asked for again, it is what was asked for.
+        keys(&mut state, &format!("{key} esc"));
+        assert!(!state.detail);
+        assert_eq!(label(&state, key), before);
+        keys(&mut state, &key.to_string());
+        assert_eq!((state.detail, state.review.shown()), (true, mode));
+        // What `tab` calls a diff is one.
+        keys(&mut state, "esc tab");
+        assert_eq!(state.review.shown(), ReviewMode::Unified);
     }
 }
 
@@ -218,26 +324,4 @@ fn the_diff_follows_the_cursor_and_a_late_one_is_thrown_away() {
     };
     update(&mut state, Msg::View(generation, Arc::new(view)));
     assert_eq!(state.review.view.as_ref().unwrap().yaml.len(), 1);
-}
-
-#[test]
-fn asked_for_another_form_a_hidden_diff_comes_up_in_it() {
-    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
-    state.fit(Viewport {
-        wide: false,
-        ..Viewport::default()
-    });
-    assert!(!state.detail);
-    keys(&mut state, "y");
-    assert!(state.detail && state.review.diff_focus);
-    assert_eq!(state.review.shown(), ReviewMode::Yaml);
-    keys(&mut state, "y");
-    assert!(state.detail, "the diff stays");
-    assert_eq!(state.review.shown(), ReviewMode::Unified);
-    // Away and again: it is shown, not switched off unseen.
-    keys(&mut state, "y tab");
-    assert!(!state.detail);
-    keys(&mut state, "y");
-    assert!(state.detail);
-    assert_eq!(state.review.shown(), ReviewMode::Yaml);
 }

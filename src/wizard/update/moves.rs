@@ -21,14 +21,32 @@ impl State {
 
     /// The arrows: through what lies on top.
     pub(super) fn moved(&mut self, by: isize) -> Vec<Effect> {
-        if self.help || (self.detail && !self.diff_on_top()) {
+        if self.help || (self.scrolls() && !self.diff_on_top()) {
             let last = match self.help {
                 true => self.viewport.help_last,
-                false => 10_000,
+                false => self.viewport.detail_last,
             };
             self.detail_offset = self.detail_offset.saturating_add_signed(by).min(last);
             return Vec::new();
         }
+        if self.scrolls() {
+            self.scroll_diff(by);
+            return Vec::new();
+        }
+        self.move_row(by)
+    }
+
+    /// The arrows scroll what lies over the rows, or has the focus: not all of it is seen.
+    pub fn scrolls(&self) -> bool {
+        match self.diff_on_top() {
+            true => self.diff_last() > 0,
+            false => self.detail && self.viewport.detail_last > 0,
+        }
+    }
+
+    /// Another row, whatever lies over the rows.
+    pub(super) fn move_row(&mut self, by: isize) -> Vec<Effect> {
+        self.detail_offset = 0;
         match self.step {
             Step::Options => match &mut self.options.each {
                 Some(each) => each.move_by(by),
@@ -37,7 +55,6 @@ impl State {
                     self.option_row_moved();
                 }
             },
-            Step::Review if self.review.diff_focus => self.scroll_diff(by),
             Step::Review => {
                 let before = self.review.rows.cursor;
                 self.review.rows.move_by(by);

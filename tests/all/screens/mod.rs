@@ -104,6 +104,14 @@ fn other_faces_of_the_steps() {
             state.answers.prometheus = None;
         })
     );
+    both!(
+        "2_operator",
+        with(Step::Prometheus, |state| {
+            fixtures::read(state);
+            state.prometheus.cursor = 1;
+            state.detail = true;
+        })
+    );
     both!("4_filling", with(Step::Workloads, fixtures::filling));
     both!(
         "4_filter",
@@ -186,6 +194,22 @@ fn what_lies_over_a_step() {
     ] {
         let mut state = with(step, |state| state.detail = true);
         insta::assert_snapshot!(name, screen(&mut state, 80, 24));
+    }
+}
+
+#[test]
+fn a_filter_takes_no_key_from_the_footer() {
+    let workloads = with(Step::Workloads, |state| {
+        state.workloads.filter.text = "shop".into();
+    });
+    let status = with(Step::Status, |state| {
+        state.status.rows.filter.text = "shop".into();
+    });
+    for mut state in [workloads, status] {
+        let said = screen(&mut state, 80, 24);
+        for key in ["i detail", "? help", "q quit", "esc clear filter"] {
+            assert!(said.contains(key), "{said}");
+        }
     }
 }
 
@@ -446,8 +470,19 @@ fn where_keys_do_not_fit_the_least_needed_go_first_and_the_footer_says_so() {
             );
         }
     }
+    // Over a diff that has to be scrolled the way to the next change is named.
+    review.detail = true;
+    review.review.diff_focus = true;
+    let mut view = (**review.review.view.as_ref().expect("a view")).clone();
+    let lines = view.unified.clone();
+    view.unified = lines.iter().cycle().take(60).cloned().collect();
+    review.review.view = Some(Arc::new(view));
+    let text = screen(&mut review, 80, 24);
+    for key in ["down scroll", "n next row", "esc close detail", "q quit"] {
+        assert!(text.contains(key), "{text}");
+    }
     let mut options = state(Step::Options);
-    let text = screen(&mut options, 60, 24);
+    let text = screen(&mut options, 60, 19);
     let footer = text.lines().last().unwrap_or_default();
     assert!(
         footer.contains("space change") && footer.ends_with("? all keys"),
