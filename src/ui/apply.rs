@@ -130,10 +130,15 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
             desired,
             note,
         } => {
-            let mut words = Words::plain(format!("{ready} of {desired} ready"));
-            if !note.is_empty() {
-                words = words.and(Role::Muted, format!("  {note}"));
-            }
+            let words = if note.starts_with(&format!("{ready} of {desired} pod")) {
+                Words::plain(note)
+            } else {
+                let words = Words::plain(format!("{ready} of {desired} ready"));
+                match note.is_empty() {
+                    true => words,
+                    false => words.and(Role::Muted, format!("  {note}")),
+                }
+            };
             // The picture of the figures gives way to what they wait for.
             let picture =
                 gauge(*ready.min(updated) as usize, *desired as usize, 8).and(Role::Plain, " ");

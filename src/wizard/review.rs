@@ -103,6 +103,8 @@ impl State {
             Ok(()) => self.review.done = true,
             Err(error) => self.review.error = Some(error),
         }
+        // A key's "still being asked" holds no more.
+        self.notice = self.notice.take().filter(|said| said.tone != Tone::Waiting);
         self.judge();
         if self.review.view.is_none() {
             return self.ask_view();

@@ -70,6 +70,23 @@ fn typing_ahead_waits_for_the_plan_in_the_review() {
 }
 
 #[test]
+fn what_a_key_said_while_the_server_was_asked_falls_with_the_last_answer() {
+    let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
+    keys(&mut state, "r");
+    let generation = state.generations.review;
+    let opened = Review::new("demo", RunId("run-2".into()), plan());
+    update(&mut state, Msg::ReviewOpened(generation, Box::new(opened)));
+    keys(&mut state, "enter");
+    let said = state.notice.clone().expect("why enter does nothing").text;
+    assert!(said.contains("still being asked about 3 changes"), "{said}");
+    for change in &plan().changes {
+        tell_reviewed(&mut state, reviewed(change, Verdict::New));
+    }
+    update(&mut state, Msg::ReviewDone(generation, Ok(())));
+    assert_eq!(state.notice, None);
+}
+
+#[test]
 fn a_controllers_field_is_taken_by_name_only() {
     let conflicting = |c: &Change| {
         let mut item = (*reviewed(c, Verdict::Changes)).clone();
