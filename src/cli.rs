@@ -56,8 +56,8 @@ pub enum Command {
         /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
         #[arg(long)]
         lose_history: bool,
-        /// Go on with a run that was cut off, also on another machine: its choices are read from its record;
-        /// without a name the newest.
+        /// Go on with a run that was cut off: its choices are read from its record. By its name also with another
+        /// machine's; without one with the newest of this machine.
         #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
         resume: Option<String>,
         /// One event a line as JSON.

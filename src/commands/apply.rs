@@ -38,8 +38,9 @@ pub async fn run(
     }
     if review.counts().changes == 0 {
         if yes {
-            let homes = opened.mesh.homes();
-            call.note(&settle::all_stands(&opened.session, &homes).await?);
+            // What another Prometheus's run left is that one's.
+            let home = [prometheus.id.namespace.clone()];
+            call.note(&settle::all_stands(&opened.session, &home).await?);
         }
         let outcome = look(&call, &opened, prometheus, watched).await;
         print(&mut call, "", &outcome, json, false)?;

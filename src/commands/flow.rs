@@ -71,15 +71,26 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
     call.note(&words);
 }
 
-/// Takes the choices from the record of a run; an empty name means the newest that was not finished.
+/// Takes the choices from the record of a run; an empty name means the newest of this machine that was not finished.
 ///
 /// # Errors
 /// There is no such run, or its record does not say what was chosen.
 pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Result<()> {
     let homes = opened.mesh.homes();
     let (run, answers) = if run.is_empty() {
-        let found = engine::runs::unfinished(&opened.session, &homes).await?;
+        let found = engine::runs::unfinished_here(&opened.session, &homes).await?;
         let Some(found) = found else {
+            if let Some(other) = engine::runs::unfinished(&opened.session, &homes).await? {
+                let run = &other.known.note.run;
+                return Err(
+                    Error::new("there is no run to go on with that this machine made")
+                        .cause(other.words())
+                        .hint(format!(
+                            "go on with that one by its name: meshscrape apply --resume {run} --yes"
+                        ))
+                        .hint("list the runs: meshscrape undo --list"),
+                );
+            }
             return Err(Error::new("there is no run to go on with")
                 .cause("the newest run came to its end, or left nothing behind")
                 .hint("list the runs: meshscrape undo --list"));

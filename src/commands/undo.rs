@@ -95,8 +95,8 @@ async fn take_back(
             settle::ended(&opened.session, &undo.run, "undone")?;
         }
         if word.yes {
-            let homes = opened.mesh.homes();
-            call.note(&settle::locks(&opened.session, &homes).await);
+            let home = [prometheus.id.namespace.clone()];
+            call.note(&settle::locks(&opened.session, &home).await);
         }
         let line = match json {
             true => events::finished(&undo.run, &Outcome::default()).to_string(),

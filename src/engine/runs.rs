@@ -227,6 +227,30 @@ pub async fn unfinished(
     namespaces: &[String],
 ) -> Result<Option<Unfinished>, Error> {
     let (runs, _) = known(session, namespaces).await?;
+    unfinished_of(session, namespaces, runs).await
+}
+
+/// As [`unfinished`], of the runs that this machine made: what a command without a name is about. Another machine's
+/// may be at work on another Prometheus just now.
+///
+/// # Errors
+/// As [`unfinished`].
+pub async fn unfinished_here(
+    session: &Session,
+    namespaces: &[String],
+) -> Result<Option<Unfinished>, Error> {
+    let (mut runs, _) = known(session, namespaces).await?;
+    // One whose file is damaged is of this machine all the same.
+    let damaged = session.journal.damaged();
+    runs.retain(|run| run.here || damaged.contains(&run.note.run));
+    unfinished_of(session, namespaces, runs).await
+}
+
+async fn unfinished_of(
+    session: &Session,
+    namespaces: &[String],
+    runs: Vec<Known>,
+) -> Result<Option<Unfinished>, Error> {
     let open = |run: &Known| !matches!(run.note.how.as_deref(), Some("whole" | "undone"));
     let undo = runs
         .first()

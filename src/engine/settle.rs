@@ -13,7 +13,7 @@ use crate::plan::resume::Stands;
 /// The journal cannot be read or written.
 pub async fn all_stands(session: &Session, namespaces: &[String]) -> Result<Vec<String>, Error> {
     let mut words = Vec::new();
-    if let Some(found) = runs::unfinished(session, namespaces).await?
+    if let Some(found) = runs::unfinished_here(session, namespaces).await?
         && found.undo.is_none()
         && found.steps.iter().all(|step| step.stands == Stands::After)
     {

@@ -10,6 +10,7 @@ use meshscrape::engine::undo::plan_undo;
 use meshscrape::error::Error;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::Word;
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -222,4 +223,39 @@ async fn a_list_of_runs_reads_each_of_them_once() {
     );
     let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
     assert_eq!((count(&counting.lists), count(&counting.reads)), (1, 0));
+}
+
+/// A process of this machine that was killed while it held the lock there. No process has so high a number.
+fn dead_lock(journey: &Journey, namespace: &str) {
+    let holder = format!("{}/{}", journey.session.who, i32::MAX);
+    journey.simulation.put(json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "meshscrape", "namespace": namespace},
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 30},
+    }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_runs_lock_is_given_back_where_the_command_is_about_its_prometheus() {
+    let journey = Journey::new();
+    journey.apply(&choose(&[HTTPBIN])).await;
+    let locks = || {
+        let stands = |namespace: &&str| {
+            let lease = journey.simulation.object("Lease", namespace, "meshscrape");
+            lease.is_some()
+        };
+        let homes = [HOME, "monitoring"];
+        homes.into_iter().filter(stands).collect::<Vec<_>>()
+    };
+    for home in [HOME, "monitoring"] {
+        dead_lock(&journey, home);
+    }
+    let again = format!("meshscrape apply -w {HTTPBIN} --yes");
+    let (code, words) = command(&journey, &again).await;
+    assert_eq!(code, 0, "{words}");
+    assert!(words.contains("left in namespace istio-system was given back"));
+    assert_eq!(locks(), ["monitoring"], "{words}");
+    let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
+    assert_eq!(code, 0, "{words}");
+    assert_eq!(locks(), ["monitoring"], "{words}");
 }

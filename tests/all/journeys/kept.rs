@@ -2,6 +2,7 @@
 
 use super::cut::command;
 use super::{Journey, choose, differing};
+use meshscrape::answers::Answers;
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::engine::runs;
 use meshscrape::engine::session::Journal;
@@ -132,16 +133,12 @@ async fn another_machine_takes_a_run_back() {
     assert!(!told.contains("cannot be written"), "{told}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_run_that_was_cut_off_is_taken_back_from_its_plan() {
-    let journey = Journey::new();
-    let answers = choose(&["default/Deployment/httpbin"]);
-    let before = journey.objects();
-    // The machine goes away after some writes: no line of the journal but those in the cluster is left.
-    let (selection, plan) = journey.plan(&answers).await.unwrap();
-    let review = journey.review(plan, &answers).await;
+/// The machine goes away after some writes: no line of the journal but those in the cluster is left.
+async fn cut_off(journey: &Journey, answers: &Answers) {
+    let (selection, plan) = journey.plan(answers).await.unwrap();
+    let review = journey.review(plan, answers).await;
     let approved = review.approve(Word { lose_history: true }).unwrap();
-    let running = journey.write(approved, &selection, &answers, None);
+    let running = journey.write(approved, &selection, answers, None);
     tokio::select! {
         _ = running => panic!("it ended before it was cut off"),
         () = async {
@@ -150,6 +147,14 @@ async fn a_run_that_was_cut_off_is_taken_back_from_its_plan() {
             }
         } => {}
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_cut_off_is_taken_back_from_its_plan() {
+    let journey = Journey::new();
+    let answers = choose(&["default/Deployment/httpbin"]);
+    let before = journey.objects();
+    cut_off(&journey, &answers).await;
     assert!(
         lease(&journey).is_some(),
         "nobody was there to give it back"
@@ -365,4 +370,23 @@ async fn a_root_namespace_that_may_not_be_read_keeps_workloads_from_being_chosen
     );
     let error = journey.plan(&choose(&["default/Deployment/httpbin"])).await;
     assert!(error.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_without_a_name_goes_on_with_no_run_of_another_machine() {
+    let journey = Journey::new();
+    let answers = choose(&["default/Deployment/httpbin"]);
+    cut_off(&journey, &answers).await;
+    let there = journey.objects();
+    let other = elsewhere(&journey);
+    let (code, words) = command(&other, "meshscrape apply --resume --yes --lose-history").await;
+    assert_eq!(code, 1, "{words}");
+    assert!(words.contains("that this machine made"), "{words}");
+    assert_eq!(differing(&there, &journey.objects()), [] as [String; 0]);
+    let run = journey.session.journal.runs().unwrap()[0].run.clone();
+    let named = format!("meshscrape apply --resume {run} --yes --lose-history");
+    assert!(words.contains(&format!("--resume {run} --yes")), "{words}");
+    // The killed process's lock falls when nobody renews it.
+    let (code, words) = command(&other, &named).await;
+    assert_eq!(code, 0, "{words}");
 }
