@@ -229,7 +229,12 @@ fn print(
         };
         format!("\n{}{board}{undo}", words::outcome(outcome))
     };
-    written(call.out.write_all(text.as_bytes()))
+    written(call.out.write_all(text.as_bytes()))?;
+    if json {
+        return Ok(());
+    }
+    let failure = words::failure(outcome, call.choices.demo);
+    written(call.err.write_all(failure.as_bytes()))
 }
 
 /// Prints what is new, and nothing twice.

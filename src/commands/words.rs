@@ -409,8 +409,18 @@ pub fn outcome(outcome: &Outcome) -> String {
     for id in &outcome.taken_back {
         let _ = writeln!(out, "  taken back   {}", clean(&id.title()));
     }
-    // A failure before the first change belongs to no step, and would not be told elsewhere.
+    out
+}
+
+/// What it ended with, for the error stream; empty: no error.
+pub fn failure(outcome: &Outcome, demo: bool) -> String {
+    let mut out = String::new();
     if let Ended::PartWay(Some(error)) = &outcome.ended {
+        let mut error = error.clone();
+        if demo {
+            // Its cluster ends with the command: no other command finds the run.
+            error.hints.retain(|hint| !hint.contains("meshscrape "));
+        }
         for line in error.to_string().lines() {
             let _ = writeln!(out, "{}", clean(line));
         }

@@ -434,7 +434,12 @@ impl Run {
             let fate = match steps::write(around.session, &self.id, seq, approved, moved).await {
                 Ok(Wrote::Yes(body)) => {
                     answer = body;
-                    around.log(format!("{} is written", title(change)));
+                    let how = match (&change.action, change.part) {
+                        (Action::Delete { .. }, _) => "deleted",
+                        (_, Part::Undo) => "put back",
+                        _ => "written",
+                    };
+                    around.log(format!("{} is {how}", title(change)));
                     around.touched(change);
                     Fate::Written
                 }

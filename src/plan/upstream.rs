@@ -5,7 +5,7 @@ use super::export::{
     JOBS_AS_MAP, as_text_of, by_name, jobs_of, patch_of, pod_of, rules_of, server, text_of,
     with_rules,
 };
-use super::review::{Hands, Reviewed};
+use super::review::{Hands, Reviewed, Verdict};
 use super::scrape_config::{TextEdit, emit, jobs};
 use super::yaml::to_yaml;
 use super::{Action, Part, mask};
@@ -87,18 +87,30 @@ impl Upstream {
     }
 }
 
-/// `None`: the object is ours, new, or nobody's but a person's.
-pub fn upstream(item: &Reviewed) -> Option<Upstream> {
+/// The tool that may revert the change, in a word. `None`: as for [`upstream`].
+pub fn owner(item: &Reviewed) -> Option<&'static str> {
+    if item.verdict == Verdict::Unchanged {
+        return None;
+    }
+    let of = keeper(item, foreign(item)?)?;
+    Some(of.tool.map_or("another tool", OwnerTool::name))
+}
+
+/// The object as it is, where it is not ours or new.
+fn foreign(item: &Reviewed) -> Option<&Value> {
     let change = &item.change;
     let live = item.live.as_deref()?;
     let labels = &live["metadata"]["labels"];
-    if change.part == Part::Journal
+    let ours = change.part == Part::Journal
         || change.object.kind == Kind::Pod
-        || labels["app.kubernetes.io/managed-by"] == MANAGER
-    {
-        return None;
-    }
-    let mut found = keeper(item, live)?;
+        || labels["app.kubernetes.io/managed-by"] == MANAGER;
+    (!ours).then_some(live)
+}
+
+/// `None`: the object is ours, new, or nobody's but a person's.
+pub fn upstream(item: &Reviewed) -> Option<Upstream> {
+    let change = &item.change;
+    let mut found = keeper(item, foreign(item)?)?;
     let object = &change.object;
     if let Action::Delete { .. } = change.action {
         found.place = format!("Take {object} out of {}, or it comes back.", found.home());

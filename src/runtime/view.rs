@@ -119,8 +119,10 @@ fn notes(
         match conflict.hands {
             // A text is edited in place, and has no value to name.
             Hands::Person if conflict.theirs.is_none() && conflict.ours.is_none() => say(
-                Tone::Waiting,
-                format!("A person set {field} with {manager}; the approval changes it as shown."),
+                Tone::Plain,
+                format!(
+                    "A person set {field} with {manager}; it is changed as shown, and the rest of it stays."
+                ),
             ),
             Hands::Person => say(
                 Tone::Waiting,

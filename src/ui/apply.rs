@@ -67,9 +67,13 @@ pub fn question(state: &State) -> (Role, String) {
                 ),
             );
         }
+        let what = match apply.undoing || apply.takes_back() {
+            true => "Taking the changes back",
+            false => "Writing the approved changes",
+        };
         return (
             Role::Plain,
-            format!("Writing the approved changes, one after another{since}. Stopping is safe."),
+            format!("{what}, one after another{since}. Stopping is safe."),
         );
     }
     match apply.outcome.as_ref().map(|outcome| &outcome.ended) {

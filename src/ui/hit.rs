@@ -15,19 +15,15 @@ fn target(state: &State, area: Rect, at: Position) -> Option<Target> {
     if layout::too_small(area) {
         return None;
     }
+    let places = layout::places(state, area);
     if let Some(dialog) = &state.dialog {
         // A decision hides what lies under it.
-        let between = Rect {
-            y: area.y + 1,
-            height: area.height - 2,
-            ..area
-        };
+        let between = layout::under_header(area, places.footer);
         return over::buttons(dialog, between)
             .iter()
             .position(|place| place.contains(at))
             .map(Target::Button);
     }
-    let places = layout::places(state, area);
     if places.footer.contains(at) {
         return layout::footer(state, places.footer)
             .into_iter()

@@ -193,11 +193,11 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
             ..Viewport::default()
         };
     }
+    let places = places(state, area);
     let (help, help_last) = match state.help {
-        true => super::over::help_room(state, under_header(area)),
+        true => super::over::help_room(state, under_header(area, places.footer)),
         false => (1, 0),
     };
-    let places = places(state, area);
     let side = match places.side {
         Rect { width: 0, .. } => places.step,
         side => side,
@@ -223,10 +223,10 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
 }
 
 /// Where a dialog or the help may lie: header and footer stay in sight.
-pub fn under_header(area: Rect) -> Rect {
+pub fn under_header(area: Rect, footer: Rect) -> Rect {
     Rect {
         y: area.y + 1,
-        height: area.height.saturating_sub(2),
+        height: area.height.saturating_sub(1 + footer.height),
         ..area
     }
 }

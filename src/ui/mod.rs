@@ -76,7 +76,7 @@ fn whole(paint: &mut Paint, state: &State, area: Rect) {
     if let Some(notice) = &state.notice {
         over::notice(paint, notice, places.footer);
     }
-    let area = layout::under_header(area);
+    let area = layout::under_header(area, places.footer);
     if state.help {
         over::help(paint, state, area);
     }

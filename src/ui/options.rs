@@ -294,7 +294,16 @@ fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places)
 
 /// Narrow screens open picture and costs over the choices; with single items they stand beside them.
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
-    let title = Words::strong("What it means");
+    // Over the choices it has to say which of them it is about.
+    let row = state.options.rows.current();
+    let title = match row.filter(|_| state.options.each.is_none() && !state.viewport.wide) {
+        Some(row) => {
+            let chosen = row.choices.iter().find(|cell| cell.chosen);
+            let chosen = chosen.map_or("", |cell| cell.label.as_str());
+            Words::strong(row.label).and(Role::Plain, format!("  {chosen}"))
+        }
+        None => Words::strong("What it means"),
+    };
     let inside = panel(paint, area, &title, &Words::new(), false);
     let room = usize::from(inside.width);
     let mut lines = Vec::new();

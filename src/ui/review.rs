@@ -63,13 +63,16 @@ fn sign(paint: &Paint, row: &ReviewRow) -> (char, Role) {
 /// How the change stands, where that is more than its figures.
 fn standing(row: &ReviewRow) -> Option<(Role, String)> {
     Some(match &row.standing {
-        Standing::Ready if row.warnings > 0 || row.takes > 0 => {
+        Standing::Ready if row.warnings > 0 || row.takes > 0 || row.owner.is_some() => {
             let mut said = Vec::new();
             if row.warnings > 0 {
                 said.push(many(row.warnings, "warning"));
             }
             if row.takes > 0 {
                 said.push(format!("{} taken", many(row.takes, "field")));
+            }
+            if let Some(tool) = row.owner {
+                said.push(format!("of {tool}"));
             }
             (Role::Waiting, format!("▲ {}", said.join(", ")))
         }
@@ -141,11 +144,23 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
         Standing::LeftOut | Standing::HangsOn(_) | Standing::Unchanged
     );
     let plain = if quiet { Role::Muted } else { Role::Plain };
+    let most = area.width * 3 / 8;
     let figures = match standing(row) {
-        Some((role, text)) => Words::of(role, text),
+        Some((role, text)) => {
+            let said = Words::of(role, text);
+            let both = Words::new()
+                .join(said.clone())
+                .and(Role::Plain, "  ")
+                .join(figures(row));
+            let has_figures = matches!(row.standing, Standing::Ready | Standing::Unverified(_));
+            match has_figures && both.width() <= usize::from(most) {
+                true => both,
+                false => said,
+            }
+        }
         None => figures(row),
     };
-    let last = (figures.width() as u16).min(area.width * 3 / 8).max(9);
+    let last = (figures.width() as u16).min(most).max(9);
     // A name of ours with its run is longer than a kind is unknown.
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
     let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
@@ -227,10 +242,6 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if !head.is_empty() {
         head.push(Words::new());
     }
-    if row.standing == Standing::LeftOut {
-        paint.lines(inside, &head);
-        return;
-    }
     let taken = paint.lines(inside, &head);
     let rest = Rect {
         y: inside.y + taken,
@@ -269,6 +280,7 @@ mod tests {
             standing: Standing::Ready,
             warnings: 0,
             takes: 0,
+            owner: None,
         };
         assert_eq!(standing(&row), None);
         row.takes = 1;
@@ -276,5 +288,7 @@ mod tests {
         row.takes = 2;
         row.warnings = 1;
         assert_eq!(standing(&row).unwrap().1, "▲ 1 warning, 2 fields taken");
+        (row.warnings, row.takes, row.owner) = (0, 0, Some("Helm"));
+        assert_eq!(standing(&row).unwrap().1, "▲ of Helm");
     }
 }

@@ -7,6 +7,7 @@ use super::refuse::plural;
 use super::state::{ApplyRow, ApplyStep, LOG_LINES, State, Step};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
+use crate::plan::Part;
 use crate::plan::review::Approved;
 use crate::targets::{self, Board};
 use std::sync::Arc;
@@ -223,7 +224,11 @@ impl State {
             .count();
         let back = self.apply.way_back();
         let again = self.apply.again.as_ref().filter(|again| again.id == *id);
-        Some(dialog::stopped(row, id, error, written, back, again))
+        // They wait until every target is UP.
+        let old_jobs =
+            |row: &ApplyRow| row.part == Part::OldJobs && row.state == StepState::Pending;
+        let twice = self.apply.rows.rows.iter().any(old_jobs);
+        Some(dialog::stopped(row, id, error, written, back, twice, again))
     }
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.

@@ -46,6 +46,7 @@ pub(super) fn stopped(
     error: &Error,
     written: usize,
     back: Option<(&WorkloadRef, usize)>,
+    twice: bool,
     again: Option<&Again>,
 ) -> Dialog {
     let what = row.map_or_else(|| id.object(), |row| row.object.to_string());
@@ -83,6 +84,12 @@ pub(super) fn stopped(
             plural(stand, "change", "changes"),
             if stand == 1 { "stands" } else { "stand" }
         ));
+        if twice {
+            lines.push(
+                "The plaintext jobs then leave nobody out, so what is UP counts twice until an apply with all UP."
+                    .into(),
+            );
+        }
         buttons.push(button(
             &format!("Take back just {item}"),
             Answer::TakeBack,
@@ -159,7 +166,7 @@ impl State {
             .as_ref()
             .is_some_and(|r| !r.loses_history().is_empty());
         if history {
-            lines.push("Prometheus's history is lost: that is asked once more, by itself.".into());
+            lines.push("Prometheus's history is lost: that is asked once more, separately.".into());
         }
         if self.review.break_lock {
             lines.push(
@@ -184,11 +191,18 @@ impl State {
             ));
         }
         lines.extend(self.taken_by_name());
+        lines.extend(self.owned());
         if counts.left_out > 0 {
             lines.push(format!(
                 "{} left out.",
                 plural(counts.left_out, "change is", "changes are")
             ));
+        }
+        lines.extend(self.unkept());
+        // Under a list that fills the screen they had no room.
+        let notes = &self.review.notes;
+        if self.review.rows.rows.len() + 1 + notes.len() > self.viewport.list {
+            lines.extend(notes.iter().map(|note| format!("▲ {note}")));
         }
         let (title, yes) = match &self.review.undoes {
             Some(run) => (

@@ -260,7 +260,11 @@ pub fn keys(state: &State) -> Vec<Binding> {
 fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
     use Key::*;
     let focused = dialog.buttons.get(dialog.focus);
-    let press = focused.map_or_else(String::new, |button| button.label.to_lowercase());
+    let press = focused.map_or_else(String::new, |button| match button.answer {
+        // The name stands on the button.
+        Answer::TakeBack => "take back just this".to_owned(),
+        _ => button.label.to_lowercase(),
+    });
     let mut all = vec![
         Binding::new(Enter, press, Action::Press),
         Binding::new(Tab, "next", Action::ButtonNext),

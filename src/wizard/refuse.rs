@@ -3,6 +3,7 @@
 use super::keymap::bad_checks;
 use super::list::{Filter, List, Row};
 use super::state::{Connection, ReviewRow, Standing, State, Step, StepMark, Viewport};
+use crate::mesh::kinds::Kind;
 use crate::plan::Part;
 
 impl State {
@@ -128,6 +129,19 @@ impl State {
         none.then(|| {
             "Every workload is left out: Prometheus's new job will find nothing to scrape.".into()
         })
+    }
+
+    /// What is given up with the lock or the record of the run.
+    pub(super) fn unkept(&self) -> Vec<String> {
+        let rows = self.review.rows.rows.iter();
+        let out = rows.filter(|row| row.part == Part::Journal && row.standing == Standing::LeftOut);
+        out.map(|row| match row.object.kind {
+            Kind::Lease => "Without the lock nothing keeps a second run away meanwhile.".into(),
+            _ => {
+                "Without its record in the cluster only this machine can take the run back.".into()
+            }
+        })
+        .collect()
     }
 
     /// Nothing of the present step is chosen, so that enter goes on without workloads.

@@ -14,6 +14,7 @@ use crate::mesh::kinds::Kind;
 use crate::plan::review::{
     Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
 };
+use crate::plan::upstream::owner;
 use crate::plan::{Change, ChangeId, Plan};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -425,6 +426,7 @@ fn row(
                 })
                 .count()
         }),
+        owner: item.and_then(|item| owner(item)),
     }
 }
 

@@ -4,7 +4,11 @@ use super::msg::Effect;
 use super::namespaces::{matches, words};
 use super::state::{Connection, State};
 use crate::targets::{self, Board};
+use jiff::SignedDuration;
 use std::sync::Arc;
+
+/// What was seen longer ago is not shown as what is.
+const OLD: SignedDuration = SignedDuration::from_secs(15);
 
 /// A row that needs a look: everything but UP once.
 pub fn problem(row: &targets::Row) -> bool {
@@ -26,8 +30,19 @@ impl State {
             return Vec::new();
         }
         self.status.waiting = true;
+        let now = self.now;
+        let is_old = |board: &Board| {
+            let age = now.zip(board.at).map(|(now, at)| now.duration_since(at));
+            age.is_some_and(|age| age > OLD)
+        };
+        // What was so once would be read as what is so.
+        if is_old(&self.status.board) && !self.status.frozen {
+            self.status.board = Arc::default();
+            self.derive_status();
+        }
         if let Some(board) = &self.apply.board
             && self.status.board.rows.is_empty()
+            && !is_old(board)
         {
             self.status.board = board.clone();
             self.status.waiting = false;

@@ -127,6 +127,23 @@ impl State {
         words.collect()
     }
 
+    /// Whose objects the approval changes, and that it may be reverted.
+    pub(super) fn owned(&self) -> Vec<String> {
+        let mut owned: BTreeMap<&str, usize> = BTreeMap::new();
+        let rows = self.review.rows.rows.iter();
+        let written =
+            rows.filter(|row| matches!(row.standing, Standing::Ready | Standing::Unverified(_)));
+        for owner in written.filter_map(|row| row.owner) {
+            *owned.entry(owner).or_default() += 1;
+        }
+        let words = owned.into_iter().map(|(owner, n)| {
+            let objects = plural(n, "object belongs", "objects belong");
+            let them = if n == 1 { "it" } else { "them" };
+            format!("{objects} to {owner}, which may revert {them}; the review marks {them}.")
+        });
+        words.collect()
+    }
+
     /// Items that this tool's name would let be chosen.
     fn owned_by(&self, tool: OwnerTool) -> usize {
         let mesh = &self.mesh;

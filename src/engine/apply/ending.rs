@@ -44,11 +44,18 @@ impl Run {
             // Refused before any write: then there is nothing to keep a record of.
             let nothing =
                 !wrote && matches!(&ended, Ended::PartWay(Some(e)) if e.kind == Kind::Refused);
-            if !nothing {
-                self.kept.clone_from(&keeper.kept);
-            }
-            for words in keeper.end(nothing || ended == Ended::Undone).await {
+            let undone = ended == Ended::Undone;
+            let kept = keeper.kept.clone();
+            for words in keeper.end(nothing || undone).await {
                 around.log(words);
+            }
+            // Lock and record of a run that was undone went with it.
+            if undone {
+                for id in &kept {
+                    around.step(id, StepState::TakenBack("undone".into()));
+                }
+            } else if !nothing {
+                self.kept = kept;
             }
         }
         ended

@@ -138,7 +138,10 @@ fn costs(out: &mut String, steps: &[Step]) {
         .flat_map(|step| &step.change.prices)
     {
         let words = match price {
-            Price::Restarts { workload, pods } => format!("{pods} pods of {workload} restart"),
+            Price::Restarts { workload, pods } => match pods {
+                1 => format!("1 pod of {workload} restarts"),
+                _ => format!("{pods} pods of {workload} restart"),
+            },
             Price::LosesHistory { prometheus } => format!(
                 "{prometheus} loses its history, which is in an emptyDir, when it restarts; {SCRIPT} asks, or takes MESHSCRAPE_LOSE_HISTORY=yes"
             ),

@@ -51,6 +51,8 @@ pub struct ReviewRow {
     pub warnings: usize,
     /// Fields of a person's kubectl that the approval takes.
     pub takes: usize,
+    /// The tool that owns the object, and may revert the change.
+    pub owner: Option<&'static str>,
 }
 
 /// Which way a change is looked at.

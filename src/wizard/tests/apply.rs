@@ -1,4 +1,5 @@
 use super::*;
+use crate::targets::Board;
 
 #[test]
 fn a_failure_asks_and_the_answer_goes_to_the_engine() {
@@ -378,4 +379,25 @@ fn the_apply_panel_is_laid_over_the_step_to_be_read_and_scrolled_on_wide_screens
     assert_eq!(state.detail_offset, 2);
     keys(&mut state, "esc");
     assert!(!state.detail);
+}
+
+/// After an apply or an undo that took minutes, the board from before it would be read as how it is.
+#[test]
+fn a_board_of_long_ago_is_not_shown_as_it_is() {
+    let now: jiff::Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+    let shown = |age: i64, frozen: bool| {
+        let mut state = started(shop());
+        let at = Some(now - jiff::SignedDuration::from_secs(age));
+        state.now = Some(now);
+        state.status.frozen = frozen;
+        state.status.board = Arc::new(Board {
+            at,
+            ..Board::default()
+        });
+        state.watch();
+        state.status.board.at == at
+    };
+    assert!(shown(5, false));
+    assert!(!shown(120, false));
+    assert!(shown(120, true), "who froze it wants to read it");
 }

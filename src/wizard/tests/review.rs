@@ -86,6 +86,49 @@ fn what_a_key_said_while_the_server_was_asked_falls_with_the_last_answer() {
     assert_eq!(state.notice, None);
 }
 
+/// Of a tool whose next upgrade may revert what is written.
+fn owned_by_helm(change: &Change) -> Arc<Reviewed> {
+    let mut item = (*reviewed(change, Verdict::Changes)).clone();
+    item.live = Some(Arc::new(json!({"metadata": {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "shop"},
+    }})));
+    Arc::new(item)
+}
+
+#[test]
+fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no_room() {
+    let mut whole = plan();
+    let lock = change(Kind::Lease, "meshscrape", Part::Journal, &[]);
+    whole.changes.insert(0, lock);
+    whole.notes = vec!["a note of the plan".into()];
+    let mut state = in_review(whole, |c| match c.part {
+        Part::Mark => owned_by_helm(c),
+        _ => reviewed(c, Verdict::New),
+    });
+    let owners = state.review.rows.rows.iter().map(|row| row.owner);
+    assert_eq!(owners.collect::<Vec<_>>(), [None, None, None, Some("Helm")]);
+    let said = |state: &State| state.confirm_apply().lines.join("\n");
+    let belongs = "1 object belongs to Helm, which may revert it; the review marks it.";
+    assert!(said(&state).contains(belongs), "{}", said(&state));
+    assert!(!said(&state).contains("lock") && !said(&state).contains("note"));
+    keys(&mut state, "space");
+    assert!(
+        said(&state).contains("Without the lock"),
+        "{}",
+        said(&state)
+    );
+    state.fit(Viewport {
+        list: 4,
+        ..Viewport::default()
+    });
+    assert!(
+        said(&state).contains("▲ a note of the plan"),
+        "{}",
+        said(&state)
+    );
+}
+
 #[test]
 fn a_controllers_field_is_taken_by_name_only() {
     let conflicting = |c: &Change| {
