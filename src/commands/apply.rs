@@ -31,6 +31,7 @@ pub async fn run(
     }
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(&opened).await?;
+    flow::note_takes(&mut call, &opened, &review);
     let watched = follow::watched(&opened.mesh, &opened.answers);
     let prometheus = selection.prometheus.clone();
     if let Some(stopped) = flow::stopped(&review) {

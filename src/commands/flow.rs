@@ -5,7 +5,7 @@ use crate::answers::Answers;
 use crate::engine;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, OwnerTool};
 use crate::plan::review::{ItemState, Review, RunId};
 use crate::plan::{Plan, keeping};
 use crate::recipe;
@@ -138,6 +138,21 @@ pub async fn review(opened: &Opened) -> Result<Review> {
     chosen(opened)?;
     let plan = recipe::plan(&opened.mesh, &opened.answers)?;
     Ok(ask(opened, plan).await)
+}
+
+/// Says of each name after `--take` that nothing bears it: most likely a slip.
+pub fn note_takes(call: &mut Call<'_>, opened: &Opened, review: &Review) {
+    let mut takes = opened.answers.take.clone();
+    takes.retain(|name| OwnerTool::named(name).is_none());
+    for item in review.items.values() {
+        for conflict in &item.conflicts {
+            takes.remove(&conflict.manager);
+        }
+    }
+    let words = takes
+        .iter()
+        .map(|name| format!("--take {name} takes nothing: no field of these changes is {name}'s"));
+    call.note(&words.collect::<Vec<_>>());
 }
 
 /// # Errors

@@ -3,9 +3,10 @@
 use super::{Call, exit, flow, json, words, written};
 use crate::error::Result;
 
-pub async fn run(call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
+pub async fn run(mut call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
     let review = flow::review(&opened).await?;
+    flow::note_takes(&mut call, &opened, &review);
     let text = if json {
         format!("{:#}\n", json::review(&review))
     } else if yaml {

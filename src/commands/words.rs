@@ -386,7 +386,15 @@ pub fn step(state: &StepState) -> Option<String> {
 pub fn outcome(outcome: &Outcome) -> String {
     let mut out = String::new();
     let _ = match &outcome.ended {
-        Ended::Whole => writeln!(out, "{} written.", plural(outcome.written.len(), "change")),
+        Ended::Whole if outcome.not_written.is_empty() => {
+            writeln!(out, "{} written.", plural(outcome.written.len(), "change"))
+        }
+        Ended::Whole => writeln!(
+            out,
+            "{} written, {} held back.",
+            plural(outcome.written.len(), "change"),
+            outcome.not_written.len()
+        ),
         Ended::PartWay(_) if outcome.written.is_empty() => {
             writeln!(out, "Stopped before anything was written.")
         }
@@ -402,9 +410,9 @@ pub fn outcome(outcome: &Outcome) -> String {
         for id in &outcome.written {
             let _ = writeln!(out, "  written      {}", clean(&id.title()));
         }
-        for id in &outcome.not_written {
-            let _ = writeln!(out, "  not written  {}", clean(&id.title()));
-        }
+    }
+    for id in &outcome.not_written {
+        let _ = writeln!(out, "  not written  {}", clean(&id.title()));
     }
     for id in &outcome.taken_back {
         let _ = writeln!(out, "  taken back   {}", clean(&id.title()));

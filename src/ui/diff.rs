@@ -28,18 +28,7 @@ pub fn line(of: &DiffLine) -> Words {
 
 /// Draws the lines from `offset` on; only those are made. Says how many there are in all.
 pub fn draw(paint: &mut Paint, area: Rect, view: &ChangeView, mode: ReviewMode, offset: usize) {
-    let room = usize::from(area.width);
-    let mut notes: Vec<Words> = view
-        .notes
-        .iter()
-        .flat_map(|note| {
-            let (glyph, role) = tone(note.tone);
-            item(glyph, role, &note.text, room)
-        })
-        .collect();
-    if !notes.is_empty() {
-        notes.push(Words::new());
-    }
+    let notes = notes(view, usize::from(area.width));
     let body = view.len(mode);
     let all = notes.len() + body;
     // Folded lines take more rows than there are lines, so that the last line may stand at the top.
@@ -72,6 +61,22 @@ pub fn draw(paint: &mut Paint, area: Rect, view: &ChangeView, mode: ReviewMode, 
         offset.min(all.saturating_sub(usize::from(area.height))),
         all,
     );
+}
+
+/// What is said of the change, before its lines.
+pub fn notes(view: &ChangeView, room: usize) -> Vec<Words> {
+    let mut notes: Vec<Words> = view
+        .notes
+        .iter()
+        .flat_map(|note| {
+            let (glyph, role) = tone(note.tone);
+            item(glyph, role, &note.text, room)
+        })
+        .collect();
+    if !notes.is_empty() {
+        notes.push(Words::new());
+    }
+    notes
 }
 
 /// The rows that a line takes, at most `most`: what is longer than the room goes on below, marked.

@@ -216,6 +216,12 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
                 .max(1),
         ),
         diff_width: usize::from(inner(side).width.max(1)),
+        notes: match (&state.review.view, state.step) {
+            (Some(view), Step::Review) => {
+                super::diff::notes(view, usize::from(inner(side).width)).len()
+            }
+            _ => 0,
+        },
         wide: places.wide,
         help,
         help_last,

@@ -224,11 +224,38 @@ impl State {
             .count();
         let back = self.apply.way_back();
         let again = self.apply.again.as_ref().filter(|again| again.id == *id);
+        Some(dialog::stopped(
+            row,
+            id,
+            error,
+            written,
+            back,
+            self.costs_of_ways(back.is_some()),
+            again,
+        ))
+    }
+
+    /// What taking back a part, or the whole run, costs.
+    fn costs_of_ways(&self, part: bool) -> Vec<String> {
+        let rows = || self.apply.rows.rows.iter();
+        let mut costs = Vec::new();
         // They wait until every target is UP.
         let old_jobs =
             |row: &ApplyRow| row.part == Part::OldJobs && row.state == StepState::Pending;
-        let twice = self.apply.rows.rows.iter().any(old_jobs);
-        Some(dialog::stopped(row, id, error, written, back, twice, again))
+        if part && rows().any(old_jobs) {
+            costs.push(
+                "The plaintext jobs then leave nobody out, so what is UP counts twice until an apply with all UP."
+                    .into(),
+            );
+        }
+        let review = self.review.review.as_ref();
+        let loses = review.is_some_and(|review| !review.loses_history().is_empty());
+        if loses && rows().any(|row| row.part == Part::PrometheusPod && row.written) {
+            costs.push(
+                "Undoing the run restarts Prometheus once more: what it measured since then is lost.".into(),
+            );
+        }
+        costs
     }
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.

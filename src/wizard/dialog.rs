@@ -46,7 +46,7 @@ pub(super) fn stopped(
     error: &Error,
     written: usize,
     back: Option<(&WorkloadRef, usize)>,
-    twice: bool,
+    costs: Vec<String>,
     again: Option<&Again>,
 ) -> Dialog {
     let what = row.map_or_else(|| id.object(), |row| row.object.to_string());
@@ -84,18 +84,13 @@ pub(super) fn stopped(
             plural(stand, "change", "changes"),
             if stand == 1 { "stands" } else { "stand" }
         ));
-        if twice {
-            lines.push(
-                "The plaintext jobs then leave nobody out, so what is UP counts twice until an apply with all UP."
-                    .into(),
-            );
-        }
         buttons.push(button(
             &format!("Take back just {item}"),
             Answer::TakeBack,
             true,
         ));
     }
+    lines.extend(costs);
     buttons.push(button("Undo the run", Answer::Undo, true));
     buttons.push(button("Stop here", Answer::Stop, false));
     dialog(

@@ -11,7 +11,7 @@ use super::state::{
 };
 use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort, Pace};
 use crate::error::Error;
-use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::{SidecarState, Workload};
 use crate::plan::{Part, Plan, Price};
 use std::collections::BTreeSet;
@@ -485,8 +485,14 @@ pub fn prices(plan: &Plan) -> Vec<String> {
         Price::ScrapeGap { prometheus } => !losing.contains(prometheus),
         _ => true,
     });
+    let gateways: BTreeSet<&WorkloadRef> = plan
+        .changes
+        .iter()
+        .filter(|change| change.object.kind == Kind::Gateway)
+        .filter_map(|change| change.item.as_ref())
+        .collect();
     let mut restarts = 0;
-    let mut restarting = 0;
+    let (mut restarting, mut restarting_gateways) = (0, 0);
     let mut of_prometheus = 0;
     let mut cut = 0;
     let mut sentences = Vec::new();
@@ -497,8 +503,11 @@ pub fn prices(plan: &Plan) -> Vec<String> {
             Price::Restarts { workload, pods } if scraping.contains(workload) => {
                 of_prometheus += pods;
             }
-            Price::Restarts { pods, .. } => {
-                restarting += 1;
+            Price::Restarts { workload, pods } => {
+                match gateways.contains(workload) {
+                    true => restarting_gateways += 1,
+                    false => restarting += 1,
+                }
                 restarts += pods;
             }
             Price::CutsConnections { .. } => cut += 1,
@@ -519,7 +528,12 @@ pub fn prices(plan: &Plan) -> Vec<String> {
     if restarts > 0 {
         let pods = plural(restarts, "pod", "pods");
         let workloads = plural(restarting, "workload", "workloads");
-        whose.push(format!("{pods} of {workloads}"));
+        let gateways = plural(restarting_gateways, "gateway", "gateways");
+        whose.push(match (restarting, restarting_gateways) {
+            (_, 0) => format!("{pods} of {workloads}"),
+            (0, _) => format!("{pods} of {gateways}"),
+            _ => format!("{pods} of {workloads} and {gateways}"),
+        });
     }
     if of_prometheus > 0 {
         let pods = plural(of_prometheus, "pod", "pods");
@@ -528,7 +542,12 @@ pub fn prices(plan: &Plan) -> Vec<String> {
     if !whose.is_empty() {
         let one = restarts + of_prometheus == 1;
         let verb = if one { "restarts" } else { "restart" };
-        sums.push(format!("{} {verb}", whose.join(" and ")));
+        let and = if restarting_gateways > 0 {
+            ", and "
+        } else {
+            " and "
+        };
+        sums.push(format!("{} {verb}", whose.join(and)));
     }
     if cut > 0 {
         sums.push(format!(

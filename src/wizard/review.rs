@@ -185,7 +185,7 @@ impl State {
         self.review.diff_offset = self.review.diff_offset.saturating_add_signed(by).min(last);
     }
 
-    /// First line of the diff's last page, about; zero: all of it is seen.
+    /// First line of the diff's last page; zero: all of it is seen.
     pub(super) fn diff_last(&self) -> usize {
         let Some(view) = &self.review.view else {
             return 0;
@@ -208,12 +208,7 @@ impl State {
             left -= rows;
             page += 1;
         }
-        // Notes stand before the lines and are wrapped by the drawing side, which clamps once more.
-        let notes: usize = view
-            .notes
-            .iter()
-            .map(|note| 1 + note.text.lines().count() + note.text.len() / 40)
-            .sum();
+        let notes = self.viewport.notes;
         if page == lines {
             notes.saturating_sub(left)
         } else {

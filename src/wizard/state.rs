@@ -229,6 +229,8 @@ pub struct Viewport {
     pub diff: usize,
     /// Columns of the diff; longer lines are folded.
     pub diff_width: usize,
+    /// Rows of what is said before the diff.
+    pub notes: usize,
     /// First line of the last page of the detail that lies over the step; zero: all of it is seen.
     pub detail_last: usize,
     /// Wide enough for the detail beside the list; else `i` opens it over the list.
@@ -245,6 +247,7 @@ impl Default for Viewport {
             list: 16,
             diff: 16,
             diff_width: 56,
+            notes: 0,
             detail_last: 0,
             wide: true,
             help: 16,

@@ -325,6 +325,19 @@ fn what_all_choices_cost_alike_is_said_once() {
         said[1],
         "2 pods of 1 workload and 1 pod of Prometheus restart"
     );
+    // A gateway is none of the workloads that were counted in the steps before.
+    let edge = id("istio-system", "edge");
+    let mut with_gateway = plan;
+    let gateway = change(Kind::Gateway, "meshscrape-edge", Part::Listener, &[]);
+    with_gateway.changes.push(Change {
+        item: Some(edge.clone()),
+        ..gateway
+    });
+    with_gateway.prices.push(restart(&edge, 1));
+    assert_eq!(
+        prices(&with_gateway)[1],
+        "3 pods of 1 workload and 1 gateway, and 1 pod of Prometheus restart"
+    );
     // What all choices of a row cost alike is said once, of all together.
     let mut state = in_review(plan_of_cuts(), |c| reviewed(c, Verdict::New));
     keys(&mut state, "esc");

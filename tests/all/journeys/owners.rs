@@ -2,6 +2,7 @@
 
 use super::Journey;
 use super::choose;
+use super::cut::command;
 use super::runs::there_and_back;
 use meshscrape::plan::review::{ItemState, Word};
 use serde_json::{Value, json};
@@ -90,4 +91,14 @@ async fn the_word_for_a_tool_takes_the_fields_of_its_managers_and_of_nobody_else
         .into_values()
         .any(|state| matches!(state, ItemState::Conflict(managers) if managers == ["terraform"]));
     assert!(stopped, "{:#?}", review.states());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_to_take_from_that_nobody_bears_is_said() {
+    let journey = Journey::new();
+    let plan = "meshscrape plan -w default/Deployment/httpbin --take helm,helmm";
+    let (code, words) = command(&journey, plan).await;
+    assert_eq!(code, 2, "{words}");
+    assert!(words.contains("--take helmm takes nothing"), "{words}");
+    assert!(!words.contains("--take helm takes"), "{words}");
 }
