@@ -6,6 +6,7 @@
 mod control;
 mod ending;
 mod pace;
+mod sending;
 mod standing;
 
 pub use control::{Control, Steering};
@@ -115,6 +116,8 @@ struct Run {
     gone: BTreeMap<WorkloadRef, String>,
     /// What a write was sent to.
     sent: BTreeSet<ObjectRef>,
+    /// What failed before its turn, since it was sent together with the one before.
+    early: BTreeMap<ChangeId, Failure>,
     /// Policies that were written and are not read back yet, as the server answered: their listener waits for it.
     unread: BTreeMap<ChangeId, Option<Value>>,
     /// Items whose workload was seen to stand.
@@ -177,6 +180,7 @@ pub async fn apply(
         pace: options.pace,
         gone: BTreeMap::new(),
         sent: BTreeSet::new(),
+        early: BTreeMap::new(),
         unread: BTreeMap::new(),
         seen: BTreeSet::new(),
         ahead: None,
@@ -403,6 +407,9 @@ impl Run {
     ) -> Result<Done, Failure> {
         let change = approved.change();
         let mut answer: Option<Value> = None;
+        if let Some(failure) = self.early.remove(&change.id) {
+            return Err(failure);
+        }
         // After a retry only what failed is done again: a change that was written is waited for.
         if !self.fates.contains_key(&change.id) {
             for what in approved.before() {
@@ -427,32 +434,7 @@ impl Run {
             if let Some(keeper) = &self.keeper {
                 keeper.holds()?;
             }
-            around.step(&change.id, StepState::Writing);
-            let seq = self.seq;
-            self.seq += 1;
-            let moved = !self.sent.insert(change.object.clone());
-            let fate = match steps::write(around.session, &self.id, seq, approved, moved).await {
-                Ok(Wrote::Yes(body)) => {
-                    answer = body;
-                    let how = match (&change.action, change.part) {
-                        (Action::Delete { .. }, _) => "deleted",
-                        (_, Part::Undo) => "put back",
-                        _ => "written",
-                    };
-                    around.log(format!("{} is {how}", title(change)));
-                    around.touched(change);
-                    Fate::Written
-                }
-                Ok(Wrote::Already) => Fate::Unchanged,
-                Err(failure) => {
-                    if failure.written {
-                        self.fates.insert(change.id.clone(), Fate::Written);
-                        around.touched(change);
-                    }
-                    return Err(failure);
-                }
-            };
-            self.fates.insert(change.id.clone(), fate);
+            answer = self.send(around, at).await?;
         }
         if self.fates.get(&change.id) == Some(&Fate::Written) && Run::waits_later(change, defer) {
             return Ok(Done::Fate(Fate::Written));

@@ -67,10 +67,14 @@ fn same(what: &str, told: &Told, wanted: &Objects, is: &Objects) {
 
 /// One kill, and then either way out.
 async fn killed(whole: &Undisturbed, at: usize, moment: Moment, go_on: bool) {
-    let what = format!("killed {moment:?} write {at} ({})", whole.writes[at - 1]);
+    killed_in(&apply(), whole, at, moment, go_on).await;
+}
+
+async fn killed_in(args: &str, whole: &Undisturbed, at: usize, moment: Moment, go_on: bool) {
+    let what = format!("{args}: killed {moment:?} write {at}");
     let mut served = Served::new();
     let before = served.objects();
-    let told = served.run(&apply(), Some((at, moment))).await;
+    let told = served.run(args, Some((at, moment))).await;
     assert_eq!(told.code, None, "{what}, and ended: {}", told.words);
     way_out(&mut served, whole, &before, &what, go_on).await;
 }
@@ -121,6 +125,21 @@ fn killed_after_a_write_it_goes_on_or_is_taken_back() {
         .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
         .collect();
     run(&cases, whole);
+}
+
+/// All at once, two policies are under way at the same time: killed before, between and after their answers.
+#[test]
+fn killed_between_two_policies_that_were_sent_together() {
+    let whole = undisturbed();
+    let together = format!("{} --pace all", apply());
+    let cases = [
+        (6, Moment::AnswerLost, true),
+        (7, Moment::Before, false),
+        (9, Moment::After, true),
+    ];
+    all(&cases, async |&(at, moment, go_on)| {
+        killed_in(&together, whole, at, moment, go_on).await;
+    });
 }
 
 /// The disk is full from some byte of the journal on: the run stops before the next write and says so, and what was

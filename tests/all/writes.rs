@@ -3,11 +3,13 @@
 use crate::apply_world::{World, plan, world};
 use crate::spoils::spoil;
 use http::Method;
+use meshscrape::answers::Pace;
 use meshscrape::cluster::Cluster;
 use meshscrape::cluster::stack::Fault;
-use meshscrape::engine::apply::Control;
+use meshscrape::engine::apply::{ApplyOptions, Control};
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::mesh::kinds::Kind;
+use meshscrape::plan::Part;
 use meshscrape::plan::record::Entry;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -175,4 +177,88 @@ async fn two_answers_of_not_found_do_not_make_a_delete() {
             .object("Sidecar", "default", "meshscrape-httpbin")
             .is_some()
     );
+}
+
+fn all_at_once() -> ApplyOptions {
+    ApplyOptions {
+        pace: Pace::All,
+        ..ApplyOptions::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_at_once_the_two_policies_are_sent_together_and_both_read_back_before_their_listener() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    let from = world.simulation.requests().len();
+    let control = Control::alone().1;
+    let outcome = world.apply_with(approved, control, &all_at_once()).await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
+    let lines = since(&world, from);
+    let at = |method: &str, path: &str| {
+        let found = |line: &String| line.starts_with(method) && line.ends_with(path);
+        lines.iter().position(found).unwrap()
+    };
+    let listener = at("PATCH", LISTENER);
+    for policy in [PEER, DENY] {
+        let (write, read) = (at("PATCH", policy), at("GET", policy));
+        assert!(write < read && read < listener, "{lines:#?}");
+    }
+    // The second was announced before the first was answered.
+    let of_policies = |entry: &Entry| match entry {
+        Entry::Intent(of) if of.part == Part::Policy => Some((of.seq, "intent")),
+        Entry::Result { seq, .. } => Some((*seq, "result")),
+        _ => None,
+    };
+    let entries = world.journal.entries();
+    let lines: Vec<(u32, &str)> = entries.iter().filter_map(of_policies).collect();
+    let first = lines.iter().position(|line| line.1 == "intent").unwrap();
+    let (one, other) = (lines[first], lines[first + 1]);
+    assert!(one.1 == "intent" && other.1 == "intent", "{lines:?}");
+    assert_eq!(other.0, one.0 + 1);
+    let outcome = world.undo(Some("r1"), "r2").await;
+    assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
+}
+
+/// Of two that were sent together the second is refused: the first stands, the run stops there, and nothing listens.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_refused_beside_its_twin_stops_the_run_in_its_own_words() {
+    let mut world = world();
+    let approved = world.approved(plan(), "r1").await;
+    let fault: Fault = Arc::new(|method, uri| {
+        let meant = *method == Method::PATCH && uri.path().ends_with(DENY);
+        meant.then(|| spoil("422"))
+    });
+    world.session.cluster =
+        Cluster::over_with(world.simulation.service(), "demo", false, Some(fault));
+    let control = Control::alone().1;
+    let outcome = world.apply_with(approved, control, &all_at_once()).await;
+    let words = words(&outcome);
+    assert!(
+        words.contains("AuthorizationPolicy default/meshscrape-httpbin"),
+        "{words}"
+    );
+    let object = |kind: &str| {
+        world
+            .simulation
+            .object(kind, "default", "meshscrape-httpbin")
+    };
+    assert!(object("PeerAuthentication").is_some() && object("Sidecar").is_none());
+    // Each intent has its result, and the refused one says so.
+    let entries = world.journal.entries();
+    let results = entries.iter().filter_map(|entry| match entry {
+        Entry::Result { seq, written, .. } => Some((*seq, *written)),
+        _ => None,
+    });
+    let results: Vec<(u32, bool)> = results.collect();
+    let intents = entries.iter().filter_map(|entry| match entry {
+        Entry::Intent(of) => Some(of.seq),
+        _ => None,
+    });
+    let mut intents: Vec<u32> = intents.collect();
+    intents.sort_unstable();
+    let mut ended: Vec<u32> = results.iter().map(|(seq, _)| *seq).collect();
+    ended.sort_unstable();
+    assert_eq!(intents, ended);
+    assert_eq!(results.iter().filter(|(_, written)| !written).count(), 1);
 }
