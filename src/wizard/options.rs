@@ -466,21 +466,16 @@ pub fn prices(plan: &Plan) -> Vec<String> {
     all.sort_by_key(|price| rank(price));
     let mut seen = BTreeSet::new();
     all.retain(|price| seen.insert((*price).clone()));
-    let scraping: BTreeSet<WorkloadRef> = all
-        .iter()
-        .filter_map(|price| match price {
-            Price::ScrapeGap { prometheus } => Some(prometheus.clone()),
-            _ => None,
-        })
-        .collect();
+    let mut scraping = BTreeSet::new();
     // Where its history goes, the pause of its scraping is said with that.
-    let losing: BTreeSet<WorkloadRef> = all
-        .iter()
-        .filter_map(|price| match price {
-            Price::LosesHistory { prometheus } => Some(prometheus.clone()),
-            _ => None,
-        })
-        .collect();
+    let mut losing = BTreeSet::new();
+    for price in &all {
+        match price {
+            Price::ScrapeGap { prometheus } => scraping.insert(prometheus.clone()),
+            Price::LosesHistory { prometheus } => losing.insert(prometheus.clone()),
+            _ => false,
+        };
+    }
     all.retain(|price| match price {
         Price::ScrapeGap { prometheus } => !losing.contains(prometheus),
         _ => true,

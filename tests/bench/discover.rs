@@ -35,12 +35,15 @@ pub fn run() {
         let mut ours = Vec::new();
         let mut bare = Vec::new();
         let mut rows = 0;
+        // Of one listing, as the program makes it: later ones find the allocator's leavings of those before.
+        let mut peak = None;
         for _ in 0..RUNS {
             let began = Instant::now();
             let cluster = connect(&ConnectOptions::default()).await.expect("a cluster");
             let mesh = discover(cluster, |_| {}).await;
             ours.push(began.elapsed().as_secs_f64());
             rows = mesh.workloads.len();
+            peak.get_or_insert_with(peak_megabytes);
             drop(mesh);
             let began = Instant::now();
             lists().await;
@@ -50,7 +53,7 @@ pub fn run() {
         println!(
             "{rows} workloads listed in {ours:.2} s, the bare lists take {bare:.2} s: {:.2} times; peak memory {} MB",
             ours / bare,
-            peak_megabytes()
+            peak.unwrap_or_default()
         );
     });
 }
