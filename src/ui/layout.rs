@@ -212,7 +212,7 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
         diff: usize::from(
             inner(side)
                 .height
-                .saturating_sub(super::review::name_rows(state, side))
+                .saturating_sub(super::review::head(state, side).len() as u16)
                 .max(1),
         ),
         diff_width: usize::from(inner(side).width.max(1)),
@@ -222,6 +222,7 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
             }
             _ => 0,
         },
+        notes_seen: state.step != Step::Review || super::review::notes_seen(state, places.list),
         wide: places.wide,
         help,
         help_last,

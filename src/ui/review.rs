@@ -108,12 +108,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         !review.diff_focus && !places.over,
         row,
     );
-    let shown = review.rows.rows.len().min(usize::from(area.height)) as u16;
-    let rest = Rect {
-        y: area.y + shown + 1,
-        height: area.height.saturating_sub(shown + 1),
-        ..area
-    };
+    let rest = under_rows(state, area);
     let mut lines = Vec::new();
     if review.rows.rows.is_empty() && !review.done {
         lines.push(Words::of(Role::Accent, paint.spinner().to_string()).and(
@@ -126,15 +121,31 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             "✓ Nothing to change: the cluster is as wanted.",
         ));
     }
-    for note in &review.notes {
-        lines.extend(widgets::item(
-            '▲',
-            Role::Waiting,
-            note,
-            usize::from(rest.width),
-        ));
-    }
+    lines.extend(notes(&review.notes, rest));
     paint.lines(rest, &lines);
+}
+
+/// What holds for the whole run, under the rows; no more of it than would be seen, and a row.
+fn notes(notes: &[String], place: Rect) -> Vec<Words> {
+    let lines = notes
+        .iter()
+        .flat_map(|note| widgets::item('▲', Role::Waiting, note, usize::from(place.width)));
+    lines.take(usize::from(place.height) + 1).collect()
+}
+
+/// All that holds for the whole run has room under the rows.
+pub fn notes_seen(state: &State, area: Rect) -> bool {
+    let rest = under_rows(state, area);
+    notes(&state.review.notes, rest).len() <= usize::from(rest.height)
+}
+
+fn under_rows(state: &State, area: Rect) -> Rect {
+    let shown = state.review.rows.rows.len().min(usize::from(area.height)) as u16;
+    Rect {
+        y: area.y + shown + 1,
+        height: area.height.saturating_sub(shown + 1),
+        ..area
+    }
 }
 
 fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
@@ -192,19 +203,36 @@ fn figures(row: &ReviewRow) -> Words {
     words
 }
 
-/// Rows over the diff that the whole name takes, with a blank one, where the title of the box would be cut.
-pub fn name_rows(state: &State, area: Rect) -> u16 {
-    let row = state.review.rows.current();
-    let (Some(row), Step::Review) = (row, state.step) else {
-        return 0;
+/// What stands over the diff in this place: the whole name where the title of the box would be cut, and how the change
+/// stands; then a blank row.
+pub fn head(state: &State, area: Rect) -> Vec<Words> {
+    let review = &state.review;
+    let (Some(row), Step::Review) = (review.rows.current(), state.step) else {
+        return Vec::new();
     };
     let room = usize::from(area.width.saturating_sub(4));
     let name = row.object.to_string();
+    let mut head = Vec::new();
     // Beside the title stands how it is looked at.
-    if super::words::width(&name) + 2 + "YAML as sent".len() + 4 <= room {
-        return 0;
+    if super::words::width(&name) + 2 + "YAML as sent".len() + 4 > room {
+        head.extend(Words::wrapped(Role::Strong, &name, room));
     }
-    Words::wrapped(Role::Strong, &name, room).len() as u16 + 1
+    // What was said of it stands among the notes of the view, once that is made.
+    if review.view.is_none() {
+        head.extend(Words::wrapped(Role::Plain, &row.why, room));
+    }
+    let more = match &row.standing {
+        Standing::HangsOn(id) => Some(format!("– It falls with {}.", id.object())),
+        Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),
+        _ => None,
+    };
+    if let Some(text) = more {
+        head.extend(Words::wrapped(Role::Muted, &text, room));
+    }
+    if !head.is_empty() {
+        head.push(Words::new());
+    }
+    head
 }
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
@@ -222,27 +250,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     };
     let title = Words::strong(row.object.to_string());
     let inside = panel(paint, area, &title, &Words::muted(mode), review.diff_focus);
-    let room = usize::from(inside.width);
-    // What was said of it stands among the notes of the view, once that is made.
-    let mut head = match name_rows(state, area) {
-        0 => Vec::new(),
-        _ => Words::wrapped(Role::Strong, &row.object.to_string(), room),
-    };
-    if review.view.is_none() {
-        head.extend(Words::wrapped(Role::Plain, &row.why, room));
-    }
-    let more = match &row.standing {
-        Standing::HangsOn(id) => Some(format!("– It falls with {}.", id.object())),
-        Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),
-        _ => None,
-    };
-    if let Some(text) = more {
-        head.extend(Words::wrapped(Role::Muted, &text, room));
-    }
-    if !head.is_empty() {
-        head.push(Words::new());
-    }
-    let taken = paint.lines(inside, &head);
+    let taken = paint.lines(inside, &head(state, area));
     let rest = Rect {
         y: inside.y + taken,
         height: inside.height - taken,

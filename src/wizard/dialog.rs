@@ -195,9 +195,14 @@ impl State {
         }
         lines.extend(self.unkept());
         // Under a list that fills the screen they had no room.
-        let notes = &self.review.notes;
-        if self.review.rows.rows.len() + 1 + notes.len() > self.viewport.list {
-            lines.extend(notes.iter().map(|note| format!("▲ {note}")));
+        if !self.viewport.notes_seen {
+            const SHOWN: usize = 4;
+            let notes = &self.review.notes;
+            lines.extend(notes.iter().take(SHOWN).map(|note| format!("▲ {note}")));
+            let more = notes.len().saturating_sub(SHOWN);
+            if more > 0 {
+                lines.push(format!("… and {more} more, which meshscrape plan prints"));
+            }
         }
         let (title, yes) = match &self.review.undoes {
             Some(run) => (

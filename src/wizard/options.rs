@@ -1,6 +1,9 @@
 //! Step 6: port, mark, injection, pace, old jobs, repair; for all and for each item, with price and risk.
 
 pub(super) mod pace;
+mod prices;
+
+pub use prices::{prices, sentence};
 
 use super::list::List;
 use super::msg::{Effect, Generation};
@@ -11,9 +14,9 @@ use super::state::{
 };
 use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort, Pace};
 use crate::error::Error;
-use crate::mesh::kinds::{Kind, WorkloadRef};
+use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{SidecarState, Workload};
-use crate::plan::{Part, Plan, Price};
+use crate::plan::Part;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -453,156 +456,5 @@ impl State {
             }
         }
         effects
-    }
-}
-
-/// Every price of the plan, one sentence each; what can't be had back comes first.
-pub fn prices(plan: &Plan) -> Vec<String> {
-    let mut all: Vec<&Price> = plan
-        .prices
-        .iter()
-        .chain(plan.changes.iter().flat_map(|change| &change.prices))
-        .collect();
-    all.sort_by_key(|price| rank(price));
-    let mut seen = BTreeSet::new();
-    all.retain(|price| seen.insert((*price).clone()));
-    let mut scraping = BTreeSet::new();
-    // Where its history goes, the pause of its scraping is said with that.
-    let mut losing = BTreeSet::new();
-    for price in &all {
-        match price {
-            Price::ScrapeGap { prometheus } => scraping.insert(prometheus.clone()),
-            Price::LosesHistory { prometheus } => losing.insert(prometheus.clone()),
-            _ => false,
-        };
-    }
-    all.retain(|price| match price {
-        Price::ScrapeGap { prometheus } => !losing.contains(prometheus),
-        _ => true,
-    });
-    let gateways: BTreeSet<&WorkloadRef> = plan
-        .changes
-        .iter()
-        .filter(|change| change.object.kind == Kind::Gateway)
-        .filter_map(|change| change.item.as_ref())
-        .collect();
-    let mut restarts = 0;
-    let (mut restarting, mut restarting_gateways) = (0, 0);
-    let mut of_prometheus = 0;
-    let mut cut = 0;
-    let mut sentences = Vec::new();
-    // Where the summed ones stand: before the rest of their rank.
-    let mut sums_at = 0;
-    for price in all {
-        match price {
-            Price::Restarts { workload, pods } if scraping.contains(workload) => {
-                of_prometheus += pods;
-            }
-            Price::Restarts { workload, pods } => {
-                match gateways.contains(workload) {
-                    true => restarting_gateways += 1,
-                    false => restarting += 1,
-                }
-                restarts += pods;
-            }
-            Price::CutsConnections { .. } => cut += 1,
-            other => {
-                let also = match other {
-                    Price::LosesHistory { .. } => "; scraping and alerting pause meanwhile",
-                    _ => "",
-                };
-                sentences.push(sentence(other) + also);
-                if matches!(other, Price::LosesHistory { .. }) {
-                    sums_at = sentences.len();
-                }
-            }
-        }
-    }
-    let mut sums = Vec::new();
-    let mut whose = Vec::new();
-    if restarts > 0 {
-        let pods = plural(restarts, "pod", "pods");
-        let workloads = plural(restarting, "workload", "workloads");
-        let gateways = plural(restarting_gateways, "gateway", "gateways");
-        whose.push(match (restarting, restarting_gateways) {
-            (_, 0) => format!("{pods} of {workloads}"),
-            (0, _) => format!("{pods} of {gateways}"),
-            _ => format!("{pods} of {workloads} and {gateways}"),
-        });
-    }
-    if of_prometheus > 0 {
-        let pods = plural(of_prometheus, "pod", "pods");
-        whose.push(format!("{pods} of Prometheus"));
-    }
-    if !whose.is_empty() {
-        let one = restarts + of_prometheus == 1;
-        let verb = if one { "restarts" } else { "restart" };
-        let and = if restarting_gateways > 0 {
-            ", and "
-        } else {
-            " and "
-        };
-        sums.push(format!("{} {verb}", whose.join(and)));
-    }
-    if cut > 0 {
-        sums.push(format!(
-            "connections to {} that have been open for more than about 45 s are cut once",
-            plural(cut, "workload", "workloads")
-        ));
-    }
-    sentences.splice(sums_at..sums_at, sums);
-    sentences
-}
-
-fn rank(price: &Price) -> u8 {
-    match price {
-        Price::LosesHistory { .. } => 0,
-        Price::Restarts { .. } => 1,
-        Price::CutsConnections { .. } => 2,
-        Price::ScrapeGap { .. } => 3,
-        Price::AlsoInjected { .. } => 4,
-        Price::EnvoyFilterStops { .. } => 5,
-        Price::Note(_) => 6,
-    }
-}
-
-/// A price in one sentence.
-pub fn sentence(price: &Price) -> String {
-    match price {
-        Price::LosesHistory { prometheus } => {
-            format!("{prometheus} restarts and loses its history: its data is in an emptyDir")
-        }
-        Price::ScrapeGap { prometheus } => {
-            format!("{prometheus} restarts: scraping and alerting pause meanwhile")
-        }
-        Price::AlsoInjected {
-            namespace,
-            workloads,
-        } => {
-            let names: Vec<String> = workloads
-                .iter()
-                .take(5)
-                .map(|w| format!("{} {}", w.kind.name(), w.name))
-                .collect();
-            let more = match workloads.len().saturating_sub(names.len()) {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
-            format!(
-                "in {namespace} these get a sidecar too when they restart: {}{more}",
-                names.join(", ")
-            )
-        }
-        Price::EnvoyFilterStops { filter, workload } => format!(
-            "{filter} stops matching at {workload}: it names an inbound cluster or host that the listener renames"
-        ),
-        Price::Restarts { workload, pods } => {
-            let restart = if *pods == 1 { "restarts" } else { "restart" };
-            format!("{} of {workload} {restart}", plural(*pods, "pod", "pods"))
-        }
-        Price::CutsConnections { workload } => format!(
-            "connections to {workload} that have been open for more than about 45 s are cut once"
-        ),
-        Price::Note(text) => text.clone(),
     }
 }

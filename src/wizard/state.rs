@@ -231,6 +231,8 @@ pub struct Viewport {
     pub diff_width: usize,
     /// Rows of what is said before the diff.
     pub notes: usize,
+    /// What holds for the whole run has room under the rows of the review.
+    pub notes_seen: bool,
     /// First line of the last page of the detail that lies over the step; zero: all of it is seen.
     pub detail_last: usize,
     /// Wide enough for the detail beside the list; else `i` opens it over the list.
@@ -248,6 +250,7 @@ impl Default for Viewport {
             diff: 16,
             diff_width: 56,
             notes: 0,
+            notes_seen: true,
             detail_last: 0,
             wide: true,
             help: 16,

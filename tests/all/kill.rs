@@ -132,10 +132,18 @@ fn killed_after_a_write_it_goes_on_or_is_taken_back() {
 fn killed_between_two_policies_that_were_sent_together() {
     let whole = undisturbed();
     let together = format!("{} --pace all", apply());
+    let first = whole
+        .writes
+        .iter()
+        .position(|write| write.contains("peerauthentications"))
+        .expect("a policy")
+        + 1;
+    assert!(whole.writes[first].contains("authorizationpolicies"));
     let cases = [
-        (6, Moment::AnswerLost, true),
-        (7, Moment::Before, false),
-        (9, Moment::After, true),
+        (first, Moment::AnswerLost, true),
+        (first, Moment::Before, true),
+        (first + 1, Moment::Before, false),
+        (first + 1, Moment::After, true),
     ];
     all(&cases, async |&(at, moment, go_on)| {
         killed_in(&together, whole, at, moment, go_on).await;

@@ -86,6 +86,21 @@ fn what_a_key_said_while_the_server_was_asked_falls_with_the_last_answer() {
     assert_eq!(state.notice, None);
 }
 
+/// Of the mark, a field is this manager's.
+fn held_by(change: &Change, manager: &str, hands: Hands) -> Arc<Reviewed> {
+    let mut item = (*reviewed(change, Verdict::Changes)).clone();
+    if change.part == Part::Mark {
+        item.conflicts.push(Conflict {
+            manager: manager.into(),
+            field: ".spec.template.metadata.annotations".into(),
+            theirs: Some(json!("a")),
+            ours: Some(json!("b")),
+            hands,
+        });
+    }
+    Arc::new(item)
+}
+
 /// Of a tool whose next upgrade may revert what is written.
 fn owned_by_helm(change: &Change) -> Arc<Reviewed> {
     let mut item = (*reviewed(change, Verdict::Changes)).clone();
@@ -119,7 +134,7 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
         said(&state)
     );
     state.fit(Viewport {
-        list: 4,
+        notes_seen: false,
         ..Viewport::default()
     });
     assert!(
@@ -131,20 +146,9 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
 
 #[test]
 fn a_controllers_field_is_taken_by_name_only() {
-    let conflicting = |c: &Change| {
-        let mut item = (*reviewed(c, Verdict::Changes)).clone();
-        if c.part == Part::Mark {
-            item.conflicts.push(Conflict {
-                manager: "argocd-controller".into(),
-                field: ".spec.template.metadata.annotations".into(),
-                theirs: Some(json!("a")),
-                ours: Some(json!("b")),
-                hands: Hands::Controller,
-            });
-        }
-        Arc::new(item)
-    };
-    let mut state = in_review(plan(), conflicting);
+    let mut state = in_review(plan(), |c| {
+        held_by(c, "argocd-controller", Hands::Controller)
+    });
     assert_eq!(state.review.counts.stopped, 1);
     assert!(keys(&mut state, "enter").is_empty());
     assert!(state.dialog.is_none());
@@ -179,19 +183,7 @@ fn a_controllers_field_is_taken_by_name_only() {
 
 #[test]
 fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
-    let mut state = in_review(plan(), |c| {
-        let mut item = (*reviewed(c, Verdict::Changes)).clone();
-        if c.part == Part::Mark {
-            item.conflicts.push(Conflict {
-                manager: "kubectl-edit".into(),
-                field: ".spec.template.metadata.annotations".into(),
-                theirs: Some(json!("a")),
-                ours: Some(json!("b")),
-                hands: Hands::Person,
-            });
-        }
-        Arc::new(item)
-    });
+    let mut state = in_review(plan(), |c| held_by(c, "kubectl-edit", Hands::Person));
     let marked = state.review.rows.rows.iter().map(|row| row.takes);
     assert_eq!(marked.collect::<Vec<_>>(), [0, 0, 1]);
     keys(&mut state, "enter");
