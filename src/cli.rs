@@ -5,7 +5,7 @@ use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use clap::{Args, Parser, Subcommand};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -183,11 +183,24 @@ pub fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         && all.get(at + 1).is_some_and(flag)
         && all.len() > at + 2
         && all.last().is_some_and(|last| !flag(last))
+        // The one value of a flag stays with it, so that the folder is what is said to be missing.
+        && !takes_value(&all[all.len() - 2])
         && let Some(folder) = all.pop()
     {
         all.insert(at + 1, folder);
     }
     all
+}
+
+fn takes_value(flag: &OsStr) -> bool {
+    let flag = flag.to_string_lossy();
+    let command = Choices::augment_args(clap::Command::new(""));
+    command.get_arguments().any(|argument| {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        let short = argument.get_short().map(|short| format!("-{short}"));
+        argument.get_action().takes_values()
+            && [long, short].into_iter().flatten().any(|name| name == flag)
+    })
 }
 
 /// How the wizard looks, and what is logged.
@@ -293,6 +306,10 @@ mod tests {
         }
         assert!(folder("meshscrape export -n a --json").is_err());
         assert!(folder("meshscrape export").is_err());
+        for line in ["meshscrape export -w a/sts/b", "meshscrape export -n a"] {
+            let error = folder(line).expect_err("no folder");
+            assert!(error.contains("<DIR>"), "{error}");
+        }
         // No other command is touched.
         let plan = ["meshscrape", "plan", "-n", "a", "b"].map(OsString::from);
         assert_eq!(arguments(plan.clone()), plan);

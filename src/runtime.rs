@@ -317,13 +317,7 @@ impl Loop<'_> {
             (None, None) => 0,
         };
         let mut summary = apply.summary.clone();
-        if let (Some(run), Some(outcome)) = (&apply.run, &apply.outcome)
-            && !outcome.written.is_empty()
-            && !apply.undoing
-            && !self.state.start.demo
-        {
-            summary.push(format!("To take it back: meshscrape undo {run}"));
-        }
+        summary.extend(self.state.next_commands());
         Exit { code, summary }
     }
 }

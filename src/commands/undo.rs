@@ -177,7 +177,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     if !json {
         written(
             call.out
-                .write_all(b"DEMO: first applied, so that there is something to take back.\n\n"),
+                .write_all(b"DEMO: first applied (with --lose-history), so that there is something to take back.\n\n"),
         )?;
     }
     let watched = follow::watched(&opened.mesh, &opened.answers);
@@ -190,7 +190,10 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     let prometheus = selection.prometheus.clone();
     apply::write(call, opened, &review, &job, prometheus, watched).await?;
     if !json {
-        written(call.out.write_all(b"\nDEMO: now taken back.\n\n"))?;
+        written(
+            call.out
+                .write_all(b"\nDEMO: now taken back (with --lose-history).\n\n"),
+        )?;
     }
     Ok(())
 }

@@ -174,7 +174,7 @@ fn resource(object: &ObjectRef) -> String {
 }
 
 /// In single quotes for a POSIX shell.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -312,7 +312,10 @@ impl<'a> Index<'a> {
                 about.gateway = one.gateway;
                 about.port = one.port;
                 let error = cause::group(&target.last_error);
-                Says::Down(error, cause::cause(&target.last_error, &about))
+                Says::Down(
+                    error,
+                    cause::cause(&target.last_error, &one.item.namespace, &about),
+                )
             }
         }
     }

@@ -29,6 +29,7 @@ struct Rule {
     says: &'static [&'static str],
     when: fn(&About) -> bool,
     cause: &'static str,
+    /// `{namespace}` stands for the target's own.
     fix: &'static str,
 }
 
@@ -131,7 +132,7 @@ const RULES: &[Rule] = &[
         ],
         when: ALWAYS,
         cause: "no answer in time; likely causes: a NetworkPolicy that keeps Prometheus off the port, then a stale address, then a slow merge",
-        fix: "see kubectl get networkpolicy in the namespace, and allow Prometheus's pods to the secure port",
+        fix: "see kubectl get networkpolicy -n {namespace}, and allow Prometheus's pods to the secure port",
     },
     Rule {
         code: "unreachable",
@@ -215,7 +216,7 @@ const RULES: &[Rule] = &[
 const RESET: &[&str] = &["connection reset by peer", "eof"];
 
 /// The cause, by the table; `None`: the error is not known.
-pub fn cause(error: &str, about: &About) -> Option<Cause> {
+pub fn cause(error: &str, namespace: &str, about: &About) -> Option<Cause> {
     let error = error
         .to_lowercase()
         .replace("http status code", "http status");
@@ -225,7 +226,7 @@ pub fn cause(error: &str, about: &About) -> Option<Cause> {
     Some(Cause {
         code: rule.code,
         cause: rule.cause.to_owned(),
-        fix: rule.fix.to_owned(),
+        fix: rule.fix.replace("{namespace}", namespace),
     })
 }
 

@@ -206,9 +206,11 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
         format!("{}/{}", row.object.namespace, row.object.name)
     };
     let said = said(row, running, usize::from(rest - name));
-    // A name leaves the columns that it does not need to words that are longer than theirs.
-    let name = match said.width() as u16 > rest - name {
-        true => name.min(super::words::width(&path) as u16),
+    // What the one does not need goes to the other, where that is longer than its columns.
+    let (whole, words) = (super::words::width(&path) as u16, said.width() as u16);
+    let name = match words > rest - name {
+        true => name.min(whole),
+        false if whole > name => whole.min(rest - words),
         false => name,
     };
     let plain = if row.state == StepState::Pending {

@@ -95,7 +95,10 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 (
                     widths[4],
                     Fit::Right,
-                    if namespace.secured == 0 && (closed.is_some() || held.is_some()) {
+                    if namespace.secured == 0
+                        && *choosable == 0
+                        && (closed.is_some() || held.is_some())
+                    {
                         Words::muted("why?")
                     } else {
                         Words::plain(count(namespace.secured))

@@ -73,10 +73,11 @@ pub fn question(state: &State) -> (Role, String) {
     let mut parts = Vec::new();
     for (number, word) in [
         (counts.secured, "secured"),
+        // Of those that are UP, as the secured are.
+        (counts.double, "of the UP scraped twice"),
         (counts.down, "DOWN"),
         (counts.waiting, "waiting"),
         (counts.plaintext, "plaintext only"),
-        (counts.double, "scraped twice"),
         (counts.not_covered, "not covered"),
     ] {
         if number > 0 {

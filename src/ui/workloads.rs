@@ -30,14 +30,13 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 head(paint, area, &namespace.name, *open, figures);
             }
             Row::Workload(of) => {
+                let area = Rect {
+                    x: area.x + 2,
+                    width: area.width.saturating_sub(2),
+                    ..area
+                };
                 let chosen = state.answers.workloads.contains(&of.id);
-                line(
-                    paint,
-                    area,
-                    of,
-                    chosen,
-                    row.blocked(&state.answers.take).map(|(word, _)| word),
-                );
+                self::row(paint, area, &of.id.name, of, chosen, &state.answers);
             }
             _ => {}
         },
@@ -87,25 +86,17 @@ fn head(
     paint.right(area.x, area.y, area.width, &figure);
 }
 
-/// `  ◉ httpbin    Deployment   2/2  plaintext 15020`
-fn line(paint: &mut Paint, area: Rect, of: &Workload, chosen: bool, blocked: Option<&str>) {
-    let area = Rect {
-        x: area.x + 2,
-        width: area.width.saturating_sub(2),
-        ..area
-    };
-    row(paint, area, &of.id.name, of, chosen, blocked);
-}
-
 /// The cells of a workload or gateway: mark, name, kind, pods, how it is scraped.
+/// `◉ httpbin    Deployment   2/2  plaintext 15020`
 pub fn row(
     paint: &mut Paint,
     area: Rect,
     name: &str,
     of: &Workload,
     chosen: bool,
-    blocked: Option<&str>,
+    answers: &Answers,
 ) {
+    let blocked = of.against(&answers.take).next();
     let (kind, pods) = (11, 7);
     let today = if area.width >= 70 { 24 } else { 20 };
     let gaps = 2 * 4;
@@ -117,8 +108,12 @@ pub fn row(
         (kind, rest)
     };
     let state = match blocked {
-        Some(word) => rows::blocked(word),
-        None => rows::today(of),
+        Some(obstacle) => rows::blocked(obstacle.word),
+        None => match of.takeable() {
+            Some(owner) => Words::of(Role::Waiting, format!("▲ {}'s, ", owner.tool.name()))
+                .join(rows::today(of)),
+            None => rows::today(of),
+        },
     };
     paint.cells(
         area,

@@ -8,6 +8,7 @@ use super::state::{ApplyRow, ApplyStep, LOG_LINES, State, Step};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::plan::Part;
+use crate::plan::kubectl::quote;
 use crate::plan::review::Approved;
 use crate::targets::{self, Board};
 use std::sync::Arc;
@@ -269,6 +270,34 @@ impl State {
             None
         };
         self.start_undo(run)
+    }
+
+    /// The commands that go on from here once the screen is gone, with the context where it is not the kubeconfig's
+    /// own. Of the demo nothing is left.
+    pub fn next_commands(&self) -> Vec<String> {
+        let (Some(run), Some(outcome)) = (&self.apply.run, &self.apply.outcome) else {
+            return Vec::new();
+        };
+        if self.start.demo || self.apply.undoing || outcome.written.is_empty() {
+            return Vec::new();
+        }
+        let contexts = self.cluster.contexts.as_ref();
+        let own = contexts.and_then(|contexts| contexts.current.as_ref());
+        let context = match self.cluster.context.as_ref() {
+            Some(context) if Some(context) != own => format!(" --context {}", quote(context)),
+            _ => String::new(),
+        };
+        let first = match outcome.ended {
+            Ended::Whole => format!("To see the targets: meshscrape status{context}"),
+            Ended::PartWay(_) => {
+                format!("To go on with it: meshscrape apply --resume {run} --yes{context}")
+            }
+            Ended::Undone => return Vec::new(),
+        };
+        vec![
+            first,
+            format!("To take it back: meshscrape undo {run} --yes{context}"),
+        ]
     }
 }
 

@@ -43,7 +43,11 @@ impl State {
                     open: false,
                     choosable,
                     shown: workloads.len(),
-                    held: (!reading && choosable == 0 && closed.is_none()).then(|| held(workloads)),
+                    held: match choosable {
+                        _ if reading || closed.is_some() => None,
+                        0 => Some(held(workloads)),
+                        _ => partly(workloads, &self.answers.take),
+                    },
                     closed,
                 }
             })
@@ -72,13 +76,15 @@ impl State {
             namespace,
             closed,
             held,
+            choosable,
             ..
         }) = self.namespaces.current()
         {
             let name = namespace.name.clone();
             // Workloads chosen in it stay remembered for when it comes back.
             if !self.answers.namespaces.remove(&name) && closed.is_none() {
-                self.notice = held.as_ref().map(|why| Notice {
+                let nothing = held.as_ref().filter(|_| *choosable == 0);
+                self.notice = nothing.map(|why| Notice {
                     tone: Tone::Waiting,
                     text: why.to_string(),
                 });
@@ -208,9 +214,29 @@ impl State {
     }
 }
 
+const NAMED: usize = 3;
+
+/// What can't be chosen where other workloads can, each with its reason's word.
+fn partly(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> Option<Arc<str>> {
+    let words = |w: &Arc<Workload>| {
+        let obstacle = w.against(take).next()?;
+        Some(format!("{} ({})", w.id.name, obstacle.word))
+    };
+    let closed: Vec<String> = workloads.iter().filter_map(words).collect();
+    if closed.is_empty() {
+        return None;
+    }
+    let more = match closed.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let named = closed[..closed.len().min(NAMED)].join(", ");
+    let all = format!("{} of {} can't be chosen", closed.len(), workloads.len());
+    Some(format!("{all}: {named}{more}. Step 4 says why.").into())
+}
+
 /// Whose names would let something of it be chosen.
 fn held(workloads: &[Arc<Workload>]) -> Arc<str> {
-    const NAMED: usize = 3;
     let owned: Vec<String> = workloads
         .iter()
         .filter_map(|w| {

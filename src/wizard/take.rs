@@ -4,6 +4,7 @@ use super::dialog::{button, dialog};
 use super::list::Row;
 use super::refuse::plural;
 use super::state::{Answer, Dialog, DialogKind, Notice, Standing, State, Tone};
+use crate::answers::Answers;
 use crate::mesh::{Owner, OwnerTool};
 use std::collections::BTreeMap;
 
@@ -175,6 +176,11 @@ impl State {
         self.answers
             .take
             .retain(|name| OwnerTool::named(name) != Some(tool));
+        let chosen = |answers: &Answers| {
+            let prometheus = usize::from(answers.prometheus.is_some());
+            answers.workloads.len() + answers.gateways.len() + prometheus
+        };
+        let before = chosen(&self.answers);
         let (mesh, take) = (&self.mesh, &self.answers.take);
         self.answers
             .workloads
@@ -192,7 +198,14 @@ impl State {
         self.derive(self.step);
         self.notice = Some(Notice {
             tone: Tone::Plain,
-            text: format!("what {} owns is left alone again", tool.name()),
+            text: match before - chosen(&self.answers) {
+                0 => format!("what {} owns is left alone again", tool.name()),
+                n => format!(
+                    "what {} owns is left alone again: {} no longer chosen",
+                    tool.name(),
+                    plural(n, "item is", "items are")
+                ),
+            },
         });
     }
 }

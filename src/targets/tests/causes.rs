@@ -81,10 +81,13 @@ fn causes_by_what_prometheus_says() {
         ),
     ];
     for (error, code) in rows {
-        let found = cause(error, &About::default()).map(|cause| cause.code);
+        let found = cause(error, "shop", &About::default()).map(|cause| cause.code);
         assert_eq!(found, Some(code), "{error}");
     }
-    assert_eq!(cause("the moon is in the way", &About::default()), None);
+    assert_eq!(
+        cause("the moon is in the way", "shop", &About::default()),
+        None
+    );
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn a_reset_is_told_by_the_policy() {
             policy,
             ..About::default()
         };
-        cause("read: connection reset by peer", &about).map(|cause| cause.code)
+        cause("read: connection reset by peer", "shop", &about).map(|cause| cause.code)
     };
     assert_eq!(code(Policy::NotStrict, false), Some("permissive"));
     assert_eq!(code(Policy::Absent, false), Some("permissive"));
@@ -107,7 +110,7 @@ fn a_reset_is_told_by_the_policy() {
             port,
             ..About::default()
         };
-        cause("server returned HTTP status 503 x", &about).map(|cause| cause.cause)
+        cause("server returned HTTP status 503 x", "shop", &about).map(|cause| cause.cause)
     };
     assert_ne!(merged(MetricsPort::Merged), merged(MetricsPort::Envoy));
 }

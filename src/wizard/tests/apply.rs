@@ -1,5 +1,6 @@
 use super::*;
 use crate::targets::Board;
+use crate::wizard::state::Contexts;
 
 #[test]
 fn a_failure_asks_and_the_answer_goes_to_the_engine() {
@@ -400,4 +401,43 @@ fn a_board_of_long_ago_is_not_shown_as_it_is() {
     assert!(shown(5, false));
     assert!(!shown(120, false));
     assert!(shown(120, true), "who froze it wants to read it");
+}
+
+#[test]
+fn who_leaves_is_told_the_commands_that_go_on_from_there() {
+    let mut state = applying();
+    state.apply.run = Some("r1".into());
+    assert!(state.next_commands().is_empty(), "nothing is written yet");
+    let id = state.apply.rows.rows[0].id.clone();
+    let ended = |state: &mut State, ended| {
+        let outcome = Outcome {
+            ended,
+            written: vec![id.clone()],
+            ..Outcome::default()
+        };
+        update(state, Msg::Apply(ApplyEvent::Finished(outcome)));
+    };
+    ended(&mut state, Ended::Whole);
+    state.cluster.context = Some("prod".into());
+    state.cluster.contexts = Some(Contexts {
+        names: vec!["prod".into()],
+        current: Some("prod".into()),
+    });
+    assert_eq!(
+        state.next_commands(),
+        [
+            "To see the targets: meshscrape status",
+            "To take it back: meshscrape undo r1 --yes"
+        ]
+    );
+    // Another context than the kubeconfig's own has to be named.
+    state.cluster.context = Some("it's".into());
+    ended(&mut state, Ended::PartWay(None));
+    assert_eq!(
+        state.next_commands(),
+        [
+            r"To go on with it: meshscrape apply --resume r1 --yes --context 'it'\''s'",
+            r"To take it back: meshscrape undo r1 --yes --context 'it'\''s'"
+        ]
+    );
 }

@@ -422,6 +422,8 @@ fn what_an_owner_holds_is_chosen_after_one_question() {
     assert!(state.dialog.is_none());
     assert!(state.answers.take.is_empty());
     assert!(state.answers.workloads.is_empty());
+    let said = state.notice.clone().unwrap().text;
+    assert!(said.contains("1 item is no longer chosen"), "{said}");
 }
 
 #[test]
@@ -537,6 +539,26 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
     let said = state.notice.clone().unwrap().text;
     assert!(said.contains("In step 4, t lets you choose"), "{said}");
     assert!(state.answers.namespaces.contains("shop"));
+}
+
+#[test]
+fn a_namespace_that_is_open_in_part_names_what_is_not() {
+    let mut state = started(owned());
+    keys(&mut state, "enter enter down");
+    let Some(Row::Namespace {
+        held: Some(why),
+        choosable: 1,
+        ..
+    }) = state.namespaces.current()
+    else {
+        panic!("nothing is said");
+    };
+    assert!(
+        why.contains("2 of 3 can't be chosen: news (Argo CD), search (Helm)"),
+        "{why}"
+    );
+    keys(&mut state, "space");
+    assert_eq!(state.notice, None, "what can be chosen needs no warning");
 }
 
 #[test]
