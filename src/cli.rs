@@ -3,6 +3,7 @@
 use crate::answers::{Answers, GatewayRef, Mark, MetricsPort, Pace};
 use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
@@ -251,9 +252,9 @@ impl Choices {
             None => Answers::default(),
         };
         if !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty()) {
-            answers.namespaces = self.namespaces.iter().cloned().collect();
-            answers.workloads = self.workloads.iter().cloned().collect();
-            answers.gateways = self.gateways.iter().cloned().collect();
+            answers.namespaces = self.namespaces.iter().cloned().gather();
+            answers.workloads = self.workloads.iter().cloned().gather();
+            answers.gateways = self.gateways.iter().cloned().gather();
         }
         if let Some(prometheus) = &self.prometheus {
             answers.prometheus = Some(prometheus.clone());

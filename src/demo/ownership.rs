@@ -1,5 +1,6 @@
 //! Who owns which field: server-side apply, and what ordinary writes do to owners.
 
+use crate::gather::Gather;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -148,7 +149,7 @@ pub fn apply(
                     i,
                 )
             })
-            .collect();
+            .gather();
         owners.sort_by_key(|o| {
             order
                 .get(&format!("{}/{}", o.manager, o.operation))
@@ -213,7 +214,7 @@ pub fn update(
         )
         .filter(|path| !matches!(path.first(), Some(Step::Field(f)) if f == "status"))
         .cloned()
-        .collect();
+        .gather();
     for owner in &mut owners {
         let ours = is_us(owner);
         owner.fields.retain(|path| {

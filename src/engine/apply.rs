@@ -23,6 +23,7 @@ use super::watch::{Watch, Watched};
 use super::{settle, undo};
 use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
+use crate::gather::Gather;
 use crate::journal::VERSION;
 use crate::mesh;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
@@ -166,7 +167,7 @@ pub async fn apply(
         report,
     };
     let ids = changes.iter().map(|change| change.change().id.clone());
-    let places = ids.zip(0..).collect();
+    let places = ids.zip(0..).gather();
     let mut run = Run {
         id: approved.run().0.clone(),
         seq: 0,

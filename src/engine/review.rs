@@ -10,6 +10,7 @@ use super::event::ReviewEvent;
 use crate::cluster::api::{Answer, Write};
 use crate::cluster::error::Reason;
 use crate::cluster::{ApiError, Cluster};
+use crate::gather::Gather;
 use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
@@ -102,7 +103,7 @@ fn created_namespaces(plan: &Plan) -> BTreeSet<String> {
             change.object.kind == Kind::Namespace && matches!(change.action, Action::Apply { .. })
         })
         .map(|change| change.object.name.clone())
-        .collect()
+        .gather()
 }
 
 struct Asker<'a> {

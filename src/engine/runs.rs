@@ -5,6 +5,7 @@ use super::session::{RunNote, Session};
 use crate::answers::Answers;
 use crate::cluster::ApiError;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::journal::{self, copy};
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::Part;
@@ -381,7 +382,7 @@ pub(super) async fn live(
             Entry::Intent(intent) => Some(intent.object.clone()),
             _ => None,
         })
-        .collect();
+        .gather();
     stream::iter(objects)
         .map(|object| async move {
             let live = session.cluster.get(&object).await.map_err(|error| {
@@ -413,7 +414,7 @@ async fn records(
     let records = by_run
         .into_iter()
         .map(|(run, secrets)| (run, copy::entries(&secrets)));
-    Ok(records.collect())
+    Ok(records.gather())
 }
 
 #[cfg(test)]

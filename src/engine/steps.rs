@@ -9,6 +9,7 @@ use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
 use crate::engine::waits::DELETED;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::{MANAGER, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::owners::Owners;
@@ -546,12 +547,12 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .collect();
+        .gather();
     let then: BTreeSet<(&str, &str)> = reviewed
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .collect();
+        .gather();
     if now == then {
         return Ok(());
     }

@@ -14,6 +14,7 @@ use super::{
     Gateway, Inventory, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
     gateway, leftovers, prometheus, scraped, workload,
 };
+use crate::gather::Gather;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -348,7 +349,7 @@ fn progress(inventory: &Inventory) -> BTreeMap<&'static str, Progress> {
     groups
         .into_iter()
         .map(|(name, parts)| (name, slowest(&parts)))
-        .collect()
+        .gather()
 }
 
 fn slowest(parts: &[&Progress]) -> Progress {

@@ -9,6 +9,7 @@ use super::obstacles::native_port;
 use super::pods::PROXY;
 use super::workload::{Base, base, secure, takes};
 use super::{Gateway, GatewayFlavour, Inventory, Obstacle, Workload};
+use crate::gather::Gather;
 use std::collections::BTreeMap;
 
 const API_NAME: &str = "gateway.networking.k8s.io/gateway-name";
@@ -73,7 +74,7 @@ fn selector(item: &lean::Workload, others: &[&lean::Workload]) -> Labels {
     let mut selector: Labels = ["app", "istio"]
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), labels.get(key)?.clone())))
-        .collect();
+        .gather();
     let shared = |selector: &Labels| {
         others
             .iter()

@@ -5,6 +5,7 @@ use super::kinds::{Kind, ObjectRef};
 use super::labels::is_ours;
 use super::objects::{self as lean, Labels};
 use super::{Governed, Workload, leftovers, mtls};
+use crate::gather::Gather;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -77,7 +78,7 @@ pub(super) fn envoy_filters(index: &Index<'_>, workload: &Workload) -> Vec<Objec
         .iter()
         .filter(|service| service.target.is_some_and(|target| target != service.port))
         .map(|service| service.port)
-        .collect();
+        .gather();
     if renamed.is_empty() {
         return Vec::new();
     }

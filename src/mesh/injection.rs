@@ -4,6 +4,7 @@
 use super::labels::selects;
 use super::objects::{Labels, PodSpec, WebhookRule};
 use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
+use crate::gather::Gather;
 use std::collections::BTreeSet;
 
 /// Namespaces that the injector leaves alone whatever the labels say.
@@ -64,7 +65,7 @@ pub(super) fn of_namespace(name: &str, labels: &Labels) -> NamespaceInjection {
 
 impl<'a> Injector<'a> {
     pub fn new(inventory: &'a Inventory, planes: &[ControlPlane]) -> Self {
-        let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).collect();
+        let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).gather();
         let mut rules = Vec::new();
         for webhook in &inventory.webhooks.items {
             let injects = |rule: &&WebhookRule| rule.name.ends_with("sidecar-injector.istio.io");

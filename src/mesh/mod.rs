@@ -25,6 +25,7 @@ mod workload;
 
 pub use assemble::{assemble, wanted_config_maps};
 
+use crate::gather::Gather;
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
 use std::collections::BTreeMap;
@@ -461,7 +462,7 @@ impl Mesh {
     /// The namespaces in which there is a Prometheus: there records of runs stand.
     pub fn homes(&self) -> Vec<String> {
         let spaces: std::collections::BTreeSet<&String> =
-            self.prometheis.iter().map(|p| &p.id.namespace).collect();
+            self.prometheis.iter().map(|p| &p.id.namespace).gather();
         spaces.into_iter().cloned().collect()
     }
 

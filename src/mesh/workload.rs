@@ -8,6 +8,7 @@ use super::objects::{self as lean, Labels, Template};
 use super::{
     Inventory, ServicePort, SidecarState, Workload, governed, obstacles, owner, pods, scraped,
 };
+use crate::gather::Gather;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -180,10 +181,7 @@ fn services(index: &Index<'_>, namespace: &str, template: &Template) -> Vec<Serv
 
 fn sidecar(pods: &[super::Pod], revision: Option<String>, decision: &Decision) -> SidecarState {
     let living = pods.iter().filter(|pod| !pod.terminating);
-    let versions: BTreeSet<&String> = living
-        .clone()
-        .filter_map(|pod| pod.proxy.as_ref())
-        .collect();
+    let versions: BTreeSet<&String> = living.clone().filter_map(|pod| pod.proxy.as_ref()).gather();
     let with = living.clone().filter(|pod| pod.proxy.is_some()).count();
     let without = living.count() - with;
     match (with, without, decision) {

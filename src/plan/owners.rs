@@ -3,6 +3,7 @@
 use super::path::serde_json_key::KeyValue;
 use super::path::{LeafPath, Step, keyed};
 use super::review::Hands;
+use crate::gather::Gather;
 use crate::mesh::kinds::MANAGER;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -71,7 +72,7 @@ impl Owners {
             .iter()
             .filter(|owner| owner.apply && owner.manager == manager)
             .flat_map(|owner| owner.leaves.iter().cloned())
-            .collect()
+            .gather()
     }
 }
 

@@ -4,6 +4,7 @@ use super::path::LeafPath;
 use super::scrape_config::{TextEdit, text_of_job};
 use super::{ChangeId, Part};
 use crate::answers::Answers;
+use crate::gather::Gather;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -144,7 +145,7 @@ impl TextRecord {
                 }
                 _ => None,
             })
-            .collect();
+            .gather();
         let was_text = edits
             .iter()
             .filter_map(|edit| match edit {
@@ -153,7 +154,7 @@ impl TextRecord {
                 }
                 _ => None,
             })
-            .collect();
+            .gather();
         TextRecord {
             key: key.into(),
             edits: edits.to_vec(),

@@ -8,6 +8,7 @@ pub use state::{ItemState, LeftOut};
 
 use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price};
+use crate::gather::Gather;
 use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use jiff::Timestamp;
@@ -156,7 +157,7 @@ impl Reviewed {
             .iter()
             .filter(|conflict| conflict.hands == Hands::Controller)
             .map(|conflict| conflict.manager.as_str())
-            .collect()
+            .gather()
     }
 }
 
@@ -250,7 +251,7 @@ impl Review {
     /// Prices of what approval would write, each once.
     pub fn prices(&self) -> BTreeSet<Price> {
         let states = self.states();
-        self.prices_with(&states).cloned().collect()
+        self.prices_with(&states).cloned().gather()
     }
 
     /// Prometheis that would lose their history; losing it takes a confirmation of its own.
@@ -265,7 +266,7 @@ impl Review {
             .iter()
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
             .map(|change| &change.object)
-            .collect();
+            .gather();
         // A price of the plan as a whole counts where something of that Prometheus's pod is written.
         let of_plan = self.plan.prices.iter().filter(|price| {
             matches!(price, Price::LosesHistory { prometheus } if written.contains(&prometheus.object()))
@@ -277,7 +278,7 @@ impl Review {
                 Price::LosesHistory { prometheus } => Some(prometheus.clone()),
                 _ => None,
             })
-            .collect();
+            .gather();
         lost.into_iter().collect()
     }
 

@@ -9,6 +9,7 @@ use super::review::{Hands, Reviewed, Verdict};
 use super::scrape_config::{TextEdit, emit, jobs};
 use super::yaml::to_yaml;
 use super::{Action, Part, mask};
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, MANAGER};
 use crate::mesh::{Owner, OwnerTool};
 use serde_json::{Value, json};
@@ -243,7 +244,7 @@ fn values(item: &Reviewed, chart: &str) -> Option<Vec<Fragment>> {
                 .ok()?
                 .into_iter()
                 .map(|job| (job.name.clone(), job.rules().to_vec()))
-                .collect();
+                .gather();
             Some(vec![fragment(
                 "values, once every new target is UP; the rules of today with one more",
                 &json!({"scrapeConfigs": with_rules(&rules, &today)}),

@@ -4,6 +4,7 @@
 use super::{order, select};
 use crate::answers::Answers;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{Mesh, Obstacle, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
 use crate::plan::export::{Reload, Setup};
@@ -137,7 +138,7 @@ fn without_prometheus(plan: &mut Plan) {
         .iter()
         .filter(|change| gone(change.part))
         .map(|change| change.id.clone())
-        .collect();
+        .gather();
     plan.changes.retain(|change| !ids.contains(&change.id));
     for change in &mut plan.changes {
         change.needs.retain(|id| !ids.contains(id));
@@ -172,7 +173,7 @@ fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
             .iter()
             .filter(|job| job.plaintext || job.envoy_stats)
             .map(|job| (job.name.clone(), job.rules().to_vec()))
-            .collect(),
+            .gather(),
         owned: of
             .owner
             .iter()
@@ -183,7 +184,7 @@ fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
                     .map(|object| (object, owner.clone()))
             })
             .chain(stand_in(of, gap.is_some()))
-            .collect(),
+            .gather(),
         gap,
     }
 }
@@ -209,5 +210,5 @@ fn owned(mesh: &Mesh) -> BTreeMap<ObjectRef, Owner> {
     workloads
         .chain(gateways)
         .filter_map(|(object, owner)| Some((object, owner.clone()?)))
-        .collect()
+        .gather()
 }

@@ -6,6 +6,7 @@
 use super::{INJECT, select::Selection};
 use crate::answers::{Answers, Injection};
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, NamespaceInjection, SidecarState, Workload};
 use crate::plan::{Action, Change, Part, Price};
@@ -77,7 +78,7 @@ pub(super) fn namespaces(
         .iter()
         .filter(|w| switchable(w))
         .map(|w| w.id.namespace.as_str())
-        .collect();
+        .gather();
     names
         .into_iter()
         .filter(|name| {

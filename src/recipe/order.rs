@@ -7,6 +7,7 @@ use super::{
 };
 use crate::answers::Answers;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus};
 use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
@@ -36,7 +37,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let by_space: BTreeMap<String, ChangeId> = namespaces
         .iter()
         .map(|c| (c.object.name.clone(), c.id.clone()))
-        .collect();
+        .gather();
     plan.changes.extend(namespaces);
 
     let principal = authorization::principal(mesh, of);

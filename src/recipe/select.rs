@@ -2,6 +2,7 @@
 
 use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::{Error, nearest};
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::{Gateway, Mesh, Obstacle, Owner, Prometheus, Workload};
 use std::collections::BTreeSet;
@@ -240,7 +241,7 @@ fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
         .map(|n| &n.name)
         .chain(of_items)
         .cloned()
-        .collect();
+        .gather();
     if names.contains(name) {
         return Ok(());
     }

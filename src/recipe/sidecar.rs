@@ -7,6 +7,7 @@
 use super::{SECURE_PORT, ours, own, prices};
 use crate::answers::MetricsPort;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{ServicePort, Workload};
 use crate::plan::{Action, Await, Change, ChangeId, Part, Price};
@@ -90,7 +91,7 @@ fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
         // A declared protocol before none, then by Service, so that the plan does not waver.
         ports.sort_unstable_by_key(|p| (protocol(p).is_none(), &p.service, p.port));
         let first = ports[0];
-        let declared: BTreeSet<&str> = ports.iter().filter_map(|p| protocol(p)).collect();
+        let declared: BTreeSet<&str> = ports.iter().filter_map(|p| protocol(p)).gather();
         if declared.len() > 1 {
             doubts.push(format!(
                 "Services declare port {target} of {} as {}; it is kept as {}",

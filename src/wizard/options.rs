@@ -14,6 +14,7 @@ use super::state::{
 };
 use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort, Pace};
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{SidecarState, Workload};
 use crate::plan::Part;
@@ -31,7 +32,7 @@ impl State {
             .workloads
             .iter()
             .map(|id| id.namespace.clone())
-            .collect();
+            .gather();
         answers.each.retain(|id, each| {
             *each != ItemOptions::default()
                 && (answers.workloads.contains(id)

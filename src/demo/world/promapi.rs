@@ -12,6 +12,7 @@ use super::relabel::Labels;
 use super::scrape::{Health, Target};
 use crate::demo::answers::Reply;
 use crate::demo::routes::Query;
+use crate::gather::Gather;
 
 fn success(data: Value) -> Reply {
     Reply::json(200, &json!({"status": "success", "data": data}))
@@ -120,7 +121,7 @@ impl World {
         }
         let counts: BTreeMap<&str, usize> = pools()
             .map(|pool| (pool.job.name.as_str(), pool.dropped.len()))
-            .collect();
+            .gather();
         success(
             json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}),
         )

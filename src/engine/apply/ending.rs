@@ -1,6 +1,7 @@
 //! How a run ends: its last line, its undo, and what is told of it.
 
 use super::*;
+use crate::gather::Gather;
 
 impl Run {
     pub(super) async fn end(
@@ -93,7 +94,7 @@ impl Run {
                     .is_some_and(|f| fates.contains(f))
             })
             .filter_map(|change| change.item.clone())
-            .collect()
+            .gather()
     }
 
     pub(super) fn given_up_items(&self) -> impl Iterator<Item = WorkloadRef> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cluster::ApiError;
 use crate::engine::review;
+use crate::gather::Gather;
 use crate::mesh::kinds::Kind as Of;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -228,7 +229,7 @@ impl Run {
                 .filter(|other| other.item.as_ref() == Some(item))
                 .filter(|other| self.fates.get(&other.id) == Some(&Fate::Written))
                 .map(|other| other.id.clone())
-                .collect();
+                .gather();
             if !of.is_empty() {
                 self.take_back(around, change, &of, why.clone()).await?;
             }

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::api::encode;
+use crate::gather::Gather;
 use crate::plan::Plan;
 use crate::plan::hurdles::{Around, hurdles, pace};
 use crate::plan::review::{PodVerdict, Reviewed};
@@ -37,7 +38,7 @@ pub(super) struct Namespaces {
 impl Namespaces {
     pub fn of(plan: &Plan) -> Self {
         let objects = plan.changes.iter().map(|change| &change.object);
-        let names: BTreeSet<&str> = objects.map(|object| &*object.namespace).collect();
+        let names: BTreeSet<&str> = objects.map(|object| &*object.namespace).gather();
         Namespaces {
             many: names.len(),
             ..Namespaces::default()

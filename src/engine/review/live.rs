@@ -2,6 +2,7 @@
 //! questions would cost more than the dry runs.
 
 use crate::cluster::{ApiError, Cluster};
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::Plan;
 use serde_json::Value;
@@ -98,7 +99,7 @@ fn named(objects: Vec<Value>) -> Objects {
             let name = (name(&object, "namespace"), name(&object, "name"));
             (name, Some(Arc::new(object)))
         })
-        .collect()
+        .gather()
 }
 
 #[cfg(test)]

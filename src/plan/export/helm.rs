@@ -2,6 +2,7 @@
 
 use super::prometheus::{self, Pod};
 use super::{File, Setup, Step, comment, file};
+use crate::gather::Gather;
 use crate::mesh::PrometheusFlavour;
 use crate::plan::mask;
 use crate::plan::yaml::to_yaml;
@@ -100,7 +101,7 @@ pub(in crate::plan) fn by_name(jobs: &[(&str, &Value)]) -> Value {
     let jobs = jobs
         .iter()
         .map(|(name, job)| ((*name).to_owned(), without_name(job)));
-    Value::Object(jobs.collect::<Map<_, _>>())
+    Value::Object(jobs.gather::<Map<_, _>>())
 }
 
 /// `scrapeConfigs` of the old jobs, each with its rule before those of today.

@@ -1,6 +1,7 @@
 //! Prometheus's own part: its pod, its new jobs, and the rule for its old ones, as files to paste from.
 
 use super::{File, Setup, Step, comment, file, merge};
+use crate::gather::Gather;
 use crate::plan::scrape_config::{TextEdit, emit};
 use crate::plan::{Action, Part, mask};
 use serde_json::{Map, Value};
@@ -49,7 +50,7 @@ fn some(value: &Value) -> Value {
             .iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(key, value)| (key.clone(), some(value)))
-            .collect::<Map<_, _>>()
+            .gather::<Map<_, _>>()
             .into(),
         Value::Array(list) => list.iter().map(some).collect(),
         other => other.clone(),

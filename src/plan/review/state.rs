@@ -1,6 +1,7 @@
 //! What comes of each change: the server's verdict, the user's word, and what it hangs on.
 
 use super::{PodVerdict, Review, Verdict};
+use crate::gather::Gather;
 use crate::plan::{Action, Change, ChangeId, Part};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +74,7 @@ impl Review {
             .changes
             .iter()
             .map(|change| (&change.id, change))
-            .collect();
+            .gather();
         let mut unused = BTreeMap::new();
         let mut states = loop {
             let mut states = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! What a plan costs, in sentences.
 
+use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::{Plan, Price};
 use crate::wizard::refuse::plural;
@@ -34,7 +35,7 @@ pub fn prices(plan: &Plan) -> Vec<String> {
         .iter()
         .filter(|change| change.object.kind == Kind::Gateway)
         .filter_map(|change| change.item.as_ref())
-        .collect();
+        .gather();
     let mut restarts = 0;
     let (mut restarting, mut restarting_gateways) = (0, 0);
     let mut of_prometheus = 0;
