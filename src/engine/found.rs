@@ -67,6 +67,7 @@ pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Erro
         plan,
         notes,
         warnings,
+        older: Vec::new(),
     })
 }
 

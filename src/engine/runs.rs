@@ -284,7 +284,7 @@ async fn unfinished_of(
     }))
 }
 
-/// Other runs that stand beside the one that is to be taken back: a note of each older one.
+/// Other runs that stand beside the one that is to be taken back: the names of the older ones, newest first.
 ///
 /// # Errors
 /// A newer run rests on it, and would break; the journal or an object cannot be read.
@@ -324,13 +324,7 @@ pub(super) async fn beside(
             )));
         }
     }
-    let older = older.iter().map(|older| {
-        let name = &older.note.run;
-        format!(
-            "the older run {name} is not taken back with it; after this one: meshscrape undo {name}"
-        )
-    });
-    Ok(older.collect())
+    Ok(older.iter().map(|older| older.note.run.clone()).collect())
 }
 
 /// What a newer run shares with an older one, or cannot do without.

@@ -28,6 +28,8 @@ pub struct UndoPlan {
     pub notes: Vec<UndoNote>,
     /// What the journal had to say while it was read.
     pub warnings: Vec<String>,
+    /// Runs that stand after it all the same, newest first.
+    pub older: Vec<String>,
 }
 
 /// Plans the undo of a run; `None`: of the newest one that has not been undone. A run that this machine knows
@@ -78,7 +80,12 @@ pub async fn plan_undo(
     if !only.is_empty() {
         keep_items(&mut entries, &run, only)?;
     }
-    warnings.extend(runs::beside(session, homes, &run, at, &entries).await?);
+    let older = runs::beside(session, homes, &run, at, &entries).await?;
+    warnings.extend(older.iter().map(|name| {
+        format!(
+            "the older run {name} is not taken back with it; after this one: meshscrape undo {name}"
+        )
+    }));
     let (mut plan, notes) = plan_of(session, &entries).await?;
     plan.undoes = Some(run.clone());
     if let Some(gone) = &prometheus
@@ -101,6 +108,7 @@ pub async fn plan_undo(
         plan,
         notes,
         warnings,
+        older,
     })
 }
 

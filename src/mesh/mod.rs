@@ -459,6 +459,14 @@ impl Mesh {
             .find(|g| g.workload.id.namespace == namespace && g.workload.id.name == name)
     }
 
+    /// Why a list is not whole: it was refused or failed, at least in part. `what` as in [`Mesh::progress`].
+    pub fn unlisted(&self, what: &str) -> Option<&str> {
+        match self.progress.get(what)? {
+            Progress::Denied(why) | Progress::Failed(why) => Some(why),
+            _ => None,
+        }
+    }
+
     /// The namespaces in which there is a Prometheus: there records of runs stand.
     pub fn homes(&self) -> Vec<String> {
         let spaces: std::collections::BTreeSet<&String> =

@@ -9,6 +9,7 @@ use crate::answers::{Answers, MetricsPort};
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
 use crate::plan::{Action, Await, Change, Part, Price};
+use std::collections::BTreeMap;
 
 /// Whether the old jobs are to leave marked pods out, and what is said of it.
 pub(super) struct Decision {
@@ -95,11 +96,7 @@ pub(super) fn decide(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Deci
             "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series stand under both jobs"
                 .into(),
         );
-        notes.extend(
-            losses
-                .iter()
-                .map(|loss| format!("ending the plaintext jobs would lose, of {loss}")),
-        );
+        notes.extend(together(&losses));
     }
     if !strangers.is_empty() {
         notes.push(format!(
@@ -108,6 +105,24 @@ pub(super) fn decide(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Deci
         ));
     }
     Decision { stop, notes }
+}
+
+/// One note for all that would lose the same.
+fn together(losses: &[String]) -> Vec<String> {
+    const NAMED: usize = 3;
+    let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (item, what) in losses.iter().filter_map(|loss| loss.split_once(": ")) {
+        of.entry(what).or_default().push(item);
+    }
+    let notes = of.into_iter().map(|(what, items)| {
+        let more = match items.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let items = items[..items.len().min(NAMED)].join(", ");
+        format!("ending the plaintext jobs would lose, of {items}{more}: {what}")
+    });
+    notes.collect()
 }
 
 /// The jobs of today that scrape marked pods in plaintext.

@@ -162,7 +162,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         plan.changes.push(last);
     }
     plan.notes.extend(decision.notes);
-    notes(&mut plan, &chosen, answers);
+    notes(&mut plan, mesh, &chosen, answers);
     Ok(plan)
 }
 
@@ -241,7 +241,7 @@ fn selects_something(item: &Item) -> Result<(), Error> {
     Ok(())
 }
 
-fn notes(plan: &mut Plan, chosen: &Selection, answers: &Answers) {
+fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     for reason in &chosen.passed_over {
         plan.notes.push(format!("left out: {reason}"));
     }
@@ -271,6 +271,11 @@ fn notes(plan: &mut Plan, chosen: &Selection, answers: &Answers) {
         })
         .map(|i| i.workload.id.to_string())
         .collect();
+    if let Some(why) = mesh.unlisted("EnvoyFilters") {
+        plan.notes.push(format!(
+            "whether an EnvoyFilter stops matching inbound names that change is not known, since they could not be listed: {why}"
+        ));
+    }
     if !unmarked.is_empty() {
         plan.notes
             .push(format!("no running pod to mark: {}", unmarked.join(", ")));

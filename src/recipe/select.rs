@@ -8,6 +8,9 @@ use crate::mesh::{Gateway, Mesh, Obstacle, Owner, Prometheus, Workload};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// As [`Mesh::progress`] names the list.
+const WORKLOADS: &str = "workloads";
+
 /// What was chosen, resolved.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -70,6 +73,9 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         if answers.workloads.iter().any(|w| w.namespace == *name) {
             continue;
         }
+        if !mesh.workloads.iter().any(|w| w.id.namespace == *name) {
+            passed_over.push(empty(mesh, name));
+        }
         for workload in mesh.workloads.iter().filter(|w| w.id.namespace == *name) {
             match workload.against(&answers.take).next() {
                 None => drop(chosen.insert(&workload.id)),
@@ -79,6 +85,13 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
                 }
             }
         }
+    }
+    if !answers.namespaces.is_empty()
+        && let Some(why) = mesh.unlisted(WORKLOADS)
+    {
+        passed_over.push(format!(
+            "what is in the namespaces that were named but could not be listed: {why}"
+        ));
     }
     let mut workloads: Vec<_> = mesh
         .workloads
@@ -118,6 +131,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
             let all = mesh.prometheis.iter();
             let names = all.map(|p| (p.id.to_string(), p.against(&answers.take).next()));
             return Err(missing(
+                mesh,
                 "Prometheus",
                 &id.to_string(),
                 &named(names),
@@ -138,6 +152,9 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
         [one] => Ok(one.clone()),
         [] => {
             let mut error = Error::new("there is no Prometheus that can be set up");
+            if let Some(why) = mesh.unlisted(WORKLOADS) {
+                error = error.cause(format!("not every workload could be listed: {why}"));
+            }
             for found in &mesh.prometheis {
                 if let Some(obstacle) = found.obstacles.first() {
                     error = error.cause(format!("{}: {}", found.id, obstacle.reason));
@@ -194,6 +211,7 @@ fn named_workload<'a>(
     let names = all.map(|w| (w.id.to_string(), w.against(take).next()));
     let beside = format!("{}/", id.namespace);
     Err(missing(
+        mesh,
         "workload",
         &id.to_string(),
         &named(names),
@@ -226,7 +244,7 @@ fn named_gateway(
         (name, g.workload.against(take).next())
     });
     let of = format!("{namespace}/{name}");
-    Err(missing("gateway", &of, &named(names), |_| true))
+    Err(missing(mesh, "gateway", &of, &named(names), |_| true))
 }
 
 fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
@@ -246,7 +264,23 @@ fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let names = named(names.into_iter().map(|name| (name, None)));
-    Err(missing("namespace", name, &names, |_| true))
+    Err(missing(mesh, "namespace", name, &names, |_| true))
+}
+
+/// Why a namespace brings nothing.
+fn empty(mesh: &Mesh, name: &str) -> String {
+    let gateways = mesh.gateways.iter().map(|g| &g.workload.id);
+    let named: Vec<String> = gateways
+        .filter(|id| id.namespace == name)
+        .map(|id| format!("-g {}/{}", id.namespace, id.name))
+        .collect();
+    match named.is_empty() {
+        true => format!("{name}: it holds no Deployment, StatefulSet or DaemonSet to choose"),
+        false => format!(
+            "{name}: it holds gateways, which are named by themselves: {}",
+            named.join(" ")
+        ),
+    }
 }
 
 /// A name, and why it cannot be chosen.
@@ -259,8 +293,25 @@ fn named<'a>(all: impl Iterator<Item = (String, Option<&'a Obstacle>)>) -> Vec<N
 
 /// Proposes what can be chosen: the nearest name, else the few that stand `beside` the wrong one. A name that is
 /// near but cannot be chosen is told with its reason.
-fn missing(what: &str, name: &str, names: &[Named], beside: impl Fn(&str) -> bool) -> Error {
+fn missing(
+    mesh: &Mesh,
+    what: &str,
+    name: &str,
+    names: &[Named],
+    beside: impl Fn(&str) -> bool,
+) -> Error {
     const FEW: usize = 8;
+    let lists = match what {
+        "gateway" => &[WORKLOADS, "Istio gateways"][..],
+        "namespace" => &["namespaces"],
+        _ => &[WORKLOADS],
+    };
+    // What was not listed may be there all the same.
+    if let Some(why) = lists.iter().find_map(|list| mesh.unlisted(list)) {
+        return Error::new(format!("the {what} `{name}` was not found"))
+            .cause(format!("not everything could be listed: {why}"))
+            .hint("mend that, or ask again in a moment");
+    }
     let error = Error::new(format!("there is no {what} `{name}`"));
     if names.is_empty() {
         return error.hint(format!("there is no {what} at all"));

@@ -267,6 +267,7 @@ impl Jobs {
                         asks: view::undo_asks(&found),
                         run: found.run,
                         prometheus: found.prometheus,
+                        older: found.older,
                         plan: Arc::new(found.plan),
                     });
                     let _ = tell.send(Report::Msg(Msg::UndoPlanned(generation, plan)));

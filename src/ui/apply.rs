@@ -77,7 +77,11 @@ pub fn question(state: &State) -> (Role, String) {
         );
     }
     match apply.outcome.as_ref().map(|outcome| &outcome.ended) {
-        Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ Everything was taken back.".into()),
+        Some(Ended::Whole) if apply.undoing && !apply.older.is_empty() => (
+            Role::Waiting,
+            "▲ The run was taken back; an older one still stands.".into(),
+        ),
+        Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ The run was taken back.".into()),
         Some(Ended::Whole) => match apply.lacks() {
             Some(lacks) => (Role::Waiting, format!("▲ {lacks}.")),
             None => (Role::Good, "✓ Every approved change stands.".into()),
@@ -319,6 +323,15 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     }
     for sentence in &apply.summary {
         lines.extend(item('•', Role::Accent, sentence, room));
+    }
+    let ended = apply.outcome.as_ref().map(|outcome| &outcome.ended);
+    if let (false, Some(Ended::PartWay(_))) = (apply.undoing, ended) {
+        let ways = "esc leads back to the review of what is left, whose enter goes on; u takes back what stands.";
+        lines.extend(item('•', Role::Accent, ways, room));
+    }
+    if let (true, false, Some(older)) = (apply.undoing, apply.running, apply.older.first()) {
+        let way = format!("u goes on with the older run {older}.");
+        lines.extend(item('•', Role::Accent, &way, room));
     }
     if apply.running {
         lines.extend(waiting(state, room));

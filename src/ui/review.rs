@@ -122,6 +122,13 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         ));
     }
     lines.extend(notes(&review.notes, rest));
+    let height = usize::from(rest.height);
+    if lines.len() > height && height > 0 {
+        lines.truncate(height - 1);
+        lines.push(Words::muted(
+            "… there is more, which enter shows before its question",
+        ));
+    }
     paint.lines(rest, &lines);
 }
 

@@ -22,6 +22,9 @@ pub fn heading(state: &State, room: usize) -> Words {
     if all == 0 {
         return Words::strong("Status");
     }
+    if counts.up == 0 && state.apply.was_taken_back() {
+        return Words::strong("Status after the undo");
+    }
     let words = Words::strong(format!(
         "{} of {} UP over mTLS",
         count(counts.up),
@@ -70,6 +73,10 @@ pub fn question(state: &State) -> (Role, String) {
         return (Role::Muted, "asking Prometheus …".into());
     }
     let counts = &board.counts;
+    if state.apply.was_taken_back() && counts.plaintext == counts.all() {
+        let text = "✓ The run was taken back: they are scraped in plaintext, as before it.";
+        return (Role::Good, text.into());
+    }
     let mut parts = Vec::new();
     for (number, word) in [
         (counts.secured, "secured"),
@@ -276,6 +283,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         _ if back.is_some() => format!("What is taken back of {}?", of.expected.item.name),
         targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
         targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
+        targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
         targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
         targets::State::NotCovered { .. } => format!("Why is {pod} not covered?"),
         _ => pod.clone(),
@@ -355,7 +363,10 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
         targets::State::Plaintext { job } => lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("Only job {job} scrapes it, in plaintext."),
+            &match state.apply.was_taken_back() {
+                true => format!("The run was taken back: job {job} scrapes it, in plaintext."),
+                false => format!("Only job {job} scrapes it, in plaintext."),
+            },
             room,
         )),
         targets::State::NotCovered { why } => lines.extend(item('–', Role::Muted, why, room)),

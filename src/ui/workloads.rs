@@ -321,7 +321,7 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("{filter} matches inbound names that change: it would stop to match."),
+            &format!("{filter} matches inbound names that change: it would stop matching."),
             room,
         ));
     }

@@ -50,6 +50,7 @@ impl State {
             running: true,
             undoing: undoes.is_some(),
             run: Some(approved.run().0.clone()),
+            older: self.review.undo_older.clone(),
             ..ApplyStep::default()
         };
         if self.apply.undoing {
@@ -155,7 +156,10 @@ impl State {
             self.apply.board = Some(outcome.board.clone());
         }
         self.apply.undoing |= outcome.ended == Ended::Undone;
-        let lines = summary(&outcome, undoing);
+        let mut lines = summary(&outcome, undoing);
+        if let (Ended::Whole, Some(older)) = (&outcome.ended, self.apply.older.first()) {
+            lines.push(format!("The older run {older} still stands."));
+        }
         self.apply.outcome = Some(outcome);
         self.apply.summary = lines;
         self.apply_over()
@@ -264,6 +268,8 @@ impl State {
         let run = if self.step == Step::Cluster {
             let earlier = self.cluster.earlier.as_ref();
             earlier.map(|earlier| earlier.run.clone())
+        } else if let (true, Some(older)) = (self.apply.undoing, self.apply.older.first()) {
+            Some(older.clone())
         } else if self.step == Step::Apply || self.apply.outcome.is_some() {
             self.apply.run.clone()
         } else {
@@ -278,7 +284,7 @@ impl State {
         let (Some(run), Some(outcome)) = (&self.apply.run, &self.apply.outcome) else {
             return Vec::new();
         };
-        if self.start.demo || self.apply.undoing || outcome.written.is_empty() {
+        if self.start.demo || outcome.written.is_empty() {
             return Vec::new();
         }
         let contexts = self.cluster.contexts.as_ref();
@@ -287,6 +293,11 @@ impl State {
             Some(context) if Some(context) != own => format!(" --context {}", quote(context)),
             _ => String::new(),
         };
+        if self.apply.undoing {
+            let older = self.apply.older.first();
+            let back = |run| format!("To take it back: meshscrape undo {run} --yes{context}");
+            return older.map(back).into_iter().collect();
+        }
         let first = match outcome.ended {
             Ended::Whole => format!("To see the targets: meshscrape status{context}"),
             Ended::PartWay(_) => {

@@ -32,18 +32,20 @@ impl State {
     ) -> Vec<Effect> {
         let mut rows = List::default();
         rows.fit(self.viewport.list);
-        let (undoes, undo_prometheus, notes, asks) = match undoes {
-            Some(undo) => (Some(undo.run), undo.prometheus, undo.notes, undo.asks),
-            None => (None, None, plan.notes.clone(), Vec::new()),
-        };
         let undo = undoes.is_some();
+        let of = undoes.unwrap_or_default();
+        let notes = match undo {
+            true => of.notes,
+            false => plan.notes.clone(),
+        };
         self.review = ReviewStep {
             rows,
             made_for,
-            undoes,
-            undo_prometheus,
+            undoes: undo.then_some(of.run),
+            undo_prometheus: of.prometheus,
+            undo_older: of.older,
             notes,
-            asks,
+            asks: of.asks,
             mode: self.review.mode,
             diff_height: self.viewport.diff,
             ..ReviewStep::default()

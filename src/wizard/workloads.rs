@@ -2,7 +2,7 @@
 
 use super::list::Row;
 use super::namespaces::{choosable, matches, words};
-use super::state::State;
+use super::state::{Notice, State, Tone};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
 use std::sync::Arc;
@@ -64,8 +64,19 @@ impl State {
                 let yes = !self.answers.workloads.contains(&id);
                 self.choose(&id, yes);
             }
-            Some(Row::Namespace { namespace, .. }) => {
+            Some(Row::Namespace {
+                namespace,
+                choosable,
+                ..
+            }) => {
                 let name = namespace.name.clone();
+                if *choosable == 0 {
+                    self.notice = Some(Notice {
+                        tone: Tone::Waiting,
+                        text: "none of them can be chosen as they are; each row says why".into(),
+                    });
+                    return;
+                }
                 self.toggle_where(|w| w.id.namespace == name);
             }
             _ => {}

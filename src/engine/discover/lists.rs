@@ -12,18 +12,20 @@ const RESTARTS: usize = 3;
 /// Without the right to list everything, so many namespaces are tried one by one.
 const MOST_NAMESPACES: usize = 200;
 
-pub(super) fn ending(outcome: &Result<usize, ApiError>) -> Progress {
+pub(super) fn ending(kind: Kind, outcome: &Result<usize, ApiError>) -> Progress {
     match outcome {
         Ok(_) => Progress::Complete,
-        Err(error) => refused(error),
+        Err(error) => refused(kind, error),
     }
 }
 
 /// What a failed list means for the rows that are missing.
-fn refused(error: &ApiError) -> Progress {
+fn refused(kind: Kind, error: &ApiError) -> Progress {
+    // Every cluster has these; of the others a CRD may be absent.
+    let built_in = matches!(kind.group(), "" | "apps" | "admissionregistration.k8s.io");
     match error.reason {
         Reason::Forbidden => Progress::Denied(error.message.clone()),
-        Reason::NotFound => Progress::Absent,
+        Reason::NotFound if !built_in => Progress::Absent,
         _ => Progress::Failed(format!("{}; {}", error.message, error.hint())),
     }
 }
@@ -44,7 +46,7 @@ pub(super) async fn list<T: Keep>(asker: Asker, kind: Kind, place: Place<T>) {
             };
             match known {
                 Some(known) if known.len() <= MOST_NAMESPACES => known,
-                _ => return asker.settle(place, ending(&outcome)),
+                _ => return asker.settle(place, ending(kind, &outcome)),
             }
         }
     };
@@ -66,8 +68,8 @@ pub(super) async fn list<T: Keep>(asker: Asker, kind: Kind, place: Place<T>) {
     }
     let progress = match last {
         None => Progress::Complete,
-        Some(error) if error.reason != Reason::Forbidden => refused(&error),
-        Some(error) if missing.len() == namespaces.len() => refused(&error),
+        Some(error) if error.reason != Reason::Forbidden => refused(kind, &error),
+        Some(error) if missing.len() == namespaces.len() => refused(kind, &error),
         Some(_) => Progress::Denied(format!(
             "{} may not be listed in {}",
             kind.plural(),

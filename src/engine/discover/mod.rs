@@ -328,7 +328,7 @@ async fn namespaces(asker: Asker, names: watch::Sender<Option<Option<Arc<[String
         });
         listed = found.await.ok();
     }
-    asker.settle(place, ending(&outcome));
+    asker.settle(place, ending(Kind::Namespace, &outcome));
     names.send_replace(Some(listed));
 }
 async fn config_map(asker: Asker, namespace: String, name: String) {

@@ -38,6 +38,41 @@ fn a_namespace_alone_means_all_that_can_be_chosen_there() {
 }
 
 #[test]
+fn what_could_not_be_listed_is_not_said_to_be_absent() {
+    let mut mesh = mesh();
+    let why = "daemonsets: the server sent no answer";
+    let failed = crate::mesh::Progress::Failed(why.into());
+    mesh.progress.insert("workloads", failed);
+    let mut answers = Answers::default();
+    answers.workloads.insert(id("demo", "agent"));
+    let words = refusal(&mesh, &answers);
+    assert!(!words.contains("there is no workload"), "{words}");
+    assert!(words.contains(why), "{words}");
+    let mut answers = Answers::default();
+    answers.namespaces.insert("demo".into());
+    let notes = plan(&mesh, &answers).notes;
+    assert!(notes.iter().any(|note| note.contains(why)), "{notes:?}");
+}
+
+#[test]
+fn a_namespace_without_workloads_says_so_and_names_its_gateways() {
+    let mut mesh = mesh();
+    let of = gateway().workload.id;
+    mesh.gateways = vec![Arc::new(gateway())];
+    mesh.workloads.retain(|w| w.id.namespace != of.namespace);
+    let mut answers = Answers::default();
+    answers.namespaces.insert("demo".into());
+    answers.namespaces.insert(of.namespace.clone());
+    let notes = plan(&mesh, &answers).notes;
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains(&format!("-g {}/{}", of.namespace, of.name))),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn unknown_names_are_refused_with_the_nearest() {
     let mesh = mesh();
     let mut answers = Answers::default();

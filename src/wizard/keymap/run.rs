@@ -55,7 +55,8 @@ pub(super) fn undo_refused(state: &State) -> Option<String> {
     if state.apply.running {
         return Some("the run is not over".into());
     }
-    if state.apply.undoing && state.apply.outcome.is_some() {
+    let over = state.apply.undoing && state.apply.outcome.is_some();
+    if over && state.apply.older.is_empty() {
         return Some("the run was taken back".into());
     }
     None

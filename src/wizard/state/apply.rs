@@ -80,6 +80,8 @@ pub struct ApplyStep {
     pub error: Option<Error>,
     /// The run's id, for `undo`.
     pub run: Option<String>,
+    /// Of an undo: runs that stand after it all the same, newest first.
+    pub older: Vec<String>,
     /// Targets while they are waited for.
     pub board: Option<Arc<Board>>,
     /// The first tick after it began.
@@ -95,6 +97,12 @@ pub enum WayBack {
 }
 
 impl ApplyStep {
+    /// A run was taken back to its end.
+    pub fn was_taken_back(&self) -> bool {
+        let whole = |outcome: &Outcome| outcome.ended == Ended::Whole;
+        self.undoing && !self.running && self.outcome.as_ref().is_some_and(whole)
+    }
+
     /// What was written is being taken back just now.
     pub fn takes_back(&self) -> bool {
         self.running && (self.undoing || self.turned)

@@ -174,6 +174,8 @@ pub struct ReviewStep {
     pub undoes: Option<String>,
     /// The Prometheus that the run was for, of an undo.
     pub undo_prometheus: Option<WorkloadRef>,
+    /// Runs that stand after the undo all the same.
+    pub undo_older: Vec<String>,
     /// What of an undo takes a word of its own.
     pub asks: Vec<String>,
     /// What an undo leaves alone, and why; or what the plan deliberately does not do.
@@ -231,4 +233,6 @@ pub struct UndoPlan {
     pub notes: Vec<String>,
     /// What takes a word of its own: somebody's open listener that would come back.
     pub asks: Vec<String>,
+    /// Runs that stand after it all the same, newest first.
+    pub older: Vec<String>,
 }

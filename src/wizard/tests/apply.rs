@@ -307,6 +307,7 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
     let undo = crate::wizard::state::UndoPlan {
         run: run.clone(),
         plan: Arc::new(plan()),
+        older: vec!["run-0".into()],
         ..Default::default()
     };
     update(&mut state, Msg::UndoPlanned(*generation, Ok(undo)));
@@ -343,6 +344,14 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
         Msg::Apply(ApplyEvent::Finished(Outcome::default())),
     );
     assert_eq!(state.apply.way_back_of(&cart), None);
+    // What stands still is named, and the same key goes on with it.
+    let ended = state.apply.summary.join(" ");
+    assert!(ended.contains("run-0 still stands"), "{ended}");
+    let effects = keys(&mut state, "u");
+    assert!(
+        matches!(&effects[..], [Effect::PlanUndo(_, _, Some(run))] if run == "run-0"),
+        "{effects:?}"
+    );
 }
 
 #[test]
