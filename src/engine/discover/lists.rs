@@ -23,10 +23,14 @@ pub(super) fn ending(kind: Kind, outcome: &Result<usize, ApiError>) -> Progress 
 fn refused(kind: Kind, error: &ApiError) -> Progress {
     // Every cluster has these; of the others a CRD may be absent.
     let built_in = matches!(kind.group(), "" | "apps" | "admissionregistration.k8s.io");
+    let named = match error.message.contains(kind.plural()) {
+        true => error.message.clone(),
+        false => format!("{}: {}", kind.plural(), error.message),
+    };
     match error.reason {
-        Reason::Forbidden => Progress::Denied(error.message.clone()),
+        Reason::Forbidden => Progress::Denied(named),
         Reason::NotFound if !built_in => Progress::Absent,
-        _ => Progress::Failed(format!("{}; {}", error.message, error.hint())),
+        _ => Progress::Failed(format!("{named}; {}", error.hint())),
     }
 }
 
