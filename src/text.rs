@@ -1,6 +1,6 @@
-//! Text from the cluster, made safe for a terminal.
+//! Text from the cluster, made safe for a terminal; and names in a row.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 /// Makes control characters visible: names and messages from the cluster must not reach the terminal as
 /// escape sequences, nor turn a line around. Line feeds stay, a tab becomes four spaces.
@@ -43,9 +43,18 @@ fn needs_care(c: char) -> bool {
     }
 }
 
+/// The first names, and how many more there are: `a, b, c and 2 more`.
+pub fn few<S: Borrow<str>>(names: &[S], most: usize) -> String {
+    let named = names[..names.len().min(most)].join(", ");
+    match names.len().saturating_sub(most) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, few};
     use std::borrow::Cow;
 
     #[test]
@@ -58,6 +67,13 @@ mod tests {
     #[test]
     fn a_line_cannot_be_turned_around() {
         assert_eq!(clean("a\u{202e}b\u{2066}c"), "a\u{fffd}b\u{fffd}c");
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted() {
+        assert_eq!(few(&["a", "b"], 2), "a, b");
+        assert_eq!(few(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+        assert_eq!(few::<&str>(&[], 2), "");
     }
 
     #[test]

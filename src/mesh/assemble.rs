@@ -11,7 +11,7 @@ use super::objects::{self as lean, Labels, Meta};
 use super::pods::Pods;
 use super::scraped::OldJobs;
 use super::{
-    Gateway, Inventory, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
+    Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
     gateway, leftovers, prometheus, scraped, workload,
 };
 use crate::gather::Gather;
@@ -309,7 +309,7 @@ fn namespaces(
 }
 
 /// How far each group of lists has come; a group is as far as its slowest member.
-fn progress(inventory: &Inventory) -> BTreeMap<&'static str, Progress> {
+fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
     let waiting = Progress::Waiting;
     let kind = |kind| {
         inventory
@@ -317,13 +317,13 @@ fn progress(inventory: &Inventory) -> BTreeMap<&'static str, Progress> {
             .get(&kind)
             .map_or(&waiting, |list| &list.progress)
     };
-    let groups: [(&'static str, Vec<&Progress>); 10] = [
-        ("namespaces", vec![&inventory.namespaces.progress]),
-        ("pods", vec![&inventory.pods.progress]),
-        ("workloads", WORKLOADS.into_iter().map(kind).collect()),
-        ("services", vec![&inventory.services.progress]),
+    let groups: [(Listed, Vec<&Progress>); 10] = [
+        (Listed::Namespaces, vec![&inventory.namespaces.progress]),
+        (Listed::Pods, vec![&inventory.pods.progress]),
+        (Listed::Workloads, WORKLOADS.into_iter().map(kind).collect()),
+        (Listed::Services, vec![&inventory.services.progress]),
         (
-            "Istio policies",
+            Listed::IstioPolicies,
             vec![
                 &inventory.sidecars.progress,
                 &inventory.peer_authentications.progress,
@@ -331,20 +331,20 @@ fn progress(inventory: &Inventory) -> BTreeMap<&'static str, Progress> {
             ],
         ),
         (
-            "Istio gateways",
+            Listed::IstioGateways,
             vec![
                 &inventory.gateways.progress,
                 &inventory.virtual_services.progress,
                 &inventory.service_entries.progress,
             ],
         ),
-        ("EnvoyFilters", vec![&inventory.envoy_filters.progress]),
         (
-            "Gateway API gateways",
-            vec![&inventory.k8s_gateways.progress],
+            Listed::EnvoyFilters,
+            vec![&inventory.envoy_filters.progress],
         ),
-        ("PodMonitors", vec![&inventory.pod_monitors.progress]),
-        ("injection webhooks", vec![&inventory.webhooks.progress]),
+        (Listed::GatewayApi, vec![&inventory.k8s_gateways.progress]),
+        (Listed::PodMonitors, vec![&inventory.pod_monitors.progress]),
+        (Listed::Webhooks, vec![&inventory.webhooks.progress]),
     ];
     groups
         .into_iter()

@@ -13,6 +13,7 @@ mod injection;
 mod istio;
 mod labels;
 mod leftovers;
+mod listed;
 mod mtls;
 mod obstacles;
 mod owner;
@@ -24,6 +25,7 @@ mod tests;
 mod workload;
 
 pub use assemble::{assemble, wanted_config_maps};
+pub use listed::Listed;
 
 use crate::gather::Gather;
 use kinds::{Kind, ObjectRef, WorkloadRef};
@@ -132,8 +134,8 @@ pub struct Mesh {
     pub gateways: Vec<Arc<Gateway>>,
     pub prometheis: Vec<Arc<Prometheus>>,
     pub leftovers: Vec<Leftover>,
-    /// How far each list has come, by what it lists; for the words where rows are still missing.
-    pub progress: BTreeMap<&'static str, Progress>,
+    /// How far each list has come; for the words where rows are still missing.
+    pub progress: BTreeMap<Listed, Progress>,
     pub access: BTreeMap<AccessQuestion, bool>,
     pub asked: Asked,
 }
@@ -459,9 +461,9 @@ impl Mesh {
             .find(|g| g.workload.id.namespace == namespace && g.workload.id.name == name)
     }
 
-    /// Why a list is not whole: it was refused or failed, at least in part. `what` as in [`Mesh::progress`].
-    pub fn unlisted(&self, what: &str) -> Option<&str> {
-        match self.progress.get(what)? {
+    /// Why a list is not whole: it was refused or failed, at least in part.
+    pub fn unlisted(&self, what: Listed) -> Option<&str> {
+        match self.progress.get(&what)? {
             Progress::Denied(why) | Progress::Failed(why) => Some(why),
             _ => None,
         }

@@ -36,7 +36,7 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
         found.push(Forbidden {
             choice: Choice::StopPlaintextJobs,
             item: None,
-            why: format!("would lose, of {}", losses.join("; of ")),
+            why: format!("would lose, of {}", said(&losses)),
         });
     }
     let ended = ended(&chosen) || answers.options.stop_plaintext_jobs == Some(true);
@@ -100,6 +100,11 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
 /// The old jobs leave marked pods out already, so that a mark ends the plaintext scrape at once.
 fn ended(chosen: &Selection) -> bool {
     scrape_job::config(&chosen.prometheus).is_ok_and(|c| old_jobs::leave_marked_out(&c.jobs))
+}
+
+fn said(losses: &[old_jobs::Loss]) -> String {
+    let words: Vec<String> = losses.iter().map(ToString::to_string).collect();
+    words.join("; of ")
 }
 
 fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {

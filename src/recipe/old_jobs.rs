@@ -6,10 +6,13 @@
 use super::select::{Item, Selection};
 use super::{scrape_job, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
+use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
 use crate::plan::{Action, Await, Change, Part, Price};
+use crate::text::few;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Whether the old jobs are to leave marked pods out, and what is said of it.
 pub(super) struct Decision {
@@ -17,23 +20,41 @@ pub(super) struct Decision {
     pub notes: Vec<String>,
 }
 
-/// What ending the plaintext scrape of a workload would lose, in words; `None`: nothing.
-pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<String> {
-    let today = workload.scraped.plaintext?;
-    let name = &workload.id;
-    match port {
-        MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => None,
-        MetricsPort::Merged => Some(format!(
-            "{name}: the metrics of the app on port {today}, since merging is off and 15020 does not carry them"
-        )),
-        MetricsPort::Envoy if today == 15090 => None,
-        MetricsPort::Envoy if workload.scraped.app_metrics => Some(format!(
-            "{name}: the metrics of the app and of the agent, which 15090 does not carry"
-        )),
-        MetricsPort::Envoy => Some(format!(
-            "{name}: the metrics that today's scrape of port {today} brings beside Envoy's"
-        )),
+/// What ending the plaintext scrape of a workload would lose.
+pub(super) struct Loss {
+    pub of: WorkloadRef,
+    /// In words.
+    pub what: String,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.of, self.what)
     }
+}
+
+/// `None`: nothing would be lost.
+pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Loss> {
+    let today = workload.scraped.plaintext?;
+    let what = match port {
+        MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => {
+            return None;
+        }
+        MetricsPort::Merged => format!(
+            "the metrics of the app on port {today}, since merging is off and 15020 does not carry them"
+        ),
+        MetricsPort::Envoy if today == 15090 => return None,
+        MetricsPort::Envoy if workload.scraped.app_metrics => {
+            "the metrics of the app and of the agent, which 15090 does not carry".into()
+        }
+        MetricsPort::Envoy => {
+            format!("the metrics that today's scrape of port {today} brings beside Envoy's")
+        }
+    };
+    Some(Loss {
+        of: workload.id.clone(),
+        what,
+    })
 }
 
 fn merges(mesh: &Mesh, workload: &Workload) -> bool {
@@ -46,8 +67,8 @@ fn merges(mesh: &Mesh, workload: &Workload) -> bool {
 }
 
 /// Everything that would be lost by ending the old jobs for what carries the mark, chosen now or secured before.
-pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<String> {
-    let mut losses: Vec<String> = chosen
+pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<Loss> {
+    let mut losses: Vec<Loss> = chosen
         .items(answers)
         .filter_map(|item| lost(mesh, item.workload, item.port))
         .collect();
@@ -108,19 +129,14 @@ pub(super) fn decide(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Deci
 }
 
 /// One note for all that would lose the same.
-fn together(losses: &[String]) -> Vec<String> {
-    const NAMED: usize = 3;
-    let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (item, what) in losses.iter().filter_map(|loss| loss.split_once(": ")) {
-        of.entry(what).or_default().push(item);
+fn together(losses: &[Loss]) -> Vec<String> {
+    let mut of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for loss in losses {
+        of.entry(&loss.what).or_default().push(loss.of.to_string());
     }
     let notes = of.into_iter().map(|(what, items)| {
-        let more = match items.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
-        let items = items[..items.len().min(NAMED)].join(", ");
-        format!("ending the plaintext jobs would lose, of {items}{more}: {what}")
+        let items = few(&items, 3);
+        format!("ending the plaintext jobs would lose, of {items}: {what}")
     });
     notes.collect()
 }

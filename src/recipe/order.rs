@@ -9,7 +9,7 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Mesh, Prometheus};
+use crate::mesh::{Listed, Mesh, Prometheus};
 use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -271,7 +271,7 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
         })
         .map(|i| i.workload.id.to_string())
         .collect();
-    if let Some(why) = mesh.unlisted("EnvoyFilters") {
+    if let Some(why) = mesh.unlisted(Listed::EnvoyFilters) {
         plan.notes.push(format!(
             "whether an EnvoyFilter stops matching inbound names that change is not known, since they could not be listed: {why}"
         ));

@@ -4,12 +4,9 @@ use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::{Error, nearest};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
-use crate::mesh::{Gateway, Mesh, Obstacle, Owner, Prometheus, Workload};
+use crate::mesh::{Gateway, Listed, Mesh, Obstacle, Owner, Prometheus, Workload};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// As [`Mesh::progress`] names the list.
-const WORKLOADS: &str = "workloads";
 
 /// What was chosen, resolved.
 #[derive(Clone, Debug)]
@@ -87,7 +84,7 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         }
     }
     if !answers.namespaces.is_empty()
-        && let Some(why) = mesh.unlisted(WORKLOADS)
+        && let Some(why) = mesh.unlisted(Listed::Workloads)
     {
         passed_over.push(format!(
             "what is in the namespaces that were named but could not be listed: {why}"
@@ -152,7 +149,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
         [one] => Ok(one.clone()),
         [] => {
             let mut error = Error::new("there is no Prometheus that can be set up");
-            if let Some(why) = mesh.unlisted(WORKLOADS) {
+            if let Some(why) = mesh.unlisted(Listed::Workloads) {
                 error = error.cause(format!("not every workload could be listed: {why}"));
             }
             for found in &mesh.prometheis {
@@ -302,12 +299,12 @@ fn missing(
 ) -> Error {
     const FEW: usize = 8;
     let lists = match what {
-        "gateway" => &[WORKLOADS, "Istio gateways"][..],
-        "namespace" => &["namespaces"],
-        _ => &[WORKLOADS],
+        "gateway" => &[Listed::Workloads, Listed::IstioGateways][..],
+        "namespace" => &[Listed::Namespaces],
+        _ => &[Listed::Workloads],
     };
     // What was not listed may be there all the same.
-    if let Some(why) = lists.iter().find_map(|list| mesh.unlisted(list)) {
+    if let Some(why) = lists.iter().find_map(|list| mesh.unlisted(*list)) {
         return Error::new(format!("the {what} `{name}` was not found"))
             .cause(format!("not everything could be listed: {why}"))
             .hint("mend that, or ask again in a moment");

@@ -219,7 +219,7 @@ fn meaning(label: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesh::{ControlPlane, Mesh, Progress};
+    use crate::mesh::{ControlPlane, Listed, Mesh, Progress};
 
     #[test]
     fn every_line_of_the_checklist_is_explained() {
@@ -233,7 +233,8 @@ mod tests {
             version: "1.31.0".into(),
             ready: true,
         });
-        mesh.progress.insert("pods", Progress::Denied("no".into()));
+        mesh.progress
+            .insert(Listed::Pods, Progress::Denied("no".into()));
         let checks = crate::wizard::cluster::checks(&mesh, &Default::default());
         assert_eq!(checks.len(), 8);
         for line in checks {

@@ -7,7 +7,7 @@ use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::workloads;
 use crate::answers::GatewayRef;
-use crate::mesh::{Gateway, GatewayFlavour};
+use crate::mesh::{Gateway, GatewayFlavour, Listed};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use ratatui::layout::Rect;
@@ -92,7 +92,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             "No gateway was found in this cluster; enter goes on.",
         );
     }
-    rows::filling(paint, state, places, rows, "workloads");
+    rows::filling(paint, state, places, rows, Listed::Workloads);
 }
 
 /// `longest`: of the roles.

@@ -6,7 +6,7 @@ use super::rows;
 use super::theme::Role;
 use super::widgets::{fact, list, panel};
 use super::words::{count, many};
-use crate::mesh::{Namespace, NamespaceInjection};
+use crate::mesh::{Listed, Namespace, NamespaceInjection};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use ratatui::layout::Rect;
@@ -127,7 +127,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         state,
         places,
         state.namespaces.rows.len(),
-        "namespaces",
+        Listed::Namespaces,
     );
 }
 

@@ -7,7 +7,7 @@ use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::words::many;
 use crate::answers::Answers;
-use crate::mesh::{OwnerTool, Prometheus, PrometheusFlavour, Storage};
+use crate::mesh::{Listed, OwnerTool, Prometheus, PrometheusFlavour, Storage};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use ratatui::layout::Rect;
@@ -87,7 +87,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             state,
             places,
             state.prometheus.rows.len(),
-            "workloads",
+            Listed::Workloads,
         );
     }
 }

@@ -5,7 +5,7 @@ use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::words::{self, count};
 use crate::mesh::kinds::Kind;
-use crate::mesh::{MtlsMode, Progress, SidecarState, Workload};
+use crate::mesh::{Listed, MtlsMode, Progress, SidecarState, Workload};
 use crate::wizard::state::State;
 
 /// `◉` chosen, `○` not, `–` can't be.
@@ -91,7 +91,7 @@ pub fn sidecar(of: &SidecarState) -> String {
 }
 
 /// Where rows are still missing, the line that says so.
-pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, of: &str) {
+pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, of: Listed) {
     let area = places.list;
     let shown = (rows.min(usize::from(area.height))) as u16;
     let y = area.y + shown;
@@ -99,7 +99,7 @@ pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, o
         let denied = state
             .mesh
             .progress
-            .get(of)
+            .get(&of)
             .and_then(|progress| match progress {
                 Progress::Denied(what) => Some(format!("▲ no permission: {what}")),
                 Progress::Failed(why) => Some(format!("✕ {why}; r asks again")),
@@ -113,8 +113,8 @@ pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, o
     }
     let (mut seen, mut about, mut what) = (0, None, of);
     // Pods come last and are the most: their count is what is waited for.
-    for name in [of, "pods"] {
-        if let Some(Progress::Filling { seen: s, about: a }) = state.mesh.progress.get(name) {
+    for name in [of, Listed::Pods] {
+        if let Some(Progress::Filling { seen: s, about: a }) = state.mesh.progress.get(&name) {
             (seen, about, what) = (*s, *a, name);
         }
     }

@@ -7,7 +7,7 @@ use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::words::{count, many};
 use crate::answers::{Answers, Mark, MetricsPort};
-use crate::mesh::{Owner, Workload};
+use crate::mesh::{Listed, Owner, Workload};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use ratatui::layout::Rect;
@@ -50,7 +50,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         };
         rows::empty(paint, places, &state.workloads.filter.text, nothing);
     }
-    rows::filling(paint, state, places, rows, "workloads");
+    rows::filling(paint, state, places, rows, Listed::Workloads);
 }
 
 /// `figures`: chosen, can be chosen, all.

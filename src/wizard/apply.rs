@@ -11,6 +11,7 @@ use crate::plan::Part;
 use crate::plan::kubectl::quote;
 use crate::plan::review::Approved;
 use crate::targets::{self, Board};
+use crate::text::few;
 use std::sync::Arc;
 
 impl State {
@@ -342,12 +343,8 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     }
     let ids = |what: &str, ids: &[crate::plan::ChangeId], lines: &mut Vec<String>| {
         if !ids.is_empty() {
-            let names: Vec<String> = ids.iter().take(8).map(|id| id.object()).collect();
-            let more = match ids.len() - names.len() {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
-            lines.push(format!("{what}: {}{more}.", names.join(", ")));
+            let names: Vec<String> = ids.iter().map(|id| id.object()).collect();
+            lines.push(format!("{what}: {}.", few(&names, 8)));
         }
     };
     if !matches!(outcome.ended, Ended::Whole) {

@@ -4,6 +4,7 @@ use super::list::Row;
 use super::state::{Chosen, Notice, State, Tone};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
+use crate::text::few;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -214,8 +215,6 @@ impl State {
     }
 }
 
-const NAMED: usize = 3;
-
 /// What can't be chosen where other workloads can, each with its reason's word.
 fn partly(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> Option<Arc<str>> {
     let words = |w: &Arc<Workload>| {
@@ -226,13 +225,9 @@ fn partly(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> Option<Arc<st
     if closed.is_empty() {
         return None;
     }
-    let more = match closed.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        n => format!(" and {n} more"),
-    };
-    let named = closed[..closed.len().min(NAMED)].join(", ");
+    let named = few(&closed, 3);
     let all = format!("{} of {} can't be chosen", closed.len(), workloads.len());
-    Some(format!("{all}: {named}{more}. Step 4 says why.").into())
+    Some(format!("{all}: {named}. Step 4 says why.").into())
 }
 
 /// Whose names would let something of it be chosen.
@@ -244,16 +239,12 @@ fn held(workloads: &[Arc<Workload>]) -> Arc<str> {
             Some(format!("{} belongs to {}", w.id.name, owner.tool.name()))
         })
         .collect();
-    let more = match owned.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        n => format!(" and {n} more have an owner"),
-    };
-    let named = owned[..owned.len().min(NAMED)].join(", ");
+    let named = few(&owned, 3);
     let all = match workloads.len() {
         1 => "Its only workload can't be chosen as it is".to_owned(),
         n => format!("None of its {n} workloads can be chosen as they are"),
     };
-    format!("{all}: {named}{more}. In step 4, t lets you choose what they own.").into()
+    format!("{all}: {named}. In step 4, t lets you choose what they own.").into()
 }
 
 pub(super) fn choosable(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> usize {

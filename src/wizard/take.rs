@@ -6,6 +6,7 @@ use super::refuse::plural;
 use super::state::{Answer, Dialog, DialogKind, Notice, Standing, State, Tone};
 use crate::answers::Answers;
 use crate::mesh::{Owner, OwnerTool};
+use crate::text::few;
 use std::collections::BTreeMap;
 
 impl State {
@@ -97,7 +98,6 @@ impl State {
 
     /// What the approval takes from managers that were taken by name: whose, how many fields, of which objects.
     pub(super) fn taken_by_name(&self) -> Vec<String> {
-        const NAMED: usize = 3;
         let Some(review) = &self.review.review else {
             return Vec::new();
         };
@@ -114,13 +114,9 @@ impl State {
             }
         }
         let words = taken.into_iter().map(|(manager, (fields, objects))| {
-            let more = match objects.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                n => format!(" and {}", plural(n, "more object", "more objects")),
-            };
-            let named = objects[..objects.len().min(NAMED)].join(", ");
+            let named = few(&objects, 3);
             format!(
-                "{} taken from {manager}, which may revert {}: {named}{more}.",
+                "{} taken from {manager}, which may revert {}: {named}.",
                 plural(fields, "field is", "fields are"),
                 if fields == 1 { "it" } else { "them" },
             )

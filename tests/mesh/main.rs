@@ -153,15 +153,20 @@ fn main() {
         std::process::exit(1);
     }
     let rows = run(&chosen);
+    let failed: Vec<&Row> = rows.iter().filter(|row| !row.holds()).collect();
+    for row in &failed {
+        println!("\n== evidence of {}\n{}", row.cell, row.evidence);
+    }
     print!("\n{}", report::table(&rows));
-    for row in rows.iter().filter(|row| !row.holds()) {
-        eprint!("{}", report::failure(row));
+    // Last, since of a long log the end is what is kept and read.
+    for row in &failed {
+        print!("{}", report::failure(row));
     }
     match report::write(&rows, &evidence::versions()) {
         Ok(file) => println!("\n{file}"),
         Err(why) => eprintln!("{why}"),
     }
-    if rows.iter().any(|row| !row.holds()) {
+    if !failed.is_empty() {
         std::process::exit(1);
     }
 }

@@ -117,13 +117,12 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// Everything that failed in a cell, with the evidence.
+/// Everything that failed in a cell.
 pub fn failure(row: &Row) -> String {
     let mut text = format!("\n== {} does not hold\n", row.cell);
     for (name, why) in row.checks.failed() {
         text.push_str(&format!("-- {name}\n{}\n", crate::shell::tail(why, 40)));
     }
-    text.push_str(&row.evidence);
     text
 }
 

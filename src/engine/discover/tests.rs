@@ -1,5 +1,5 @@
 use super::*;
-use crate::mesh::Progress;
+use crate::mesh::{Listed, Progress};
 use bytes::Bytes;
 use http::{Request, Response};
 use kube::client::Body;
@@ -183,7 +183,7 @@ async fn every_page_is_read_and_the_last_report_is_the_whole() {
 
     assert_eq!(mesh.namespaces[0].pods, 1203);
     assert_eq!(mesh.namespaces[0].meshed_pods, 1203);
-    assert_eq!(mesh.progress["pods"], Progress::Complete);
+    assert_eq!(mesh.progress[&Listed::Pods], Progress::Complete);
     assert_eq!(mesh.server, Some(Ok("v1.36.0".to_owned())));
     assert!(mesh.access.values().all(|may| *may) && mesh.access.len() == 26);
     assert_eq!((mesh.asked.done, mesh.asked.of), (26, 26));
@@ -204,7 +204,7 @@ async fn a_list_that_grew_too_old_is_begun_anew_without_doubles() {
         .gone_once_at("20");
     let mesh = discover(server.cluster(), quiet).await;
     assert_eq!(mesh.namespaces[0].pods, 30);
-    assert_eq!(mesh.progress["pods"], Progress::Complete);
+    assert_eq!(mesh.progress[&Listed::Pods], Progress::Complete);
 }
 
 #[tokio::test]
@@ -213,9 +213,9 @@ async fn a_missing_kind_is_absent_and_not_an_error() {
         .status("/apis/gateway.networking.k8s.io/v1/gateways", 404)
         .status("/apis/monitoring.coreos.com/v1/podmonitors", 404);
     let mesh = discover(server.cluster(), quiet).await;
-    assert_eq!(mesh.progress["Gateway API gateways"], Progress::Absent);
-    assert_eq!(mesh.progress["PodMonitors"], Progress::Absent);
-    assert_eq!(mesh.progress["pods"], Progress::Complete);
+    assert_eq!(mesh.progress[&Listed::GatewayApi], Progress::Absent);
+    assert_eq!(mesh.progress[&Listed::PodMonitors], Progress::Absent);
+    assert_eq!(mesh.progress[&Listed::Pods], Progress::Complete);
 }
 
 #[tokio::test]
@@ -238,8 +238,8 @@ async fn without_the_right_to_list_everywhere_namespaces_are_tried() {
         .find(|ns| ns.name == "shop")
         .expect("listed");
     assert_eq!(shop.pods, 2);
-    let Progress::Denied(words) = &mesh.progress["pods"] else {
-        panic!("{:?}", mesh.progress["pods"]);
+    let Progress::Denied(words) = &mesh.progress[&Listed::Pods] else {
+        panic!("{:?}", mesh.progress[&Listed::Pods]);
     };
     assert!(words.contains("bank") && !words.contains("shop"), "{words}");
 }
@@ -250,8 +250,8 @@ async fn what_is_denied_altogether_says_so_in_the_servers_words() {
         .status("/api/v1/namespaces", 403)
         .status(PODS, 403);
     let mesh = discover(server.cluster(), quiet).await;
-    let Progress::Denied(words) = &mesh.progress["pods"] else {
-        panic!("{:?}", mesh.progress["pods"]);
+    let Progress::Denied(words) = &mesh.progress[&Listed::Pods] else {
+        panic!("{:?}", mesh.progress[&Listed::Pods]);
     };
     assert!(words.contains("cannot list"), "{words}");
 }
@@ -275,8 +275,8 @@ async fn only_the_named_namespaces_are_asked() {
 async fn expired_credentials_say_what_to_do() {
     let server = Server::default().status(PODS, 401).status("/version", 401);
     let mesh = discover(server.cluster(), quiet).await;
-    let Progress::Failed(words) = &mesh.progress["pods"] else {
-        panic!("{:?}", mesh.progress["pods"]);
+    let Progress::Failed(words) = &mesh.progress[&Listed::Pods] else {
+        panic!("{:?}", mesh.progress[&Listed::Pods]);
     };
     assert!(words.contains("log in again"), "{words}");
     let server = mesh.server.clone().expect("asked");
@@ -334,7 +334,9 @@ async fn a_body_that_is_no_list_is_a_failure_in_words() {
     let server = Server::default().status(PODS, 500);
     tokio::time::pause();
     let mesh = discover(server.cluster(), quiet).await;
-    assert!(matches!(&mesh.progress["pods"], Progress::Failed(words) if words.contains("broken")));
+    assert!(
+        matches!(&mesh.progress[&Listed::Pods], Progress::Failed(words) if words.contains("broken"))
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::answers::{Mark, MetricsPort};
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Obstacle, Owner, OwnerTool, SidecarState};
+use crate::mesh::{Listed, Obstacle, Owner, OwnerTool, SidecarState};
 use crate::recipe::testing::*;
 use crate::recipe::{Choice, forbidden, select};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn what_could_not_be_listed_is_not_said_to_be_absent() {
     let mut mesh = mesh();
     let why = "daemonsets: the server sent no answer";
     let failed = crate::mesh::Progress::Failed(why.into());
-    mesh.progress.insert("workloads", failed);
+    mesh.progress.insert(Listed::Workloads, failed);
     let mut answers = Answers::default();
     answers.workloads.insert(id("demo", "agent"));
     let words = refusal(&mesh, &answers);

@@ -3,6 +3,7 @@
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::{Plan, Price};
+use crate::text::few;
 use crate::wizard::refuse::plural;
 use std::collections::BTreeSet;
 
@@ -131,16 +132,11 @@ pub fn sentence(price: &Price) -> String {
         } => {
             let names: Vec<String> = workloads
                 .iter()
-                .take(5)
                 .map(|w| format!("{} {}", w.kind.name(), w.name))
                 .collect();
-            let more = match workloads.len().saturating_sub(names.len()) {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
             format!(
-                "in {namespace} these get a sidecar too when they restart: {}{more}",
-                names.join(", ")
+                "in {namespace} these get a sidecar too when they restart: {}",
+                few(&names, 5)
             )
         }
         Price::EnvoyFilterStops { filter, workload } => format!(

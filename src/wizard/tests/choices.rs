@@ -1,5 +1,6 @@
 use super::super::options::prices;
 use super::*;
+use crate::mesh::Listed;
 use crate::mesh::kinds::WorkloadRef;
 
 #[test]
@@ -157,7 +158,9 @@ fn a_list_that_is_still_filling_drops_no_choice() {
         ..Start::default()
     });
     let mut partial = mesh(vec![workload("billing", "invoice")]);
-    partial.progress.insert("workloads", Progress::Waiting);
+    partial
+        .progress
+        .insert(Listed::Workloads, Progress::Waiting);
     tell_mesh(&mut state, partial, false);
     assert!(state.answers.workloads.contains(&id("shop", "cart")));
     assert!(state.answers.namespaces.contains("shop"));

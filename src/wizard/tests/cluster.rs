@@ -55,9 +55,10 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
     let mut without = mesh(Vec::new());
     without.istio.control_planes.clear();
     without.prometheis.clear();
-    without
-        .progress
-        .insert("services", Progress::Denied("may not list services".into()));
+    without.progress.insert(
+        Listed::Services,
+        Progress::Denied("may not list services".into()),
+    );
     let state = started(without);
     let line = |label: &str| {
         let found = state.cluster.checks.iter().find(|l| l.label == label);

@@ -21,8 +21,8 @@ use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{
-    ControlPlane, Mesh, Namespace, NamespaceInjection, Obstacle, Owner, OwnerTool, Progress,
-    Workload,
+    ControlPlane, Listed, Mesh, Namespace, NamespaceInjection, Obstacle, Owner, OwnerTool,
+    Progress, Workload,
 };
 use crate::plan::review::{Conflict, Hands, Review, Reviewed, RunId, Verdict};
 use crate::plan::{Action as Write, Change, ChangeId, Part, Plan, Price};
@@ -77,7 +77,7 @@ fn mesh(workloads: Vec<Workload>) -> Mesh {
         version: "1.31.0".into(),
         ready: true,
     });
-    mesh.progress.insert("pods", Progress::Complete);
+    mesh.progress.insert(Listed::Pods, Progress::Complete);
     mesh
 }
 
