@@ -27,11 +27,15 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let text = crate::text::clean(&error.to_string()).into_owned();
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", said(&error));
             ExitCode::from(error.kind.exit_code())
         }
     }
+}
+
+/// An error as it is printed: a server's words may be in it, which must not drive the terminal.
+pub fn said(error: &Error) -> String {
+    crate::text::clean(&error.to_string()).into_owned()
 }
 
 /// Help and version are no errors; everything else of clap's is exit code 1, since 2 means changes.

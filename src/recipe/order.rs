@@ -9,7 +9,7 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Listed, Mesh, Prometheus};
+use crate::mesh::{Listed, Mesh, Progress, Prometheus};
 use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -271,9 +271,14 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
         })
         .map(|i| i.workload.id.to_string())
         .collect();
-    if let Some(why) = mesh.unlisted(Listed::EnvoyFilters) {
+    // Istio brings the kind: where the server does not know it, that is to be said, not taken for "there are none".
+    let unread = match mesh.progress.get(&Listed::EnvoyFilters) {
+        Some(Progress::Absent) => Some("this API server knows no such kind"),
+        _ => mesh.unlisted(Listed::EnvoyFilters),
+    };
+    if let Some(why) = unread {
         plan.notes.push(format!(
-            "whether an EnvoyFilter stops matching inbound names that change is not known, since they could not be listed: {why}"
+            "whether an EnvoyFilter stops matching inbound names that change is not known, since EnvoyFilters could not be listed: {why}"
         ));
     }
     if !unmarked.is_empty() {

@@ -6,6 +6,7 @@ use meshscrape::cli::{Cli, arguments};
 use meshscrape::commands::{self, Call};
 use meshscrape::engine::session::Session;
 use meshscrape::error::{Error, Result};
+use meshscrape::program;
 use meshscrape::runtime::World;
 use meshscrape::wizard::state::Contexts;
 use std::ffi::OsString;
@@ -42,7 +43,7 @@ impl Called {
     pub fn told(self) -> (u8, String) {
         let mut words = self.out + &self.err;
         let code = self.ended.unwrap_or_else(|error| {
-            words += &error.to_string();
+            words += &program::said(&error);
             error.kind.exit_code()
         });
         (code, words)

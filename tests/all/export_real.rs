@@ -1,4 +1,5 @@
-//! The same end on a real API server: the exported script, run by bash and kubectl, against what an apply left.
+//! The same end on a real API server: the exported script, run by bash and kubectl, the exported kustomizations, and
+//! what an apply left.
 //!
 //! By hand, or from the mesh's harness, on a mesh that holds Istio's samples unmodified:
 //! `KUBECONFIG=… EXPORT_CHOICE="-w NS/Deployment/NAME" cargo test --test all export_real -- --ignored`
@@ -7,16 +8,18 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "namespaces",
     "deployments.apps",
     "statefulsets.apps",
+    "daemonsets.apps",
     "configmaps",
     "peerauthentications.security.istio.io",
     "authorizationpolicies.security.istio.io",
     "sidecars.networking.istio.io",
     "gateways.networking.istio.io",
     "virtualservices.networking.istio.io",
+    "serviceentries.networking.istio.io",
 ];
 
 fn ran(command: &mut Command) -> String {
@@ -120,7 +123,7 @@ fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
 
 #[test]
 #[ignore = "needs a real mesh: KUBECONFIG, EXPORT_CHOICE, bash and kubectl"]
-fn the_script_ends_where_an_apply_ends_on_the_real_api_server() {
+fn the_script_and_kustomize_end_where_an_apply_ends_on_the_real_api_server() {
     let choice =
         std::env::var("EXPORT_CHOICE").expect("EXPORT_CHOICE, such as: -w demo/Deployment/httpbin");
     let choice: Vec<&str> = choice.split_whitespace().collect();
@@ -166,6 +169,60 @@ fn the_script_ends_where_an_apply_ends_on_the_real_api_server() {
         [""; 0],
         "the script and an apply end apart"
     );
+
+    kustomized(home.path(), &before, &scripted);
+    let by_kustomize = objects();
+    // The configuration's text is no patch's: only the script writes it.
+    let others = |all: &[Value]| -> Vec<Value> {
+        let mut all = bare(all);
+        all.retain(|v| v["object"]["kind"] != "ConfigMap");
+        all.iter_mut().for_each(in_order);
+        all
+    };
+    let differ = apart(&others(&scripted), &others(&by_kustomize));
+    put_back(&before, &by_kustomize);
+    assert_eq!(differ, [""; 0], "the script and kustomize end apart");
+}
+
+/// Lists whose items have names, by these: kustomize puts what it patches first.
+fn in_order(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(in_order),
+        Value::Array(list) => {
+            list.iter_mut().for_each(in_order);
+            let key = |item: &Value| {
+                let of = |key: &str| item[key].as_str().unwrap_or_default().to_owned();
+                [of("mountPath"), of("name")]
+            };
+            list.sort_by_key(key);
+        }
+        _ => {}
+    }
+}
+
+/// What a repository would do: the component over the objects that it holds already, then the new objects.
+fn kustomized(home: &Path, before: &[Value], scripted: &[Value]) {
+    let base = home.join("base");
+    std::fs::create_dir(&base).unwrap();
+    let mut kustomization = String::from("components: [../out/patches]\nresources:\n");
+    let changed = before.iter().filter(|value| !scripted.contains(value));
+    for (at, value) in changed.enumerate() {
+        if value["object"]["kind"] == "ConfigMap" {
+            continue;
+        }
+        std::fs::write(base.join(format!("{at}.json")), value["object"].to_string()).unwrap();
+        kustomization += &format!("- {at}.json\n");
+    }
+    std::fs::write(base.join("kustomization.yaml"), kustomization).unwrap();
+    let apply = |words: &[&str], folder: &Path| {
+        ran(Command::new("kubectl")
+            .args(["apply", "--server-side"])
+            .args(words)
+            .arg("-k")
+            .arg(folder))
+    };
+    apply(&["--field-manager=repository", "--force-conflicts"], &base);
+    apply(&["--field-manager=meshscrape"], &home.join("out"));
 }
 
 /// Replaces changed objects by what they were, and deletes new ones.

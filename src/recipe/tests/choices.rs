@@ -55,6 +55,24 @@ fn what_could_not_be_listed_is_not_said_to_be_absent() {
 }
 
 #[test]
+fn envoyfilters_that_were_not_listed_are_not_taken_for_none() {
+    use crate::mesh::Progress;
+    let mut answers = Answers::default();
+    answers.workloads.insert(id("shop", "cart"));
+    let told = |progress| {
+        let mut mesh = mesh();
+        mesh.progress.insert(Listed::EnvoyFilters, progress);
+        let notes = plan(&mesh, &answers).notes;
+        notes
+            .iter()
+            .any(|note| note.contains("EnvoyFilters could not be listed"))
+    };
+    assert!(told(Progress::Absent));
+    assert!(told(Progress::Denied("may not list envoyfilters".into())));
+    assert!(!told(Progress::Complete));
+}
+
+#[test]
 fn a_namespace_without_workloads_says_so_and_names_its_gateways() {
     let mut mesh = mesh();
     let of = gateway().workload.id;

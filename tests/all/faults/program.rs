@@ -41,7 +41,8 @@ impl Program {
         }
         let (code, words) = called.told();
         self.journey.dressed();
-        assert!(!words.contains('\x1b'), "the answer reached the terminal");
+        let raw = words.contains('\x1b');
+        assert!(!raw, "the answer reached the terminal: {words:?}");
         (code, words)
     }
 }
