@@ -215,6 +215,31 @@ fn nothing_to_do_is_said() {
 }
 
 #[test]
+fn the_lock_falls_with_what_was_left_out_and_is_not_called_as_wanted() {
+    let state = |verdict: Verdict, out: bool| {
+        let mut lock = change("lock", &[]);
+        lock.part = Part::Journal;
+        lock.action = Action::Apply { intent: json!({}) };
+        let cart = change("cart", &[]);
+        let plan = Plan {
+            changes: vec![lock.clone(), cart.clone()],
+            ..Plan::default()
+        };
+        let mut review = Review::new("ctx", RunId("r".into()), plan);
+        review.insert(reviewed(&lock, Verdict::New));
+        review.insert(reviewed(&cart, verdict));
+        if out {
+            review.toggle(&cart.id);
+        }
+        review.state(&lock.id).unwrap()
+    };
+    assert_eq!(state(Verdict::New, false), ItemState::Ready);
+    assert_eq!(state(Verdict::Unchanged, false), ItemState::Unchanged);
+    let falls = ItemState::LeftOut(LeftOut::HangsOn(id("cart")));
+    assert_eq!(state(Verdict::New, true), falls);
+}
+
+#[test]
 fn losing_history_takes_its_own_word_only_where_it_would_happen() {
     let prometheus = WorkloadRef::new("mon", Kind::Deployment, "prometheus");
     let mut review = all_new();

@@ -126,10 +126,19 @@ impl Review {
                     .get(&change.id)
                     .is_some_and(ItemState::may_be_written)
         });
-        if !writes {
-            for change in self.plan.changes.iter().filter(keeps) {
-                states.insert(change.id.clone(), ItemState::Unchanged);
-            }
+        if writes {
+            return;
+        }
+        let out = |change: &&Change| {
+            let state = states.get(&change.id);
+            !keeps(change) && matches!(state, Some(ItemState::LeftOut(_)))
+        };
+        let state = match self.plan.changes.iter().find(out) {
+            Some(change) => ItemState::LeftOut(LeftOut::HangsOn(change.id.clone())),
+            None => ItemState::Unchanged,
+        };
+        for change in self.plan.changes.iter().filter(keeps) {
+            states.insert(change.id.clone(), state.clone());
         }
     }
 
