@@ -179,15 +179,19 @@ pub struct Choices {
 pub fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut all: Vec<OsString> = given.into_iter().collect();
     let flag = |word: &OsString| word.to_string_lossy().starts_with('-');
-    let command = all.iter().position(|word| word == "export");
-    if let Some(at) = command
-        && all.get(at + 1).is_some_and(flag)
-        && all.len() > at + 2
-        && all.last().is_some_and(|last| !flag(last))
+    let Some(at) = all.iter().position(|word| word == "export") else {
+        return all;
+    };
+    // Behind it at most flags without values.
+    let bare = |word: &OsString| flag(word) && !takes_value(word);
+    let end = all.iter().rposition(|word| !bare(word)).unwrap_or_default();
+    if all.get(at + 1).is_some_and(flag)
+        && end > at + 1
+        && !flag(&all[end])
         // The one value of a flag stays with it, so that the folder is what is said to be missing.
-        && !takes_value(&all[all.len() - 2])
-        && let Some(folder) = all.pop()
+        && !takes_value(&all[end - 1])
     {
+        let folder = all.remove(end);
         all.insert(at + 1, folder);
     }
     all
@@ -298,6 +302,8 @@ mod tests {
             "meshscrape export -g a/b -w a/sts/b out",
             "meshscrape --demo export --json -n a out",
             "meshscrape export -n a --overwrite out",
+            "meshscrape export -n a b out --overwrite",
+            "meshscrape export -w a/sts/b out --json --demo",
         ] {
             assert_eq!(
                 folder(line).as_deref(),

@@ -535,7 +535,7 @@ impl Run {
         around.step(&change.id, state);
         self.take_backs += 1;
         let run = format!("{}{PART}{}", self.id, self.take_backs);
-        undo::take_back(around, &self.id, &run, Some(only))
+        undo::take_back(around, &self.id, &run, Some(only), &mut |_, _| ())
             .await
             .map_err(|error| {
                 Error::new(format!("{} could not be taken back", title(change)))

@@ -207,6 +207,9 @@ pub(super) async fn plan_of(
     undo(entries, &|object| live.get(object).cloned().flatten())
 }
 
+/// Told of each object that is as it was before.
+pub(super) type Back<'a> = dyn FnMut(&mut Around<'_>, &ObjectRef) + Send + 'a;
+
 /// Takes back a run, or these changes of it, at once: planned, dry-run and written like any change, and
 /// recorded as a run of its own.
 pub(super) async fn take_back(
@@ -214,6 +217,7 @@ pub(super) async fn take_back(
     run: &str,
     as_run: &str,
     only: Option<&BTreeSet<ChangeId>>,
+    back: &mut Back<'_>,
 ) -> Result<(), Error> {
     let mut entries = around.session.journal.run(Some(run))?;
     if let Some(only) = only {
@@ -228,7 +232,7 @@ pub(super) async fn take_back(
     let review = super::review::review(cluster, review, &|_| {}).await;
     // The history that could go is the little that was gathered since this very run's restart.
     match review.approve(Word { lose_history: true }) {
-        Ok(approved) => straight(around, run, as_run, approved).await,
+        Ok(approved) => straight(around, run, as_run, approved, back).await,
         Err(NotApprovable::NothingToDo) => Ok(()),
         Err(why) => Err(refusal(&review, &why)),
     }
@@ -275,6 +279,7 @@ async fn straight(
     undoes: &str,
     run: &str,
     approved: Approved,
+    back: &mut Back<'_>,
 ) -> Result<(), Error> {
     around.session.journal.append(&Entry::Started {
         version: VERSION,
@@ -286,13 +291,18 @@ async fn straight(
         answers: None,
         by: Some(around.session.who.clone()),
     })?;
-    let result = straight_on(around, run, &approved).await;
+    let result = straight_on(around, run, &approved, back).await;
     let how = if result.is_ok() { "whole" } else { "partWay" };
     around.record_end(run, how);
     result
 }
 
-async fn straight_on(around: &mut Around<'_>, run: &str, approved: &Approved) -> Result<(), Error> {
+async fn straight_on(
+    around: &mut Around<'_>,
+    run: &str,
+    approved: &Approved,
+    back: &mut Back<'_>,
+) -> Result<(), Error> {
     let nobody = BTreeSet::new();
     let changes = approved.changes();
     let mut written: BTreeSet<ObjectRef> = BTreeSet::new();
@@ -320,6 +330,13 @@ async fn straight_on(around: &mut Around<'_>, run: &str, approved: &Approved) ->
             .map_err(|failure| failure.error)?;
         around.log(format!("{} is taken back", change.change().object));
         around.touched(change.change());
+        let more = changes[at + 1..].iter();
+        if !more
+            .map(|later| &later.change().object)
+            .any(|later| later == object)
+        {
+            back(around, object);
+        }
         let answer = match &wrote {
             steps::Wrote::Yes(answer) => answer.as_ref(),
             steps::Wrote::Already => None,

@@ -4,7 +4,7 @@
 //! 15090 behind the port, ending the old job loses what only the merged endpoint has.
 
 use super::select::{Item, Selection};
-use super::{scrape_job, scrape_job::Config};
+use super::{JOB, scrape_job, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus, Workload};
@@ -172,7 +172,7 @@ pub(super) fn old_jobs(config: &Config, of: &Prometheus, items: &[Item]) -> Opti
         })
         .collect();
     let price = Price::Note(format!(
-        "the series of secured pods go on under another job label than {}; rules and dashboards that name it have to follow",
+        "the series of secured pods go on under a job label that begins with {JOB}, in place of {}; rules and dashboards that name it have to follow",
         names.join(", ")
     ));
     Some(Change {

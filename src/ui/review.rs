@@ -5,11 +5,12 @@ use super::paint::{Fit, Paint, Words};
 use super::theme::Role;
 use super::widgets::{self, list, panel};
 use super::words::{count, many};
+use crate::plan::Part;
 use crate::wizard::Step;
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
 
-/// `11 changes · ✕ 1 to settle · 6 pods restart · 3 new, 4 patched`; what matters least is cut first.
+/// `11 changes · ✕ 1 to settle · 6 pods restart · 1 deleted, 3 new, 4 patched`; what matters least is cut first.
 pub fn heading(of: &ReviewCounts) -> String {
     let mut parts = vec![many(of.changes, "change")];
     if of.stopped > 0 {
@@ -25,9 +26,9 @@ pub fn heading(of: &ReviewCounts) -> String {
     }
     let mut kinds = Vec::new();
     for (number, word) in [
+        (of.deleted, "deleted"),
         (of.new, "new"),
         (of.patched, "patched"),
-        (of.deleted, "deleted"),
     ] {
         if number > 0 {
             kinds.push(format!("{} {word}", count(number)));
@@ -182,11 +183,17 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
     // A name of ours with its run is longer than a kind is unknown.
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
     let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
-    let path = if row.object.namespace.is_empty() {
+    let mut path = if row.object.namespace.is_empty() {
         row.object.name.clone()
     } else {
         format!("{}/{}", row.object.namespace, row.object.name)
     };
+    // Two changes of one file: which of them this is.
+    path.push_str(match row.part {
+        Part::ScrapeJob => " (new job)",
+        Part::OldJobs => " (old jobs)",
+        _ => "",
+    });
     paint.cells(
         area,
         &[

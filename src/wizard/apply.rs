@@ -4,7 +4,7 @@ use super::dialog;
 use super::list::List;
 use super::msg::Effect;
 use super::refuse::plural;
-use super::state::{ApplyRow, ApplyStep, LOG_LINES, State, Step};
+use super::state::{Answer, ApplyRow, ApplyStep, DialogKind, LOG_LINES, State, Step};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::plan::Part;
@@ -214,6 +214,29 @@ impl State {
         }
     }
 
+    /// Asked before a run that stopped is taken back whole: its keys are near those that only look.
+    pub(super) fn undo_run_dialog(&self) -> super::state::Dialog {
+        let rows = self.apply.rows.rows.iter();
+        let stand: Vec<String> = rows
+            .filter(|row| row.written)
+            .map(|row| row.object.to_string())
+            .collect();
+        let mut lines = vec![
+            format!("{}: {}.", plural(stand.len(), "change", "changes"), few(&stand, 6)),
+            "They go at once, in the reverse of their need; Apply's u, after a stop, shows each as a diff first.".into(),
+        ];
+        lines.extend(self.history_cost());
+        dialog::dialog(
+            DialogKind::UndoRun,
+            "Take back all that this run wrote?",
+            lines,
+            vec![
+                dialog::button("Not yet", Answer::Cancel, false),
+                dialog::button("Take it back", Answer::Yes, true),
+            ],
+        )
+    }
+
     pub(super) fn stopped_dialog(&self) -> Option<super::state::Dialog> {
         let (id, error) = self.apply.stopped.as_ref()?;
         let row = self
@@ -254,14 +277,18 @@ impl State {
                     .into(),
             );
         }
-        let review = self.review.review.as_ref();
-        let loses = review.is_some_and(|review| !review.loses_history().is_empty());
-        if loses && rows().any(|row| row.part == Part::PrometheusPod && row.written) {
-            costs.push(
-                "Undoing the run restarts Prometheus once more: what it measured since then is lost.".into(),
-            );
-        }
+        costs.extend(self.history_cost());
         costs
+    }
+
+    fn history_cost(&self) -> Option<String> {
+        let loses = !self.review.review.as_ref()?.loses_history().is_empty();
+        let mut rows = self.apply.rows.rows.iter();
+        let restarts = rows.any(|row| row.part == Part::PrometheusPod && row.written);
+        (loses && restarts).then(|| {
+            "Undoing the run restarts Prometheus once more: what it measured since then is lost."
+                .into()
+        })
     }
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.

@@ -4,12 +4,14 @@ use super::msg::Effect;
 use super::options::pace;
 use super::refuse::plural;
 use super::state::{
-    Again, Answer, ApplyRow, Button, Dialog, DialogKind, LineSign, Notice, Standing, State, Tone,
+    Again, Answer, ApplyRow, Button, Dialog, DialogKind, LineSign, Notice, Sign, Standing, State,
+    Tone,
 };
 use crate::engine::event::Decision;
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{ChangeId, Part};
+use crate::text::few;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -172,8 +174,15 @@ impl State {
         let written = |row: &&super::state::ReviewRow| {
             matches!(row.standing, Standing::Ready | Standing::Unverified(_))
         };
-        let rows = self.review.rows.rows.iter().filter(written);
-        let takes: usize = rows.map(|row| row.takes).sum();
+        let rows = || self.review.rows.rows.iter().filter(written);
+        let deleted: Vec<String> = rows()
+            .filter(|row| row.sign == Sign::Deleted)
+            .map(|row| row.object.to_string())
+            .collect();
+        if !deleted.is_empty() {
+            lines.push(format!("Deleted: {}.", few(&deleted, 4)));
+        }
+        let takes: usize = rows().map(|row| row.takes).sum();
         if takes > 0 {
             lines.push(format!(
                 "{}; the review marks {}.",
@@ -360,9 +369,17 @@ impl State {
                     text: "nothing is written; give Prometheus a volume that stays, or leave its change out".into(),
                 });
             }
+            if dialog.kind == DialogKind::UndoRun {
+                self.dialog = self.stopped_dialog();
+            }
             return Vec::new();
         }
         match dialog.kind {
+            DialogKind::Stopped if answer == Answer::Undo => {
+                self.dialog = Some(self.undo_run_dialog());
+                Vec::new()
+            }
+            DialogKind::UndoRun => self.decide(Decision::Undo),
             DialogKind::ConfirmUndo if !self.review.asks.is_empty() => {
                 self.dialog = Some(self.confirm_opens());
                 Vec::new()

@@ -429,6 +429,32 @@ async fn the_answer_undo_takes_back_what_this_run_wrote() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_undo_that_does_not_come_to_its_end_tells_what_went_back_and_what_stands() {
+    let world = world();
+    let approved = world.approved(plan(), "r1").await;
+    // The mark, then everything of Prometheus.
+    let refused = Mutex::new(false);
+    world.simulation.fault(Box::new(move |request| {
+        let write = request.method == "PATCH" && !request.path.contains("dryRun");
+        let mut refused = refused.lock().unwrap();
+        let of = |path: &str| request.path.contains(path);
+        let hit = write && (of("default/deployments") || *refused && of("istio-system/"));
+        *refused |= hit;
+        hit.then(|| Fault::Status(403, "denied by policy".into()))
+    }));
+    let control = answering(&world, vec![Decision::Undo]);
+    let outcome = world.apply(approved, control).await;
+    let Ended::PartWay(Some(error)) = &outcome.ended else {
+        panic!("{:?}", outcome.ended);
+    };
+    assert_eq!(error.what, "not everything could be taken back");
+    assert_eq!(parts(&outcome.taken_back), WHOLE[2..5]);
+    assert_eq!(parts(&outcome.written), WHOLE[..2]);
+    let told = world.told().join("\n");
+    assert_eq!(told.matches("TakenBack").count(), 3, "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mark_whose_target_is_not_up_is_taken_back_at_once() {
     let world = world();
     closed(&world);

@@ -64,8 +64,30 @@ impl Run {
 
     async fn undo(&mut self, around: &mut Around<'_>, error: Error) -> Ended {
         let run = format!("{}-undo", self.id);
-        if let Err(failed) = undo::take_back(around, &self.id, &run, None).await {
-            let mut told = Error::new("not everything could be taken back")
+        let mut stand: BTreeMap<ObjectRef, Vec<ChangeId>> = BTreeMap::new();
+        for id in self.of(&[Some(Fate::Written)]) {
+            if let Some(change) = self.changes.iter().find(|of| of.change().id == id) {
+                let of_object = stand.entry(change.change().object.clone()).or_default();
+                of_object.push(id);
+            }
+        }
+        let mut gone = Vec::new();
+        let back: &mut undo::Back<'_> = &mut |around, object| {
+            for id in stand.remove(object).unwrap_or_default() {
+                around.step(&id, StepState::TakenBack("undone".into()));
+                gone.push(id);
+            }
+        };
+        let taken_back = undo::take_back(around, &self.id, &run, None, back).await;
+        for id in gone {
+            self.fates.insert(id, Fate::TakenBack);
+        }
+        if let Err(failed) = taken_back {
+            let what = match around.stopped() {
+                true => "it was stopped before everything was taken back",
+                false => "not everything could be taken back",
+            };
+            let mut told = Error::new(what)
                 .kind(Kind::StoppedPartWay)
                 .cause(failed.what);
             told.causes.extend(failed.causes);

@@ -58,7 +58,7 @@ fn what_could_not_be_listed_is_not_said_to_be_absent() {
 fn envoyfilters_that_were_not_listed_are_not_taken_for_none() {
     use crate::mesh::Progress;
     let mut answers = Answers::default();
-    answers.workloads.insert(id("shop", "cart"));
+    answers.workloads.insert(id("demo", "httpbin"));
     let told = |progress| {
         let mut mesh = mesh();
         mesh.progress.insert(Listed::EnvoyFilters, progress);

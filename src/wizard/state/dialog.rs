@@ -31,6 +31,8 @@ pub enum DialogKind {
     QuitApplying,
     /// A change failed.
     Stopped,
+    /// Take back the whole run that stopped: a confirmation of its own.
+    UndoRun,
     /// Take a controller's fields, by its name.
     Take(String),
     /// Let what this tool owns be chosen.

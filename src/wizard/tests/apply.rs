@@ -6,7 +6,7 @@ use crate::wizard::state::Contexts;
 fn a_failure_asks_and_the_answer_goes_to_the_engine() {
     for (presses, decision) in [
         ("r", Decision::Retry),
-        ("u", Decision::Undo),
+        ("u tab enter", Decision::Undo),
         ("tab tab enter", Decision::LeaveOut),
         ("tab tab tab tab enter", Decision::Stop),
     ] {
@@ -357,7 +357,19 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
 #[test]
 fn a_run_that_turns_back_counts_what_it_has_taken_back() {
     let mut state = stopped_at(2);
+    // One key does not take back a run: it is asked, and the way back leads to where it stopped.
     keys(&mut state, "u");
+    let asked = state.dialog.clone().unwrap();
+    assert_eq!(asked.kind, DialogKind::UndoRun);
+    assert!(
+        asked.lines[0].starts_with("2 changes: "),
+        "{:?}",
+        asked.lines
+    );
+    keys(&mut state, "enter");
+    assert_eq!(state.dialog.clone().unwrap().kind, DialogKind::Stopped);
+    assert!(!state.apply.takes_back() && state.apply.stopped.is_some());
+    keys(&mut state, "u tab enter");
     assert!(state.apply.takes_back());
     assert_eq!(state.apply.progress(), (0, 2));
     let id = state.apply.rows.rows[1].id.clone();
