@@ -14,7 +14,7 @@ use crate::plan::record::{Entry, Intent};
 use crate::plan::review::{Approved, NotApprovable, Review, RunId, Word};
 use crate::plan::undo::{UndoNote, undo};
 use crate::plan::{Await, ChangeId, Plan, keeping};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What taking a run back comes to.
@@ -306,6 +306,10 @@ async fn straight_on(
     let nobody = BTreeSet::new();
     let changes = approved.changes();
     let mut written: BTreeSet<ObjectRef> = BTreeSet::new();
+    let places = changes.iter().enumerate();
+    let last: BTreeMap<&ObjectRef, usize> = places
+        .map(|(at, change)| (&change.change().object, at))
+        .gather();
     for (at, change) in changes.iter().enumerate() {
         let restart_follows = around.restarted_by(&changes[at + 1..]);
         let about = |wrote| About {
@@ -330,11 +334,7 @@ async fn straight_on(
             .map_err(|failure| failure.error)?;
         around.log(format!("{} is taken back", change.change().object));
         around.touched(change.change());
-        let more = changes[at + 1..].iter();
-        if !more
-            .map(|later| &later.change().object)
-            .any(|later| later == object)
-        {
+        if last.get(object) == Some(&at) {
             back(around, object);
         }
         let answer = match &wrote {

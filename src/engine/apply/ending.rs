@@ -65,10 +65,10 @@ impl Run {
     async fn undo(&mut self, around: &mut Around<'_>, error: Error) -> Ended {
         let run = format!("{}-undo", self.id);
         let mut stand: BTreeMap<ObjectRef, Vec<ChangeId>> = BTreeMap::new();
-        for id in self.of(&[Some(Fate::Written)]) {
-            if let Some(change) = self.changes.iter().find(|of| of.change().id == id) {
-                let of_object = stand.entry(change.change().object.clone()).or_default();
-                of_object.push(id);
+        for change in self.changes.iter().map(ApprovedChange::change) {
+            if self.fates.get(&change.id) == Some(&Fate::Written) {
+                let of_object = stand.entry(change.object.clone()).or_default();
+                of_object.push(change.id.clone());
             }
         }
         let mut gone = Vec::new();
