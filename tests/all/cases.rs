@@ -25,7 +25,12 @@ pub fn all<C: Sync + std::fmt::Debug>(cases: &[C], work: impl AsyncFn(&C) + Sync
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                loop {
+                    let at = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(case) = cases.get(at) else { break };
+                    if at > 0 && at % 100 == 0 {
+                        let _ = writeln!(std::io::stderr(), "{at} of {} cases", cases.len());
+                    }
                     let one = || on_paused_clock(work(case));
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(one)) {
                         let words = panic

@@ -4,7 +4,9 @@
 //! By hand, or from the mesh's harness, on a mesh that holds Istio's samples unmodified:
 //! `KUBECONFIG=… EXPORT_CHOICE="-w NS/Deployment/NAME" cargo test --test all export_real -- --ignored`
 
+use meshscrape::plan::leaves::leaves;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -104,21 +106,57 @@ fn objects() -> Vec<Value> {
     all
 }
 
+/// The objects that are not the same, each with the places that differ.
 fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
-    let name = |v: &Value| {
-        let o = &v["object"];
-        format!(
-            "{} {}/{}",
-            o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]
-        )
+    let by_name = |all: &[Value]| -> BTreeMap<String, Value> {
+        let name = |value: &Value| {
+            let o = &value["object"];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let meta = &o["metadata"];
+            let place = format!("{}/{}", text(&meta["namespace"]), text(&meta["name"]));
+            format!("{} {place}", text(&o["kind"]))
+        };
+        all.iter()
+            .map(|value| (name(value), value.clone()))
+            .collect()
     };
+    let (one, other) = (by_name(one), by_name(other));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut out = Vec::new();
-    for value in one.iter().chain(other) {
-        if one.contains(value) != other.contains(value) {
-            out.push(format!("{}: {value}", name(value)));
+    for name in names {
+        match (one.get(name), other.get(name)) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => {
+                let places: Vec<String> = leaves(Some(a), Some(b))
+                    .iter()
+                    .map(|leaf| leaf.path.to_string())
+                    .collect();
+                out.push(format!("{name}: {}", places.join(", ")));
+            }
+            (one, _) => out.push(format!(
+                "{name}: only {}",
+                ["after", "before"][usize::from(one.is_some())]
+            )),
         }
     }
     out
+}
+
+/// Namespaces of an earlier test may still be going, and their objects with them.
+fn nothing_goes_by_itself() {
+    let list = ran(Command::new("kubectl").args(["get", "namespaces", "-o", "json"]));
+    let list: Value = serde_json::from_str(&list).unwrap();
+    for namespace in list["items"].as_array().unwrap() {
+        if !namespace["metadata"]["deletionTimestamp"].is_null() {
+            let name = namespace["metadata"]["name"].as_str().unwrap();
+            ran(Command::new("kubectl").args([
+                "wait",
+                "--for=delete",
+                &format!("namespace/{name}"),
+                "--timeout=400s",
+            ]));
+        }
+    }
 }
 
 #[test]
@@ -131,6 +169,7 @@ fn the_script_and_kustomize_end_where_an_apply_ends_on_the_real_api_server() {
     let state = home.path().join("state");
     let folder = home.path().join("out");
     let folder = folder.to_str().unwrap();
+    nothing_goes_by_itself();
     let before = objects();
 
     meshscrape(&state, &[&["export", folder], &choice[..]].concat());
