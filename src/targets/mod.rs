@@ -131,6 +131,37 @@ pub enum State {
     },
 }
 
+impl State {
+    /// How much it needs a look; the greatest first.
+    pub fn gravity(&self) -> u8 {
+        match self {
+            State::Down { .. } => 5,
+            State::Waiting { .. } => 4,
+            State::Plaintext { .. } => 3,
+            State::NotCovered { .. } => 2,
+            State::Unsettled { .. } | State::Up { double: Some(_) } => 1,
+            State::Up { double: None } => 0,
+        }
+    }
+
+    /// Its name, and what is told of it.
+    pub fn words(&self) -> [&str; 3] {
+        match self {
+            State::Up { double: None } => ["UP", "", ""],
+            State::Up { double: Some(job) } => ["UP", "scraped twice", job],
+            State::Unsettled { .. } => ["UP", "being confirmed", ""],
+            State::Down { error, cause } => [
+                "DOWN",
+                error,
+                cause.as_ref().map_or("", |cause| &cause.cause),
+            ],
+            State::Waiting { on } => ["waiting", on, ""],
+            State::Plaintext { job } => ["plaintext only", job, ""],
+            State::NotCovered { why } => ["not covered", why, ""],
+        }
+    }
+}
+
 /// A cause by the table of facts, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {

@@ -78,14 +78,22 @@ pub fn question(state: &State) -> (Role, String) {
         return (Role::Good, text.into());
     }
     let mut parts = Vec::new();
+    let [not_covered, in_plaintext] = state.status.left_out;
     for (number, word) in [
         (counts.secured, "secured"),
         // Of those that are UP, as the secured are.
         (counts.double, "of the UP scraped twice"),
         (counts.down, "DOWN"),
         (counts.waiting, "waiting"),
-        (counts.plaintext, "plaintext only"),
-        (counts.not_covered, "not covered"),
+        (
+            counts.plaintext.saturating_sub(in_plaintext),
+            "plaintext only",
+        ),
+        (
+            counts.not_covered.saturating_sub(not_covered),
+            "not covered",
+        ),
+        (not_covered + in_plaintext, "left out"),
     ] {
         if number > 0 {
             parts.push(format!("{} {word}", count(number)));
@@ -121,9 +129,12 @@ fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
 }
 
 /// Glyph and word of a state, while its workload may be losing what makes it a target.
-fn words_of(apply: &ApplyStep, of: &Row) -> Words {
+fn words_of(state: &State, of: &Row) -> Words {
     let up = matches!(of.state, targets::State::Up { .. });
-    match apply.way_back_of(&of.expected.item) {
+    if state.is_left_out(of) {
+        return Words::muted("– left out");
+    }
+    match state.apply.way_back_of(&of.expected.item) {
         Some(WayBack::Done) => Words::muted("– taken back"),
         Some(WayBack::Now) => Words::of(Role::Waiting, "○ being taken back"),
         Some(WayBack::Ahead) if !up => Words::of(Role::Waiting, "○ to be taken back"),
@@ -215,7 +226,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         area,
         &state.status.rows,
         !places.over,
-        |paint, area, of| row(paint, area, of, words_of(&state.apply, of), &widths, now),
+        |paint, area, of| row(paint, area, of, words_of(state, of), &widths, now),
     );
     if state.status.rows.rows.is_empty() {
         let filter = &state.status.rows.filter.text;
@@ -258,8 +269,12 @@ fn row(
         (widths[1], Fit::Middle, Words::plain(&of.expected.item.name)),
         (widths[2], Fit::Middle, Words::plain(&of.expected.pod)),
     ];
-    if took.is_empty() && last.is_empty() {
-        // Without figures the words may go on to the end of the line.
+    let up = matches!(
+        of.state,
+        targets::State::Up { .. } | targets::State::Unsettled { .. }
+    );
+    if !up || last.is_empty() {
+        // What is wrong has the room of the figures, up to the end of the line.
         cells.push((u16::MAX / 2, Fit::Left, said));
     } else {
         cells.push((widths[3], Fit::Left, said));
@@ -284,6 +299,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
         targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
         targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
+        _ if state.is_left_out(of) => pod.clone(),
         targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
         targets::State::NotCovered { .. } => format!("Why is {pod} not covered?"),
         _ => pod.clone(),
@@ -312,6 +328,10 @@ fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
 
 fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     let mut lines = Vec::new();
+    if state.is_left_out(of) {
+        let text = "You left it out in the review: nothing was written for it.";
+        lines.extend(item('–', Role::Muted, text, room));
+    }
     match &of.state {
         targets::State::Up { double } => {
             if let Some(job) = double {
@@ -393,6 +413,17 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
         }
     );
     lines.extend(fact("workload", Role::Plain, &place, room));
+    let up = matches!(of.state, targets::State::Up { .. });
+    if let (false, Some(last)) = (up, of.last_scrape) {
+        let mut text = format!(
+            "{} ago",
+            since_words(state.now.or(state.status.board.at), Some(last))
+        );
+        if let Some(took) = of.took {
+            text += &format!(", it took {}", duration(took));
+        }
+        lines.extend(fact("scraped", Role::Plain, &text, room));
+    }
     if let Some(next) = of.next_scrape {
         lines.extend(fact(
             "next",

@@ -215,6 +215,8 @@ pub struct StatusStep {
     pub newest: Option<Arc<Board>>,
     pub rows: List<Arc<targets::Row>>,
     pub problems_only: bool,
+    /// Of the targets that are not covered, and of those in plaintext only: left out by the user's word.
+    pub left_out: [usize; 2],
     pub frozen: bool,
     /// Nothing is known yet.
     pub waiting: bool,

@@ -18,6 +18,14 @@ pub fn problem(row: &targets::Row) -> bool {
     ) || row.probe == targets::Probe::Served
 }
 
+/// Metrics that anyone may read are the gravest of problems.
+fn grave(row: &targets::Row) -> u8 {
+    match row.probe {
+        targets::Probe::Served => u8::MAX,
+        _ => row.state.gravity(),
+    }
+}
+
 impl State {
     /// The targets of the present choices are watched from now on.
     pub(super) fn watch(&mut self) -> Vec<Effect> {
@@ -74,10 +82,26 @@ impl State {
         }
     }
 
+    /// It is not scraped over mTLS because the user left it out in the review.
+    pub fn is_left_out(&self, row: &targets::Row) -> bool {
+        matches!(
+            row.state,
+            targets::State::NotCovered { .. } | targets::State::Plaintext { .. }
+        ) && self.review.items_left_out.contains(&row.expected.item)
+    }
+
     pub(super) fn derive_status(&mut self) {
+        let mut left_out = [0, 0];
+        for row in &self.status.board.rows {
+            if self.is_left_out(row) {
+                let plain = matches!(row.state, targets::State::Plaintext { .. });
+                left_out[usize::from(plain)] += 1;
+            }
+        }
+        self.status.left_out = left_out;
         let filter = words(&self.status.rows.filter.text);
         let only = self.status.problems_only;
-        let rows: Vec<Arc<targets::Row>> = self
+        let mut rows: Vec<Arc<targets::Row>> = self
             .status
             .board
             .rows
@@ -85,10 +109,17 @@ impl State {
             .filter(|row| !only || problem(row))
             .filter(|row| {
                 let e = &row.expected;
-                matches(&filter, &[&e.item.namespace, &e.item.name, &e.pod])
+                let [state, said, why] = row.state.words();
+                matches(
+                    &filter,
+                    &[&e.item.namespace, &e.item.name, &e.pod, state, said, why],
+                )
             })
             .cloned()
             .collect();
+        if only {
+            rows.sort_by_key(|row| std::cmp::Reverse(grave(row)));
+        }
         let key = self
             .status
             .rows

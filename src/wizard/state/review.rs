@@ -182,6 +182,8 @@ pub struct ReviewStep {
     pub notes: Vec<String>,
     pub rows: List<ReviewRow>,
     pub counts: ReviewCounts,
+    /// Workloads and gateways of which nothing will be written, by the user's word.
+    pub items_left_out: BTreeSet<WorkloadRef>,
     pub mode: ReviewMode,
     /// The diff has the arrows instead of the list.
     pub diff_focus: bool,

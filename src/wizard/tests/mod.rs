@@ -7,6 +7,7 @@ mod export;
 mod keys;
 mod pace;
 mod review;
+mod status;
 
 use super::keymap::{self, Action, Key};
 use super::list::Row;
