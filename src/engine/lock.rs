@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 const RENEW_EVERY: Duration = Duration::from_secs(LOCK_SECONDS as u64 / 3);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A server that takes the question and never the lock is asked no more often.
+const TRIES: u32 = 5;
 
 /// The lock, held. Renewed by a task of its own until it is released or dropped.
 pub(super) struct Lock {
@@ -63,6 +65,7 @@ pub(super) async fn take(
     wanted["spec"]["acquireTime"] = json!(now);
     wanted["spec"]["renewTime"] = json!(now);
     let mut watched: Option<(Value, Instant)> = None;
+    let mut tries = 0;
     loop {
         let standing = session
             .cluster
@@ -77,7 +80,13 @@ pub(super) async fn take(
             match made {
                 Ok(_) => return Ok(Some(held(session, object, holder))),
                 // Somebody was faster, or the answer was lost: the next look tells.
-                Err(error) if may_have_landed(&error) => continue,
+                Err(error) if may_have_landed(&error) && tries < TRIES => {
+                    tries += 1;
+                    match stopped_within(LOOK_EVERY, stop).await {
+                        true => return Ok(None),
+                        false => continue,
+                    }
+                }
                 Err(error) => return Err(cannot(&object, &error)),
             }
         };
@@ -109,12 +118,16 @@ pub(super) async fn take(
             {
                 Ok(_) => return Ok(Some(held(session, object, holder))),
                 Err(error)
-                    if may_have_landed(&error)
-                        || matches!(error.reason, Reason::Invalid | Reason::NotFound) =>
+                    if tries < TRIES
+                        && (may_have_landed(&error)
+                            || matches!(error.reason, Reason::Invalid | Reason::NotFound)) =>
                 {
+                    tries += 1;
                     watched = None;
-                    tokio::time::sleep(LOOK_EVERY).await;
-                    continue;
+                    match stopped_within(LOOK_EVERY, stop).await {
+                        true => return Ok(None),
+                        false => continue,
+                    }
                 }
                 Err(error) => return Err(cannot(&object, &error)),
             }
@@ -124,11 +137,18 @@ pub(super) async fn take(
             still.as_secs(),
             patience.as_secs()
         ));
-        tokio::select! {
-            biased;
-            () = stop_wanted(stop) => return Ok(None),
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+        if stopped_within(LOOK_EVERY, stop).await {
+            return Ok(None);
         }
+    }
+}
+
+/// The user said stop in that time.
+async fn stopped_within(time: Duration, stop: &mut Receiver<bool>) -> bool {
+    tokio::select! {
+        biased;
+        () = stop_wanted(stop) => true,
+        () = tokio::time::sleep(time) => false,
     }
 }
 

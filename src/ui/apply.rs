@@ -58,10 +58,14 @@ pub fn question(state: &State) -> (Role, String) {
             && done == all
         {
             let counts = &board.counts;
+            let limit = match state.start.timeout {
+                Duration::ZERO => String::new(),
+                limit => format!(" up to {}", age(limit)),
+            };
             return (
                 Role::Waiting,
                 format!(
-                    "○ Everything is written; waiting for the targets: {} of {} UP{since}",
+                    "○ Everything is written; waiting{limit} for the targets: {} of {} UP{since}",
                     counts.up,
                     counts.all()
                 ),
@@ -318,16 +322,17 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if let Some(error) = &apply.error {
         lines.extend(widgets::error(error, room));
     }
+    // First: the list of what was written may be longer than the panel.
+    let ended = apply.outcome.as_ref().map(|outcome| &outcome.ended);
+    if let (false, Some(Ended::PartWay(_))) = (apply.undoing, ended) {
+        let ways = "esc leads back to the review of what is left, whose enter goes on; u takes back what stands.";
+        lines.extend(item('•', Role::Accent, ways, room));
+    }
     if let Some(lacks) = apply.lacks() {
         lines.extend(item('▲', Role::Waiting, &lacks, room));
     }
     for sentence in &apply.summary {
         lines.extend(item('•', Role::Accent, sentence, room));
-    }
-    let ended = apply.outcome.as_ref().map(|outcome| &outcome.ended);
-    if let (false, Some(Ended::PartWay(_))) = (apply.undoing, ended) {
-        let ways = "esc leads back to the review of what is left, whose enter goes on; u takes back what stands.";
-        lines.extend(item('•', Role::Accent, ways, room));
     }
     if let (true, false, Some(older)) = (apply.undoing, apply.running, apply.older.first()) {
         let way = format!("u goes on with the older run {older}.");

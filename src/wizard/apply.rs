@@ -345,9 +345,7 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let written = plural(outcome.written.len(), "change", "changes");
     match &outcome.ended {
-        Ended::Whole if undoing => {
-            lines.push(format!("The run was taken back: {written} written."))
-        }
+        Ended::Whole if undoing => lines.push(format!("The run was taken back, by {written}.")),
         Ended::Whole if outcome.not_written.is_empty() && outcome.taken_back.is_empty() => {
             lines.push(format!("Every approved change stands: {written} written."));
         }

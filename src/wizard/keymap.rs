@@ -298,7 +298,7 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
             )),
             Answer::TakeBack if dialog.input.is_none() => {
                 let answer = Action::Answer(Answer::TakeBack);
-                all.push(Binding::new(Char('b'), "take back", answer))
+                all.push(Binding::new(Char('b'), "take it back", answer))
             }
             Answer::Undo if dialog.input.is_none() => all.push(Binding::new(
                 Char('u'),
@@ -373,7 +373,7 @@ fn step_keys(state: &State) -> Vec<Binding> {
                     .unless(blocked)
                     .unless(no_rows()),
             );
-            all.push(Binding::new(Char('a'), "all", Action::ToggleAll).unless(no_rows()));
+            all.push(Binding::new(Char('a'), "all/none", Action::ToggleAll).unless(no_rows()));
             if state.step != Step::Namespaces {
                 all.push(take_owner(state));
             }

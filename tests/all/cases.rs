@@ -5,6 +5,10 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A case that takes longer is named: one that never ends would else look like many.
+const LONG: Duration = Duration::from_secs(30);
 
 pub fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -28,9 +32,10 @@ pub fn all<C: Sync + std::fmt::Debug>(cases: &[C], work: impl AsyncFn(&C) + Sync
                 loop {
                     let at = next.fetch_add(1, Ordering::SeqCst);
                     let Some(case) = cases.get(at) else { break };
-                    if at > 0 && at % 100 == 0 {
+                    if at > 0 && at.is_multiple_of(100) {
                         let _ = writeln!(std::io::stderr(), "{at} of {} cases", cases.len());
                     }
+                    let began = Instant::now();
                     let one = || on_paused_clock(work(case));
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(one)) {
                         let words = panic
@@ -40,6 +45,10 @@ pub fn all<C: Sync + std::fmt::Debug>(cases: &[C], work: impl AsyncFn(&C) + Sync
                         // At once too: a run that is cut short has then said something.
                         let _ = writeln!(std::io::stderr(), "{words}");
                         failed.lock().unwrap().push(words);
+                    }
+                    let took = began.elapsed();
+                    if took > LONG {
+                        let _ = writeln!(std::io::stderr(), "{took:.0?} for {case:?}");
                     }
                 }
             });

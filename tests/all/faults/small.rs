@@ -306,3 +306,26 @@ fn a_lock_that_stands_is_not_lost_by_an_answer_of_not_found() {
     });
     assert!(renewals.load(Ordering::SeqCst) > 0);
 }
+
+/// A server that answers every asking for the lock with an error, for as long as one asks.
+#[test]
+fn a_lock_that_cannot_be_had_ends_in_words() {
+    for fault in FAULTS {
+        let hits = Arc::new(AtomicUsize::new(0));
+        let met = hits.clone();
+        on_paused_clock(async {
+            let program = Program::new(move |_, method, uri| {
+                (kind(method, uri) == "POST leases").then(|| {
+                    met.fetch_add(1, Ordering::SeqCst);
+                    spoil(fault)
+                })
+            });
+            let (code, words) = program.run(APPLY).await;
+            // With some of them the server made it before the answer was lost.
+            assert!(matches!(code, 0 | 1 | 4), "{fault}: {code}: {words}");
+            assert!(code == 0 || words.contains("try: "), "{fault}: {words}");
+        });
+        let hits = hits.load(Ordering::SeqCst);
+        assert!((1..20).contains(&hits), "{fault}: {hits}");
+    }
+}
