@@ -88,7 +88,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take back what a run wrote: the newest, or the one that is named.
+    /// Take back what a run wrote: the newest, or the one that is named. What to scrape is chosen for `--demo` alone.
     #[command(after_help = EVENTS)]
     Undo {
         /// The run's id, as `apply` printed it.

@@ -11,7 +11,7 @@ use crate::answers::MetricsPort;
 use crate::error::Error;
 use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
-use crate::prometheus::{Prom, Wanted};
+use crate::prometheus::{Prom, Running, Wanted};
 use crate::targets::{self, About, Board, BoardInput, Expected, Memory, Replica, State};
 use probe::{Memo, Policies, Probes};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -138,13 +138,7 @@ impl Watch {
     /// # Errors
     /// A replica that cannot be asked, in words.
     pub async fn job_dropped(&self, job: &str) -> Result<bool, String> {
-        for pod in self.prom.pods().await.map_err(|e| words(&e))? {
-            let running = self.prom.config(&pod).await.map_err(|e| words(&e))?;
-            if running.has(job) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        self.every_replica_runs(|config| !config.has(job)).await
     }
 
     /// Whether these jobs leave out what carries the mark, in the running configuration of every replica.
@@ -152,9 +146,14 @@ impl Watch {
     /// # Errors
     /// A replica that cannot be asked, in words.
     pub async fn marked_left_out(&self, jobs: &[String]) -> Result<bool, String> {
+        self.every_replica_runs(|config| config.leave_marked_out(jobs))
+            .await
+    }
+
+    async fn every_replica_runs(&self, wanted: impl Fn(&Running) -> bool) -> Result<bool, String> {
         for pod in self.prom.pods().await.map_err(|e| words(&e))? {
             let running = self.prom.config(&pod).await.map_err(|e| words(&e))?;
-            if !running.leave_marked_out(jobs) {
+            if !wanted(&running) {
                 return Ok(false);
             }
         }

@@ -100,7 +100,7 @@ impl Run {
     /// A failure's words, with the way to take back just the workload it is about; of an undo, with the way on.
     pub(super) fn with_way_back(&self, change: &Change, error: Error) -> Error {
         match (&change.item, &self.undoes) {
-            (_, Some(run)) if self.decisions.is_none() && change.part == Part::Undo => {
+            (_, Some(run)) if self.decisions.is_none() => {
                 error.hint(format!(
                     "then go on with the undo: meshscrape undo {run} --yes (what is back already is not written again)"
                 ))

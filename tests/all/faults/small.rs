@@ -329,3 +329,18 @@ fn a_lock_that_cannot_be_had_ends_in_words() {
         assert!((1..20).contains(&hits), "{fault}: {hits}");
     }
 }
+
+/// The last of what an undo deletes.
+#[test]
+fn an_undo_whose_record_cannot_be_deleted_says_how_to_go_on() {
+    let whole = on_paused_clock(undisturbed(APPLY));
+    let case = Case {
+        kind: "DELETE secrets".into(),
+        nth: 1,
+        fault: "503",
+        lasting: true,
+        in_undo: true,
+        again: true,
+    };
+    all(&[case], async |case: &Case| broken(case, &whole).await);
+}
