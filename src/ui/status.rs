@@ -77,12 +77,17 @@ pub fn question(state: &State) -> (Role, String) {
         let text = "✓ The run was taken back: they are scraped in plaintext, as before it.";
         return (Role::Good, text.into());
     }
-    let mut parts = Vec::new();
     let [not_covered, in_plaintext] = state.status.left_out;
-    for (number, word) in [
+    let told = |of: &[(usize, &str)]| -> Vec<String> {
+        let some = of.iter().filter(|(number, _)| *number > 0);
+        some.map(|(number, word)| format!("{} {word}", count(*number)))
+            .collect()
+    };
+    let of_the_up = told(&[
         (counts.secured, "secured"),
-        // Of those that are UP, as the secured are.
-        (counts.double, "of the UP scraped twice"),
+        (counts.double, "scraped twice"),
+    ]);
+    let mut others = told(&[
         (counts.down, "DOWN"),
         (counts.waiting, "waiting"),
         (
@@ -94,20 +99,20 @@ pub fn question(state: &State) -> (Role, String) {
             "not covered",
         ),
         (not_covered + in_plaintext, "left out"),
-    ] {
-        if number > 0 {
-            parts.push(format!("{} {word}", count(number)));
+    ]);
+    if counts.all() > 0 && counts.up == counts.all() {
+        let mut text = "✓ every target is UP".to_owned();
+        if !of_the_up.is_empty() {
+            text += &format!(": {}", of_the_up.join(", "));
         }
+        return (Role::Good, text);
     }
-    let all_well = counts.all() > 0 && counts.up == counts.all();
-    match (all_well, parts.is_empty()) {
-        (true, true) => (Role::Good, "✓ every target is UP".into()),
-        (true, false) => (
-            Role::Good,
-            format!("✓ every target is UP · {}", parts.join(" · ")),
-        ),
-        (false, true) => (Role::Plain, state.step.question().into()),
-        (false, false) => (Role::Plain, parts.join(" · ")),
+    if !of_the_up.is_empty() {
+        others.insert(0, format!("UP: {}", of_the_up.join(", ")));
+    }
+    match others.is_empty() {
+        true => (Role::Plain, state.step.question().into()),
+        false => (Role::Plain, others.join(" · ")),
     }
 }
 
@@ -171,8 +176,8 @@ pub fn state_words(of: &Row) -> Words {
 fn columns(width: u16) -> [u16; 7] {
     let (last, took) = (7, 7);
     let (namespace, trend) = match width {
-        ..=89 => (10, 0),
-        90..=109 => (11, 8),
+        ..=89 => (12, 0),
+        90..=109 => (12, 8),
         _ => (14, 16),
     };
     let gaps = if trend > 0 { 12 } else { 10 };

@@ -106,14 +106,20 @@ impl State {
             .board
             .rows
             .iter()
-            .filter(|row| !only || problem(row))
+            .filter(|row| !only || (problem(row) && !self.is_left_out(row)))
             .filter(|row| {
                 let e = &row.expected;
-                let [state, said, why] = row.state.words();
-                matches(
-                    &filter,
-                    &[&e.item.namespace, &e.item.name, &e.pod, state, said, why],
-                )
+                let [state, said, why] = match self.is_left_out(row) {
+                    true => ["left out", "", ""],
+                    false => row.state.words(),
+                };
+                let proof = match row.probe {
+                    targets::Probe::Refused => "secured",
+                    targets::Probe::Served => "plaintext served",
+                    _ => "",
+                };
+                let (namespace, name) = (&e.item.namespace, &e.item.name);
+                matches(&filter, &[namespace, name, &e.pod, state, said, why, proof])
             })
             .cloned()
             .collect();

@@ -379,6 +379,8 @@ impl State {
             Action::Problems => {
                 self.status.problems_only = !self.status.problems_only;
                 self.derive_status();
+                // The worst is what one looks for.
+                self.status.rows.move_to(0);
                 Vec::new()
             }
             Action::Freeze => {

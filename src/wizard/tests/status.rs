@@ -66,6 +66,7 @@ fn problems_come_worst_first_and_the_filter_finds_states_and_errors() {
         ("reset", "tax-0"),
         ("reload", "cart-0"),
         ("sidecar", "ledger-0"),
+        ("up", "legacy-0"),
     ] {
         state.status.rows.filter.text = text.into();
         state.derive_status();
@@ -83,6 +84,14 @@ fn what_was_left_out_in_the_review_is_not_told_as_what_cannot_be_covered() {
         vec![row("cart", TargetState::NotCovered { why })],
     );
     assert_eq!(state.status.left_out, [1, 0]);
+    keys(&mut state, "enter");
+    state.step = Step::Status;
+    state.status.rows.filter.text = "left out".into();
+    state.derive_status();
+    assert_eq!(pods(&state), ["cart-0"]);
+    keys(&mut state, "p");
+    assert!(pods(&state).is_empty(), "it is no problem");
+    state.step = Step::Review;
     keys(&mut state, "space");
     let rows = state.status.board.rows.clone();
     seen(&mut state, rows);
