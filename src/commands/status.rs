@@ -22,12 +22,15 @@ pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
     }
     let watched = follow::watched(mesh, answers);
     if watched.is_empty() {
-        let words = "Nothing is secured yet: no workload and no gateway carries the secure port.\n\
-                     See what can be done with: meshscrape plan -n NAMESPACE\n";
+        let demo = if call.choices.demo { " --demo" } else { "" };
+        let words = format!(
+            "Nothing is secured yet: no workload and no gateway carries the secure port.\n\
+             See what can be done with: meshscrape plan{demo} -n NAMESPACE\n"
+        );
         let text = if json {
             format!("{:#}\n", json::board(&Board::default()))
         } else {
-            words.to_owned()
+            words
         };
         written(call.out.write_all(text.as_bytes()))?;
         return Ok(exit::NOT_ALL);

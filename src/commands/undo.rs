@@ -42,6 +42,10 @@ pub async fn run(
             opened.answers.workloads.insert(demo_workload());
         }
         applied_first(&mut call, &opened, json).await?;
+        // What was applied is to be seen in what is read of the cluster.
+        let answers = opened.answers;
+        opened = flow::open(&call).await?;
+        opened.answers = answers;
     }
     word.lose_history |= call.choices.demo;
     take_back(&mut call, &opened, run, only, word, json).await

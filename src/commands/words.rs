@@ -37,6 +37,13 @@ pub fn review(review: &Review) -> String {
     for note in &review.plan.notes {
         let _ = writeln!(out, "note: {}", clean(note));
     }
+    for filter in review.filters_that_stop() {
+        let _ = writeln!(
+            out,
+            "note: {} will stop matching, see the price above",
+            clean(&filter.to_string())
+        );
+    }
     let counts = review.counts();
     let _ = writeln!(
         out,

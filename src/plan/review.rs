@@ -10,7 +10,7 @@ use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price};
 use crate::gather::Gather;
 use crate::mesh::OwnerTool;
-use crate::mesh::kinds::{Kind, WorkloadRef};
+use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use jiff::Timestamp;
 use serde_json::Value;
 use state::is_kept;
@@ -252,6 +252,16 @@ impl Review {
     pub fn prices(&self) -> BTreeSet<Price> {
         let states = self.states();
         self.prices_with(&states).cloned().gather()
+    }
+
+    /// EnvoyFilters that match names which would change.
+    pub fn filters_that_stop(&self) -> BTreeSet<ObjectRef> {
+        let prices = self.prices();
+        let filters = prices.iter().filter_map(|price| match price {
+            Price::EnvoyFilterStops { filter, .. } => Some(filter.clone()),
+            _ => None,
+        });
+        filters.gather()
     }
 
     /// Prometheis that would lose their history; losing it takes a confirmation of its own.

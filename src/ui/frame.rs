@@ -85,7 +85,7 @@ fn figure(state: &State, step: Step) -> String {
         },
         Step::Status => {
             let counts = &state.status.board.counts;
-            match counts.all() {
+            match state.targets_wanted() {
                 0 => String::new(),
                 all => format!("{}/{all}", counts.up),
             }

@@ -104,7 +104,16 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
         // Said where it is always seen: under a long list there is no room.
         Step::Review => match state.unscraped() {
             Some(words) => (Role::Waiting, format!("▲ {words}")),
-            None => (Role::Plain, state.step.question().into()),
+            None => match state.apply.standing() {
+                0 => (Role::Plain, state.step.question().into()),
+                n => (
+                    Role::Plain,
+                    format!(
+                        "Is this what should be written? {} of the run before stood at its end.",
+                        words::many(n, "change")
+                    ),
+                ),
+            },
         },
         step => (Role::Plain, step.question().into()),
     };
@@ -161,7 +170,8 @@ fn title(state: &State, room: usize) -> (Words, Words) {
             } else {
                 ""
             };
-            let heading = review::heading(&state.review.counts);
+            let heading =
+                review::heading(&state.review.counts, room.saturating_sub(lead.len() + 4));
             (Words::strong(format!("{lead}{heading}")), Words::new())
         }
         Step::Apply if !state.apply.rows.rows.is_empty() => (apply::heading(state), Words::new()),

@@ -5,13 +5,14 @@ use super::paint::{Fit, Paint, Words};
 use super::theme::Role;
 use super::widgets::{self, list, panel};
 use super::words::{count, many};
+use crate::mesh::kinds::ObjectRef;
 use crate::plan::Part;
 use crate::wizard::Step;
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
 
 /// `11 changes · ✕ 1 to settle · 6 pods restart · 1 deleted, 3 new, 4 patched`; what matters least is cut first.
-pub fn heading(of: &ReviewCounts) -> String {
+pub fn heading(of: &ReviewCounts, room: usize) -> String {
     let mut parts = vec![many(of.changes, "change")];
     if of.stopped > 0 {
         parts.push(format!("✕ {} to settle", count(of.stopped)));
@@ -34,13 +35,33 @@ pub fn heading(of: &ReviewCounts) -> String {
             kinds.push(format!("{} {word}", count(number)));
         }
     }
-    if !kinds.is_empty() {
-        parts.push(kinds.join(", "));
-    }
     if of.asking > 0 {
         parts.push(format!("asking about {}", count(of.asking)));
     }
-    parts.join(" · ")
+    let lead = parts.join(" · ");
+    while !kinds.is_empty() {
+        let text = format!("{lead} · {}", kinds.join(", "));
+        if super::words::width(&text) <= room {
+            return text;
+        }
+        // None is shown by half.
+        kinds.pop();
+    }
+    lead
+}
+
+/// Namespace and name; of two changes of one file, which this is.
+pub fn path(object: &ObjectRef, part: Part) -> String {
+    let name = match object.namespace.is_empty() {
+        true => object.name.clone(),
+        false => format!("{}/{}", object.namespace, object.name),
+    };
+    let which = match part {
+        Part::ScrapeJob => " (new job)",
+        Part::OldJobs => " (old jobs)",
+        _ => "",
+    };
+    name + which
 }
 
 fn sign(paint: &Paint, row: &ReviewRow) -> (char, Role) {
@@ -183,17 +204,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
     // A name of ours with its run is longer than a kind is unknown.
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
     let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
-    let mut path = if row.object.namespace.is_empty() {
-        row.object.name.clone()
-    } else {
-        format!("{}/{}", row.object.namespace, row.object.name)
-    };
-    // Two changes of one file: which of them this is.
-    path.push_str(match row.part {
-        Part::ScrapeJob => " (new job)",
-        Part::OldJobs => " (old jobs)",
-        _ => "",
-    });
+    let path = path(&row.object, row.part);
     paint.cells(
         area,
         &[

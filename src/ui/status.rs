@@ -18,7 +18,7 @@ pub fn heading(state: &State, room: usize) -> Words {
         return super::apply::heading(state);
     }
     let counts = &state.status.board.counts;
-    let all = counts.all();
+    let all = state.targets_wanted();
     if all == 0 {
         return Words::strong("Status");
     }
@@ -100,7 +100,10 @@ pub fn question(state: &State) -> (Role, String) {
         ),
         (not_covered + in_plaintext, "left out"),
     ]);
-    if counts.all() > 0 && counts.up == counts.all() {
+    if counts.up > 0
+        && counts.up == state.targets_wanted()
+        && others.iter().all(|said| said.ends_with("left out"))
+    {
         let mut text = "✓ every target is UP".to_owned();
         if !of_the_up.is_empty() {
             text += &format!(": {}", of_the_up.join(", "));

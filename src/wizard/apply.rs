@@ -180,6 +180,7 @@ impl State {
         self.dialog = None;
         // What was reviewed is written: a next review begins from what is live now.
         self.review.made_for = None;
+        self.options.planned_for = None;
         if self.quit_after {
             return self.leave();
         }

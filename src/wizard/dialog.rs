@@ -68,6 +68,7 @@ pub(super) fn stopped(
     let mark = |row: &ApplyRow| matches!(row.part, Part::Mark | Part::Injection);
     let go_on = match row {
         // A mark that is left out is taken back: its pods would be scraped by nobody.
+        Some(row) if row.written && row.part == Part::Mark => "Take back its mark",
         Some(row) if row.written && mark(row) => "Take back this change",
         Some(row) if row.written => "Go on without it",
         _ => "Leave it out",
@@ -87,7 +88,7 @@ pub(super) fn stopped(
             if stand == 1 { "stands" } else { "stand" }
         ));
         buttons.push(button(
-            &format!("Take back just {item}"),
+            &format!("Take back all of {item}"),
             Answer::TakeBack,
             true,
         ));
@@ -138,6 +139,18 @@ fn shown_again(again: &Again) -> Vec<String> {
 }
 
 impl State {
+    /// What the user set up beside the mesh, and would lose.
+    fn filters_that_stop(&self) -> Option<String> {
+        let filters = self.review.review.as_ref()?.filters_that_stop();
+        let names: Vec<String> = filters.iter().map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "▲ What stops matching, since it names what is renamed: {}.",
+                few(&names, 4)
+            )
+        })
+    }
+
     /// The question before anything is written: it names the context and the counts.
     pub(super) fn confirm_apply(&self) -> Dialog {
         let counts = &self.review.counts;
@@ -171,6 +184,7 @@ impl State {
             );
         }
         lines.extend(self.unscraped());
+        lines.extend(self.filters_that_stop());
         let written = |row: &&super::state::ReviewRow| {
             matches!(row.standing, Standing::Ready | Standing::Unverified(_))
         };

@@ -298,7 +298,7 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
             )),
             Answer::TakeBack if dialog.input.is_none() => {
                 let answer = Action::Answer(Answer::TakeBack);
-                all.push(Binding::new(Char('b'), "take it back", answer))
+                all.push(Binding::new(Char('b'), "take all back", answer))
             }
             Answer::Undo if dialog.input.is_none() => all.push(Binding::new(
                 Char('u'),
@@ -517,9 +517,10 @@ fn common_keys(state: &State) -> Vec<Binding> {
             (!alone && state.list_len() == 0).then(|| "there is no row to tell of".to_owned()),
         );
         all.push(if state.viewport.wide && !state.reads_on() {
-            detail
-                .quiet()
-                .unless(Some("the detail stands on the right".into()))
+            detail.quiet().unless(Some(match state.step {
+                Step::Options => "all of it is on the screen".into(),
+                _ => "the detail stands on the right".into(),
+            }))
         } else {
             detail
         });

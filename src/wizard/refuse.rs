@@ -209,12 +209,23 @@ impl State {
         }
     }
 
+    /// Why no other step is to be had while a run is not over.
+    fn at_work(&self) -> &'static str {
+        if self.apply.stopped.is_some() {
+            "the run waits for your decision; enter asks for it again"
+        } else if self.apply.stopping {
+            "the write under way is finished first"
+        } else {
+            "changes are being written; s stops after the write under way"
+        }
+    }
+
     pub fn back_refused(&self) -> Option<String> {
         if self.options.each.is_some() && self.step == Step::Options {
             return None;
         }
         if self.apply.running && self.step != Step::Status {
-            return Some("changes are being written; s stops after the write under way".into());
+            return Some(self.at_work().into());
         }
         if self.start.monitor && self.step == Step::Status {
             return Some("this is the monitor alone; q ends it".into());
@@ -230,7 +241,7 @@ impl State {
             return Some("this is the monitor alone".into());
         }
         if self.apply.running && step != Step::Status && step != Step::Apply {
-            return Some("changes are being written; s stops after the write under way".into());
+            return Some(self.at_work().into());
         }
         if step == Step::Apply && self.apply.rows.rows.is_empty() {
             return Some("nothing has been applied yet".into());

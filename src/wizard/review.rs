@@ -16,7 +16,7 @@ use crate::plan::review::{
     Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
 };
 use crate::plan::upstream::owner;
-use crate::plan::{Change, ChangeId, Plan};
+use crate::plan::{Change, ChangeId, Plan, Price};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -359,7 +359,12 @@ impl State {
             Ok(undo) => {
                 self.notice = None;
                 let plan = undo.plan.clone();
+                let from = match self.step {
+                    Step::Review => self.review.undo_from,
+                    step => Some(step),
+                };
                 let effects = self.begin_review(plan, None, Some(undo));
+                self.review.undo_from = from;
                 self.enter(Step::Review);
                 effects
             }
@@ -422,6 +427,8 @@ fn row(
         Some(PodVerdict::Unknown(_) | PodVerdict::Forbidden(_)) => 1,
         None => 0,
     };
+    let stops = |price: &&Price| matches!(price, Price::EnvoyFilterStops { .. });
+    let filters = change.prices.iter().filter(stops).count();
     let (added, removed) = lines.get(&change.id).copied().unwrap_or_default();
     ReviewRow {
         id: change.id.clone(),
@@ -432,7 +439,7 @@ fn row(
         added,
         removed,
         standing,
-        warnings: notes + item.map_or(0, |item| item.warnings.len() + item.hurdles.len()),
+        warnings: notes + filters + item.map_or(0, |item| item.warnings.len() + item.hurdles.len()),
         takes: item.map_or(0, |item| {
             item.conflicts
                 .iter()

@@ -90,6 +90,12 @@ impl State {
         ) && self.review.items_left_out.contains(&row.expected.item)
     }
 
+    /// How many targets should be UP: all but what the user left out.
+    pub fn targets_wanted(&self) -> usize {
+        let left_out: usize = self.status.left_out.iter().sum();
+        self.status.board.counts.all().saturating_sub(left_out)
+    }
+
     pub(super) fn derive_status(&mut self) {
         let mut left_out = [0, 0];
         for row in &self.status.board.rows {

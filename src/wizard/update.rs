@@ -134,9 +134,12 @@ impl State {
         }
         if self.step == Step::Review && self.review.undoes.is_some() {
             // The review of an undo is left for where it was asked from.
+            let asked_from = self.review.undo_from;
             self.review = Default::default();
             self.generations.review.advance();
-            let to = if self.reached < Step::Apply {
+            let to = if let Some(step) = asked_from {
+                step
+            } else if self.reached < Step::Apply {
                 Step::Cluster
             } else if self.apply.rows.rows.is_empty() {
                 Step::Status

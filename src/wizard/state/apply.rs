@@ -103,6 +103,16 @@ impl ApplyStep {
         self.undoing && !self.running && self.outcome.as_ref().is_some_and(whole)
     }
 
+    /// How many changes a run of this sitting left standing at its end.
+    pub fn standing(&self) -> usize {
+        match &self.outcome {
+            Some(outcome) if !self.undoing && outcome.ended != Ended::Undone => {
+                outcome.written.len()
+            }
+            _ => 0,
+        }
+    }
+
     /// What was written is being taken back just now.
     pub fn takes_back(&self) -> bool {
         self.running && (self.undoing || self.turned)

@@ -172,6 +172,8 @@ pub struct ReviewStep {
     pub review: Option<Review>,
     /// The run that this review takes back; `None`: a review of the choices.
     pub undoes: Option<String>,
+    /// The step in which the undo was asked for.
+    pub undo_from: Option<Step>,
     /// The Prometheus that the run was for, of an undo.
     pub undo_prometheus: Option<WorkloadRef>,
     /// Runs that stand after the undo all the same.

@@ -61,7 +61,7 @@ fn where_a_workload_stands_written_it_alone_can_be_taken_back() {
         let mut state = stopped_at(2);
         let dialog = state.dialog.clone().unwrap();
         let back = dialog.buttons.iter().find(|b| b.answer == Answer::TakeBack);
-        assert_eq!(back.unwrap().label, "Take back just shop/Deployment/cart");
+        assert_eq!(back.unwrap().label, "Take back all of shop/Deployment/cart");
         assert!(
             dialog
                 .lines
@@ -461,4 +461,29 @@ fn who_leaves_is_told_the_commands_that_go_on_from_there() {
             r"To take it back: meshscrape undo r1 --yes --context 'it'\''s'"
         ]
     );
+}
+
+#[test]
+fn the_review_of_an_undo_leads_back_to_where_it_was_asked_for() {
+    let mut state = applying();
+    update(
+        &mut state,
+        Msg::Apply(ApplyEvent::Finished(Outcome::default())),
+    );
+    for step in [Step::Apply, Step::Status] {
+        keys(&mut state, if step == Step::Apply { "8" } else { "9" });
+        assert_eq!(state.step, step);
+        let effects = keys(&mut state, "u");
+        let Some(Effect::PlanUndo(generation, ..)) = effects.last() else {
+            panic!("{effects:?}");
+        };
+        let undo = crate::wizard::state::UndoPlan {
+            plan: Arc::new(plan()),
+            ..Default::default()
+        };
+        update(&mut state, Msg::UndoPlanned(*generation, Ok(undo)));
+        assert_eq!(state.step, Step::Review);
+        keys(&mut state, "esc");
+        assert_eq!(state.step, step);
+    }
 }

@@ -536,7 +536,7 @@ fn the_mouse_hits_what_is_drawn() {
             Some(Target::Choice(1, 1))
         );
         let mut status = state(Step::Status);
-        assert_eq!(hit(&mut status, size, "invoice-7c"), Some(Target::Row(4)));
+        assert_eq!(hit(&mut status, size, "invoice-7"), Some(Target::Row(4)));
         let mut asked = with(Step::Review, fixtures::confirm);
         assert_eq!(hit(&mut asked, size, "Apply  "), Some(Target::Button(1)));
         assert_eq!(hit(&mut asked, size, "Deploy"), None);
