@@ -110,9 +110,13 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         for owner in owners {
             error = error.hint(owner);
         }
-        return Err(error.hint(
-            "name a namespace (-n), a workload (-w NAMESPACE/KIND/NAME) or a gateway (-g NAMESPACE/NAME)",
-        ));
+        let others = match passed_over.is_empty() {
+            true => "name a namespace",
+            false => "mend what stands in the way, or name another namespace",
+        };
+        return Err(error.hint(format!(
+            "{others} (-n), a workload (-w NAMESPACE/KIND/NAME) or a gateway (-g NAMESPACE/NAME)"
+        )));
     }
     Ok(Selection {
         prometheus,

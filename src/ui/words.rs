@@ -112,6 +112,11 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
             }
             while line.width() + word.width() > room {
                 let fits = head(word, room.saturating_sub(line.width()));
+                // A long name is broken where its parts meet, so that no number is read as two.
+                let fits = match fits.rfind(['/', ':', '-', '.', '_', ',']) {
+                    Some(at) if at >= fits.len() / 3 => &fits[..=at],
+                    _ => fits,
+                };
                 if fits.is_empty() {
                     if line.trim().is_empty() {
                         line.clear();
@@ -170,6 +175,10 @@ mod tests {
             ["mTLS is", "PERMISSIVE", "for port", "15091"]
         );
         assert_eq!(wrap("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+        assert_eq!(
+            wrap("istio-ingressgateway:443", 22),
+            ["istio-ingressgateway:", "443"]
+        );
         assert_eq!(wrap("a\n  b", 9), ["a", "  b"]);
         for room in 1..12 {
             for line in wrap("名前 is a-very-long-name of 名前名前名前", room) {

@@ -71,3 +71,26 @@ async fn each_line_is_an_event_that_the_help_names_and_the_first_names_the_run()
         assert!(named, "{name}");
     }
 }
+
+/// In the demo too, what is found is found in the cluster as the apply left it.
+#[tokio::test(start_paused = true)]
+async fn an_undo_without_a_record_finds_all_that_an_undo_by_its_record_takes_back() {
+    let mut changes = Vec::new();
+    for way in ["", " --without-record"] {
+        let told = lines(&format!("meshscrape undo --demo{way} --yes --json")).await;
+        let began = told.iter().filter(|event| event["event"] == "began");
+        let ids = &began.last().unwrap()["changes"];
+        let parts: BTreeSet<String> = ids
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|id| id.as_str().unwrap())
+            // The record itself is named after the run.
+            .filter(|id| !id.contains("meshscrape-run-"))
+            .map(str::to_owned)
+            .collect();
+        changes.push(parts);
+    }
+    assert!(!changes[0].is_empty());
+    assert_eq!(changes[0], changes[1]);
+}
