@@ -148,7 +148,8 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
             let rows = state.review.rows.rows.len() as u16 + 4;
             below(main.height - rows.clamp(8, main.height / 3))
         }
-        Step::Review if wide => beside(main.width / 2),
+        // The rows have long names; a line of YAML seldom fills its half.
+        Step::Review if wide => beside(main.width * 46 / 100),
         Step::Status if main.height >= 16 => below((main.height / 3).clamp(6, 9)),
         Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
         Step::Options if state.options.each.is_none() => (main, Rect::default()),

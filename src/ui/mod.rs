@@ -102,6 +102,10 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
             "Is this what should be taken back? Nothing is until you confirm.".into(),
         ),
         // Said where it is always seen: under a long list there is no room.
+        Step::Review if state.nothing_to_write() => (
+            Role::Good,
+            "✓ Nothing is to be written: all of it is as wanted.".into(),
+        ),
         Step::Review => match state.unscraped() {
             Some(words) => (Role::Waiting, format!("▲ {words}")),
             None => match state.apply.standing() {
@@ -109,7 +113,7 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
                 n => (
                     Role::Plain,
                     format!(
-                        "Is this what should be written? {} of the run before stood at its end.",
+                        "Is this what should be written? Written before: {}.",
                         words::many(n, "change")
                     ),
                 ),

@@ -185,6 +185,12 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
     );
     let plain = if quiet { Role::Muted } else { Role::Plain };
     let most = area.width * 3 / 8;
+    // A name of ours with its run is longer than a kind is unknown.
+    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
+    let path = path(&row.object, row.part);
+    let names = area.width.saturating_sub(1 + kind + 2 * 3);
+    // The figures give way to a name that is then seen whole.
+    let beside = names.saturating_sub(super::words::width(&path) as u16);
     let figures = match standing(row) {
         Some((role, text)) => {
             let said = Words::of(role, text);
@@ -193,18 +199,15 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
                 .and(Role::Plain, "  ")
                 .join(figures(row));
             let has_figures = matches!(row.standing, Standing::Ready | Standing::Unverified(_));
-            match has_figures && both.width() <= usize::from(most) {
+            match has_figures && both.width() <= usize::from(most.min(beside)) {
                 true => both,
                 false => said,
             }
         }
         None => figures(row),
     };
-    let last = (figures.width() as u16).min(most).max(9);
-    // A name of ours with its run is longer than a kind is unknown.
-    let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
-    let name = area.width.saturating_sub(1 + kind + last + 2 * 3);
-    let path = path(&row.object, row.part);
+    let last = (figures.width() as u16).min(most);
+    let name = names.saturating_sub(last);
     paint.cells(
         area,
         &[

@@ -78,8 +78,8 @@ async fn an_undo_without_a_record_finds_all_that_an_undo_by_its_record_takes_bac
     let mut changes = Vec::new();
     for way in ["", " --without-record"] {
         let told = lines(&format!("meshscrape undo --demo{way} --yes --json")).await;
-        let began = told.iter().filter(|event| event["event"] == "began");
-        let ids = &began.last().unwrap()["changes"];
+        let mut began = told.iter().filter(|event| event["event"] == "began");
+        let ids = &began.next_back().unwrap()["changes"];
         let parts: BTreeSet<String> = ids
             .as_array()
             .unwrap()
