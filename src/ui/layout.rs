@@ -154,7 +154,7 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
         Step::Apply if main.height >= 16 => below((main.height * 2 / 5).clamp(6, 16)),
         Step::Options if state.options.each.is_none() => (main, Rect::default()),
         // Their rows have the most columns, and long names.
-        Step::Namespaces | Step::Workloads | Step::Gateways if wide => {
+        Step::Namespaces | Step::Workloads | Step::Gateways | Step::Options if wide => {
             beside((main.width * 30 / 100).clamp(28, 56))
         }
         _ if wide => beside((main.width * 36 / 100).clamp(28, 56)),

@@ -350,10 +350,10 @@ fn step_keys(state: &State) -> Vec<Binding> {
         }
         Step::Prometheus => {
             let blocked = state.prometheus.current();
-            let blocked = blocked.and_then(|row| row.blocked(&state.answers.take));
+            let blocked = blocked.and_then(|row| closed(row, state));
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
-                    .unless(blocked.map(|(_, why)| why.to_owned()))
+                    .unless(blocked)
                     .unless(no_rows()),
             );
             all.push(take_owner(state));
@@ -362,12 +362,11 @@ fn step_keys(state: &State) -> Vec<Binding> {
         }
         Step::Namespaces | Step::Workloads | Step::Gateways => {
             let row = state.list().and_then(|list| list.current());
-            let blocked = row.and_then(|row| row.blocked(&state.answers.take));
+            let blocked = row.and_then(|row| closed(row, state));
             // What a flag chose can be given up, whatever stands against it.
             let chosen = matches!(row, Some(Row::Namespace { namespace, .. })
                 if state.answers.namespaces.contains(&namespace.name));
             let blocked = blocked.filter(|_| !chosen);
-            let blocked = blocked.map(|(_, why)| why.to_owned());
             all.push(
                 Binding::new(Char(' '), "choose", Action::Toggle)
                     .unless(blocked)
@@ -427,6 +426,15 @@ fn take_owner(state: &State) -> Binding {
     };
     Binding::new(Key::Char('t'), label, Action::Take)
         .unless(owner.is_none().then(|| state.not_takeable()))
+}
+
+/// Why the row cannot be chosen, with the key that opens it where there is one.
+fn closed(row: &Row, state: &State) -> Option<String> {
+    let (_, why) = row.blocked(&state.answers.take)?;
+    Some(match row.owner() {
+        Some(_) => format!("{why} Or t takes it all the same."),
+        None => why.to_owned(),
+    })
 }
 
 /// Why there is nothing to filter. A filter that leaves no row can still be changed.
