@@ -155,7 +155,7 @@ fn split(state: &State, main: Rect, wide: bool) -> (Rect, Rect) {
         Step::Options if state.options.each.is_none() => (main, Rect::default()),
         // Their rows have the most columns, and long names.
         Step::Namespaces | Step::Workloads | Step::Gateways | Step::Options if wide => {
-            beside((main.width * 30 / 100).clamp(28, 56))
+            beside((main.width * 29 / 100).clamp(28, 56))
         }
         _ if wide => beside((main.width * 36 / 100).clamp(28, 56)),
         _ => (main, Rect::default()),
