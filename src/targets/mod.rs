@@ -132,15 +132,15 @@ pub enum State {
 }
 
 impl State {
-    /// How much it needs a look; the greatest first.
+    /// How much it needs a look, the greatest first; zero: nothing is wrong.
     pub fn gravity(&self) -> u8 {
         match self {
             State::Down { .. } => 5,
             State::Waiting { .. } => 4,
             State::Plaintext { .. } => 3,
             State::NotCovered { .. } => 2,
-            State::Unsettled { .. } | State::Up { double: Some(_) } => 1,
-            State::Up { double: None } => 0,
+            State::Up { double: Some(_) } => 1,
+            State::Unsettled { .. } | State::Up { double: None } => 0,
         }
     }
 

@@ -208,7 +208,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 90);
     let rest = area.width.saturating_sub(1 + kind + 2 * 3);
     let name = rest * 45 / 100;
-    let path = super::review::path(&row.object, row.part);
+    let path = super::rows::path(&row.object, row.part);
     let said = said(row, running, usize::from(rest - name));
     // What the one does not need goes to the other, where that is longer than its columns.
     let (whole, words) = (super::words::width(&path) as u16, said.width() as u16);

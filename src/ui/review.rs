@@ -5,8 +5,6 @@ use super::paint::{Fit, Paint, Words};
 use super::theme::Role;
 use super::widgets::{self, list, panel};
 use super::words::{count, many};
-use crate::mesh::kinds::ObjectRef;
-use crate::plan::Part;
 use crate::wizard::Step;
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
 use ratatui::layout::Rect;
@@ -48,20 +46,6 @@ pub fn heading(of: &ReviewCounts, room: usize) -> String {
         kinds.pop();
     }
     lead
-}
-
-/// Namespace and name; of two changes of one file, which this is.
-pub fn path(object: &ObjectRef, part: Part) -> String {
-    let name = match object.namespace.is_empty() {
-        true => object.name.clone(),
-        false => format!("{}/{}", object.namespace, object.name),
-    };
-    let which = match part {
-        Part::ScrapeJob => " (new job)",
-        Part::OldJobs => " (old jobs)",
-        _ => "",
-    };
-    name + which
 }
 
 fn sign(paint: &Paint, row: &ReviewRow) -> (char, Role) {
@@ -187,7 +171,7 @@ fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
     let most = area.width * 3 / 8;
     // A name of ours with its run is longer than a kind is unknown.
     let (kind, kind_name) = super::rows::kind(row.object.kind, area.width >= 84);
-    let path = path(&row.object, row.part);
+    let path = super::rows::path(&row.object, row.part);
     let names = area.width.saturating_sub(1 + kind + 2 * 3);
     // The figures give way to a name that is then seen whole.
     let beside = names.saturating_sub(super::words::width(&path) as u16);

@@ -4,8 +4,9 @@ use super::layout::Places;
 use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::words::{self, count};
-use crate::mesh::kinds::Kind;
+use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Listed, MtlsMode, Progress, SidecarState, Workload};
+use crate::plan::Part;
 use crate::wizard::state::State;
 
 /// `◉` chosen, `○` not, `–` can't be.
@@ -15,6 +16,20 @@ pub fn mark(chosen: bool, blocked: bool) -> Words {
         (false, true) => Words::muted("–"),
         (false, false) => Words::plain("○"),
     }
+}
+
+/// Namespace and name; of two changes of one file, which this is.
+pub fn path(object: &ObjectRef, part: Part) -> String {
+    let name = match object.namespace.is_empty() {
+        true => object.name.clone(),
+        false => format!("{}/{}", object.namespace, object.name),
+    };
+    let which = match part {
+        Part::ScrapeJob => " (new job)",
+        Part::OldJobs => " (old jobs)",
+        _ => "",
+    };
+    name + which
 }
 
 /// A kind's name and the width of its column; short of room the long names are shortened.

@@ -100,22 +100,19 @@ pub fn question(state: &State) -> (Role, String) {
         ),
         (not_covered + in_plaintext, "left out"),
     ]);
-    if counts.up > 0
-        && counts.up == state.targets_wanted()
-        && others.iter().all(|said| said.ends_with("left out"))
-    {
-        let mut text = "✓ every target is UP".to_owned();
-        if !of_the_up.is_empty() {
-            text += &format!(": {}", of_the_up.join(", "));
-        }
-        return (Role::Good, text);
-    }
-    if !of_the_up.is_empty() {
-        others.insert(0, format!("UP: {}", of_the_up.join(", ")));
-    }
+    // Then all the others are what the user left out.
+    let well = counts.up > 0 && counts.up == state.targets_wanted();
+    let lead = match (well, of_the_up.is_empty()) {
+        (true, true) => Some("✓ every target is UP".to_owned()),
+        (true, false) => Some(format!("✓ every target is UP: {}", of_the_up.join(", "))),
+        (false, true) => None,
+        (false, false) => Some(format!("UP: {}", of_the_up.join(", "))),
+    };
+    others.splice(0..0, lead);
+    let role = if well { Role::Good } else { Role::Plain };
     match others.is_empty() {
-        true => (Role::Plain, state.step.question().into()),
-        false => (Role::Plain, others.join(" · ")),
+        true => (role, state.step.question().into()),
+        false => (role, others.join(" · ")),
     }
 }
 

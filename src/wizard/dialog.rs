@@ -65,11 +65,10 @@ pub(super) fn stopped(
     if let Some(again) = again {
         lines.extend(shown_again(again));
     }
-    let mark = |row: &ApplyRow| matches!(row.part, Part::Mark | Part::Injection);
     let go_on = match row {
         // A mark that is left out is taken back: its pods would be scraped by nobody.
         Some(row) if row.written && row.part == Part::Mark => "Take back its mark",
-        Some(row) if row.written && mark(row) => "Take back this change",
+        Some(row) if row.written && row.part == Part::Injection => "Take back this change",
         Some(row) if row.written => "Go on without it",
         _ => "Leave it out",
     };

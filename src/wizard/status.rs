@@ -12,10 +12,7 @@ const OLD: SignedDuration = SignedDuration::from_secs(15);
 
 /// A row that needs a look: everything but UP once.
 pub fn problem(row: &targets::Row) -> bool {
-    !matches!(
-        row.state,
-        targets::State::Up { double: None } | targets::State::Unsettled { .. }
-    ) || row.probe == targets::Probe::Served
+    grave(row) > 0
 }
 
 /// Metrics that anyone may read are the gravest of problems.

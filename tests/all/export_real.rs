@@ -108,7 +108,7 @@ fn objects() -> Vec<Value> {
 
 /// The objects that are not the same, each with the places that differ.
 fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
-    let by_name = |all: &[Value]| -> BTreeMap<String, Value> {
+    fn by_name(all: &[Value]) -> BTreeMap<String, &Value> {
         let name = |value: &Value| {
             let o = &value["object"];
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -116,10 +116,8 @@ fn apart(one: &[Value], other: &[Value]) -> Vec<String> {
             let place = format!("{}/{}", text(&meta["namespace"]), text(&meta["name"]));
             format!("{} {place}", text(&o["kind"]))
         };
-        all.iter()
-            .map(|value| (name(value), value.clone()))
-            .collect()
-    };
+        all.iter().map(|value| (name(value), value)).collect()
+    }
     let (one, other) = (by_name(one), by_name(other));
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let mut out = Vec::new();

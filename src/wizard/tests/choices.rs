@@ -1,7 +1,5 @@
-use super::super::options::prices;
 use super::*;
 use crate::mesh::Listed;
-use crate::mesh::kinds::WorkloadRef;
 
 #[test]
 fn choosing_goes_from_namespaces_to_workloads_and_back_loses_nothing() {
@@ -263,102 +261,6 @@ fn a_forbidden_choice_is_greyed_and_cannot_be_made() {
 }
 
 #[test]
-fn single_items_can_differ_and_only_their_difference_is_kept() {
-    let mut state = started(shop());
-    keys(&mut state, "enter enter a enter a enter enter");
-    keys(&mut state, "e down space right space");
-    let item = state.options.each.as_ref().unwrap().rows[1].item.clone();
-    assert_eq!(state.answers.port_of(&item), MetricsPort::Envoy);
-    assert_eq!(state.answers.mark_of(&item), Mark::Pods);
-    assert_eq!(state.effective().each.len(), 1);
-    keys(&mut state, "space left space");
-    assert!(state.answers.each.is_empty());
-    keys(&mut state, "esc");
-    assert!(state.options.each.is_none());
-    assert_eq!(state.step, Step::Options);
-}
-
-#[test]
-fn a_plan_that_the_recipe_refuses_closes_the_way_and_says_why() {
-    let mut state = started(shop());
-    keys(&mut state, "enter enter down space enter a enter enter");
-    let generation = state.generations.plan;
-    update(
-        &mut state,
-        Msg::Planned {
-            generation,
-            result: Err(Error::new("prometheus.yml has no scrape_configs")),
-            forbidden: Vec::new(),
-        },
-    );
-    keys(&mut state, "enter");
-    assert_eq!(state.step, Step::Options);
-    assert!(
-        state
-            .notice
-            .clone()
-            .unwrap()
-            .text
-            .contains("scrape_configs")
-    );
-}
-
-#[test]
-fn what_all_choices_cost_alike_is_said_once() {
-    let of = id("istio-system", "prometheus");
-    let restart = |workload: &WorkloadRef, pods| Price::Restarts {
-        workload: workload.clone(),
-        pods,
-    };
-    let plan = Plan {
-        prices: vec![
-            restart(&of, 1),
-            Price::ScrapeGap {
-                prometheus: of.clone(),
-            },
-            Price::LosesHistory { prometheus: of },
-            restart(&id("shop", "cart"), 2),
-        ],
-        ..Plan::default()
-    };
-    let said = prices(&plan);
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("loses its history") && said[0].contains("alerting pause"));
-    assert_eq!(
-        said[1],
-        "2 pods of 1 workload and 1 pod of Prometheus restart"
-    );
-    // A gateway is none of the workloads that were counted in the steps before.
-    let edge = id("istio-system", "edge");
-    let mut with_gateway = plan;
-    let gateway = change(Kind::Gateway, "meshscrape-edge", Part::Listener, &[]);
-    with_gateway.changes.push(Change {
-        item: Some(edge.clone()),
-        ..gateway
-    });
-    with_gateway.prices.push(restart(&edge, 1));
-    assert_eq!(
-        prices(&with_gateway)[1],
-        "3 pods of 1 workload and 1 gateway, and 1 pod of Prometheus restart"
-    );
-    // What all choices of a row cost alike is said once, of all together.
-    let mut state = in_review(plan_of_cuts(), |c| reviewed(c, Verdict::New));
-    keys(&mut state, "esc");
-    let cells = state.options.rows.rows.iter().flat_map(|row| &row.choices);
-    assert!(cells.into_iter().all(|cell| !cell.price.contains("45 s")));
-    let cut = state.options.prices.iter().filter(|p| p.contains("45 s"));
-    assert_eq!(cut.count(), 1);
-}
-
-fn plan_of_cuts() -> Plan {
-    let mut plan = plan();
-    plan.prices.push(Price::CutsConnections {
-        workload: id("shop", "cart"),
-    });
-    plan
-}
-
-#[test]
 fn nothing_chosen_goes_no_further_than_the_gateways() {
     let mut state = started(shop());
     keys(&mut state, "enter enter enter enter enter");
@@ -471,42 +373,6 @@ fn what_is_named_at_the_start_is_not_dropped() {
 }
 
 #[test]
-fn space_on_the_chosen_option_takes_the_next_that_can_be_and_a_click_does_not() {
-    let mut state = started(shop());
-    keys(
-        &mut state,
-        "enter enter down down down space enter down space enter enter",
-    );
-    assert_eq!(state.step, Step::Options);
-    tell_plan(&mut state, plan());
-    assert_eq!(state.options.rows.current().unwrap().label, "Port");
-    let space = keymap::lookup(&state, Key::Char(' ')).unwrap();
-    assert_eq!((space.label.as_str(), space.works()), ("change", true));
-    keys(&mut state, "space");
-    assert_eq!(state.answers.options.port, MetricsPort::Envoy);
-    assert_eq!(state.options.column, 1);
-    update(
-        &mut state,
-        Msg::Click {
-            target: Target::Choice(0, 1),
-        },
-    );
-    assert_eq!(state.answers.options.port, MetricsPort::Envoy);
-    keys(&mut state, "space");
-    assert_eq!(state.answers.options.port, MetricsPort::Merged);
-    state.options.forbidden = vec![Forbidden {
-        option: OptionChoice::Port(MetricsPort::Envoy),
-        item: None,
-        why: "metrics would be lost".into(),
-    }];
-    state.derive_options();
-    assert!(keys(&mut state, "space").is_empty());
-    let why = state.notice.clone().unwrap().text;
-    assert!(why.contains("metrics would be lost"), "{why}");
-    assert_eq!(state.answers.options.port, MetricsPort::Merged);
-}
-
-#[test]
 fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
     let mut state = started(mesh(vec![
         blocked("dull", "agent", "host network"),
@@ -587,25 +453,4 @@ fn a_slash_on_a_kept_filter_begins_a_new_one_and_backspace_changes_the_old() {
     assert_eq!(state.namespaces.filter.text, "so");
     keys(&mut state, "esc");
     assert!(state.namespaces.filter.text.is_empty());
-}
-
-#[test]
-fn prometheus_is_no_workload_in_what_restarts() {
-    let restarts = |workload: WorkloadRef, pods| Price::Restarts { workload, pods };
-    let prometheus = id("istio-system", "prometheus");
-    let mut plan = Plan {
-        prices: vec![
-            restarts(prometheus.clone(), 1),
-            Price::ScrapeGap { prometheus },
-        ],
-        ..Plan::default()
-    };
-    assert!(prices(&plan).contains(&"1 pod of Prometheus restarts".to_owned()));
-    plan.prices.push(restarts(id("default", "httpbin"), 2));
-    let both = "2 pods of 1 workload and 1 pod of Prometheus restart";
-    assert!(
-        prices(&plan).contains(&both.to_owned()),
-        "{:?}",
-        prices(&plan)
-    );
 }

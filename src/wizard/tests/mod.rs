@@ -5,6 +5,7 @@ mod choices;
 mod cluster;
 mod export;
 mod keys;
+mod options;
 mod pace;
 mod review;
 mod status;
