@@ -22,4 +22,5 @@ mod screens;
 mod spoils;
 mod terminal;
 mod transcripts;
+mod worlds;
 mod writes;
