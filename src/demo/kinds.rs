@@ -65,6 +65,7 @@ kinds! {
     GATEWAY = "networking.istio.io" "v1" "Gateway" "gateways" true;
     VIRTUAL_SERVICE = "networking.istio.io" "v1" "VirtualService" "virtualservices" true;
     SERVICE_ENTRY = "networking.istio.io" "v1" "ServiceEntry" "serviceentries" true;
+    WORKLOAD_ENTRY = "networking.istio.io" "v1" "WorkloadEntry" "workloadentries" true;
     DESTINATION_RULE = "networking.istio.io" "v1" "DestinationRule" "destinationrules" true;
     ENVOY_FILTER = "networking.istio.io" "v1alpha3" "EnvoyFilter" "envoyfilters" true;
     PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" true;

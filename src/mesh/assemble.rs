@@ -269,8 +269,7 @@ fn namespaces(
             continue;
         }
         count.pods += 1;
-        let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
-        count.meshed += usize::from(containers.into_iter().any(|c| c.name == super::pods::PROXY));
+        count.meshed += usize::from(pod.spec.all().any(|c| c.name == super::pods::PROXY));
     }
     for workload in workloads {
         let count = counts.entry(&workload.id.namespace).or_default();
@@ -317,7 +316,7 @@ fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
             .get(&kind)
             .map_or(&waiting, |list| &list.progress)
     };
-    let groups: [(Listed, Vec<&Progress>); 10] = [
+    let groups: [(Listed, Vec<&Progress>); 11] = [
         (Listed::Namespaces, vec![&inventory.namespaces.progress]),
         (Listed::Pods, vec![&inventory.pods.progress]),
         (Listed::Workloads, WORKLOADS.into_iter().map(kind).collect()),
@@ -337,6 +336,10 @@ fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
                 &inventory.virtual_services.progress,
                 &inventory.service_entries.progress,
             ],
+        ),
+        (
+            Listed::WorkloadEntries,
+            vec![&inventory.workload_entries.progress],
         ),
         (
             Listed::EnvoyFilters,

@@ -23,6 +23,7 @@ pub enum Kind {
     Gateway,
     VirtualService,
     ServiceEntry,
+    WorkloadEntry,
     EnvoyFilter,
     PeerAuthentication,
     AuthorizationPolicy,
@@ -62,6 +63,12 @@ impl Kind {
                 "networking.istio.io/v1",
                 "ServiceEntry",
                 "serviceentries",
+                true,
+            ),
+            Kind::WorkloadEntry => (
+                "networking.istio.io/v1",
+                "WorkloadEntry",
+                "workloadentries",
                 true,
             ),
             Kind::EnvoyFilter => (

@@ -13,6 +13,7 @@ pub enum Listed {
     IstioPolicies,
     /// Gateways, VirtualServices, ServiceEntries.
     IstioGateways,
+    WorkloadEntries,
     EnvoyFilters,
     GatewayApi,
     PodMonitors,
@@ -29,6 +30,7 @@ impl Listed {
             Listed::Services => "services",
             Listed::IstioPolicies => "Istio policies",
             Listed::IstioGateways => "Istio gateways",
+            Listed::WorkloadEntries => "WorkloadEntries",
             Listed::EnvoyFilters => "EnvoyFilters",
             Listed::GatewayApi => "Gateway API gateways",
             Listed::PodMonitors => "PodMonitors",

@@ -92,6 +92,7 @@ pub struct Inventory {
     pub gateways: Listing<lean::Gateway>,
     pub virtual_services: Listing<lean::VirtualService>,
     pub service_entries: Listing<lean::ServiceEntry>,
+    pub workload_entries: Listing<lean::WorkloadEntry>,
     pub envoy_filters: Listing<lean::EnvoyFilter>,
     pub k8s_gateways: Listing<lean::K8sGateway>,
     pub pod_monitors: Listing<lean::PodMonitor>,
@@ -244,6 +245,7 @@ pub struct Pod {
     pub ready: bool,
     /// The value of `prometheus.istio.io/secure-port` on the pod itself.
     pub secure_port: Option<String>,
+    pub labels: Arc<lean::Labels>,
     /// The annotations that were kept, among them `prometheus.io/scrape`, `prometheus.io/port` …, as they stand
     /// after injection.
     pub annotations: Arc<lean::Labels>,

@@ -7,18 +7,19 @@ use std::sync::Arc;
 
 pub type Labels = BTreeMap<String, String>;
 
-/// Labels and annotations that pods of one ReplicaSet have in common, kept once.
+/// What pods of one ReplicaSet have in common, kept once.
 mod shared {
-    use super::Labels;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::sync::Arc;
 
-    pub fn serialize<S: Serializer>(labels: &Arc<Labels>, to: S) -> Result<S::Ok, S::Error> {
-        labels.as_ref().serialize(to)
+    pub fn serialize<T: Serialize, S: Serializer>(of: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        of.as_ref().serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Labels>, D::Error> {
-        Labels::deserialize(from).map(Arc::new)
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
     }
 }
 
@@ -140,6 +141,8 @@ pub struct Container {
     pub command: Vec<String>,
     pub args: Vec<String>,
     pub volume_mounts: Vec<VolumeMount>,
+    /// `Always` makes an init container a native sidecar.
+    pub restart_policy: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -189,8 +192,17 @@ pub struct LeanPodSpec {
     pub host_network: bool,
     pub node_name: Option<String>,
     pub service_account_name: Option<String>,
-    pub containers: Vec<LeanContainer>,
-    pub init_containers: Vec<LeanContainer>,
+    #[serde(with = "shared")]
+    pub containers: Arc<Vec<LeanContainer>>,
+    #[serde(with = "shared")]
+    pub init_containers: Arc<Vec<LeanContainer>>,
+}
+
+impl LeanPodSpec {
+    /// Containers, then init containers.
+    pub fn all(&self) -> impl Iterator<Item = &LeanContainer> {
+        self.containers.iter().chain(self.init_containers.iter())
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -199,6 +211,8 @@ pub struct LeanContainer {
     pub name: String,
     pub image: String,
     pub ports: Vec<ContainerPort>,
+    /// `Always` makes an init container a native sidecar.
+    pub restart_policy: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -271,6 +285,7 @@ loose!(
     Gateway,
     VirtualService,
     ServiceEntry,
+    WorkloadEntry,
     EnvoyFilter,
     K8sGateway,
     PodMonitor

@@ -113,11 +113,7 @@ pub(super) fn tag(image: &str) -> String {
 
 /// The sidecar among containers, and among init containers where it is a native one.
 fn proxy(pod: &lean::Pod) -> Option<&lean::LeanContainer> {
-    let spec = &pod.spec;
-    spec.containers
-        .iter()
-        .chain(&spec.init_containers)
-        .find(|container| container.name == PROXY)
+    pod.spec.all().find(|container| container.name == PROXY)
 }
 
 /// The revision that injected it, by the injector's own note.
@@ -145,6 +141,7 @@ pub(super) fn pod(pod: &lean::Pod) -> Pod {
         phase: pod.status.phase.clone(),
         ready: pod.status.conditions.iter().any(ready),
         secure_port: meta.annotations.get(SECURE_PORT).cloned(),
+        labels: meta.labels.clone(),
         annotations: meta.annotations.clone(),
         proxy: proxy(pod).map(|container| tag(&container.image)),
         started: pod.status.start_time,

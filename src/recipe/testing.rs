@@ -107,6 +107,7 @@ pub fn pod(name: &str) -> Pod {
         phase: "Running".into(),
         ready: true,
         secure_port: None,
+        labels: Default::default(),
         annotations: labels([("scrape", "true"), ("port", "15020")]).into(),
         proxy: Some("1.31.0".into()),
         started: None,

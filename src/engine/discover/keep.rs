@@ -31,9 +31,9 @@ fn prune_annotations(annotations: &mut Labels) {
     annotations.retain(|key, _| read_by_somebody(key));
 }
 
-fn share(before: &Arc<Labels>, labels: &mut Arc<Labels>) {
-    if before == labels {
-        *labels = Arc::clone(before);
+fn share<T: PartialEq>(before: &Arc<T>, of: &mut Arc<T>) {
+    if before == of {
+        *of = Arc::clone(before);
     }
 }
 
@@ -45,19 +45,28 @@ impl Keep for lean::Pod {
             if let (Some(before), Some(pod)) = (before.last(), rest.first_mut()) {
                 share(&before.metadata.labels, &mut pod.metadata.labels);
                 share(&before.metadata.annotations, &mut pod.metadata.annotations);
+                share(&before.spec.containers, &mut pod.spec.containers);
+                share(&before.spec.init_containers, &mut pod.spec.init_containers);
             }
         }
     }
 
     fn prune(&mut self) {
         prune_annotations(Arc::make_mut(&mut self.metadata.annotations));
-        // Which containers there are, and the version of the proxy: the template says the rest.
+        // The version of the proxy, and the ports that a Service may name: the template says the rest.
         for list in [&mut self.spec.containers, &mut self.spec.init_containers] {
-            list.retain(|container| container.name == "istio-proxy");
-            list.shrink_to_fit();
-            for container in list {
-                container.ports = Vec::new();
+            let list = Arc::make_mut(list);
+            for container in list.iter_mut() {
+                if container.name == "istio-proxy" {
+                    container.ports = Vec::new();
+                } else {
+                    container.image = String::new();
+                    container.ports.retain(|port| port.name.is_some());
+                    container.ports.shrink_to_fit();
+                }
             }
+            list.retain(|container| container.name == "istio-proxy" || !container.ports.is_empty());
+            list.shrink_to_fit();
         }
         self.status
             .conditions
@@ -87,6 +96,7 @@ keep!(
     Gateway,
     VirtualService,
     ServiceEntry,
+    WorkloadEntry,
     EnvoyFilter,
     K8sGateway,
     PodMonitor

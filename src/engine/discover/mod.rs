@@ -143,6 +143,11 @@ fn ask_everything(
         Kind::ServiceEntry,
         |i| &mut i.service_entries,
     ));
+    tasks.spawn(list::<lean::WorkloadEntry>(
+        asker.clone(),
+        Kind::WorkloadEntry,
+        |i| &mut i.workload_entries,
+    ));
     tasks.spawn(list::<lean::EnvoyFilter>(
         asker.clone(),
         Kind::EnvoyFilter,

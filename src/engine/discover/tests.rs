@@ -341,9 +341,29 @@ async fn a_body_that_is_no_list_is_a_failure_in_words() {
 
 #[test]
 fn a_pod_is_kept_lean() {
-    let mut pod: lean::Pod = serde_json::from_value(pod("shop", 1)).expect("a pod");
-    keep::Keep::prune(&mut pod);
-    assert_eq!(pod.metadata.annotations.len(), 1);
-    assert_eq!(pod.spec.containers.len(), 1);
-    assert_eq!(pod.spec.containers[0].name, "istio-proxy");
+    let mut read = pod("shop", 1);
+    read["spec"]["containers"][0]["ports"] = json!([
+        {"containerPort": 8080},
+        {"name": "grpc", "containerPort": 9000, "protocol": "TCP"},
+    ]);
+    read["spec"]["initContainers"] = json!([{"name": "migrate", "image": "app:1"}]);
+    let read: lean::Pod = serde_json::from_value(read).expect("a pod");
+    let mut page = vec![read.clone(), read];
+    keep::Keep::prune_page(&mut page);
+    let [first, second] = &page[..] else {
+        panic!("two pods")
+    };
+    assert_eq!(first.metadata.annotations.len(), 1);
+    assert!(first.spec.init_containers.is_empty());
+    let [app, proxy] = &first.spec.containers[..] else {
+        panic!("{:?}", first.spec.containers)
+    };
+    assert_eq!((proxy.name.as_str(), proxy.ports.len()), ("istio-proxy", 0));
+    // A Service may name a port: so much of the app's container is kept.
+    assert_eq!(app.ports.len(), 1);
+    assert_eq!(
+        (app.ports[0].container_port, app.image.as_str()),
+        (9000, "")
+    );
+    assert!(Arc::ptr_eq(&first.spec.containers, &second.spec.containers));
 }

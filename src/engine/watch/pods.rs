@@ -134,7 +134,6 @@ async fn is_scaled_to_zero(cluster: &Cluster, watched: &Watched) -> bool {
 }
 
 fn one(pod: &Pod, watched: &Watched) -> Expected {
-    let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
     let ready = |name: &str| {
         let mut conditions = pod.status.conditions.iter();
         conditions.any(|is| is.r#type == name && is.status == "True")
@@ -147,7 +146,7 @@ fn one(pod: &Pod, watched: &Watched) -> Expected {
         ip: pod.status.pod_ip.clone(),
         phase: pod.status.phase.clone(),
         ready: ready("Ready"),
-        sidecar: containers.into_iter().any(|c| c.name == "istio-proxy"),
+        sidecar: pod.spec.all().any(|c| c.name == "istio-proxy"),
         secure_port: pod.metadata.annotations.get(SECURE_PORT).cloned(),
         started: pod.status.start_time,
         port: watched.port,

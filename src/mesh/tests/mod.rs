@@ -53,6 +53,7 @@ fn inventory(yaml: &str) -> Inventory {
             "Gateway" => add(&mut into.gateways, object),
             "VirtualService" => add(&mut into.virtual_services, object),
             "ServiceEntry" => add(&mut into.service_entries, object),
+            "WorkloadEntry" => add(&mut into.workload_entries, object),
             "EnvoyFilter" => add(&mut into.envoy_filters, object),
             "MutatingWebhookConfiguration" => add(&mut into.webhooks, object),
             "ConfigMap" => {
