@@ -114,42 +114,6 @@ fn run(cases: &[(usize, Moment, bool)], whole: &Undisturbed) {
     });
 }
 
-/// A part of the kill points, spread over moments and ways out; the wholes are the tests below.
-#[test]
-fn killed_after_a_write_it_goes_on_or_is_taken_back() {
-    let whole = undisturbed();
-    assert!(whole.writes.len() >= 40, "{:#?}", whole.writes);
-    let step = 18;
-    let cases: Vec<_> = (1..=whole.writes.len())
-        .step_by(step)
-        .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
-        .collect();
-    run(&cases, whole);
-}
-
-/// All at once, two policies are under way at the same time: killed before, between and after their answers.
-#[test]
-fn killed_between_two_policies_that_were_sent_together() {
-    let whole = undisturbed();
-    let together = format!("{} --pace all", apply());
-    let first = whole
-        .writes
-        .iter()
-        .position(|write| write.contains("peerauthentications"))
-        .expect("a policy")
-        + 1;
-    assert!(whole.writes[first].contains("authorizationpolicies"));
-    let cases = [
-        (first, Moment::AnswerLost, true),
-        (first, Moment::Before, true),
-        (first + 1, Moment::Before, false),
-        (first + 1, Moment::After, true),
-    ];
-    all(&cases, async |&(at, moment, go_on)| {
-        killed_in(&together, whole, at, moment, go_on).await;
-    });
-}
-
 /// The disk is full from some byte of the journal on: the run stops before the next write and says so, and what was
 /// recorded serves either way out, when there is room again.
 async fn disk_full(whole: &Undisturbed, room: u64, go_on: bool) {
@@ -173,16 +137,6 @@ async fn disk_full(whole: &Undisturbed, room: u64, go_on: bool) {
     way_out(&mut served, whole, &before, &what, go_on).await;
 }
 
-#[test]
-fn a_disk_that_fills_up_stops_the_run_before_the_next_write() {
-    let whole = undisturbed();
-    let size = whole.journal as u64;
-    let cases = [(0, true), (size * 2 / 5, true), (size * 4 / 5, false)];
-    all(&cases, async |&(room, go_on)| {
-        disk_full(whole, room, go_on).await;
-    });
-}
-
 /// An undo that was killed is gone on with by the next one.
 async fn undo_killed(at: usize, moment: Moment) {
     let what = format!("undo killed {moment:?} write {at}");
@@ -202,17 +156,6 @@ async fn undo_killed(at: usize, moment: Moment) {
         is.remove("Lease istio-system/meshscrape");
     }
     same(&what, &told, &before, &is);
-}
-
-#[test]
-fn an_undo_that_is_killed_is_gone_on_with() {
-    let cases = [
-        (9, Moment::Before),
-        (20, Moment::AnswerLost),
-        (58, Moment::After),
-        (59, Moment::Before),
-    ];
-    all(&cases, async |&(at, moment)| undo_killed(at, moment).await);
 }
 
 #[test]
@@ -250,4 +193,70 @@ fn killed_at_every_write_in_every_way() {
         .flatten()
         .collect();
     run(&cases, whole);
+}
+
+/// A part of the cases each; the wholes stand above.
+mod samples {
+    use super::*;
+
+    /// A part of the kill points, spread over moments and ways out; the wholes are the tests below.
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn killed_after_a_write_it_goes_on_or_is_taken_back() {
+        let whole = undisturbed();
+        assert!(whole.writes.len() >= 40, "{:#?}", whole.writes);
+        let step = 18;
+        let cases: Vec<_> = (1..=whole.writes.len())
+            .step_by(step)
+            .map(|at| (at, MOMENTS[at % 3], at / step % 2 == 0))
+            .collect();
+        run(&cases, whole);
+    }
+
+    /// All at once, two policies are under way at the same time: killed before, between and after their answers.
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn killed_between_two_policies_that_were_sent_together() {
+        let whole = undisturbed();
+        let together = format!("{} --pace all", apply());
+        let first = whole
+            .writes
+            .iter()
+            .position(|write| write.contains("peerauthentications"))
+            .expect("a policy")
+            + 1;
+        assert!(whole.writes[first].contains("authorizationpolicies"));
+        let cases = [
+            (first, Moment::AnswerLost, true),
+            (first, Moment::Before, true),
+            (first + 1, Moment::Before, false),
+            (first + 1, Moment::After, true),
+        ];
+        all(&cases, async |&(at, moment, go_on)| {
+            killed_in(&together, whole, at, moment, go_on).await;
+        });
+    }
+
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn a_disk_that_fills_up_stops_the_run_before_the_next_write() {
+        let whole = undisturbed();
+        let size = whole.journal as u64;
+        let cases = [(0, true), (size * 2 / 5, true), (size * 4 / 5, false)];
+        all(&cases, async |&(room, go_on)| {
+            disk_full(whole, room, go_on).await;
+        });
+    }
+
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn an_undo_that_is_killed_is_gone_on_with() {
+        let cases = [
+            (9, Moment::Before),
+            (20, Moment::AnswerLost),
+            (58, Moment::After),
+            (59, Moment::Before),
+        ];
+        all(&cases, async |&(at, moment)| undo_killed(at, moment).await);
+    }
 }

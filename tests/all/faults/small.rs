@@ -271,15 +271,6 @@ fn forty() -> String {
 }
 
 #[test]
-fn a_fault_in_forty_changes_is_gone_on_with() {
-    let whole = on_paused_clock(undisturbed(&forty()));
-    let every = in_the_midst(&whole);
-    let step = every.len() / 3 + 1;
-    let chosen: Vec<Case> = every.into_iter().step_by(step).collect();
-    all(&chosen, async |case: &Case| broken(case, &whole).await);
-}
-
-#[test]
 #[ignore = "takes minutes: every fault at every kind of write of forty changes"]
 fn every_fault_in_forty_changes_is_gone_on_with() {
     let whole = on_paused_clock(undisturbed(&forty()));
@@ -307,40 +298,57 @@ fn a_lock_that_stands_is_not_lost_by_an_answer_of_not_found() {
     assert!(renewals.load(Ordering::SeqCst) > 0);
 }
 
-/// A server that answers every asking for the lock with an error, for as long as one asks.
-#[test]
-fn a_lock_that_cannot_be_had_ends_in_words() {
-    for fault in FAULTS {
-        let hits = Arc::new(AtomicUsize::new(0));
-        let met = hits.clone();
-        on_paused_clock(async {
-            let program = Program::new(move |_, method, uri| {
-                (kind(method, uri) == "POST leases").then(|| {
-                    met.fetch_add(1, Ordering::SeqCst);
-                    spoil(fault)
-                })
-            });
-            let (code, words) = program.run(APPLY).await;
-            // With some of them the server made it before the answer was lost.
-            assert!(matches!(code, 0 | 1 | 4), "{fault}: {code}: {words}");
-            assert!(code == 0 || words.contains("try: "), "{fault}: {words}");
-        });
-        let hits = hits.load(Ordering::SeqCst);
-        assert!((1..20).contains(&hits), "{fault}: {hits}");
-    }
-}
+/// A part of the cases each; the wholes stand above.
+mod samples {
+    use super::*;
 
-/// The last of what an undo deletes.
-#[test]
-fn an_undo_whose_record_cannot_be_deleted_says_how_to_go_on() {
-    let whole = on_paused_clock(undisturbed(APPLY));
-    let case = Case {
-        kind: "DELETE secrets".into(),
-        nth: 1,
-        fault: "503",
-        lasting: true,
-        in_undo: true,
-        again: true,
-    };
-    all(&[case], async |case: &Case| broken(case, &whole).await);
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn a_fault_in_forty_changes_is_gone_on_with() {
+        let whole = on_paused_clock(undisturbed(&forty()));
+        let every = in_the_midst(&whole);
+        let step = every.len() / 3 + 1;
+        let chosen: Vec<Case> = every.into_iter().step_by(step).collect();
+        all(&chosen, async |case: &Case| broken(case, &whole).await);
+    }
+
+    /// A server that answers every asking for the lock with an error, for as long as one asks.
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn a_lock_that_cannot_be_had_ends_in_words() {
+        for fault in FAULTS {
+            let hits = Arc::new(AtomicUsize::new(0));
+            let met = hits.clone();
+            on_paused_clock(async {
+                let program = Program::new(move |_, method, uri| {
+                    (kind(method, uri) == "POST leases").then(|| {
+                        met.fetch_add(1, Ordering::SeqCst);
+                        spoil(fault)
+                    })
+                });
+                let (code, words) = program.run(APPLY).await;
+                // With some of them the server made it before the answer was lost.
+                assert!(matches!(code, 0 | 1 | 4), "{fault}: {code}: {words}");
+                assert!(code == 0 || words.contains("try: "), "{fault}: {words}");
+            });
+            let hits = hits.load(Ordering::SeqCst);
+            assert!((1..20).contains(&hits), "{fault}: {hits}");
+        }
+    }
+
+    /// The last of what an undo deletes.
+    #[test]
+    #[ignore = "takes a minute: a sample that .ci/run takes"]
+    fn an_undo_whose_record_cannot_be_deleted_says_how_to_go_on() {
+        let whole = on_paused_clock(undisturbed(APPLY));
+        let case = Case {
+            kind: "DELETE secrets".into(),
+            nth: 1,
+            fault: "503",
+            lasting: true,
+            in_undo: true,
+            again: true,
+        };
+        all(&[case], async |case: &Case| broken(case, &whole).await);
+    }
 }
