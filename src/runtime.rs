@@ -199,11 +199,15 @@ impl Loop<'_> {
             let next_look = self.looked + wants.rediscover.unwrap_or_default();
             tokio::select! {
                 Some(input) = inputs.next() => {
-                    self.input(input)?;
-                    // Keys that wait already: one frame for all of them.
+                    // Keys that wait already: one frame for all of them. A question that comes up, and a window of
+                    // another size, are drawn before the next key.
+                    let mut drawn_first = self.input(input)?;
                     for _ in 0..BURST {
+                        if drawn_first || self.over {
+                            break;
+                        }
                         match inputs.next().now_or_never() {
-                            Some(Some(input)) if !self.over => self.input(input)?,
+                            Some(Some(input)) => drawn_first = self.input(input)?,
                             _ => break,
                         }
                     }
@@ -249,7 +253,16 @@ impl Loop<'_> {
         }
     }
 
-    fn input(&mut self, input: Input) -> Result<()> {
+    /// `true`: what is to be answered next, or where it is drawn, is another now.
+    fn input(&mut self, input: Input) -> Result<bool> {
+        let asked = |state: &State| state.dialog.as_ref().map(|dialog| dialog.kind.clone());
+        let before = asked(&self.state);
+        let resized = matches!(input, Input::Event(Event::Resize(..)));
+        self.take_in(input)?;
+        Ok(resized || asked(&self.state) != before)
+    }
+
+    fn take_in(&mut self, input: Input) -> Result<()> {
         match input {
             Input::Event(event) => {
                 let (screen, state) = (&*self.screen, &self.state);
@@ -304,20 +317,11 @@ impl Loop<'_> {
     }
 
     fn exit(&self) -> Exit {
-        use crate::engine::event::Ended;
-        let apply = &self.state.apply;
-        let code = match (&apply.outcome, &apply.error) {
-            (Some(outcome), _) => match outcome.ended {
-                Ended::Whole => 0,
-                Ended::PartWay(_) => crate::error::Kind::StoppedPartWay.exit_code(),
-                Ended::Undone if self.state.review.undoes.is_some() => 0,
-                Ended::Undone => crate::error::Kind::UndoneAfterFailure.exit_code(),
-            },
-            (None, Some(error)) => error.kind.exit_code(),
-            (None, None) => 0,
-        };
-        let mut summary = apply.summary.clone();
+        let mut summary = self.state.apply.summary.clone();
         summary.extend(self.state.next_commands());
-        Exit { code, summary }
+        Exit {
+            code: self.state.exit_code(),
+            summary,
+        }
     }
 }

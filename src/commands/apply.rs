@@ -1,7 +1,7 @@
 //! `meshscrape apply`: the approved changes, written in their order, and the targets awaited.
 
 use super::flow::{self, Opened};
-use super::{Call, events, exit, words, written};
+use super::{Call, events, words, written};
 use crate::engine::apply::{self, ApplyOptions, Control};
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
 use crate::engine::settle;
@@ -45,7 +45,7 @@ pub async fn run(
         }
         let outcome = look(&call, &opened, prometheus, watched).await;
         print(&mut call, "", &outcome, json, false)?;
-        return Ok(code(&outcome, call.choices.no_probe));
+        return Ok(outcome.exit_code(false, !call.choices.no_probe));
     }
     if !yes {
         return Err(not_yes(&mut call, &review, "apply", json)?);
@@ -57,7 +57,7 @@ pub async fn run(
         part: false,
     };
     let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
-    Ok(code(&outcome, call.choices.no_probe))
+    Ok(outcome.exit_code(false, !call.choices.no_probe))
 }
 
 /// With `--read-only` nothing can be written, so nothing is begun.
@@ -302,24 +302,5 @@ impl Printer<'_> {
             )),
             ApplyEvent::Again { .. } | ApplyEvent::Finished(_) => None,
         }
-    }
-}
-
-/// The exit code of an apply.
-pub fn code(outcome: &Outcome, no_probe: bool) -> u8 {
-    match &outcome.ended {
-        Ended::PartWay(_) if outcome.written.is_empty() && outcome.taken_back.is_empty() => {
-            exit::REFUSED
-        }
-        Ended::PartWay(_) => exit::PART_WAY,
-        Ended::Undone => exit::UNDONE,
-        Ended::Whole
-            if outcome.all_up
-                && outcome.taken_back.is_empty()
-                && (no_probe || outcome.plaintext_refused == Some(true)) =>
-        {
-            exit::WELL
-        }
-        Ended::Whole => exit::NOT_ALL,
     }
 }

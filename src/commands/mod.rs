@@ -19,18 +19,9 @@ use std::io::Write;
 
 /// Exit codes that are outcomes, not errors (errors have theirs by [`crate::error::Kind`]).
 pub mod exit {
-    /// Done, or all is well.
-    pub const WELL: u8 = 0;
+    pub use crate::engine::event::{NOT_ALL_UP as NOT_ALL, WELL};
     /// `plan`: there are changes.
     pub const CHANGES: u8 = 2;
-    /// Not every target is UP, or not all could be checked.
-    pub const NOT_ALL: u8 = 3;
-    /// Refused before anything was written.
-    pub const REFUSED: u8 = 4;
-    /// Stopped part way.
-    pub const PART_WAY: u8 = 5;
-    /// Undone after a failure.
-    pub const UNDONE: u8 = 6;
 }
 
 /// What a command works with.

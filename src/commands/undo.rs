@@ -3,7 +3,7 @@
 use super::apply::Job;
 use super::flow::{self, Opened};
 use super::{Call, apply, events, exit, written};
-use crate::engine::event::{Ended, Outcome};
+use crate::engine::event::Outcome;
 use crate::engine::watch::follow;
 use crate::engine::{self, settle};
 use crate::error::{Error, Result};
@@ -141,11 +141,7 @@ async fn take_back(
         part: !only.is_empty(),
     };
     let outcome = apply::write(call, opened, &review, &job, prometheus, Vec::new()).await?;
-    Ok(match outcome.ended {
-        Ended::Whole | Ended::Undone => exit::WELL,
-        Ended::PartWay(_) if outcome.written.is_empty() => exit::REFUSED,
-        Ended::PartWay(_) => exit::PART_WAY,
-    })
+    Ok(outcome.exit_code(true, !call.choices.no_probe))
 }
 
 /// Yes without a name is meant for a run of one's own: one that stands in the cluster alone may be somebody else's,

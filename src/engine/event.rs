@@ -1,6 +1,6 @@
 //! What the engine reports while it works: pure values that the wizard and the commands read.
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::plan::ChangeId;
 use crate::plan::review::Reviewed;
 use crate::targets::Board;
@@ -93,6 +93,34 @@ pub struct Outcome {
     pub plaintext_refused: Option<bool>,
     pub ended: Ended,
 }
+
+impl Outcome {
+    /// Every change stands and every target is as it should be. `probe`: plaintext was to be asked for.
+    fn well(&self, probe: bool) -> bool {
+        self.all_up
+            && self.taken_back.is_empty()
+            && (!probe || self.plaintext_refused == Some(true))
+    }
+
+    /// The exit code, of a command and of the wizard alike. `undoes`: a run was taken back, so nothing was to come UP.
+    pub fn exit_code(&self, undoes: bool, probe: bool) -> u8 {
+        match &self.ended {
+            Ended::PartWay(_) if self.written.is_empty() && self.taken_back.is_empty() => {
+                Kind::Refused.exit_code()
+            }
+            Ended::PartWay(_) => Kind::StoppedPartWay.exit_code(),
+            Ended::Undone if undoes => WELL,
+            Ended::Undone => Kind::UndoneAfterFailure.exit_code(),
+            Ended::Whole if undoes || self.well(probe) => WELL,
+            Ended::Whole => NOT_ALL_UP,
+        }
+    }
+}
+
+/// Done, or all is well.
+pub const WELL: u8 = 0;
+/// Not every target is UP, or not all could be checked.
+pub const NOT_ALL_UP: u8 = 3;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Ended {

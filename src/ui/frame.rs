@@ -164,16 +164,23 @@ pub fn footer(paint: &mut Paint, state: &State, area: Rect) {
     }
 }
 
-pub fn too_small(paint: &mut Paint, area: Rect) {
+/// No step and no question can be drawn: which keys act all the same.
+pub fn too_small(paint: &mut Paint, state: &State, area: Rect) {
     let (width, height) = layout::LEAST;
-    let text = format!(
+    let keys = match (state.apply.running, state.apply.stopping) {
+        (true, false) => "q or ctrl-c: stop after the write under way",
+        (true, true) => "stopping after the write under way",
+        (false, _) => "q: quit",
+    };
+    let size = format!(
         "meshscrape needs {width}×{height}, this is {}×{}",
         area.width, area.height
     );
-    for (line, y) in super::words::wrap(&text, usize::from(area.width))
-        .iter()
-        .zip(area.top()..area.bottom())
-    {
-        paint.text(area.x, y, area.width, Role::Plain, line);
+    let room = usize::from(area.width);
+    let lines = [size.as_str(), keys]
+        .into_iter()
+        .flat_map(|text| super::words::wrap(text, room));
+    for (line, y) in lines.zip(area.top()..area.bottom()) {
+        paint.text(area.x, y, area.width, Role::Plain, &line);
     }
 }

@@ -189,6 +189,7 @@ pub fn choosing(state: &State) -> bool {
 pub fn viewport(state: &State, area: Rect) -> Viewport {
     if too_small(area) {
         return Viewport {
+            drawn: false,
             list: 1,
             diff: 1,
             diff_width: 1,
@@ -201,6 +202,10 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
         true => super::over::help_room(state, under_header(area, places.footer)),
         false => (1, 0),
     };
+    let (dialog, dialog_last) = match &state.dialog {
+        Some(dialog) => super::over::dialog_room(dialog, under_header(area, places.footer)),
+        None => (1, 0),
+    };
     let side = match places.side {
         Rect { width: 0, .. } => places.step,
         side => side,
@@ -210,6 +215,9 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
         _ => super::detail_last(state, places.side),
     };
     Viewport {
+        drawn: true,
+        dialog,
+        dialog_last,
         detail_last,
         list: usize::from(places.list.height.max(1)),
         diff: usize::from(

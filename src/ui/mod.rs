@@ -51,7 +51,7 @@ pub fn draw_in(state: &State, buffer: &mut Buffer, area: Rect, theme: Theme) {
         last: 0,
     };
     if layout::too_small(area) {
-        frame::too_small(&mut paint, area);
+        frame::too_small(&mut paint, state, area);
     } else {
         whole(&mut paint, state, area);
     }

@@ -89,17 +89,43 @@ pub fn buttons(dialog: &Dialog, area: Rect) -> Vec<Rect> {
         .collect()
 }
 
+impl Lines {
+    /// Where its text stands.
+    fn room(&self) -> Rect {
+        let inside = inner(self.place);
+        let below = 1 + self.buttons + 2 * u16::from(self.input);
+        Rect {
+            height: inside.height.saturating_sub(below),
+            ..inside
+        }
+    }
+
+    /// First line of the text's last page; zero: all of it is seen.
+    fn last(&self) -> usize {
+        let height = usize::from(self.room().height);
+        self.text.len().saturating_sub(height)
+    }
+}
+
+/// (lines of the dialog's text that are seen at once, the first line of its last page)
+pub fn dialog_room(dialog: &Dialog, area: Rect) -> (usize, usize) {
+    let lines = dialog_lines(dialog, area);
+    (usize::from(lines.room().height).max(1), lines.last())
+}
+
 pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
     let lines = dialog_lines(dialog, area);
     paint.blank(lines.place);
     let title = Words::strong(&dialog.title);
-    let inside = panel(paint, lines.place, &title, &Words::new(), true);
-    let below = 1 + lines.buttons + 2 * u16::from(lines.input);
-    let text = Rect {
-        height: inside.height.saturating_sub(below),
-        ..inside
+    let (text, last) = (lines.room(), lines.last());
+    let skip = dialog.offset.min(last);
+    let note = match last - skip {
+        0 => Words::new(),
+        more => Words::of(Role::Waiting, format!("lines below: {more} · page down")),
     };
-    let taken = paint.lines(text, &lines.text);
+    let inside = panel(paint, lines.place, &title, &note, true);
+    let taken = paint.lines(text, &lines.text[skip..]);
+    super::widgets::scrollbar(paint, inside.right() + 1, text, skip, lines.text.len());
     if let Some(input) = &dialog.input {
         // The end of what is typed stays in view.
         let room = inside.width.saturating_sub(3);

@@ -4,8 +4,8 @@ use super::dialog;
 use super::list::List;
 use super::msg::Effect;
 use super::refuse::plural;
-use super::state::{Answer, ApplyRow, ApplyStep, DialogKind, LOG_LINES, State, Step};
-use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
+use super::state::{Answer, ApplyRow, ApplyStep, DialogKind, LOG_LINES, ReviewStep, State, Step};
+use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState, WELL};
 use crate::error::Error;
 use crate::plan::Part;
 use crate::plan::kubectl::quote;
@@ -50,6 +50,10 @@ impl State {
             index,
             running: true,
             undoing: undoes.is_some(),
+            takes: undoes.clone().map(|run| {
+                let from = self.review.undo_from;
+                (run, from.filter(|step| *step != Step::Apply))
+            }),
             run: Some(approved.run().0.clone()),
             older: self.review.undo_older.clone(),
             ..ApplyStep::default()
@@ -181,6 +185,11 @@ impl State {
         // What was reviewed is written: a next review begins from what is live now.
         self.review.made_for = None;
         self.options.planned_for = None;
+        if self.apply.takes.is_some() {
+            // Its review is answered: confirmed once more it would find nothing, or less than it shows.
+            self.review = ReviewStep::default();
+            self.generations.review.advance();
+        }
         if self.quit_after {
             return self.leave();
         }
@@ -305,6 +314,16 @@ impl State {
             None
         };
         self.start_undo(run)
+    }
+
+    /// The exit code: that of the command which ends so.
+    pub fn exit_code(&self) -> u8 {
+        let apply = &self.apply;
+        match (&apply.outcome, &apply.error) {
+            (Some(outcome), _) => outcome.exit_code(apply.takes.is_some(), !self.start.no_probe),
+            (None, Some(error)) => error.kind.exit_code(),
+            (None, None) => WELL,
+        }
     }
 
     /// The commands that go on from here once the screen is gone, with the context where it is not the kubeconfig's

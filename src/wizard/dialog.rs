@@ -39,6 +39,8 @@ pub(super) fn dialog(
         input: None,
         buttons,
         focus: 0,
+        offset: 0,
+        seen: 0,
     }
 }
 
@@ -370,8 +372,35 @@ impl State {
         )
     }
 
+    /// Text of the question that the window had no room for yet; then an answer that writes or loses something
+    /// shows the next page of it instead.
+    fn reads_on_first(&mut self, answer: Answer) -> bool {
+        let (last, page) = (self.viewport.dialog_last, self.viewport.dialog);
+        let Some(dialog) = &mut self.dialog else {
+            return false;
+        };
+        let mut buttons = dialog.buttons.iter();
+        let danger = buttons.any(|button| button.answer == answer && button.danger);
+        if !danger || dialog.seen >= last {
+            return false;
+        }
+        dialog.offset = (dialog.seen + page.saturating_sub(1).max(1)).min(last);
+        true
+    }
+
+    /// Up or down the text of a question that is longer than its room.
+    pub(super) fn scroll_dialog(&mut self, by: isize) {
+        let last = self.viewport.dialog_last;
+        if let Some(dialog) = &mut self.dialog {
+            dialog.offset = dialog.offset.saturating_add_signed(by).min(last);
+        }
+    }
+
     /// The dialog is answered.
     pub(super) fn answer(&mut self, answer: Answer) -> Vec<Effect> {
+        if self.reads_on_first(answer) {
+            return Vec::new();
+        }
         let Some(dialog) = self.dialog.take() else {
             return Vec::new();
         };

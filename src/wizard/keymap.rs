@@ -227,7 +227,12 @@ fn everywhere() -> [Binding; 2] {
 pub fn keys(state: &State) -> Vec<Binding> {
     use Key::*;
     let mut all = if let Some(dialog) = &state.dialog {
-        dialog_keys(dialog)
+        let mut keys = dialog_keys(dialog);
+        if state.viewport.dialog_last > 0 {
+            keys.push(Binding::new(PageDown, "read on", Action::PageDown));
+            keys.push(Binding::new(PageUp, "page up", Action::PageUp).quiet());
+        }
+        keys
     } else if state.help {
         let mut help = vec![
             Binding::new(Esc, "close", Action::Close).also(&[

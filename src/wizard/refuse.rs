@@ -58,6 +58,10 @@ impl State {
     /// Takes over the heights that the drawing side has laid out; call it before each frame.
     pub fn fit(&mut self, viewport: Viewport) {
         self.viewport = viewport;
+        if let (Some(dialog), true) = (&mut self.dialog, viewport.drawn) {
+            dialog.offset = dialog.offset.min(viewport.dialog_last);
+            dialog.seen = dialog.seen.max(dialog.offset);
+        }
         let height = viewport.list;
         for list in [
             &mut self.cluster.list,

@@ -225,6 +225,12 @@ pub struct StatusStep {
 /// Heights of what is on the screen, as the drawing side lays it out. See [`State::fit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Viewport {
+    /// The window has room for the screen. Where it has none, nothing that was not seen may be done.
+    pub drawn: bool,
+    /// First line of the last page of the dialog's text; zero: all of it is seen.
+    pub dialog_last: usize,
+    /// Lines of the dialog's text that are seen at once.
+    pub dialog: usize,
     /// Rows of the step's list (or of the options' single items).
     pub list: usize,
     /// Lines of the diff, or of the detail.
@@ -248,6 +254,9 @@ pub struct Viewport {
 impl Default for Viewport {
     fn default() -> Self {
         Viewport {
+            drawn: true,
+            dialog_last: 0,
+            dialog: 16,
             list: 16,
             diff: 16,
             diff_width: 56,

@@ -151,11 +151,30 @@ impl State {
         if self.step == Step::Gateways && self.answers.namespaces.is_empty() {
             return self.enter(Step::Namespaces);
         }
+        if self.step == Step::Apply
+            && let Some((run, from)) = self.apply.takes.clone()
+        {
+            return self.back_from_undo(run, from);
+        }
         match self.step.before() {
             // An apply that never was has nothing to show.
             Some(Step::Apply) if self.apply.rows.rows.is_empty() => self.enter(Step::Review),
             Some(step) => self.enter(step),
             None => Vec::new(),
+        }
+    }
+
+    /// From what an undo wrote: to what is left of it, shown anew; else to where it was asked for, or to the review
+    /// of the choices, which begins from what is live now.
+    fn back_from_undo(&mut self, run: String, from: Option<Step>) -> Vec<Effect> {
+        if !self.apply.was_taken_back() {
+            return self.start_undo(Some(run));
+        }
+        match from {
+            Some(step) if self.start.monitor || self.chosen_count() == 0 => self.enter(step),
+            None if self.start.monitor => self.enter(Step::Status),
+            None if self.chosen_count() == 0 => self.enter(Step::Cluster),
+            _ => self.enter(Step::Review),
         }
     }
 
@@ -200,6 +219,19 @@ impl State {
             return self.stop_apply();
         }
         self.leave()
+    }
+
+    /// A key in a window too small to draw in: both that act ask nothing, since no question could be seen.
+    fn unseen(&mut self, key: Key) -> Vec<Effect> {
+        match key {
+            Key::Ctrl('c') => self.interrupt(),
+            Key::Char('q') if self.apply.running => {
+                self.quit_after = true;
+                self.stop_apply()
+            }
+            Key::Char('q') => self.leave(),
+            _ => Vec::new(),
+        }
     }
 
     fn key(&mut self, key: Key) -> Vec<Effect> {
@@ -446,6 +478,9 @@ impl State {
 /// Takes what happened into the state; answers with what is to be done.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
+        // What cannot be seen cannot be decided.
+        Msg::Key(key) if !state.viewport.drawn => state.unseen(key),
+        Msg::Paste(_) | Msg::Click { .. } | Msg::Wheel(_) if !state.viewport.drawn => Vec::new(),
         Msg::Key(key) => state.key(key),
         Msg::Paste(text) => {
             if keymap::typing(state) {

@@ -13,6 +13,7 @@ mod owners;
 mod refusals;
 mod runs;
 mod screen;
+mod seen;
 mod states;
 mod stuck;
 mod ways;

@@ -64,6 +64,8 @@ pub struct ApplyStep {
     pub stopping: bool,
     /// It takes back what a run wrote.
     pub undoing: bool,
+    /// The run that was to be taken back from the first, and the step in which that was asked for.
+    pub takes: Option<(String, Option<Step>)>,
     /// By the user's decision the run under way takes back what it wrote itself.
     pub turned: bool,
     /// While something is taken back: the rows of each workload and gateway that lose something.

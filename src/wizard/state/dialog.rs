@@ -12,6 +12,10 @@ pub struct Dialog {
     pub input: Option<String>,
     pub buttons: Vec<Button>,
     pub focus: usize,
+    /// First line of the text that is shown, where the window is too low for all of it.
+    pub offset: usize,
+    /// The furthest that it was shown from: what lies below was not seen yet.
+    pub seen: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -8,6 +8,7 @@ mod keys;
 mod options;
 mod pace;
 mod review;
+mod seen;
 mod status;
 
 use super::keymap::{self, Action, Key};

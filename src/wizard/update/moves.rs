@@ -4,7 +4,9 @@ use super::*;
 
 impl State {
     pub(super) fn page(&self) -> usize {
-        let height = if self.help {
+        let height = if self.dialog.is_some() {
+            self.viewport.dialog
+        } else if self.help {
             self.viewport.help
         } else if self.step == Step::Review && self.review.diff_focus {
             self.review.diff_height
@@ -21,6 +23,10 @@ impl State {
 
     /// The arrows: through what lies on top.
     pub(super) fn moved(&mut self, by: isize) -> Vec<Effect> {
+        if self.dialog.is_some() {
+            self.scroll_dialog(by);
+            return Vec::new();
+        }
         if self.help || (self.scrolls() && !self.diff_on_top()) {
             let last = match self.help {
                 true => self.viewport.help_last,
@@ -74,10 +80,7 @@ impl State {
     }
 
     pub(super) fn wheel(&mut self, by: isize) -> Vec<Effect> {
-        if self.dialog.is_some() {
-            return Vec::new();
-        }
-        if self.help || self.detail {
+        if self.dialog.is_some() || self.help || self.detail {
             return self.moved(by);
         }
         match self.step {

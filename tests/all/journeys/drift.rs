@@ -4,7 +4,6 @@ use super::screen::drive;
 use super::ways::to_the_review;
 use super::{Journey, choose, choose_gateway, watched};
 use meshscrape::answers::Answers;
-use meshscrape::commands::apply::code;
 use meshscrape::demo::Fault;
 use meshscrape::engine::apply::{ApplyOptions, Control, apply};
 use meshscrape::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
@@ -200,7 +199,7 @@ async fn without_a_screen_it_stops_with_object_and_field_and_its_exit_code_says_
     let outcome = journey.write(first, &selection, &answers, None).await;
     let error = failure(&outcome);
     assert_eq!(error.kind, Kind::StoppedPartWay);
-    assert_eq!(code(&outcome, false), 5);
+    assert_eq!(outcome.exit_code(false, true), 5);
     let words = error.to_string();
     assert!(words.contains("Deployment default/httpbin"), "{words}");
     assert!(words.contains(PORT) && words.contains("15099"), "{words}");
@@ -217,7 +216,7 @@ async fn without_a_screen_it_stops_with_object_and_field_and_its_exit_code_says_
     let outcome = journey.write(first, &selection, &answers, None).await;
     let error = failure(&outcome);
     assert_eq!(error.kind, Kind::Refused);
-    assert_eq!(code(&outcome, false), 4, "{:?}", outcome.written);
+    assert_eq!(outcome.exit_code(false, true), 4, "{:?}", outcome.written);
     let words = error.to_string();
     assert!(
         words.contains("Deployment istio-system/prometheus"),
@@ -244,7 +243,7 @@ async fn a_workload_that_was_deleted_is_skipped_whole_and_the_others_go_on() {
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
     assert_eq!(ours(&journey), [""; 0], "nothing of it was begun");
     assert!(!outcome.all_up);
-    assert_eq!(code(&outcome, false), 3);
+    assert_eq!(outcome.exit_code(false, true), 3);
     assert!(outcome.written.iter().any(|id| id.0.contains("orders-db")));
     let told = journey.told().join("\n");
     assert!(
@@ -280,7 +279,7 @@ async fn a_workload_that_goes_while_it_is_written_leaves_nothing_of_ours_behind(
         assert_eq!(ours(&journey), [""; 0], "{:#?}", journey.told());
         assert!(!outcome.taken_back.is_empty());
         assert!(outcome.written.iter().any(|id| id.0.contains("orders-db")));
-        assert_eq!(code(&outcome, false), 3);
+        assert_eq!(outcome.exit_code(false, true), 3);
     }
 }
 
@@ -364,7 +363,7 @@ async fn a_prometheus_that_is_another_one_stops_the_run_before_anything() {
         let error = failure(&outcome);
         assert!(error.to_string().contains(words), "{error}");
         assert!(error.what.contains("Deployment istio-system/prometheus"));
-        assert_eq!(code(&outcome, false), 4);
+        assert_eq!(outcome.exit_code(false, true), 4);
         let left = super::differing(&before, &journey.objects());
         assert!(left.is_empty(), "{}", left.join("\n"));
     }
@@ -431,7 +430,7 @@ async fn a_namespace_that_is_terminating_costs_its_own_workloads_alone() {
     assert!(outcome.written.iter().any(|id| id.0.contains("orders-db")));
     let told = journey.told().join("\n");
     assert!(told.contains("because it is being terminated"), "{told}");
-    assert_eq!(code(&outcome, false), 3);
+    assert_eq!(outcome.exit_code(false, true), 3);
 }
 
 /// The whole of it at the screen: the question with the new diff, a reflex that writes nothing, the yes.

@@ -6,7 +6,7 @@ use meshscrape::demo::Simulation;
 use meshscrape::runtime::{Exit, Input, Screen, run};
 use meshscrape::ui::{self, Theme};
 use meshscrape::wizard::Msg;
-use meshscrape::wizard::state::{Start, State, Step};
+use meshscrape::wizard::state::{Dialog, DialogKind, Start, State, Step};
 use meshscrape::world::Demo;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -17,11 +17,25 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
 /// What the screen showed last, and what no cell may ever hold.
-#[derive(Default)]
 struct Drawn {
+    area: Rect,
     state: Option<State>,
+    /// Questions in the order in which they came up.
+    asked: Vec<DialogKind>,
     text: String,
     unsafe_cells: Vec<String>,
+}
+
+impl Default for Drawn {
+    fn default() -> Self {
+        Drawn {
+            area: Rect::new(0, 0, 160, 50),
+            state: None,
+            asked: Vec::new(),
+            text: String::new(),
+            unsafe_cells: Vec::new(),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -35,7 +49,7 @@ pub fn is_unsafe(c: char) -> bool {
 
 impl Screen for Glass {
     fn draw(&mut self, state: &mut State) -> io::Result<()> {
-        let area = Rect::new(0, 0, 160, 50);
+        let area = self.0.lock().unwrap().area;
         state.fit(ui::viewport(state, area));
         let mut buffer = Buffer::empty(area);
         let theme = Theme {
@@ -56,6 +70,13 @@ impl Screen for Glass {
                 drawn.text.push_str(symbol);
             }
             drawn.text.push('\n');
+        }
+        let before = drawn.state.as_ref().and_then(|state| state.dialog.clone());
+        let kind = |dialog: &Option<Dialog>| dialog.as_ref().map(|dialog| dialog.kind.clone());
+        if let Some(now) = kind(&state.dialog)
+            && kind(&before) != Some(now.clone())
+        {
+            drawn.asked.push(now);
         }
         drawn.state = Some(state.clone());
         Ok(())
@@ -99,6 +120,17 @@ impl User {
             // A loop that ended takes no more keys; whoever waits for what they should do says so.
             let _ = self.keys.send(Input::Event(event));
         }
+    }
+
+    /// The window gets another size.
+    pub fn resize(&self, width: u16, height: u16) {
+        self.glass.0.lock().unwrap().area = Rect::new(0, 0, width, height);
+        let _ = self.keys.send(Input::Event(Event::Resize(width, height)));
+    }
+
+    /// Every question that was on the screen, in their order.
+    pub fn asked(&self) -> Vec<DialogKind> {
+        self.glass.0.lock().unwrap().asked.clone()
     }
 
     pub fn text(&self) -> String {
