@@ -1,6 +1,7 @@
 //! What the user chose. The wizard fills it step by step, flags pre-fill it, a file keeps it.
 
 use crate::error::Error;
+use crate::mesh::Told;
 use crate::mesh::kinds::WorkloadRef;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,11 @@ pub struct Options {
     /// How fast workloads restart.
     #[serde(skip_serializing_if = "Pace::is_default")]
     pub pace: Pace,
+    /// The mesh's trust domain and root namespace, for where the mesh's settings may not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_domain: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_namespace: Option<String>,
 }
 
 /// How fast workloads are restarted, one after another or together.
@@ -124,6 +130,18 @@ impl Default for Options {
             stop_plaintext_jobs: None,
             repair: true,
             pace: Pace::One,
+            trust_domain: None,
+            root_namespace: None,
+        }
+    }
+}
+
+impl Options {
+    /// What is said of the mesh.
+    pub fn told(&self) -> Told {
+        Told {
+            root_namespace: self.root_namespace.clone(),
+            trust_domain: self.trust_domain.clone(),
         }
     }
 }

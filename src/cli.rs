@@ -22,7 +22,8 @@ use std::time::Duration;
         0  done, or all is well\n  \
         1  error, wrong arguments and what can't be chosen too\n  \
         2  plan: there are changes\n  \
-        3  applied or looked at, but not every target is UP with plaintext refused\n  \
+        3  applied or looked at, but not every target is UP with plaintext refused\n     \
+           and its policies in place\n  \
         4  refused before anything was written: no --yes, a conflict, history that\n     \
            would be lost, the cluster's own rules, another run at work\n  \
         5  stopped part way: what was written stays, and can be undone\n  \
@@ -152,6 +153,12 @@ pub struct Choices {
     /// How fast workloads restart: one at a time; canary (one at a time, its targets UP before the next); all (together, awaited at the end) [default: one].
     #[arg(long, value_name = "one|canary|all", global = true)]
     pub pace: Option<Pace>,
+    /// The mesh's trust domain, where ConfigMap `istio` may not be read and no running proxy tells.
+    #[arg(long, value_name = "DOMAIN", global = true)]
+    pub trust_domain: Option<String>,
+    /// Istio's root namespace (`rootNamespace`), where ConfigMap `istio` may not be read.
+    #[arg(long, value_name = "NS", global = true)]
+    pub root_namespace: Option<String>,
     /// Do not ask whether plaintext is refused, and do not say "secured".
     #[arg(long, global = true)]
     pub no_probe: bool,
@@ -272,6 +279,12 @@ impl Choices {
         if let Some(pace) = self.pace {
             answers.options.pace = pace;
         }
+        let options = &mut answers.options;
+        options.trust_domain = self.trust_domain.clone().or(options.trust_domain.take());
+        options.root_namespace = self
+            .root_namespace
+            .clone()
+            .or(options.root_namespace.take());
         answers.take.extend(self.take.iter().cloned());
         Ok(answers)
     }

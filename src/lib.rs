@@ -13,6 +13,7 @@ pub mod mesh;
 pub mod plan;
 pub mod program;
 pub mod prometheus;
+pub mod reach;
 pub mod recipe;
 pub mod runtime;
 pub mod targets;

@@ -92,7 +92,8 @@ async fn look(
     watched: Vec<Watched>,
 ) -> Outcome {
     let probe = !call.choices.no_probe;
-    let mut watch = Watch::new(&opened.session, prometheus, watched, probe);
+    let ground = follow::ground(&opened.mesh, &prometheus);
+    let mut watch = Watch::new(&opened.session, prometheus, watched, probe).on(ground);
     let deadline = Instant::now() + call.choices.timeout();
     let board = watch
         .until(LOOK_EVERY, deadline, &|_| {}, |board| {
@@ -103,7 +104,7 @@ async fn look(
         .await;
     let counts = board.counts;
     Outcome {
-        all_up: counts.all() > 0 && counts.up == counts.all(),
+        all_up: counts.all() > 0 && counts.up == counts.all() && counts.unguarded == 0,
         plaintext_refused: (probe && counts.up > 0).then_some(counts.secured == counts.all()),
         board,
         ..Outcome::default()
@@ -171,6 +172,7 @@ pub async fn write(
         answers: job.undoes.is_none().then(|| opened.answers.clone()),
         break_lock: call.choices.break_lock,
         pace: opened.answers.options.pace,
+        ground: follow::ground(&opened.mesh, &prometheus),
     };
     let control = Control {
         stop: call.stop.clone(),

@@ -25,7 +25,8 @@ pub struct Opened {
 pub async fn open(call: &Call<'_>) -> Result<Opened> {
     let answers = call.choices.answers()?;
     let session = call.world.connect(call.choices.context.clone()).await?;
-    let mesh = engine::discover::discover(session.cluster.clone(), |_| {}).await;
+    let told = answers.options.told();
+    let mesh = engine::discover::discover_told(session.cluster.clone(), told, |_| {}).await;
     if let Some(Err(why)) = &mesh.server {
         return Err(Error::new(format!(
             "the API server of context {} does not answer",

@@ -5,7 +5,7 @@ use crate::plan::diff::LineKind;
 use crate::plan::hurdles::Hurdle;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
 use crate::plan::upstream::{Upstream, upstream};
-use crate::targets::{Board, Probe, Row, State};
+use crate::targets::{Board, Cause, Guard, Probe, Row, State};
 use serde_json::{Value, json};
 
 /// Counts changes of form that would break a reader.
@@ -162,9 +162,19 @@ pub fn board(board: &Board) -> Value {
             "all": board.counts.all(), "up": board.counts.up, "down": board.counts.down,
             "waiting": board.counts.waiting, "plaintext": board.counts.plaintext,
             "notCovered": board.counts.not_covered, "double": board.counts.double,
-            "secured": board.counts.secured,
+            "secured": board.counts.secured, "unguarded": board.counts.unguarded,
         },
+        "sharedWith": board.shared_with,
     })
+}
+
+fn cause(of: &Cause) -> Value {
+    let mut value = json!({"code": of.code, "cause": of.cause, "fix": of.fix});
+    if let Some(object) = &of.object {
+        value["object"] = object.to_string().into();
+        value["field"] = of.field.into();
+    }
+    value
 }
 
 fn target(row: &Row) -> Value {
@@ -176,11 +186,21 @@ fn target(row: &Row) -> Value {
         State::Plaintext { job } => ("plaintext", Some(job.clone())),
         State::NotCovered { why } => ("notCovered", Some(why.clone())),
     };
+    let faults = row.guard.faults();
     let cause = match &row.state {
         State::Down {
-            cause: Some(cause), ..
-        } => json!({"code": cause.code, "cause": cause.cause, "fix": cause.fix}),
-        _ => Value::Null,
+            cause: Some(known), ..
+        } => cause(known),
+        State::Down { .. } => Value::Null,
+        _ => faults
+            .first()
+            .map_or(Value::Null, |fault| cause(&fault.cause)),
+    };
+    let (guard, unread) = match &row.guard {
+        Guard::NotAsked => ("notAsked", None),
+        Guard::Stands => ("stands", None),
+        Guard::Fails(_) => ("fails", None),
+        Guard::Unknown(why) => ("unknown", Some(why)),
     };
     let (plaintext, why) = match &row.probe {
         Probe::NotAsked => ("notAsked", None),
@@ -197,6 +217,9 @@ fn target(row: &Row) -> Value {
         "state": state,
         "detail": detail,
         "cause": cause,
+        "guard": guard,
+        "guardDetail": unread,
+        "faults": faults.iter().map(|fault| self::cause(&fault.cause)).collect::<Vec<_>>(),
         "plaintext": plaintext,
         "plaintextDetail": why,
         "lastScrape": row.last_scrape,

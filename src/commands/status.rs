@@ -36,7 +36,9 @@ pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
         return Ok(exit::NOT_ALL);
     }
     let prometheus = follow::prometheus(mesh, answers)?;
-    let mut watch = Watch::new(&opened.session, prometheus, watched, !call.choices.no_probe);
+    let ground = follow::ground(mesh, &prometheus);
+    let mut watch =
+        Watch::new(&opened.session, prometheus, watched, !call.choices.no_probe).on(ground);
     let mut board = watch.look().await;
     // With `--timeout` a command waits as long for what is only not yet so.
     if let Some(timeout) = call.choices.timeout
@@ -55,8 +57,9 @@ pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
         words::board(&board)
     };
     written(call.out.write_all(text.as_bytes()))?;
-    let all_up = board.counts.all() > 0 && board.counts.up == board.counts.all();
-    let checked = call.choices.no_probe || board.counts.secured == board.counts.all();
+    let counts = board.counts;
+    let all_up = counts.all() > 0 && counts.up == counts.all() && counts.unguarded == 0;
+    let checked = call.choices.no_probe || counts.secured == counts.all();
     Ok(if all_up && checked {
         exit::WELL
     } else {

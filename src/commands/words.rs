@@ -5,8 +5,8 @@ use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
-use crate::targets::{Board, Probe, Row, State};
-use crate::text::clean;
+use crate::targets::{Board, Cause, Guard, Probe, Row, State};
+use crate::text::{clean, few};
 use std::fmt::Write;
 
 /// The whole review: every change that counts with its diff, then the sum.
@@ -293,18 +293,35 @@ pub fn board(board: &Board) -> String {
         let _ = writeln!(out, "These figures are of {since}: {}", clean(why));
     }
     for row in &board.rows {
-        if let State::Down {
-            cause: Some(cause), ..
-        } = &row.state
-        {
-            let _ = writeln!(
-                out,
-                "\nWhy is {} DOWN? {}\n  Fix: {}",
-                clean(&row.expected.pod),
-                clean(&cause.cause),
-                clean(&cause.fix)
-            );
+        let pod = clean(&row.expected.pod);
+        let mut told = |question: &str, cause: &Cause| {
+            let (why, fix) = (clean(&cause.cause), clean(&cause.fix));
+            let _ = writeln!(out, "\nWhy is {pod} {question}? {why}\n  Fix: {fix}");
+        };
+        let down = match &row.state {
+            State::Down { cause, .. } => cause.as_ref(),
+            _ => None,
+        };
+        if let Some(cause) = down {
+            told("DOWN", cause);
         }
+        let faults = row.guard.faults().iter().map(|fault| &fault.cause);
+        for cause in faults.filter(|cause| Some(*cause) != down) {
+            told("not secured", cause);
+        }
+        if let Guard::Unknown(why) = &row.guard {
+            let why = clean(why);
+            let _ = writeln!(out, "\nWhether {pod} is secured is not known: {why}");
+        }
+    }
+    if !board.shared_with.is_empty() {
+        let others = few(&board.shared_with, 5);
+        let _ = writeln!(
+            out,
+            "\nPrometheus's ServiceAccount is also used by {}: they can read the secure ports too.\n  \
+             Fix: give Prometheus a ServiceAccount of its own",
+            clean(&others)
+        );
     }
     let _ = writeln!(out, "{}", sum(board));
     out
@@ -324,6 +341,7 @@ pub fn sum(board: &Board) -> String {
         (counts.plaintext, "plaintext only"),
         (counts.not_covered, "not covered"),
         (counts.double, "also scraped in plaintext"),
+        (counts.unguarded, "not guarded"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {word}"));
@@ -340,6 +358,7 @@ pub fn sum(board: &Board) -> String {
 /// A target's state in words.
 pub fn state(row: &Row) -> String {
     let text = match &row.state {
+        State::Up { .. } if !row.guard.faults().is_empty() => "UP mTLS, not guarded".to_owned(),
         State::Up { double: None } => "UP mTLS".to_owned(),
         State::Up { double: Some(job) } => format!("UP mTLS, and in plaintext by {job}"),
         State::Unsettled { until } => {

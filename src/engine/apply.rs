@@ -30,7 +30,7 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
 use crate::plan::{Action, Await, Change, ChangeId, Part};
-use crate::targets::Probe;
+use crate::targets::{Ground, Probe};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct ApplyOptions {
     pub break_lock: bool,
     /// How fast workloads restart.
     pub pace: Pace,
+    /// What guards the ports besides the objects of this run.
+    pub ground: Ground,
 }
 
 impl Default for ApplyOptions {
@@ -68,6 +70,7 @@ impl Default for ApplyOptions {
             answers: None,
             break_lock: false,
             pace: Pace::One,
+            ground: Ground::default(),
         }
     }
 }
@@ -159,7 +162,8 @@ pub async fn apply(
     let (rows, changes): (Vec<_>, Vec<_>) = approved.changes().iter().cloned().partition(is_row);
     let mut around = Around {
         session,
-        watch: Watch::new(session, Arc::clone(&target), watched, options.probe),
+        watch: Watch::new(session, Arc::clone(&target), watched, options.probe)
+            .on(options.ground.clone()),
         target,
         up_within: options.timeout,
         rollout_within: options.rollout_timeout,

@@ -422,13 +422,23 @@ pub(super) fn lacking(board: &Board, of: impl Fn(&WorkloadRef) -> bool) -> Optio
         .collect();
     let not_up: Vec<String> = rows
         .iter()
-        .filter(|row| !matches!(row.state, State::Up { .. }))
-        .map(|row| format!("{}: {}", row.expected.pod, state_words(&row.state)))
+        .filter_map(|row| {
+            let why = match (&row.state, row.guard.faults()) {
+                (State::Up { .. }, []) => return None,
+                (State::Up { .. }, [fault, ..]) => fault.cause.cause.clone(),
+                (state, _) => state_words(state),
+            };
+            Some(format!("{}: {why}", row.expected.pod))
+        })
         .collect();
     if not_up.is_empty() {
         return None;
     }
-    let mut words = format!("{} of {} not UP: ", not_up.len(), rows.len());
+    let what = match rows.iter().all(|row| matches!(row.state, State::Up { .. })) {
+        true => "UP, but not guarded",
+        false => "not UP",
+    };
+    let mut words = format!("{} of {} {what}: ", not_up.len(), rows.len());
     words.push_str(
         &not_up
             .iter()

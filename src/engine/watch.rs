@@ -1,6 +1,7 @@
 //! The watch over the targets of some items: asks the cluster and every Prometheus replica, probes, joins.
 
 pub mod follow;
+mod guards;
 mod pods;
 mod probe;
 #[cfg(test)]
@@ -12,8 +13,9 @@ use crate::error::Error;
 use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::prometheus::{Prom, Running, Wanted};
-use crate::targets::{self, About, Board, BoardInput, Expected, Memory, Replica, State};
-use probe::{Memo, Policies, Probes};
+use crate::targets::{self, About, Board, BoardInput, Expected, Ground, Memory, Replica, Standing};
+use guards::Guards;
+use probe::{Memo, Probes};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +39,8 @@ pub struct Watch {
     probe: bool,
     memory: Memory,
     probes: Probes,
-    policies: Policies,
+    guards: Guards,
+    ground: Ground,
     last: Option<Arc<Board>>,
 }
 
@@ -62,9 +65,16 @@ impl Watch {
             probe,
             memory: Memory::default(),
             probes: Probes::default(),
-            policies: Policies::default(),
+            guards: Guards::default(),
+            ground: Ground::default(),
             last: None,
         }
+    }
+
+    /// What holds for the whole mesh; without it, no identity is compared.
+    pub fn on(mut self, ground: Ground) -> Self {
+        self.ground = ground;
+        self
     }
 
     /// This item (or every one) was changed just now: scrapes begun before count no more.
@@ -76,7 +86,7 @@ impl Watch {
         for touched in items.filter(|known| item.is_none_or(|item| item == *known)) {
             self.memory.touched(touched, policy, now);
             self.probes.forget(touched);
-            self.policies.forget(touched);
+            self.guards.forget(&touched.namespace);
         }
     }
 
@@ -260,21 +270,26 @@ impl Watch {
         self.memory.observe(now, &seen.expected, &seen.replicas);
         let pods: HashSet<&str> = seen.expected.iter().map(|one| one.uid.as_str()).collect();
         self.probes.keep(&pods);
-        let first = self.board(seen);
-        if self.ask_further(&first).await {
-            self.board(seen)
+        let cluster = &self.session.cluster;
+        self.guards.ask(cluster, &seen.expected, &self.ground).await;
+        let standing = self.guards.standing(&seen.expected, &self.ground);
+        let first = self.board(seen, &standing);
+        if self.probe_further(&first, &standing).await {
+            self.board(seen, &standing)
         } else {
             first
         }
     }
 
-    fn board(&self, seen: &Seen) -> Board {
+    fn board(&self, seen: &Seen, standing: &HashMap<String, Standing>) -> Board {
         targets::board(&BoardInput {
             now: self.session.clock.now(),
             expected: &seen.expected,
             replicas: &seen.replicas,
             probes: &self.probes.answers(),
             about: &self.about(),
+            standing,
+            ground: &self.ground,
             memory: &self.memory,
         })
     }
@@ -284,15 +299,15 @@ impl Watch {
             let about = About {
                 gateway: watched.gateway,
                 port: watched.port,
-                policy: self.policies.of(&watched.item),
+                ..About::default()
             };
             (watched.item.clone(), about)
         });
         items.collect()
     }
 
-    /// Policies of what is DOWN, and plaintext probes where due. True: something new was learned.
-    async fn ask_further(&mut self, board: &Board) -> bool {
+    /// Plaintext probes where due. True: something new was learned.
+    async fn probe_further(&mut self, board: &Board, standing: &HashMap<String, Standing>) -> bool {
         let due: Vec<Expected> = board
             .rows
             .iter()
@@ -301,21 +316,11 @@ impl Watch {
             .filter(|one| self.probes.due(&one.uid))
             .cloned()
             .collect();
-        let down = board.rows.iter().filter(|row| {
-            matches!(row.state, State::Down { .. }) && !self.policies.fresh(&row.expected.item)
-        });
-        let asked: HashSet<(WorkloadRef, bool)> = down
-            .map(|row| &row.expected)
-            .chain(&due)
-            .map(|one| (one.item.clone(), one.gateway))
-            .filter(|(item, _)| !self.policies.fresh(item))
-            .collect();
-        if due.is_empty() && asked.is_empty() {
+        if due.is_empty() {
             return false;
         }
         let cluster = &self.session.cluster;
-        self.policies.ask(cluster, asked).await;
-        let memos: Vec<(String, Memo)> = probe::ask(cluster, due, &self.policies).await;
+        let memos: Vec<(String, Memo)> = probe::ask(cluster, due, standing).await;
         self.probes.take(memos);
         true
     }
@@ -327,10 +332,12 @@ impl Watch {
             return targets::stale(Some(last), why, now);
         }
         // Nothing was seen yet: the pods at least are known.
-        let board = self.board(&Seen {
+        let standing = self.guards.standing(&expected, &self.ground);
+        let seen = Seen {
             expected,
             replicas: Vec::new(),
-        });
+        };
+        let board = self.board(&seen, &standing);
         targets::stale(Some(&board), why, now)
     }
 }

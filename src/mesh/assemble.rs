@@ -132,11 +132,13 @@ fn unread(inventory: &Inventory) -> Vec<(&'static str, &str)> {
 /// Makes a [`Mesh`] of what has been read so far. Its cost grows with the number of objects, no faster.
 pub fn assemble(inventory: &Inventory) -> Mesh {
     let planes = istio::control_planes(inventory);
-    let config = istio::mesh_config(inventory, &planes);
-    let root = istio::root_namespace(&config, &planes);
+    let settings = istio::settings(inventory, &planes);
+    // Where it is not known, nothing that stands there is: the recipe writes nothing then.
+    let root = settings.root_namespace.clone().unwrap_or_default();
+    let native_port = settings.config.native_port().map(str::to_owned);
     let mtls = Mtls::new(inventory, &root);
     let injector = Injector::new(inventory, &planes);
-    let istio = istio::istio(inventory, planes, &config, root.clone(), &mtls, &injector);
+    let istio = istio::istio(inventory, planes, settings, &mtls, &injector);
     let mut index = Index {
         unread: unread(inventory),
         namespaces: inventory
@@ -179,7 +181,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
             .collect(),
         waypoints: gateway::waypoints(inventory),
         merge: istio.prometheus_merge,
-        native_port: config.native_port().map(str::to_owned),
+        native_port,
         old_jobs: OldJobs::Unknown,
         no_labels: Labels::new(),
         injector,

@@ -109,34 +109,122 @@ pub(super) fn config_maps(planes: &[ControlPlane]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The settings of the first control plane whose ConfigMap could be read.
-pub(super) fn mesh_config(inventory: &Inventory, planes: &[ControlPlane]) -> MeshConfig {
-    let default = vec![(DEFAULT_ROOT.to_owned(), "istio".to_owned())];
-    config_maps(planes)
-        .into_iter()
-        .chain(default)
-        .find_map(|(namespace, name)| {
-            let map = inventory.config_maps.get(&format!("{namespace}/{name}"))?;
-            let text = map.as_ref().ok()?.data.get("mesh")?;
-            serde_yaml::from_str(text).ok()
-        })
-        .unwrap_or_default()
+/// The mesh's settings, as far as they are known.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// Of the first control plane whose ConfigMap could be read.
+    pub config: MeshConfig,
+    pub root_namespace: Option<String>,
+    pub trust_domain: Option<String>,
+    /// Why one of them is not known.
+    pub unread: Option<String>,
 }
 
-pub(super) fn root_namespace(config: &MeshConfig, planes: &[ControlPlane]) -> String {
-    config
-        .root_namespace
-        .clone()
-        .filter(|name| !name.is_empty())
-        .or_else(|| planes.first().map(|plane| plane.namespace.clone()))
-        .unwrap_or_else(|| DEFAULT_ROOT.to_owned())
+/// Settings from the ConfigMaps of the control planes. What they leave out has istiod's defaults
+/// (`pkg/config/mesh/mesh.go`, `DefaultMeshConfig`); what could not be read has none, and is looked for elsewhere: the
+/// injector writes the trust domain into each proxy's environment. Last comes what the user said.
+pub(super) fn settings(inventory: &Inventory, planes: &[ControlPlane]) -> Settings {
+    let mut maps = config_maps(planes);
+    if maps.is_empty() {
+        maps.push((DEFAULT_ROOT.to_owned(), "istio".to_owned()));
+    }
+    let mut read: Vec<(String, MeshConfig)> = Vec::new();
+    let mut unread = None;
+    for (namespace, name) in maps {
+        let key = format!("{namespace}/{name}");
+        match mesh_config(inventory.config_maps.get(&key), !planes.is_empty()) {
+            Ok(config) => read.push((key, config)),
+            Err(why) => {
+                unread.get_or_insert(format!("ConfigMap {key}: {why}"));
+            }
+        }
+    }
+    let agreed = |of: fn(&MeshConfig) -> String| -> Result<String, Option<String>> {
+        let mut all = read.iter().map(|(key, config)| (key, of(config)));
+        let Some((first, value)) = all.next() else {
+            return Err(None);
+        };
+        match all.find(|(_, other)| *other != value) {
+            None => Ok(value),
+            Some((key, other)) => Err(Some(format!(
+                "ConfigMap {first} says {value}, ConfigMap {key} says {other}"
+            ))),
+        }
+    };
+    let told = &inventory.told;
+    let mut why_not = None;
+    let mut known = |found: Result<String, Option<String>>, told: &Option<String>| {
+        found
+            .map_err(|why| why_not = why.or(why_not.take()))
+            .ok()
+            .or_else(|| told.clone())
+    };
+    let root_namespace = known(agreed(MeshConfig::root_namespace), &told.root_namespace);
+    let by_proxies = |why| proxies_trust_domain(inventory).ok_or(why);
+    let trust_domain = known(
+        agreed(MeshConfig::trust_domain).or_else(by_proxies),
+        &told.trust_domain,
+    );
+    let is_known = root_namespace.is_some() && trust_domain.is_some();
+    Settings {
+        config: read
+            .into_iter()
+            .next()
+            .map(|(_, config)| config)
+            .unwrap_or_default(),
+        root_namespace,
+        trust_domain,
+        unread: why_not.or(unread).filter(|_| !is_known),
+    }
+}
+
+/// `here`: its istiod runs in this cluster, so that a ConfigMap that does not exist means istiod's defaults.
+fn mesh_config(
+    map: Option<&Result<lean::ConfigMap, String>>,
+    here: bool,
+) -> Result<MeshConfig, String> {
+    match map {
+        None => Err("it has not been read yet".to_owned()),
+        Some(Ok(map)) => match map.data.get("mesh") {
+            None => Ok(MeshConfig::default()),
+            // An empty text is null in YAML.
+            Some(text) => serde_yaml::from_str::<Option<MeshConfig>>(text)
+                .map(Option::unwrap_or_default)
+                .map_err(|error| format!("its key mesh is not readable: {error}")),
+        },
+        Some(Err(why)) if here && why == super::NO_SUCH_OBJECT => Ok(MeshConfig::default()),
+        Some(Err(why)) => Err(why.clone()),
+    }
+}
+
+/// The one trust domain that all running proxies were started with.
+fn proxies_trust_domain(inventory: &Inventory) -> Option<String> {
+    let pods = inventory
+        .pods
+        .items
+        .iter()
+        .filter(|pod| !super::pods::finished(pod));
+    let mut all = pods.filter_map(|pod| pod.proxy()?.env.get("TRUST_DOMAIN"));
+    let first = all.next()?;
+    all.all(|other| other == first).then(|| first.clone())
+}
+
+impl MeshConfig {
+    fn root_namespace(&self) -> String {
+        let set = self.root_namespace.clone().filter(|name| !name.is_empty());
+        set.unwrap_or_else(|| DEFAULT_ROOT.to_owned())
+    }
+
+    fn trust_domain(&self) -> String {
+        let set = self.trust_domain.clone().filter(|name| !name.is_empty());
+        set.unwrap_or_else(|| DEFAULT_TRUST.to_owned())
+    }
 }
 
 pub(super) fn istio(
     inventory: &Inventory,
     planes: Vec<ControlPlane>,
-    config: &MeshConfig,
-    root_namespace: String,
+    settings: Settings,
     mtls: &Mtls<'_>,
     injector: &Injector<'_>,
 ) -> Istio {
@@ -145,13 +233,10 @@ pub(super) fn istio(
         ambient: ambient(inventory),
         default_injector: injector.default_injector(),
         control_planes: planes,
-        root_namespace,
-        trust_domain: config
-            .trust_domain
-            .clone()
-            .filter(|domain| !domain.is_empty())
-            .unwrap_or_else(|| DEFAULT_TRUST.to_owned()),
-        prometheus_merge: config.enable_prometheus_merge.unwrap_or(true),
+        root_namespace: settings.root_namespace,
+        trust_domain: settings.trust_domain,
+        settings_unread: settings.unread,
+        prometheus_merge: settings.config.enable_prometheus_merge.unwrap_or(true),
     }
 }
 

@@ -20,6 +20,7 @@ mod owner;
 mod pods;
 mod prometheus;
 mod scraped;
+mod sharers;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -99,10 +100,22 @@ pub struct Inventory {
     pub webhooks: Listing<lean::Webhook>,
     /// Istio's ConfigMaps `istio[-REV]` and the ones that a Prometheus reads, by `namespace/name`.
     pub config_maps: BTreeMap<String, Result<lean::ConfigMap, String>>,
+    /// What the user said of the mesh, for where it cannot be read.
+    pub told: Told,
     /// Answers of the access reviews that were asked.
     pub access: BTreeMap<AccessQuestion, bool>,
     pub asked: Asked,
 }
+
+/// Settings of the mesh in the user's words. They count only where the cluster does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub root_namespace: Option<String>,
+    pub trust_domain: Option<String>,
+}
+
+/// How [`Inventory::config_maps`] says that there is no such object.
+pub const NO_SUCH_OBJECT: &str = "it does not exist";
 
 /// How far the access reviews have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,8 +158,11 @@ pub struct Mesh {
 pub struct Istio {
     /// Every control plane found.
     pub control_planes: Vec<ControlPlane>,
-    pub root_namespace: String,
-    pub trust_domain: String,
+    /// `None`: not known, and then the user has to say it.
+    pub root_namespace: Option<String>,
+    pub trust_domain: Option<String>,
+    /// Why one of the two is not known.
+    pub settings_unread: Option<String>,
     /// `enablePrometheusMerge`; Istio's default is true.
     pub prometheus_merge: bool,
     /// Mode and source of the mesh-wide PeerAuthentication.
@@ -363,6 +379,8 @@ pub struct Prometheus {
     pub pods: Vec<Pod>,
     pub template: lean::Template,
     pub service_account: String,
+    /// Whose pods have that ServiceAccount too, and with it the identity that the secure ports let in.
+    pub shared_with: Vec<String>,
     /// The container that runs Prometheus.
     pub container: String,
     /// Port of its HTTP API and prefix of its paths (`""` or `/prometheus`).

@@ -162,7 +162,42 @@ pub struct VolumeMount {
     pub read_only: bool,
 }
 
-/// A pod in a list of ten thousand: no volumes, no env, no managedFields.
+/// The few settings of a sidecar's environment that are read. No other variable's value is kept: they hold secrets.
+mod settings {
+    use super::Labels;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    const READ: [&str; 3] = [
+        "TRUST_DOMAIN",
+        "ENVOY_SECURE_METRICS_PORT",
+        "ENVOY_SECURE_MERGED_METRICS_PORT",
+    ];
+
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Variable<'a> {
+        #[serde(borrow)]
+        name: std::borrow::Cow<'a, str>,
+        value: Option<String>,
+    }
+
+    pub fn serialize<S: Serializer>(env: &Labels, to: S) -> Result<S::Ok, S::Error> {
+        let variable = |(name, value): (&String, &String)| Variable {
+            name: name.clone().into(),
+            value: Some(value.clone()),
+        };
+        to.collect_seq(env.iter().map(variable))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Labels, D::Error> {
+        let all = Option::<Vec<Variable>>::deserialize(from)?.unwrap_or_default();
+        let read = all.into_iter().filter(|one| READ.contains(&&*one.name));
+        let read = read.filter_map(|one| Some((one.name.into_owned(), one.value?)));
+        Ok(read.collect())
+    }
+}
+
+/// A pod in a list of ten thousand: no volumes, little env, no managedFields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pod {
@@ -213,6 +248,31 @@ pub struct LeanContainer {
     pub ports: Vec<ContainerPort>,
     /// `Always` makes an init container a native sidecar.
     pub restart_policy: Option<String>,
+    #[serde(with = "settings")]
+    pub env: Labels,
+}
+
+impl Pod {
+    /// The sidecar among containers, and among init containers where it is a native one.
+    pub fn proxy(&self) -> Option<&LeanContainer> {
+        self.spec
+            .all()
+            .find(|container| container.name == "istio-proxy")
+    }
+
+    /// Whether the sidecar itself opens this port as a listener that takes TLS alone (Istio 1.31,
+    /// `pilot/cmd/pilot-agent/options`; the injector writes `proxyMetadata` into the sidecar's environment).
+    pub fn opens_natively(&self, port: &str) -> bool {
+        const OPEN: [&str; 2] = [
+            "ENVOY_SECURE_METRICS_PORT",
+            "ENVOY_SECURE_MERGED_METRICS_PORT",
+        ];
+        let env = self.proxy().map(|proxy| &proxy.env);
+        env.is_some_and(|env| {
+            OPEN.iter()
+                .any(|name| env.get(*name).is_some_and(|at| at == port))
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ pub(super) struct Pods<'a> {
 }
 
 /// The workload that a pod's owner reference leads to: a ReplicaSet is called `NAME-HASH`.
-fn maker(pod: &lean::Pod) -> Option<(Kind, &str)> {
+pub(super) fn maker(pod: &lean::Pod) -> Option<(Kind, &str)> {
     let owner = pod.metadata.owner_references.first()?;
     match owner.kind.as_str() {
         "StatefulSet" => Some((Kind::StatefulSet, &owner.name)),
@@ -32,7 +32,7 @@ fn maker(pod: &lean::Pod) -> Option<(Kind, &str)> {
     }
 }
 
-fn finished(pod: &lean::Pod) -> bool {
+pub(super) fn finished(pod: &lean::Pod) -> bool {
     matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
 }
 
@@ -111,11 +111,6 @@ pub(super) fn tag(image: &str) -> String {
     }
 }
 
-/// The sidecar among containers, and among init containers where it is a native one.
-fn proxy(pod: &lean::Pod) -> Option<&lean::LeanContainer> {
-    pod.spec.all().find(|container| container.name == PROXY)
-}
-
 /// The revision that injected it, by the injector's own note.
 pub(super) fn revision(pod: &lean::Pod) -> Option<String> {
     #[derive(Deserialize)]
@@ -143,7 +138,7 @@ pub(super) fn pod(pod: &lean::Pod) -> Pod {
         secure_port: meta.annotations.get(SECURE_PORT).cloned(),
         labels: meta.labels.clone(),
         annotations: meta.annotations.clone(),
-        proxy: proxy(pod).map(|container| tag(&container.image)),
+        proxy: pod.proxy().map(|container| tag(&container.image)),
         started: pod.status.start_time,
         terminating: meta.deletion_timestamp.is_some(),
     }

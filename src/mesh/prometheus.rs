@@ -8,7 +8,7 @@ use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::objects::{self as lean, Container};
 use super::{
     Inventory, Obstacle, Prometheus, PrometheusConfig, PrometheusFlavour, Storage, certificates,
-    owner, pods,
+    owner, pods, sharers,
 };
 use std::sync::Arc;
 
@@ -209,6 +209,8 @@ pub(super) fn prometheus(
             && reloads(other)
             && mounts.iter().any(|m| Some(&m.name) == config_volume)
     };
+    let account = template.spec.service_account_name.as_deref();
+    let account = account.filter(|name| !name.is_empty()).unwrap_or("default");
     let mut found = Prometheus {
         flavour,
         owner: owner::owner(meta),
@@ -216,11 +218,8 @@ pub(super) fn prometheus(
             Kind::DaemonSet => item.status.desired_number_scheduled,
             _ => item.spec.replicas.unwrap_or(1),
         },
-        service_account: template
-            .spec
-            .service_account_name
-            .clone()
-            .unwrap_or_else(|| "default".to_owned()),
+        service_account: account.to_owned(),
+        shared_with: sharers::sharers(inventory, &id, account, &pods),
         container: container.name.clone(),
         http_port: http_port(container),
         route_prefix: route_prefix(container),
@@ -275,6 +274,7 @@ impl Prometheus {
             pods: Vec::new(),
             template: lean::Template::default(),
             service_account: String::new(),
+            shared_with: Vec::new(),
             container: String::new(),
             http_port: 9090,
             route_prefix: String::new(),

@@ -84,6 +84,7 @@ struct Discovery {
 struct Rule {
     source_labels: Option<Vec<String>>,
     action: Option<String>,
+    target_label: Option<String>,
 }
 
 pub(super) fn hash(body: &[u8]) -> u64 {
@@ -120,8 +121,16 @@ fn drops_marked(rule: &Rule) -> bool {
         && matches!(labels, [only] if only == SECURE_PORT || only == SECURE_PORT_PRESENT)
 }
 
-/// A rule that drops marked pods belongs to a job that leaves them to the secure one.
+/// A rule by which the annotation decides whether a pod is scraped, or at which address. One that drops marked pods
+/// belongs to a job that leaves them to the secure one; one that copies the annotation into a label decides nothing.
 fn keyed(rule: &Rule) -> bool {
     let labels = rule.source_labels.as_deref().unwrap_or_default();
-    rule.action.as_deref() != Some("drop") && labels.iter().any(|label| label == SECURE_PORT)
+    let reads = |wanted: &str| labels.iter().any(|label| label == wanted);
+    let action = rule.action.as_deref().unwrap_or("replace");
+    match action.to_ascii_lowercase().as_str() {
+        "keep" => reads(SECURE_PORT) || reads(SECURE_PORT_PRESENT),
+        "keepequal" => reads(SECURE_PORT),
+        "replace" => reads(SECURE_PORT) && rule.target_label.as_deref() == Some("__address__"),
+        _ => false,
+    }
 }

@@ -129,6 +129,39 @@ fn secure_jobs_are_known_by_what_they_are_keyed_on() {
 }
 
 #[test]
+fn a_rule_keys_a_job_only_where_it_decides_what_is_scraped() {
+    const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
+    let secure = |rule: &str| {
+        let yaml = format!(
+            "scrape_configs:\n- job_name: a\n  kubernetes_sd_configs: [{{role: pod}}]\n  relabel_configs:\n  - {rule}\n"
+        );
+        let body = json!({"status": "success", "data": {"yaml": yaml}}).to_string();
+        let running = config::parse(body.as_bytes()).expect("a configuration");
+        assert_eq!(running.old().is_empty(), !running.secure().is_empty());
+        !running.secure().is_empty()
+    };
+    let present = SECURE.replace("annotation_", "annotationpresent_");
+    assert!(secure(&format!(
+        "{{source_labels: [{SECURE}], action: keep, regex: '\\d+'}}"
+    )));
+    assert!(secure(&format!(
+        "{{source_labels: [{present}], action: keep, regex: 'true'}}"
+    )));
+    assert!(secure(&format!(
+        "{{source_labels: [{SECURE}, __meta_kubernetes_pod_ip], regex: '(.+);(.+)', replacement: $2:$1, target_label: __address__}}"
+    )));
+    assert!(!secure(&format!(
+        "{{source_labels: [{SECURE}], target_label: secure_port}}"
+    )));
+    assert!(!secure(&format!(
+        "{{source_labels: [{SECURE}], action: drop, regex: .+}}"
+    )));
+    assert!(!secure(&format!(
+        "{{source_labels: [{SECURE}], action: lowercase, target_label: p}}"
+    )));
+}
+
+#[test]
 fn pools_and_time() {
     let body = br#"{"status":"success","data":{"scrapePools":["a","b"]}}"#;
     assert_eq!(targets::pools(body), Ok(vec!["a".into(), "b".into()]));
@@ -257,6 +290,7 @@ fn prometheus() -> mesh::Prometheus {
         pods: Vec::new(),
         template,
         service_account: "prometheus".into(),
+        shared_with: Vec::new(),
         container: "prometheus".into(),
         http_port: 9090,
         route_prefix: "/prom/".into(),

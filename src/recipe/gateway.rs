@@ -13,7 +13,14 @@ use serde_json::json;
 use std::time::Duration;
 
 /// ServiceEntry, VirtualService and Gateway, in the order of writing.
-pub(super) fn changes(gateway: &Gateway, port: MetricsPort, principal: &str) -> [Change; 3] {
+///
+/// `reader` is in words who has the principal.
+pub(super) fn changes(
+    gateway: &Gateway,
+    port: MetricsPort,
+    principal: &str,
+    reader: &str,
+) -> [Change; 3] {
     let of = &gateway.workload;
     let name = of.id.our_name();
     let short = name.trim_start_matches("meshscrape-");
@@ -96,7 +103,7 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, principal: &str) -> 
             Action::Apply {
                 intent: listener_intent,
             },
-            format!("Port {SECURE_PORT} of {short}, over mutual TLS, for Prometheus alone"),
+            format!("Port {SECURE_PORT} of {short}, over mutual TLS, for {reader} alone"),
         )
     };
     [entry, route, listener]

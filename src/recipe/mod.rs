@@ -24,6 +24,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use authorization::principal;
 pub use export::for_export;
 pub use forbidden::{Choice, Forbidden, forbidden};
 pub use order::plan;

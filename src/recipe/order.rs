@@ -2,8 +2,8 @@
 
 use super::select::{Item, Selection, select};
 use super::{
-    authorization, forbidden, gateway, injection, mark, mtls, old_jobs, prometheus_pod, repair,
-    scrape_job, sidecar,
+    SECURE_PORT, authorization, forbidden, gateway, injection, mark, mtls, old_jobs,
+    prometheus_pod, repair, scrape_job, sidecar,
 };
 use crate::answers::Answers;
 use crate::error::Error;
@@ -11,6 +11,7 @@ use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Listed, Mesh, Progress, Prometheus};
 use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
+use crate::text::few;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let chosen = select(mesh, answers)?;
     forbidden::check(mesh, answers, &chosen)?;
     let of = chosen.prometheus.as_ref();
+    let principal = authorization::known_principal(mesh, answers, of)?;
     let config = scrape_job::config(of)?;
     let fixes = answers.options.repair;
     let decision = old_jobs::decide(mesh, answers, &chosen);
@@ -40,7 +42,6 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         .gather();
     plan.changes.extend(namespaces);
 
-    let principal = authorization::principal(mesh, of);
     let leaves_out = old_jobs::leave_marked_out(&config.jobs);
     let mut listeners: BTreeMap<WorkloadRef, ChangeId> = BTreeMap::new();
     let mut marked: Vec<(WorkloadRef, Vec<ChangeId>)> = Vec::new();
@@ -78,7 +79,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     for item in of_workloads {
         let policies = [
             mtls::peer_authentication(item.workload),
-            authorization::policy(item.workload, &principal),
+            authorization::policy(item.workload, &principal, of),
         ];
         selects_something(item)?;
         let ids = policies.each_ref().map(|c| c.id.clone());
@@ -114,7 +115,12 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             ))
             .hint("take that server away, or leave this gateway out"));
         }
-        let [entry, route, listener] = gateway::changes(of, item.port, &principal);
+        let [entry, route, listener] = gateway::changes(
+            of,
+            item.port,
+            &principal,
+            &authorization::reader(&chosen.prometheus),
+        );
         listeners.insert(item.workload.id.clone(), listener.id.clone());
         gateway_marks.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
         plan.changes.extend([entry, route, listener]);
@@ -249,6 +255,20 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
         "Prometheus checks no server name: Istio's certificates name identities, no hosts; the certificate authority is set all the same"
             .into(),
     );
+    let of = &chosen.prometheus;
+    let account = format!("{}/{}", of.id.namespace, of.service_account);
+    if !of.shared_with.is_empty() {
+        plan.notes.push(format!(
+            "Port {SECURE_PORT} is opened to ServiceAccount {account}, and not to Prometheus alone: {} also run under it and can read the port. \
+             Give Prometheus a ServiceAccount of its own",
+            few(&of.shared_with, 5)
+        ));
+    }
+    if let Some(why) = mesh.unlisted(Listed::Pods) {
+        plan.notes.push(format!(
+            "Who else runs under ServiceAccount {account} and can read port {SECURE_PORT} is not known, since pods could not be listed: {why}"
+        ));
+    }
     if plan.changes.iter().any(|c| c.part == Part::PrometheusPod) {
         plan.notes.push(format!(
             "{} can then start only while Istio's control plane answers, since its pod is injected",

@@ -13,8 +13,8 @@ use crate::engine::watch::{Watch, follow, monitor};
 use crate::engine::{discover, found, review, runs, undo};
 use crate::error::{Error, Result};
 use crate::gather::Gather;
-use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{Mesh, Told};
 use crate::plan::export::export;
 use crate::plan::review::{Approved, Review, RunId};
 use crate::plan::undo::found::FOUND;
@@ -70,6 +70,7 @@ pub(super) struct Jobs {
     writing: Option<(Id, Steering)>,
     probe: bool,
     timeout: Option<Duration>,
+    told: Told,
 }
 
 impl Jobs {
@@ -84,6 +85,7 @@ impl Jobs {
             writing: None,
             probe: !start.no_probe,
             timeout: Some(start.timeout).filter(|limit| !limit.is_zero()),
+            told: start.answers.options.told(),
         }
     }
 
@@ -195,7 +197,10 @@ impl Jobs {
             }
             Effect::Discover(generation) => match self.open() {
                 Ok(session) => {
-                    self.ask(Question::Discover, discover_all(session, generation, tell));
+                    self.ask(
+                        Question::Discover,
+                        discover_all(session, self.told.clone(), generation, tell),
+                    );
                 }
                 Err(error) => self.say(Msg::Connected(generation, Err(error))),
             },
@@ -362,6 +367,7 @@ impl Jobs {
             probe: self.probe,
             answers: defaults.undoes.is_none().then(|| answers.clone()),
             pace: answers.options.pace,
+            ground: follow::ground(mesh, &target),
             ..defaults
         };
         let (steering, control) = Control::asked();
@@ -395,12 +401,9 @@ impl Jobs {
             .open()
             .and_then(|session| Ok((follow::prometheus(mesh, answers)?, session)))
             .map(|(prometheus, session)| {
-                Watch::new(
-                    &session,
-                    prometheus,
-                    follow::watched(mesh, answers),
-                    self.probe,
-                )
+                let ground = follow::ground(mesh, &prometheus);
+                let watched = follow::watched(mesh, answers);
+                Watch::new(&session, prometheus, watched, self.probe).on(ground)
             });
         match watch {
             Ok(watch) => self.ask(Question::Watch, async move {
@@ -460,9 +463,9 @@ fn words(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-async fn discover_all(session: Session, generation: Generation, tell: Tell) {
+async fn discover_all(session: Session, told: Told, generation: Generation, tell: Tell) {
     let partial = tell.clone();
-    let mesh = discover::discover(session.cluster, move |mesh| {
+    let mesh = discover::discover_told(session.cluster, told, move |mesh| {
         let _ = partial.send(Report::Msg(Msg::Mesh {
             generation,
             mesh,

@@ -2,8 +2,8 @@
 
 use super::memory::Freshness;
 use super::{
-    About, Board, Cause, Counts, Expected, Health, Memory, Probe, Replica, ReplicaNote, Row, State,
-    Target, cause, wait,
+    About, Board, Cause, Counts, Expected, Ground, Guard, Health, Memory, Probe, Replica,
+    ReplicaNote, Row, Standing, State, Target, address, cause, wait,
 };
 use crate::mesh::kinds::WorkloadRef;
 use jiff::Timestamp;
@@ -20,6 +20,9 @@ pub struct BoardInput<'a> {
     /// By the pod's uid.
     pub probes: &'a HashMap<String, Probe>,
     pub about: &'a HashMap<WorkloadRef, About>,
+    /// By the pod's uid.
+    pub standing: &'a HashMap<String, Standing>,
+    pub ground: &'a Ground,
     pub memory: &'a Memory,
 }
 
@@ -41,6 +44,7 @@ pub fn board(input: &BoardInput) -> Board {
         counts: Counts::of(&rows),
         rows,
         replicas: input.replicas.iter().map(note).collect(),
+        shared_with: input.ground.shared_with.clone(),
         stale: None,
     }
 }
@@ -57,11 +61,12 @@ impl Counts {
     pub fn of(rows: &[Arc<Row>]) -> Counts {
         let mut counts = Counts::default();
         for row in rows {
+            counts.unguarded += usize::from(!row.guard.faults().is_empty());
             match &row.state {
                 State::Up { double } => {
                     counts.up += 1;
                     counts.double += usize::from(double.is_some());
-                    counts.secured += usize::from(row.probe == Probe::Refused);
+                    counts.secured += usize::from(row.is_secured());
                 }
                 State::Down { .. } => counts.down += 1,
                 State::Unsettled { .. } | State::Waiting { .. } => counts.waiting += 1,
@@ -73,10 +78,23 @@ impl Counts {
     }
 }
 
+impl Row {
+    /// UP over mTLS, plaintext refused, and what guards the port stands.
+    pub fn is_secured(&self) -> bool {
+        let up = matches!(self.state, State::Up { .. });
+        up && self.probe == Probe::Refused && self.guard.holds()
+    }
+}
+
 impl Replica {
     /// By a job keyed on the secure port, whatever its name.
-    pub(super) fn is_secure(&self, target: &Target) -> bool {
+    fn is_keyed(&self, target: &Target) -> bool {
         self.jobs_loaded.contains(&target.job)
+    }
+
+    /// By such a job, and over mTLS to the pod's own secure port.
+    pub(super) fn is_secure(&self, target: &Target, one: &Expected) -> bool {
+        self.is_keyed(target) && address::is_secure_port_of(&target.url, one)
     }
 
     /// Secure jobs in the running configuration that have no pool.
@@ -92,8 +110,9 @@ type Key<'a> = (&'a str, &'a str);
 /// What one replica shows of the pods.
 struct View<'a> {
     replica: &'a Replica,
-    secure: HashMap<Key<'a>, Vec<&'a Target>>,
-    /// Targets of other jobs over plain HTTP.
+    /// Targets of jobs keyed on the secure port; where they lead is another question.
+    keyed: HashMap<Key<'a>, Vec<&'a Target>>,
+    /// Targets over plain HTTP, of whatever job.
     plain: HashMap<Key<'a>, Vec<&'a Target>>,
 }
 
@@ -148,12 +167,19 @@ impl<'a> Index<'a> {
         Row {
             state,
             probe: self.input.probes.get(&one.uid).cloned().unwrap_or_default(),
+            guard: self.guard(one),
             last_scrape: seen.and_then(|v| self.here(v)),
             took: scraped.map(|target| target.took),
             trend: self.input.memory.trend(&one.item.namespace, &one.pod),
             next_scrape: seen.and_then(|v| wait::next(v.target?, self.clock(v.replica))),
             expected: one.clone(),
         }
+    }
+
+    /// What is not a target yet needs no guard.
+    fn guard(&self, one: &Expected) -> Guard {
+        let standing = self.input.standing.get(&one.uid);
+        standing.map(|is| is.guard.clone()).unwrap_or_default()
     }
 
     /// The last scrape by this machine's clock; never later than now.
@@ -199,10 +225,11 @@ impl<'a> Index<'a> {
                 (None, false, _) => waiting(wait::MARK),
             };
         }
-        let nobody_has_a_job = verdicts
-            .iter()
-            .all(|v| v.replica.error.is_none() && v.replica.jobs_loaded.is_empty());
-        if let (Some(job), false, true) = (&plain, touched, nobody_has_a_job) {
+        // Nobody reads it over mTLS, and somebody without: whatever is still to come, that is how it is.
+        let nobody = |v: &Verdict| {
+            v.target.is_none() && v.replica.error.is_none() && v.replica.failing().next().is_none()
+        };
+        if let (Some(job), false, true) = (&plain, touched, verdicts.iter().all(nobody)) {
             return State::Plaintext { job: job.clone() };
         }
         match self.together(verdicts) {
@@ -250,15 +277,21 @@ impl<'a> Index<'a> {
         self.views
             .iter()
             .map(|view| {
-                let targets = view.secure.get(&(&*one.item.namespace, &*one.pod));
-                let said = targets
-                    .map_or(&[][..], Vec::as_slice)
+                let keyed = view.keyed.get(&(&*one.item.namespace, &*one.pod));
+                let keyed = keyed.map_or(&[][..], Vec::as_slice);
+                let said = keyed
                     .iter()
+                    .filter(|target| view.replica.is_secure(target, one))
                     .map(|target| (Some(*target), self.of_target(one, view.replica, target)));
                 // Several secure jobs may carry the pod: the gravest counts.
-                let (target, says) = said
-                    .max_by_key(|(_, says)| says.gravity())
-                    .unwrap_or_else(|| (None, self.without_target(one, view.replica)));
+                let (target, says) =
+                    said.max_by_key(|(_, says)| says.gravity())
+                        .unwrap_or_else(|| match keyed.first() {
+                            Some(other) if view.replica.error.is_none() => {
+                                (None, elsewhere(one, other))
+                            }
+                            _ => (None, self.without_target(one, view.replica)),
+                        });
                 Verdict {
                     replica: view.replica,
                     target,
@@ -311,10 +344,15 @@ impl<'a> Index<'a> {
                 let mut about = self.input.about.get(&one.item).copied().unwrap_or_default();
                 about.gateway = one.gateway;
                 about.port = one.port;
-                let error = cause::group(&target.last_error);
+                let standing = self.input.standing.get(&one.uid);
+                about.policy = standing.map(|is| is.policy).unwrap_or_default();
+                let faults = standing.map_or(&[][..], |is| is.guard.faults());
+                // An object that is gone is the cause, whatever the error looks like.
+                let fault = faults.iter().find(|fault| fault.breaks_scrapes);
+                let known = || cause::cause(&target.last_error, &one.item.namespace, &about);
                 Says::Down(
-                    error,
-                    cause::cause(&target.last_error, &one.item.namespace, &about),
+                    cause::group(&target.last_error),
+                    fault.map(|fault| fault.cause.clone()).or_else(known),
                 )
             }
         }
@@ -327,7 +365,7 @@ impl<'a> Index<'a> {
     /// The same figures again, in plaintext: the proxy's own ports. An application's own port is something else.
     fn double(&self, one: &Expected) -> Option<String> {
         self.plain_targets(one)
-            .find(|target| target.url.contains(":15020/") || target.url.contains(":15090/"))
+            .find(|target| address::is_proxys_port(target))
             .map(|target| target.job.clone())
     }
 
@@ -337,25 +375,32 @@ impl<'a> Index<'a> {
             let here = view.plain.get(&(&*one.item.namespace, &*one.pod));
             found.extend(here.into_iter().flatten().copied());
         }
-        found
-            .into_iter()
-            .filter(|target| target.health == Health::Up)
+        found.into_iter()
     }
+}
+
+/// A secure job has a target for the pod that proves nothing of its secure port.
+fn elsewhere(one: &Expected, target: &Target) -> Says {
+    let mut error = format!("the target is {}", target.url);
+    if !target.last_error.is_empty() {
+        error = format!("{error}: {}", cause::group(&target.last_error));
+    }
+    Says::Down(error, Some(cause::elsewhere(one)))
 }
 
 impl<'a> View<'a> {
     fn of(replica: &'a Replica) -> Self {
         let mut view = View {
             replica,
-            secure: HashMap::new(),
+            keyed: HashMap::new(),
             plain: HashMap::new(),
         };
         for target in &replica.targets {
             let key = (&*target.namespace, &*target.pod);
-            if replica.is_secure(target) {
-                view.secure.entry(key).or_default().push(target);
-            } else if target.url.starts_with("http://") {
+            if address::is_plaintext(target) && target.health == Health::Up {
                 view.plain.entry(key).or_default().push(target);
+            } else if replica.is_keyed(target) {
+                view.keyed.entry(key).or_default().push(target);
             }
         }
         view

@@ -1,6 +1,6 @@
 //! From Prometheus's `lastError` to a cause in plain words and what to do: a table, tried from the top.
 
-use super::Cause;
+use super::{Cause, Expected, Policy};
 use crate::answers::MetricsPort;
 
 /// What is known of the item besides the error.
@@ -9,18 +9,6 @@ pub struct About {
     pub gateway: bool,
     pub port: MetricsPort,
     pub policy: Policy,
-}
-
-/// Whether something of ours demands mTLS on the secure port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// Not asked, or not allowed to ask.
-    #[default]
-    Unknown,
-    /// No object of ours stands there.
-    Absent,
-    Strict,
-    NotStrict,
 }
 
 struct Rule {
@@ -177,20 +165,6 @@ const RULES: &[Rule] = &[
         fix: "wait a minute; if it stays, set enable_http2: false in the job",
     },
     Rule {
-        code: "permissive",
-        says: RESET,
-        when: |about| about.policy == Policy::NotStrict && !about.gateway,
-        cause: "the PeerAuthentication does not demand mTLS on the secure port, so Envoy takes plaintext there and resets Prometheus's TLS",
-        fix: "set portLevelMtls for the port to STRICT",
-    },
-    Rule {
-        code: "permissive",
-        says: RESET,
-        when: |about| about.policy == Policy::Absent && !about.gateway,
-        cause: "no PeerAuthentication of meshscrape's demands mTLS on the secure port; where mTLS is PERMISSIVE, Envoy takes plaintext there and resets Prometheus's TLS",
-        fix: "apply the PeerAuthentication with STRICT on the port (meshscrape plan shows it)",
-    },
-    Rule {
         code: "gateway-tls",
         says: RESET,
         when: |about| about.gateway,
@@ -227,6 +201,7 @@ pub fn cause(error: &str, namespace: &str, about: &About) -> Option<Cause> {
         code: rule.code,
         cause: rule.cause.to_owned(),
         fix: rule.fix.replace("{namespace}", namespace),
+        ..Cause::default()
     })
 }
 
@@ -252,5 +227,24 @@ pub(super) fn failed_pool() -> Cause {
                 are not mounted where the job looks"
             .into(),
         fix: "look at Prometheus's pod: the volume istio-certs in both containers, writable in istio-proxy".into(),
+        ..Cause::default()
+    }
+}
+
+/// A secure job whose target is not the pod's own secure port over TLS.
+pub(super) fn elsewhere(one: &Expected) -> Cause {
+    let ip = one.ip.as_deref().unwrap_or("ADDRESS");
+    let host = match ip.contains(':') {
+        true => format!("[{ip}]"),
+        false => ip.to_owned(),
+    };
+    let port = one.secure_port.as_deref().unwrap_or("15091");
+    Cause {
+        code: "other-address",
+        cause: format!(
+            "the job's target is not the pod's own secure port over TLS, https://{host}:{port}"
+        ),
+        fix: "look at the job's scheme, and at its rules for __address__ and __scheme__".into(),
+        ..Cause::default()
     }
 }

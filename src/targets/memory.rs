@@ -105,21 +105,24 @@ impl Memory {
     /// Takes in one look. Replicas that could not be asked leave everything as it was.
     pub fn observe(&mut self, now: Timestamp, expected: &[Expected], replicas: &[Replica]) {
         let asked: Vec<&Replica> = replicas.iter().filter(|r| r.error.is_none()).collect();
-        let mut items: HashMap<(&str, &str), &WorkloadRef> = HashMap::new();
+        let mut items: HashMap<(&str, &str), &Expected> = HashMap::new();
         for one in expected {
-            items.insert((&one.item.namespace, &one.pod), &one.item);
+            items.insert((&one.item.namespace, &one.pod), one);
             self.pods.entry(one.uid.clone()).or_insert(now);
         }
         let mut up: HashMap<WorkloadRef, HashSet<String>> = HashMap::new();
         for replica in &asked {
             let mut of: HashMap<&WorkloadRef, Vec<&Target>> = HashMap::new();
-            for target in replica.targets.iter().filter(|t| replica.is_secure(t)) {
-                let Some(item) = items.get(&(&*target.namespace, &*target.pod)) else {
+            for target in &replica.targets {
+                let Some(one) = items.get(&(&*target.namespace, &*target.pod)) else {
                     continue;
                 };
-                of.entry(item).or_default().push(target);
+                if !replica.is_secure(target, one) {
+                    continue;
+                }
+                of.entry(&one.item).or_default().push(target);
                 if target.health == Health::Up {
-                    let pods = up.entry((*item).clone()).or_default();
+                    let pods = up.entry(one.item.clone()).or_default();
                     pods.insert(target.pod.clone());
                 }
             }
@@ -135,7 +138,7 @@ impl Memory {
             self.up = Some(up);
         }
         self.observe_pools(now, &asked);
-        self.observe_trends(&asked);
+        self.observe_trends(&asked, &items);
         let here: HashSet<&str> = expected.iter().map(|one| one.uid.as_str()).collect();
         self.pods.retain(|uid, _| here.contains(uid.as_str()));
         self.trends
@@ -155,10 +158,14 @@ impl Memory {
     }
 
     /// The trend follows the first replica that scrapes the pod by a secure job.
-    fn observe_trends(&mut self, asked: &[&Replica]) {
+    fn observe_trends(&mut self, asked: &[&Replica], items: &HashMap<(&str, &str), &Expected>) {
         let mut done = HashSet::new();
         for replica in asked {
-            for target in replica.targets.iter().filter(|t| replica.is_secure(t)) {
+            for target in &replica.targets {
+                let one = items.get(&(&*target.namespace, &*target.pod));
+                if !one.is_some_and(|one| replica.is_secure(target, one)) {
+                    continue;
+                }
                 let key = (target.namespace.clone(), target.pod.clone());
                 if target.last_scrape.is_none() || !done.insert(key.clone()) {
                     continue;

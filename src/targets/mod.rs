@@ -1,19 +1,23 @@
 //! Expected pods against what each Prometheus replica sees: the state of every target, with its cause.
 
+mod address;
 mod board;
 mod cause;
 mod memory;
+mod standing;
 mod wait;
 
 #[cfg(test)]
 mod tests;
 
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
-pub use cause::{About, Policy, cause, group};
+pub use cause::{About, cause, group};
 pub use memory::Memory;
+pub use standing::{Fault, Ground, Guard, Objects, Policy, Read, Standing, standing};
 
 use crate::answers::MetricsPort;
-use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::mesh::objects::Labels;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +37,9 @@ pub struct Expected {
     pub secure_port: Option<String>,
     pub started: Option<Timestamp>,
     pub port: MetricsPort,
+    pub labels: Arc<Labels>,
+    /// Its own proxy opens the secure port, by a setting of its environment.
+    pub native: bool,
 }
 
 /// What one Prometheus replica says.
@@ -94,6 +101,7 @@ pub struct Row {
     pub expected: Expected,
     pub state: State,
     pub probe: Probe,
+    pub guard: Guard,
     pub last_scrape: Option<Timestamp>,
     pub took: Option<Duration>,
     /// Seconds of the last scrapes, oldest first, at most [`TREND`].
@@ -163,11 +171,14 @@ impl State {
 }
 
 /// A cause by the table of facts, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
     pub code: &'static str,
     pub cause: String,
     pub fix: String,
+    /// The object that is to blame, where one is known, and the field of it.
+    pub object: Option<ObjectRef>,
+    pub field: Option<&'static str>,
 }
 
 /// The whole table at one moment.
@@ -177,6 +188,8 @@ pub struct Board {
     pub rows: Vec<Arc<Row>>,
     pub replicas: Vec<ReplicaNote>,
     pub counts: Counts,
+    /// Who else has the identity that the ports let in.
+    pub shared_with: Vec<String>,
     /// Why the figures are old, since when; `None`: they are fresh.
     pub stale: Option<(String, Timestamp)>,
 }
@@ -196,9 +209,11 @@ pub struct Counts {
     pub waiting: usize,
     pub plaintext: usize,
     pub not_covered: usize,
-    /// UP and plaintext seen refused.
+    /// UP, plaintext seen refused, and every object that guards the port seen to stand.
     pub secured: usize,
     pub double: usize,
+    /// An object that opens or guards the port is gone or altered.
+    pub unguarded: usize,
 }
 
 impl Counts {

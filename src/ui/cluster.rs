@@ -205,6 +205,7 @@ fn meaning(label: &str) -> &'static str {
         "Istio" => "Its version and revision decide what the proxies understand.",
         "Data plane" => "The port is opened by a workload's own sidecar, or by a gateway.",
         "Trust domain" => "The first part of the name that Prometheus's certificate bears.",
+        "Root namespace" => "Sidecars and policies there govern the whole mesh.",
         "Mesh-wide mTLS" => {
             "Whether plaintext is refused where nothing else is said. 15091 gets STRICT of its own."
         }
@@ -236,7 +237,7 @@ mod tests {
         mesh.progress
             .insert(Listed::Pods, Progress::Denied("no".into()));
         let checks = crate::wizard::cluster::checks(&mesh, &Default::default());
-        assert_eq!(checks.len(), 8);
+        assert_eq!(checks.len(), 9);
         for line in checks {
             assert_ne!(meaning(line.label), "", "{}", line.label);
         }

@@ -88,6 +88,7 @@ pub fn question(state: &State) -> (Role, String) {
         (counts.double, "scraped twice"),
     ]);
     let mut others = told(&[
+        (counts.unguarded, "not guarded"),
         (counts.down, "DOWN"),
         (counts.waiting, "waiting"),
         (
@@ -101,7 +102,7 @@ pub fn question(state: &State) -> (Role, String) {
         (not_covered + in_plaintext, "left out"),
     ]);
     // Then all the others are what the user left out.
-    let well = counts.up > 0 && counts.up == state.targets_wanted();
+    let well = counts.up > 0 && counts.up == state.targets_wanted() && counts.unguarded == 0;
     let lead = match (well, of_the_up.is_empty()) {
         (true, true) => Some("✓ every target is UP".to_owned()),
         (true, false) => Some(format!("✓ every target is UP: {}", of_the_up.join(", "))),
@@ -150,9 +151,12 @@ fn words_of(state: &State, of: &Row) -> Words {
 /// Glyph and word of a state.
 pub fn state_words(of: &Row) -> Words {
     match &of.state {
+        targets::State::Up { .. } if !of.guard.faults().is_empty() => {
+            Words::of(Role::Bad, "✕ UP, not guarded")
+        }
         targets::State::Up { double: Some(_) } => Words::of(Role::Waiting, "▲ UP, scraped twice"),
         targets::State::Up { double: None } => match of.probe {
-            Probe::Refused => Words::of(Role::Good, "● UP   mTLS, secured"),
+            Probe::Refused if of.guard.holds() => Words::of(Role::Good, "● UP   mTLS, secured"),
             Probe::Served => Words::of(Role::Bad, "✕ UP, plaintext served"),
             _ => Words::of(Role::Good, "● UP   mTLS"),
         },
@@ -331,6 +335,16 @@ fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
     lines
 }
 
+/// What is wrong with the objects that guard it, beside the cause of its being DOWN.
+fn faults(of: &Row) -> impl Iterator<Item = &targets::Cause> {
+    let down = match &of.state {
+        targets::State::Down { cause, .. } => cause.as_ref(),
+        _ => None,
+    };
+    let faults = of.guard.faults().iter().map(|fault| &fault.cause);
+    faults.filter(move |fault| Some(*fault) != down)
+}
+
 fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     let mut lines = Vec::new();
     if state.is_left_out(of) {
@@ -396,12 +410,28 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
         )),
         targets::State::NotCovered { why } => lines.extend(item('–', Role::Muted, why, room)),
     }
+    for fault in faults(of) {
+        lines.extend(item('✕', Role::Bad, &fault.cause, room));
+        lines.extend(fact("fix", Role::Strong, &fault.fix, room));
+    }
+    if let targets::Guard::Unknown(why) = &of.guard {
+        let text = format!("▲ its policies could not be read: {why}");
+        lines.extend(fact("guard", Role::Waiting, &text, room));
+    }
+    if !state.status.board.shared_with.is_empty() {
+        let others = crate::text::few(&state.status.board.shared_with, 3);
+        let text = format!("Prometheus, and who has its ServiceAccount: {others}");
+        lines.extend(fact("readers", Role::Waiting, &text, room));
+    }
     let proof = match &of.probe {
         Probe::NotAsked if state.start.no_probe => {
             Some((Role::Muted, "not asked (--no-probe)".into()))
         }
         Probe::NotAsked => None,
-        Probe::Refused => Some((Role::Good, "✓ refused on 15091: secured".to_owned())),
+        Probe::Refused if of.guard.holds() => {
+            Some((Role::Good, "✓ refused on 15091: secured".to_owned()))
+        }
+        Probe::Refused => Some((Role::Plain, "✓ refused on 15091".to_owned())),
         Probe::Served => Some((Role::Bad, "✕ served on 15091: not secured".to_owned())),
         Probe::Unknown(why) => Some((Role::Waiting, format!("▲ could not be checked: {why}"))),
     };

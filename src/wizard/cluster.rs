@@ -259,17 +259,37 @@ pub fn checks(mesh: &Mesh, take: &BTreeSet<String>) -> Vec<CheckLine> {
     lines.push(istio(mesh));
     if !mesh.istio.control_planes.is_empty() {
         lines.push(data_plane(mesh));
-        lines.push(line(
-            Check::Good,
-            "Trust domain",
-            mesh.istio.trust_domain.clone(),
-            "",
-        ));
+        lines.extend(settings(mesh));
         lines.push(mode(mesh));
     }
     lines.push(prometheus(mesh, take));
     lines.extend(lists(mesh));
     lines.push(access(mesh));
+    lines
+}
+
+/// Trust domain, and the root namespace where that is not known.
+fn settings(mesh: &Mesh) -> Vec<CheckLine> {
+    const DOMAIN: &str = "Trust domain";
+    let istio = &mesh.istio;
+    let why = istio.settings_unread.as_deref().unwrap_or_default();
+    let asked = mesh.progress.values().all(Progress::settled);
+    let unknown = |label, flag: &str| match asked {
+        true => line(
+            Check::Bad,
+            label,
+            format!("not known: {why}"),
+            format!("start meshscrape with {flag}, or get the right to read that ConfigMap"),
+        ),
+        false => line(Check::Asking, label, "is being read", ""),
+    };
+    let mut lines = vec![match &istio.trust_domain {
+        Some(domain) => line(Check::Good, DOMAIN, domain.clone(), ""),
+        None => unknown(DOMAIN, "--trust-domain DOMAIN"),
+    }];
+    if istio.root_namespace.is_none() && asked {
+        lines.push(unknown("Root namespace", "--root-namespace NS"));
+    }
     lines
 }
 

@@ -19,6 +19,7 @@ pub fn problem(row: &targets::Row) -> bool {
 fn grave(row: &targets::Row) -> u8 {
     match row.probe {
         targets::Probe::Served => u8::MAX,
+        _ if !row.guard.faults().is_empty() => u8::MAX - 1,
         _ => row.state.gravity(),
     }
 }
@@ -117,6 +118,7 @@ impl State {
                     false => row.state.words(),
                 };
                 let proof = match row.probe {
+                    _ if !row.guard.faults().is_empty() => "not guarded",
                     targets::Probe::Refused => "secured",
                     targets::Probe::Served => "plaintext served",
                     _ => "",

@@ -88,6 +88,7 @@ pub fn prometheus() -> Arc<Prometheus> {
             ..Template::default()
         },
         service_account: "prometheus".into(),
+        shared_with: Vec::new(),
         container: "prometheus-server".into(),
         http_port: 9090,
         route_prefix: String::new(),

@@ -8,6 +8,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("recipe", PURE),
     ("plan", PURE),
     ("targets", PURE),
+    ("reach", REACH),
     ("wizard", WIZARD),
     (
         "ui",
@@ -69,6 +70,27 @@ const PURE: &[&str] = &[
     "crate::ui",
     "crate::demo",
     "crate::commands",
+    "std::fs",
+    "std::net",
+];
+/// Rules of others know no plan of ours.
+const REACH: &[&str] = &[
+    "kube",
+    "tokio",
+    "ratatui",
+    "crossterm",
+    "crate::answers",
+    "crate::cluster",
+    "crate::engine",
+    "crate::prometheus",
+    "crate::journal",
+    "crate::wizard",
+    "crate::ui",
+    "crate::demo",
+    "crate::commands",
+    "crate::recipe",
+    "crate::plan",
+    "crate::targets",
     "std::fs",
     "std::net",
 ];

@@ -183,6 +183,7 @@ pub fn inject(pod: &mut Value, with: &Injection) {
         "volumes": ["istio-envoy", "istio-data", "istio-token", "istiod-ca-cert"],
         "imagePullSecrets": null, "revision": with.revision,
     });
+    mark_native(pod);
     let annotations = map_at(pod, &["metadata", "annotations"]);
     annotations.insert("sidecar.istio.io/status".into(), json!(status.to_string()));
     let labels = map_at(pod, &["metadata", "labels"]);
@@ -222,6 +223,20 @@ fn merge_metrics(pod: &mut Value, mesh: &Mesh) {
     annotations.insert("prometheus.io/scrape".into(), json!("true"));
     annotations.insert("prometheus.io/port".into(), json!("15020"));
     annotations.insert("prometheus.io/path".into(), json!("/stats/prometheus"));
+}
+
+/// The injector's own mark on a pod whose proxy opens the merged native port (`pkg/kube/inject/webhook.go`,
+/// `applySecurePrometheusAnnotation`).
+fn mark_native(pod: &mut Value) {
+    const SECURE_PORT: &str = "prometheus.istio.io/secure-port";
+    let port = proxy_env(pod, "ENVOY_SECURE_MERGED_METRICS_PORT").filter(|port| *port != "0");
+    let Some(port) = port.map(str::to_owned) else {
+        return;
+    };
+    let annotations = map_at(pod, &["metadata", "annotations"]);
+    annotations
+        .entry(SECURE_PORT)
+        .or_insert_with(|| json!(port));
 }
 
 /// Why Pod Security forbids the pod in this namespace, in the words of the admission plugin.

@@ -60,6 +60,7 @@ impl Keep for lean::Pod {
                 if container.name == "istio-proxy" {
                     container.ports = Vec::new();
                 } else {
+                    container.env.clear();
                     container.image = String::new();
                     container.ports.retain(|port| port.name.is_some());
                     container.ports.shrink_to_fit();

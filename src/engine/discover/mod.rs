@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::cluster::error::Reason;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects as lean;
-use crate::mesh::{self, Inventory, Listing, Mesh, Progress};
+use crate::mesh::{self, Inventory, Listing, Mesh, NO_SUCH_OBJECT, Progress, Told};
 use lists::{ending, list, pages};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,16 @@ pub async fn discover(
     cluster: Cluster,
     report: impl Fn(Arc<Mesh>) + Send + Sync + 'static,
 ) -> Arc<Mesh> {
-    run(cluster, None, report).await
+    discover_told(cluster, Told::default(), report).await
+}
+
+/// [`discover`] with the user's word for settings of the mesh that cannot be read.
+pub async fn discover_told(
+    cluster: Cluster,
+    told: Told,
+    report: impl Fn(Arc<Mesh>) + Send + Sync + 'static,
+) -> Arc<Mesh> {
+    run(cluster, None, told, report).await
 }
 
 /// [`discover`] in these namespaces alone, for users who may not list the others.
@@ -39,7 +48,7 @@ pub async fn discover_in(
     namespaces: Vec<String>,
     report: impl Fn(Arc<Mesh>) + Send + Sync + 'static,
 ) -> Arc<Mesh> {
-    run(cluster, Some(namespaces), report).await
+    run(cluster, Some(namespaces), Told::default(), report).await
 }
 
 /// One thing learnt.
@@ -60,6 +69,7 @@ struct Asker {
 async fn run(
     cluster: Cluster,
     only: Option<Vec<String>>,
+    told: Told,
     report: impl Fn(Arc<Mesh>) + Send + Sync + 'static,
 ) -> Arc<Mesh> {
     let (updates, received) = unbounded_channel();
@@ -74,6 +84,7 @@ async fn run(
     ask_everything(&asker, &mut tasks, found_names);
     let inventory = Inventory {
         context: cluster.context.clone(),
+        told,
         ..Inventory::default()
     };
     let collector = Collector {
@@ -340,7 +351,7 @@ async fn config_map(asker: Asker, namespace: String, name: String) {
     let object = ObjectRef::new(Kind::ConfigMap, &namespace, &name);
     let read = asker.cluster.read::<lean::ConfigMap>(&object.path()).await;
     let read = read.map_err(|error| match error.reason {
-        Reason::NotFound => "it does not exist".to_owned(),
+        Reason::NotFound => NO_SUCH_OBJECT.to_owned(),
         _ => format!("{}; {}", error.message, error.hint()),
     });
     asker.tell(move |inventory| {

@@ -4,6 +4,8 @@ use super::Watched;
 use crate::answers::Answers;
 use crate::error::{Error, Result};
 use crate::mesh::{Mesh, Prometheus, Workload};
+use crate::recipe;
+use crate::targets::Ground;
 use std::sync::Arc;
 
 /// The Prometheus whose targets are shown: the chosen one, or the only one that could be.
@@ -37,6 +39,18 @@ pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
         _ => Err(Error::new(
             "there are several Prometheis: name one with --prometheus",
         )),
+    }
+}
+
+/// What guards the ports, by the mesh as it was read.
+pub fn ground(mesh: &Mesh, prometheus: &Prometheus) -> Ground {
+    Ground {
+        // One of which only the name is known has an identity that is not.
+        principal: (!prometheus.service_account.is_empty())
+            .then(|| recipe::principal(mesh, prometheus))
+            .flatten(),
+        root: mesh.istio.root_namespace.clone(),
+        shared_with: prometheus.shared_with.clone(),
     }
 }
 

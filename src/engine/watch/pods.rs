@@ -138,6 +138,7 @@ fn one(pod: &Pod, watched: &Watched) -> Expected {
         let mut conditions = pod.status.conditions.iter();
         conditions.any(|is| is.r#type == name && is.status == "True")
     };
+    let secure_port = pod.metadata.annotations.get(SECURE_PORT).cloned();
     Expected {
         item: watched.item.clone(),
         gateway: watched.gateway,
@@ -146,10 +147,14 @@ fn one(pod: &Pod, watched: &Watched) -> Expected {
         ip: pod.status.pod_ip.clone(),
         phase: pod.status.phase.clone(),
         ready: ready("Ready"),
-        sidecar: pod.spec.all().any(|c| c.name == "istio-proxy"),
-        secure_port: pod.metadata.annotations.get(SECURE_PORT).cloned(),
+        sidecar: pod.proxy().is_some(),
+        native: secure_port
+            .as_ref()
+            .is_some_and(|port| pod.opens_natively(port)),
+        secure_port,
         started: pod.status.start_time,
         port: watched.port,
+        labels: pod.metadata.labels.clone(),
     }
 }
 
@@ -166,6 +171,8 @@ fn nobody(watched: &Watched) -> Expected {
         secure_port: None,
         started: None,
         port: watched.port,
+        labels: Default::default(),
+        native: false,
     }
 }
 

@@ -3,8 +3,8 @@
 
 use crate::cluster::api::Proxied;
 use crate::cluster::{ApiError, Cluster};
-use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
-use crate::targets::{Expected, Policy, Probe};
+use crate::mesh::kinds::WorkloadRef;
+use crate::targets::{Expected, Policy, Probe, Standing};
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -16,8 +16,6 @@ const SECURE_PORT: u16 = 15091;
 const PAUSE: Duration = Duration::from_secs(30);
 /// The API server keeps a connection alive for so long: metrics over it prove nothing.
 const KEPT_ALIVE: Duration = Duration::from_secs(60);
-/// Policies are read again after this time.
-const POLICY_AGE: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 8;
 /// What is not probed within this time waits for the next look.
 const BUDGET: Duration = Duration::from_secs(5);
@@ -90,77 +88,17 @@ impl Remembered {
     }
 }
 
-/// What of ours demands mTLS on the secure port, by item.
-#[derive(Default)]
-pub(super) struct Policies {
-    known: HashMap<WorkloadRef, (Policy, Instant)>,
-}
-
-impl Policies {
-    pub fn of(&self, item: &WorkloadRef) -> Policy {
-        self.known.get(item).map(|(is, _)| *is).unwrap_or_default()
-    }
-
-    pub fn fresh(&self, item: &WorkloadRef) -> bool {
-        let known = self.known.get(item);
-        known.is_some_and(|(_, at)| at.elapsed() < POLICY_AGE)
-    }
-
-    pub fn forget(&mut self, item: &WorkloadRef) {
-        self.known.remove(item);
-    }
-
-    pub async fn ask(&mut self, cluster: &Cluster, items: HashSet<(WorkloadRef, bool)>) {
-        let answers = stream::iter(items)
-            .map(|(item, gateway)| async move {
-                let policy = policy(cluster, &item, gateway).await;
-                (item, policy)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await;
-        let at = Instant::now();
-        let answers = answers.into_iter().map(|(item, is)| (item, (is, at)));
-        self.known.extend(answers);
-    }
-}
-
-async fn policy(cluster: &Cluster, item: &WorkloadRef, gateway: bool) -> Policy {
-    let kind = if gateway {
-        Kind::Gateway
-    } else {
-        Kind::PeerAuthentication
-    };
-    let object = ObjectRef::new(kind, &item.namespace, item.our_name());
-    match cluster.get(&object).await {
-        Err(_) => Policy::Unknown,
-        Ok(None) => Policy::Absent,
-        Ok(Some(object)) if demands_mtls(&object, gateway) => Policy::Strict,
-        Ok(Some(_)) => Policy::NotStrict,
-    }
-}
-
-fn demands_mtls(object: &Value, gateway: bool) -> bool {
-    let spec = &object["spec"];
-    if !gateway {
-        return spec["portLevelMtls"][SECURE_PORT.to_string()]["mode"] == "STRICT";
-    }
-    let servers = spec["servers"].as_array().map_or(&[][..], Vec::as_slice);
-    servers.iter().any(|server| {
-        server["port"]["number"] == SECURE_PORT && server["tls"]["mode"] == "ISTIO_MUTUAL"
-    })
-}
-
 /// Probes the pods whose policies stand; what does not come in time is not among the answers.
 pub(super) async fn ask(
     cluster: &Cluster,
     pods: Vec<Expected>,
-    policies: &Policies,
+    standing: &HashMap<String, Standing>,
 ) -> Vec<(String, Memo)> {
     let end = Instant::now() + BUDGET;
     let mut answers = stream::iter(pods)
         .map(|pod| async move {
-            let probe = if policies.of(&pod.item) == Policy::NotStrict {
+            let policy = standing.get(&pod.uid).map(|is| is.policy);
+            let probe = if policy == Some(Policy::NotStrict) {
                 Probe::Unknown("not asked: no policy demands mTLS on the port yet".into())
             } else {
                 one(cluster, &pod).await
@@ -194,7 +132,7 @@ async fn one(cluster: &Cluster, pod: &Expected) -> Probe {
         )
         .await;
     match answer {
-        Ok(answer) => judge(&answer),
+        Ok(answer) => judge(&answer, pod.native),
         Err(error) => not_asked(&error),
     }
 }
@@ -213,7 +151,10 @@ fn not_asked(error: &ApiError) -> Probe {
 /// A connection that was taken and then broken off without an answer proves it: reset by a sidecar under STRICT,
 /// closed (`EOF`) by a gateway's TLS server. `connection refused` says that nothing listens, and an answer of any
 /// kind that plaintext was taken.
-fn judge(answer: &Proxied) -> Probe {
+///
+/// Before a `native` listener stands Envoy's inbound passthrough: it takes the plaintext, carries it to the listener,
+/// which takes TLS alone and breaks off, and says so with a 503 of its own.
+fn judge(answer: &Proxied, native: bool) -> Probe {
     if (200..300).contains(&answer.status) {
         return Probe::Served;
     }
@@ -223,6 +164,9 @@ fn judge(answer: &Proxied) -> Probe {
         .as_ref()
         .filter(|status| status["kind"] == "Status")
         .and_then(|status| status["message"].as_str());
+    if native && answer.status == 503 && way.is_none() && broken_off(&said) {
+        return Probe::Refused;
+    }
     match way {
         Some(message)
             if message.contains("connection reset by peer") || message.ends_with(": EOF") =>
@@ -243,6 +187,20 @@ fn judge(answer: &Proxied) -> Probe {
             ))
         }
     }
+}
+
+/// Envoy's own words for an upstream that ended the connection. One that nobody listens behind is told otherwise
+/// (`remote connection failure`).
+fn broken_off(said: &str) -> bool {
+    let reason = said
+        .strip_prefix("upstream connect error or disconnect/reset before headers.")
+        .and_then(|rest| rest.split_once("reset reason: "))
+        .map(|(_, reason)| reason.trim());
+    reason.is_some_and(|reason| {
+        reason.starts_with("connection termination")
+            || reason.starts_with("remote reset")
+            || reason.starts_with("connection reset")
+    })
 }
 
 #[cfg(test)]

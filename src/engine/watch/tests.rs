@@ -28,6 +28,7 @@ struct Scene {
     /// Seconds since the last scrape began.
     scraped: i64,
     strict: bool,
+    policy_gone: bool,
     /// Status and body of a plaintext request to the secure port.
     plaintext: (u16, String),
     replicas: u32,
@@ -46,6 +47,7 @@ impl Default for Scene {
             health: "up",
             scraped: 5,
             strict: true,
+            policy_gone: false,
             plaintext: (503, reset()),
             replicas: 1,
             pods: vec!["cart-1"],
@@ -117,12 +119,26 @@ impl Scene {
                 200,
                 json!({"spec": {"selector": {"matchLabels": {"app": "p"}}}}).to_string(),
             ),
-            "/apis/security.istio.io/v1/namespaces/shop/peerauthentications/meshscrape-cart" => {
+            "/apis/security.istio.io/v1/namespaces/shop/peerauthentications" => {
                 let mode = if self.strict { "STRICT" } else { "PERMISSIVE" };
-                (
-                    200,
-                    json!({"spec": {"portLevelMtls": {"15091": {"mode": mode}}}}).to_string(),
-                )
+                let spec = json!({"selector": {"matchLabels": {"app": "cart"}}, "portLevelMtls": {"15091": {"mode": mode}}});
+                (200, list([ours(spec)].into_iter()))
+            }
+            "/apis/security.istio.io/v1/namespaces/shop/authorizationpolicies" => {
+                let rules = json!([
+                    {"from": [{"source": {"notPrincipals": ["cluster.local/ns/mon/sa/prometheus"]}}], "to": [{"operation": {"ports": ["15091"]}}]},
+                    {"to": [{"operation": {"ports": ["15091"], "notPaths": ["/stats/prometheus"]}}]},
+                ]);
+                let spec = json!({"action": "DENY", "rules": rules});
+                let there = (!self.policy_gone).then(|| ours(spec));
+                (200, list(there.into_iter()))
+            }
+            "/apis/networking.istio.io/v1/namespaces/shop/sidecars" => {
+                let spec = json!({
+                    "workloadSelector": {"labels": {"app": "cart"}},
+                    "ingress": [{"port": {"number": 15091}, "defaultEndpoint": "127.0.0.1:15020"}],
+                });
+                (200, list([ours(spec)].into_iter()))
             }
             "/api/v1/namespaces/shop/pods/http:cart-1:15091/proxy/stats/prometheus" => {
                 self.probes += 1;
@@ -180,6 +196,10 @@ fn list(items: impl Iterator<Item = Value>) -> String {
     json!({"metadata": {}, "items": items.collect::<Vec<_>>()}).to_string()
 }
 
+fn ours(spec: Value) -> Value {
+    json!({"metadata": {"name": "meshscrape-cart", "namespace": "shop"}, "spec": spec})
+}
+
 fn meshed(name: &str) -> Value {
     json!({
         "metadata": {
@@ -188,7 +208,7 @@ fn meshed(name: &str) -> Value {
             "ownerReferences": [{"kind": "ReplicaSet", "name": "cart-66d9"}],
         },
         "spec": {"initContainers": [{"name": "istio-proxy"}], "containers": [{"name": "app"}]},
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.9", "conditions": [{"type": "Ready", "status": "True"}]},
     })
 }
 
@@ -205,6 +225,7 @@ fn prometheus() -> mesh::Prometheus {
         pods: Vec::new(),
         template: Default::default(),
         service_account: "prometheus".into(),
+        shared_with: Vec::new(),
         container: "prometheus".into(),
         http_port: 9090,
         route_prefix: String::new(),
@@ -284,6 +305,31 @@ async fn no_probe_before_the_policies_stand_or_the_target_is_up() {
     let board = watch.look().await;
     assert!(matches!(&board.rows[0].probe, Probe::Unknown(why) if why.contains("mTLS")));
     assert_eq!(script.scene().probes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_goes_is_seen_by_a_watch_that_had_called_it_secured() {
+    let script = Script::default();
+    let mut watch = script.watch(true);
+    assert_eq!(watch.look().await.counts.secured, 1);
+    script.scene().policy_gone = true;
+    tokio::time::advance(Duration::from_secs(16)).await;
+    let board = watch.look().await;
+    assert_eq!(
+        (
+            board.counts.up,
+            board.counts.secured,
+            board.counts.unguarded
+        ),
+        (1, 0, 1)
+    );
+    let fault = &board.rows[0].guard.faults()[0].cause;
+    assert_eq!(fault.code, "object-gone");
+    let object = fault.object.as_ref().map(ToString::to_string);
+    assert_eq!(
+        object.as_deref(),
+        Some("AuthorizationPolicy shop/meshscrape-cart")
+    );
 }
 
 #[tokio::test(start_paused = true)]

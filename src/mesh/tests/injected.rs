@@ -226,7 +226,7 @@ fn control_planes_and_the_meshs_settings() {
     let plane = &istio.control_planes[0];
     assert_eq!((plane.revision.as_str(), plane.ready), ("default", true));
     assert!(plane.version.starts_with("1.31.0"));
-    assert_eq!(istio.trust_domain, "mesh.example");
-    assert_eq!(istio.root_namespace, "istio-system");
+    assert_eq!(istio.trust_domain.as_deref(), Some("mesh.example"));
+    assert_eq!(istio.root_namespace.as_deref(), Some("istio-system"));
     assert!(!istio.prometheus_merge);
 }

@@ -6,6 +6,8 @@ mod injected;
 mod leftover;
 mod prometheis;
 mod scale;
+mod settings;
+mod shared;
 mod workloads;
 
 use super::kinds::{Kind, WorkloadRef};

@@ -100,8 +100,6 @@ fn a_reset_is_told_by_the_policy() {
         };
         cause("read: connection reset by peer", "shop", &about).map(|cause| cause.code)
     };
-    assert_eq!(code(Policy::NotStrict, false), Some("permissive"));
-    assert_eq!(code(Policy::Absent, false), Some("permissive"));
     assert_eq!(code(Policy::Strict, false), Some("reset-strict"));
     assert_eq!(code(Policy::Unknown, false), Some("reset"));
     assert_eq!(code(Policy::Strict, true), Some("gateway-tls"));

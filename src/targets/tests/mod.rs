@@ -1,5 +1,7 @@
 mod after_a_change;
 mod causes;
+mod standing;
+mod where_it_leads;
 
 use super::*;
 use crate::mesh::kinds::Kind;
@@ -16,7 +18,7 @@ fn item(name: &str) -> WorkloadRef {
     WorkloadRef::new("shop", Kind::Deployment, name)
 }
 
-fn pod(name: &str) -> Expected {
+pub(super) fn pod(name: &str) -> Expected {
     Expected {
         item: item("cart"),
         gateway: false,
@@ -29,13 +31,15 @@ fn pod(name: &str) -> Expected {
         secure_port: Some("15091".into()),
         started: None,
         port: MetricsPort::Merged,
+        labels: Default::default(),
+        native: false,
     }
 }
 
 fn target(pod: &str, health: Health, last: i64) -> Target {
     Target {
         job: SECURE.into(),
-        url: format!("https://{pod}:15091/stats/prometheus"),
+        url: "https://10.0.0.9:15091/stats/prometheus".into(),
         namespace: "shop".into(),
         pod: pod.into(),
         health,
@@ -52,7 +56,7 @@ fn target(pod: &str, health: Health, last: i64) -> Target {
 fn plain(pod: &str, port: u16) -> Target {
     Target {
         job: OLD.into(),
-        url: format!("http://{pod}:{port}/stats/prometheus"),
+        url: format!("http://10.0.0.9:{port}/stats/prometheus"),
         ..target(pod, Health::Up, 5)
     }
 }
@@ -75,6 +79,8 @@ struct World {
     memory: Memory,
     probes: HashMap<String, Probe>,
     about: HashMap<WorkloadRef, About>,
+    standing: HashMap<String, Standing>,
+    ground: Ground,
 }
 
 impl World {
@@ -86,6 +92,8 @@ impl World {
             replicas,
             probes: &self.probes,
             about: &self.about,
+            standing: &self.standing,
+            ground: &self.ground,
             memory: &self.memory,
         })
     }
@@ -295,6 +303,7 @@ fn counts_and_order() {
         not_covered: 0,
         secured: 1,
         double: 1,
+        unguarded: 0,
     };
     assert_eq!(board.counts, expected);
     assert_eq!(board.counts.all(), 5);

@@ -1,12 +1,15 @@
 use super::*;
+use crate::mesh::kinds::Kind;
 use bytes::Bytes;
 use serde_json::json;
 
 fn judged(status: u16, body: impl Into<String>) -> Probe {
-    judge(&Proxied {
-        status,
-        body: Bytes::from(body.into()),
-    })
+    judged_of(false, status, body)
+}
+
+fn judged_of(native: bool, status: u16, body: impl Into<String>) -> Probe {
+    let body = Bytes::from(body.into());
+    judge(&Proxied { status, body }, native)
 }
 
 fn on_the_way(message: &str) -> Probe {
@@ -81,13 +84,28 @@ async fn metrics_in_plaintext_are_believed_after_a_minute() {
 }
 
 #[test]
-fn what_demands_mtls() {
-    let strict = json!({"spec": {"portLevelMtls": {"15091": {"mode": "STRICT"}}}});
-    assert!(demands_mtls(&strict, false));
-    let other_port = json!({"spec": {"mtls": {"mode": "STRICT"}, "portLevelMtls": {"15091": {"mode": "PERMISSIVE"}}}});
-    assert!(!demands_mtls(&other_port, false));
-    let server = |port: u16, mode: &str| json!({"spec": {"servers": [{"port": {"number": port}, "tls": {"mode": mode}}]}});
-    assert!(demands_mtls(&server(15091, "ISTIO_MUTUAL"), true));
-    assert!(!demands_mtls(&server(80, "ISTIO_MUTUAL"), true));
-    assert!(!demands_mtls(&server(15091, "SIMPLE"), true));
+fn the_passthrough_before_a_native_listener_tells_of_its_refusal() {
+    let envoy = "upstream connect error or disconnect/reset before headers.";
+    let broken = format!("{envoy} reset reason: connection termination");
+    let again = format!("{envoy} retried and the latest reset reason: connection termination");
+    for said in [&broken, &again] {
+        assert_eq!(judged_of(true, 503, said), Probe::Refused, "{said}");
+        // Before any other listener it is the app that broke off: the port took plaintext.
+        assert!(matches!(judged(503, said.clone()), Probe::Unknown(_)));
+    }
+    let nobody = format!(
+        "{envoy} reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused"
+    );
+    for other in [
+        judged_of(true, 503, nobody),
+        judged_of(true, 500, broken),
+        judged_of(true, 503, "connection termination"),
+        judged_of(true, 403, "RBAC: access denied"),
+    ] {
+        assert!(matches!(other, Probe::Unknown(_)), "{other:?}");
+    }
+    assert_eq!(
+        judged_of(true, 200, "# TYPE envoy_x counter"),
+        Probe::Served
+    );
 }

@@ -1,0 +1,540 @@
+//! Whether the objects that open a pod's secure port, and guard it, stand and say what they must.
+//!
+//! What counts is what they come to together: what others add beside is no fault, and what takes the place of an
+//! object of ours is none either.
+
+use super::{Cause, Expected};
+use crate::answers::MetricsPort;
+use crate::mesh::MtlsMode;
+use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::mesh::objects::{
+    AuthorizationPolicy, Gateway, Labels, Meta, PeerAuthentication, ServiceEntry, Sidecar,
+    VirtualService,
+};
+use crate::reach::{authorization, by_age, mtls, sidecar};
+use serde_json::Value;
+
+static EVERYTHING: Value = Value::Null;
+const METRICS_PATH: &str = "/stats/prometheus";
+
+/// What was read of one kind, or why it could not be.
+pub type Read<T> = Result<Vec<T>, String>;
+
+/// The objects of one namespace that can open or guard a port.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    pub peers: Read<PeerAuthentication>,
+    pub policies: Read<AuthorizationPolicy>,
+    pub sidecars: Read<Sidecar>,
+    /// Of every namespace: their selectors reach into any.
+    pub gateways: Read<Gateway>,
+    pub routes: Read<VirtualService>,
+    pub entries: Read<ServiceEntry>,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Objects {
+            peers: Ok(Vec::new()),
+            policies: Ok(Vec::new()),
+            sidecars: Ok(Vec::new()),
+            gateways: Ok(Vec::new()),
+            routes: Ok(Vec::new()),
+            entries: Ok(Vec::new()),
+        }
+    }
+}
+
+/// What holds for the whole mesh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ground {
+    /// Prometheus's identity without `spiffe://`; `None`: not known.
+    pub principal: Option<String>,
+    /// Istio's root namespace; `None`: not known.
+    pub root: Option<String>,
+    /// Who else has that identity.
+    pub shared_with: Vec<String>,
+}
+
+/// What the objects of a pod's secure port came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Guard {
+    /// There is nothing to look at: the pod is not annotated, or its own proxy keeps the port.
+    #[default]
+    NotAsked,
+    Stands,
+    /// The gravest first, never empty.
+    Fails(Vec<Fault>),
+    /// An object could not be read: why.
+    Unknown(String),
+}
+
+/// An object that is gone, or says something else than it must.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub cause: Cause,
+    /// A scrape fails by it.
+    pub breaks_scrapes: bool,
+}
+
+/// Whether something demands mTLS on the secure port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Not asked, or not allowed to ask.
+    #[default]
+    Unknown,
+    /// Nothing does, and no object of ours stands there.
+    Absent,
+    Strict,
+    /// An object of ours stands there, and does not.
+    NotStrict,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub guard: Guard,
+    pub policy: Policy,
+}
+
+impl Guard {
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Guard::Fails(faults) => faults,
+            _ => &[],
+        }
+    }
+
+    /// Nothing that was looked at is wrong, and nothing was left unread.
+    pub fn holds(&self) -> bool {
+        matches!(self, Guard::NotAsked | Guard::Stands)
+    }
+}
+
+/// Looks at one pod. `root` are the objects of Istio's root namespace, where they could be read.
+pub fn standing(one: &Expected, here: &Objects, root: &Objects, ground: &Ground) -> Standing {
+    let Some(port) = one.secure_port.as_deref() else {
+        return Standing::default();
+    };
+    // Envoy's own TLS listener: it refuses whoever has no certificate of the mesh, and no object changes that.
+    if one.native {
+        return Standing {
+            guard: Guard::NotAsked,
+            policy: Policy::Strict,
+        };
+    }
+    let look = Look {
+        one,
+        here,
+        root,
+        ground,
+        port,
+    };
+    let looked = match one.gateway {
+        true => look.gateway(),
+        false => look.workload(),
+    };
+    looked.unwrap_or_else(|why| Standing {
+        guard: Guard::Unknown(why.to_owned()),
+        policy: Policy::Unknown,
+    })
+}
+
+struct Look<'a> {
+    one: &'a Expected,
+    here: &'a Objects,
+    root: &'a Objects,
+    ground: &'a Ground,
+    port: &'a str,
+}
+
+type Looked<'a, T> = Result<T, &'a str>;
+
+fn read<T>(of: &Read<T>) -> Looked<'_, &[T]> {
+    of.as_deref().map_err(String::as_str)
+}
+
+fn named<'a, T>(all: &'a [T], meta: fn(&T) -> &Meta, object: &ObjectRef) -> Option<&'a T> {
+    all.iter().find(|one| {
+        let meta = meta(one);
+        meta.namespace == object.namespace && meta.name == object.name
+    })
+}
+
+fn takes(selector: &Value, labels: &Labels) -> bool {
+    let mut wanted = selector.as_object().into_iter().flatten();
+    wanted.all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str())
+}
+
+fn list<'a>(of: &'a Value, field: &str) -> &'a [Value] {
+    of[field].as_array().map_or(&[], Vec::as_slice)
+}
+
+impl<'a> Look<'a> {
+    fn workload(&self) -> Looked<'a, Standing> {
+        let mut faults = Vec::new();
+        faults.extend(self.listener()?);
+        let (policy, fault) = self.mtls()?;
+        faults.extend(fault);
+        faults.extend(self.authorization()?);
+        Ok(together(faults, policy))
+    }
+
+    fn ours(&self, kind: Kind) -> ObjectRef {
+        let item = &self.one.item;
+        ObjectRef::new(kind, &item.namespace, item.our_name())
+    }
+
+    fn labels(&self) -> &'a Labels {
+        &self.one.labels
+    }
+
+    /// What writes the object as it must be.
+    fn apply(&self) -> String {
+        let item = &self.one.item;
+        let port = match self.one.port {
+            MetricsPort::Merged => "",
+            MetricsPort::Envoy => " --port 15090",
+        };
+        match self.one.gateway {
+            true => format!("meshscrape apply -g {}/{}{port}", item.namespace, item.name),
+            false => format!("meshscrape apply -w {item}{port}"),
+        }
+    }
+
+    fn gone(&self, object: ObjectRef, so: &str, breaks_scrapes: bool) -> Fault {
+        self.fault(
+            "object-gone",
+            object,
+            None,
+            "does not exist",
+            so,
+            breaks_scrapes,
+        )
+    }
+
+    fn altered(&self, object: ObjectRef, field: &'static str, so: &str, breaks: bool) -> Fault {
+        let what = format!("is altered in {field}");
+        self.fault("object-altered", object, Some(field), &what, so, breaks)
+    }
+
+    /// Another object takes effect in place of ours.
+    fn overruled(&self, ours: ObjectRef, by: &ObjectRef, so: &str) -> Fault {
+        let what = format!("has no effect: {by} comes before it");
+        let mut fault = self.fault("object-overruled", ours, None, &what, so, true);
+        fault.cause.fix = format!(
+            "remove {by}, or have it say the same for port {}",
+            self.port
+        );
+        fault
+    }
+
+    fn fault(
+        &self,
+        code: &'static str,
+        object: ObjectRef,
+        field: Option<&'static str>,
+        what: &str,
+        so: &str,
+        breaks_scrapes: bool,
+    ) -> Fault {
+        Fault {
+            cause: Cause {
+                code,
+                cause: format!("{object} {what}: {so}"),
+                fix: self.apply(),
+                object: Some(object),
+                field,
+            },
+            breaks_scrapes,
+        }
+    }
+
+    /// Which Sidecar governs the pod, and where it leads the port.
+    fn listener(&self) -> Looked<'a, Option<Fault>> {
+        let all = read(&self.here.sidecars)?;
+        let ours = self.ours(Kind::Sidecar);
+        let so = format!("nothing serves metrics on port {}", self.port);
+        let governing = sidecar::governing(all, read(&self.root.sidecars), self.labels());
+        let own = named(all, |one| &one.metadata, &ours);
+        let governing = match governing {
+            Ok(governing) => governing,
+            // Then none of this namespace governs the pod.
+            Err(_) if own.is_none() => return Ok(Some(self.gone(ours, &so, true))),
+            Err(why) => return Err(why),
+        };
+        let entry = governing.and_then(|sidecar| self.entry(&sidecar.spec));
+        if let Some(entry) = entry {
+            let endpoint = entry["defaultEndpoint"].as_str().unwrap_or_default();
+            if leads_to_metrics(endpoint) {
+                return Ok(None);
+            }
+            let of = governing.map_or(ours, |sidecar| of(Kind::Sidecar, &sidecar.metadata));
+            let so = format!("port {} does not lead to the proxy's metrics", self.port);
+            return Ok(Some(self.altered(
+                of,
+                "spec.ingress.defaultEndpoint",
+                &so,
+                true,
+            )));
+        }
+        Ok(Some(match (own, governing) {
+            (None, _) => self.gone(ours, &so, true),
+            (Some(own), _) if !takes(&own.spec["workloadSelector"]["labels"], self.labels()) => {
+                self.altered(ours, "spec.workloadSelector.labels", &so, true)
+            }
+            (Some(own), Some(other)) if self.entry(&own.spec).is_some() => {
+                self.overruled(ours, &of(Kind::Sidecar, &other.metadata), &so)
+            }
+            (Some(_), _) => self.altered(ours, "spec.ingress.port.number", &so, true),
+        }))
+    }
+
+    fn entry(&self, spec: &'a Value) -> Option<&'a Value> {
+        list(spec, "ingress")
+            .iter()
+            .find(|entry| self.is_port(&entry["port"]["number"]))
+    }
+
+    fn is_port(&self, number: &Value) -> bool {
+        number
+            .as_u64()
+            .is_some_and(|number| number.to_string() == self.port)
+    }
+
+    fn mtls(&self) -> Looked<'a, (Policy, Option<Fault>)> {
+        let all = read(&self.here.peers)?;
+        let ours = self.ours(Kind::PeerAuthentication);
+        let own = named(all, |one| &one.metadata, &ours);
+        let is_root = self.ground.root.as_ref() == Some(&self.one.item.namespace);
+        let root = read(&self.root.peers);
+        let mode = match mtls::of_port(all, root, is_root, self.labels(), self.port) {
+            Ok((mode, _)) => mode,
+            // Then nothing of this namespace demands it.
+            Err(_) => MtlsMode::Permissive,
+        };
+        if mode == MtlsMode::Strict {
+            return Ok((Policy::Strict, None));
+        }
+        let so = format!(
+            "nothing demands mTLS on port {}, so the proxy takes plaintext there and resets Prometheus's TLS",
+            self.port
+        );
+        let Some(own) = own else {
+            return Ok((Policy::Absent, Some(self.gone(ours, &so, true))));
+        };
+        let other = mtls::selecting(all, self.labels())
+            .filter(|other| other.metadata.name != own.metadata.name);
+        let fault = if !takes(&own.spec["selector"]["matchLabels"], self.labels()) {
+            self.altered(ours, "spec.selector.matchLabels", &so, true)
+        } else if own.spec["portLevelMtls"][self.port]["mode"] != "STRICT" {
+            self.altered(ours, "spec.portLevelMtls", &so, true)
+        } else if let Some(other) = other {
+            self.overruled(ours, &of(Kind::PeerAuthentication, &other.metadata), &so)
+        } else {
+            self.altered(ours, "spec.selector", &so, true)
+        };
+        Ok((Policy::NotStrict, Some(fault)))
+    }
+
+    fn kept(&self) -> Looked<'a, authorization::Kept> {
+        let door = authorization::Door {
+            port: self.port,
+            principal: self.ground.principal.as_deref(),
+            path: METRICS_PATH,
+        };
+        let here = read(&self.here.policies)?.iter();
+        let root = self.root.policies.as_deref().unwrap_or_default().iter();
+        let is_root = self.ground.root.as_ref() == Some(&self.one.item.namespace);
+        let governing = here
+            .chain(root.filter(|_| !is_root))
+            .filter(|policy| authorization::governs(policy, self.labels()));
+        Ok(authorization::kept(governing, &door))
+    }
+
+    fn authorization(&self) -> Looked<'a, Option<Fault>> {
+        const PRINCIPALS: &str = "spec.rules.from.source.notPrincipals";
+        let ours = self.ours(Kind::AuthorizationPolicy);
+        let own = named(read(&self.here.policies)?, |one| &one.metadata, &ours);
+        let kept = self.kept()?;
+        let so = format!(
+            "any workload of the mesh can read port {} and, through it, stop the proxy",
+            self.port
+        );
+        let altered =
+            |field, so: &str, breaks| Ok(Some(self.altered(ours.clone(), field, so, breaks)));
+        let field = |own: &AuthorizationPolicy, rule: &'static str| {
+            if own.spec["action"] != "DENY" {
+                "spec.action"
+            } else if !takes(&own.spec["selector"]["matchLabels"], self.labels()) {
+                "spec.selector.matchLabels"
+            } else {
+                rule
+            }
+        };
+        match own {
+            None if !kept.others => Ok(Some(self.gone(ours, &so, false))),
+            Some(own) if !kept.others => altered(field(own, PRINCIPALS), &so, false),
+            Some(own) if !kept.paths => {
+                let so = format!(
+                    "port {} serves more than {METRICS_PATH}: whoever is let in can stop the proxy",
+                    self.port
+                );
+                altered(field(own, "spec.rules.to.operation.notPaths"), &so, false)
+            }
+            Some(_) if kept.refused => {
+                let principal = self.ground.principal.as_deref().unwrap_or_default();
+                let so = format!("Prometheus's identity {principal} is refused");
+                altered(PRINCIPALS, &so, true)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn gateway(&self) -> Looked<'a, Standing> {
+        let all = read(&self.here.gateways)?;
+        let ours = self.ours(Kind::Gateway);
+        let so = format!("nothing serves metrics on port {}", self.port);
+        let mut serving: Vec<(&Gateway, &Value)> = all
+            .iter()
+            .filter(|gateway| takes(&gateway.spec["selector"], self.labels()))
+            .filter_map(|gateway| {
+                let mut servers = list(&gateway.spec, "servers").iter();
+                let server = servers.find(|server| self.is_port(&server["port"]["number"]))?;
+                Some((gateway, server))
+            })
+            .collect();
+        serving.sort_by_key(|(gateway, _)| by_age(&gateway.metadata));
+        let own = named(all, |one| &one.metadata, &ours);
+        // Of two servers with one port and host, istiod skips the later.
+        let Some((first, server)) = serving.first() else {
+            let fault = match own {
+                None => self.gone(ours, &so, true),
+                Some(own) if !takes(&own.spec["selector"], self.labels()) => {
+                    self.altered(ours, "spec.selector", &so, true)
+                }
+                Some(_) => self.altered(ours, "spec.servers.port.number", &so, true),
+            };
+            return Ok(together(vec![fault], Policy::Absent));
+        };
+        let object = of(Kind::Gateway, &first.metadata);
+        let mut faults = Vec::new();
+        let is_ours = object == ours;
+        if own.is_some() && !is_ours {
+            faults.push(self.overruled(ours, &object, "another server has the port"));
+        }
+        let strict = matches!(
+            server["tls"]["mode"].as_str(),
+            Some("ISTIO_MUTUAL" | "MUTUAL")
+        );
+        if !strict {
+            let so = format!(
+                "port {} does not ask for a certificate of the mesh",
+                self.port
+            );
+            faults.push(self.altered(object.clone(), "spec.servers.tls.mode", &so, true));
+        }
+        faults.extend(self.names(&object, server)?);
+        if is_ours {
+            faults.extend(self.route()?);
+            faults.extend(self.name_inside()?);
+        }
+        let policy = match (strict, is_ours) {
+            (true, _) => Policy::Strict,
+            (false, true) => Policy::NotStrict,
+            (false, false) => Policy::Absent,
+        };
+        Ok(together(faults, policy))
+    }
+
+    /// Whom the server lets in.
+    fn names(&self, object: &ObjectRef, server: &Value) -> Looked<'a, Option<Fault>> {
+        const FIELD: &str = "spec.servers.tls.subjectAltNames";
+        let names = list(&server["tls"], "subjectAltNames");
+        if names.is_empty() {
+            if self.kept()?.others {
+                return Ok(None);
+            }
+            let so = format!("any workload of the mesh can read port {}", self.port);
+            return Ok(Some(self.altered(object.clone(), FIELD, &so, false)));
+        }
+        let Some(principal) = &self.ground.principal else {
+            return Ok(None);
+        };
+        let wanted = format!("spiffe://{principal}");
+        let is_named = names.iter().any(|name| *name == *wanted);
+        let so = format!("Prometheus's identity {wanted} is refused");
+        Ok((!is_named).then(|| self.altered(object.clone(), FIELD, &so, true)))
+    }
+
+    /// What of the listener leads to the metrics: that path, and nothing else.
+    fn route(&self) -> Looked<'a, Option<Fault>> {
+        let ours = self.ours(Kind::VirtualService);
+        let so = format!("port {} leads nowhere", self.port);
+        let routes = read(&self.here.routes)?;
+        let Some(own) = named(routes, |one| &one.metadata, &ours) else {
+            return Ok(Some(self.gone(ours, &so, true)));
+        };
+        let (plain, full) = (&*ours.name, format!("{}/{}", ours.namespace, ours.name));
+        let mut gateways = list(&own.spec, "gateways").iter();
+        if !gateways.any(|gateway| gateway == plain || *gateway == *full) {
+            return Ok(Some(self.altered(ours, "spec.gateways", &so, true)));
+        }
+        let matches: Vec<&Value> = list(&own.spec, "http")
+            .iter()
+            .flat_map(|route| match list(route, "match") {
+                // Without a match a route takes everything.
+                [] => vec![&EVERYTHING],
+                some => some.iter().collect(),
+            })
+            .collect();
+        let is_path = |one: &&Value| one["uri"]["exact"] == METRICS_PATH;
+        let served = matches.iter().any(is_path);
+        if served && matches.iter().all(is_path) {
+            return Ok(None);
+        }
+        let so = match served {
+            true => format!("port {} serves more than {METRICS_PATH}", self.port),
+            false => format!("port {} does not serve {METRICS_PATH}", self.port),
+        };
+        Ok(Some(self.altered(
+            ours,
+            "spec.http.match.uri",
+            &so,
+            !served,
+        )))
+    }
+
+    fn name_inside(&self) -> Looked<'a, Option<Fault>> {
+        let ours = self.ours(Kind::ServiceEntry);
+        let so = format!("the route of port {} has no address", self.port);
+        let entries = read(&self.here.entries)?;
+        let Some(own) = named(entries, |one| &one.metadata, &ours) else {
+            return Ok(Some(self.gone(ours, &so, true)));
+        };
+        let mut endpoints = list(&own.spec, "endpoints").iter();
+        let inside = endpoints.all(|endpoint| endpoint["address"] == "127.0.0.1");
+        let so = format!("the route of port {} leads out of the pod", self.port);
+        Ok((!inside).then(|| self.altered(ours, "spec.endpoints.address", &so, true)))
+    }
+}
+
+fn together(faults: Vec<Fault>, policy: Policy) -> Standing {
+    let guard = match faults.is_empty() {
+        true => Guard::Stands,
+        false => Guard::Fails(faults),
+    };
+    Standing { guard, policy }
+}
+
+fn of(kind: Kind, meta: &Meta) -> ObjectRef {
+    ObjectRef::new(kind, &meta.namespace, &meta.name)
+}
+
+/// The agent's merged endpoint, or Envoy's own, in the pod itself.
+fn leads_to_metrics(endpoint: &str) -> bool {
+    let Some((host, port)) = endpoint.rsplit_once(':') else {
+        return false;
+    };
+    matches!(host, "" | "127.0.0.1" | "0.0.0.0" | "[::1]" | "[::]")
+        && matches!(port, "15020" | "15090")
+}
