@@ -8,6 +8,7 @@
 mod controls;
 mod disturbed;
 mod evidence;
+mod guards;
 mod matrix;
 mod objects;
 mod probe;
@@ -92,6 +93,18 @@ fn tests() -> Vec<Test> {
         run: Box::new(wizard::run),
         evidence: Box::new(wizard::evidence),
         namespace: Some(wizard::namespace()),
+        turn: Turn::Others,
+    });
+    all.push(Test {
+        name: guards::NAME.into(),
+        about: vec![(
+            "what",
+            "what guards a port is deleted or altered: status names it, apply brings it back"
+                .into(),
+        )],
+        run: Box::new(guards::run),
+        evidence: Box::new(guards::evidence),
+        namespace: Some(guards::namespace()),
         turn: Turn::Others,
     });
     all.extend(disturbed::CELLS.iter().map(|cell| Test {

@@ -46,6 +46,20 @@ impl Program {
         told(self.call(&["apply", "--yes", "--lose-history", "--json"], true))
     }
 
+    pub fn apply_with(&self, words: &[&str]) -> Result<Told, String> {
+        let all = [&["apply", "--yes", "--lose-history", "--json"], words].concat();
+        told(self.call(&all, true))
+    }
+
+    /// The exit code, and the table as JSON.
+    pub fn status(&self) -> Result<(i32, Value), String> {
+        let ran = self.call(&["status", "--json"], true);
+        let code = ran.code.ok_or("status was not done in time")?;
+        let text = format!("{}{}", ran.out, ran.err);
+        let status = serde_json::from_str(&ran.out).map_err(|_| tail(&text, 20))?;
+        Ok((code, status))
+    }
+
     pub fn undo(&self) -> Result<Told, String> {
         told(self.call(&["undo", "--yes", "--lose-history", "--json"], false))
     }
