@@ -35,6 +35,8 @@ pub struct Places {
     pub step: Rect,
     /// Rows of the step's list.
     pub list: Rect,
+    /// Under the rows of the review: what holds for the plan as a whole.
+    pub under: Rect,
     /// The box of the detail, the diff, the log or the cause; empty where it is not shown.
     pub side: Rect,
     /// The side lies over the step.
@@ -114,6 +116,9 @@ pub fn places(state: &State, area: Rect) -> Places {
         list.height = list.height.saturating_sub(2);
     }
     places.list = list;
+    if state.step == Step::Review {
+        (places.list, places.under) = super::review::parts(state, list);
+    }
     places
 }
 
@@ -233,7 +238,7 @@ pub fn viewport(state: &State, area: Rect) -> Viewport {
             }
             _ => 0,
         },
-        notes_seen: state.step != Step::Review || super::review::notes_seen(state, places.list),
+        notes_seen: state.step != Step::Review || super::review::notes_seen(state, places.under),
         wide: places.wide,
         help,
         help_last,

@@ -114,7 +114,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         !review.diff_focus && !places.over,
         row,
     );
-    let rest = under_rows(state, area);
+    let rest = places.under;
     let mut lines = Vec::new();
     if review.rows.rows.is_empty() && !review.done {
         lines.push(Words::of(Role::Accent, paint.spinner().to_string()).and(
@@ -147,18 +147,29 @@ fn notes(notes: &[String], place: Rect) -> Vec<Words> {
 }
 
 /// All that holds for the whole run has room under the rows.
-pub fn notes_seen(state: &State, area: Rect) -> bool {
-    let rest = under_rows(state, area);
-    notes(&state.review.notes, rest).len() <= usize::from(rest.height)
+pub fn notes_seen(state: &State, under: Rect) -> bool {
+    notes(&state.review.notes, under).len() <= usize::from(under.height)
 }
 
-fn under_rows(state: &State, area: Rect) -> Rect {
-    let shown = state.review.rows.rows.len().min(usize::from(area.height)) as u16;
-    Rect {
-        y: area.y + shown + 1,
-        height: area.height.saturating_sub(shown + 1),
+/// The rows, and under them what holds for the plan as a whole. However many rows there are, a part of the notes stays
+/// in sight: a quarter of the height at most.
+pub fn parts(state: &State, area: Rect) -> (Rect, Rect) {
+    let wanted = match notes(&state.review.notes, area).len() as u16 {
+        0 => 0,
+        // A blank row before them.
+        lines => lines + 1,
+    };
+    let list = Rect {
+        height: area.height - wanted.min(area.height / 4),
         ..area
-    }
+    };
+    let rows = state.review.rows.rows.len().min(usize::from(list.height)) as u16;
+    let under = Rect {
+        y: area.y + rows + 1,
+        height: area.height.saturating_sub(rows + 1),
+        ..area
+    };
+    (list, under)
 }
 
 fn row(paint: &mut Paint, area: Rect, row: &ReviewRow) {
@@ -298,6 +309,7 @@ mod tests {
             added: 1,
             removed: 0,
             standing: Standing::Ready,
+            loses: false,
             warnings: 0,
             takes: 0,
             owner: None,

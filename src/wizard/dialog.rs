@@ -189,7 +189,7 @@ impl State {
         let written = |row: &&super::state::ReviewRow| {
             matches!(row.standing, Standing::Ready | Standing::Unverified(_))
         };
-        let rows = || self.review.rows.rows.iter().filter(written);
+        let rows = || self.review.all.iter().filter(written);
         let deleted: Vec<String> = rows()
             .filter(|row| row.sign == Sign::Deleted)
             .map(|row| row.object.to_string())

@@ -74,6 +74,9 @@ pub enum Action {
     Next,
     Back,
     Jump(Step),
+    /// The next change with a warning, or that loses or deletes something.
+    NextWarning,
+    NextDeletion,
     Filter,
     /// Ends typing into the filter; the text stays.
     FilterDone,

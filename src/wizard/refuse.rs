@@ -36,6 +36,7 @@ impl State {
             Step::Namespaces | Step::Workloads | Step::Gateways => {
                 self.list().map(|list| &list.filter)
             }
+            Step::Review => Some(&self.review.rows.filter),
             Step::Status => Some(&self.status.rows.filter),
             _ => None,
         }
@@ -115,7 +116,7 @@ impl State {
             return None;
         }
         let rows = |of: [Part; 2]| {
-            let rows = self.review.rows.rows.iter();
+            let rows = self.review.all.iter();
             rows.filter(move |row| of.contains(&row.part))
         };
         let readers = || rows([Part::PrometheusPod, Part::ScrapeJob]);
@@ -137,7 +138,7 @@ impl State {
 
     /// What is given up with the lock or the record of the run.
     pub(super) fn unkept(&self) -> Vec<String> {
-        let rows = self.review.rows.rows.iter();
+        let rows = self.review.all.iter();
         let out = rows.filter(|row| row.part == Part::Journal && row.standing == Standing::LeftOut);
         out.map(|row| match row.object.kind {
             Kind::Lease => "Without the lock nothing keeps a second run away meanwhile.".into(),
@@ -353,7 +354,7 @@ impl State {
 
     /// Changes of the review that stand against an approval.
     pub fn standing_against(&self) -> impl Iterator<Item = &super::state::ReviewRow> {
-        self.review.rows.rows.iter().filter(|row| {
+        self.review.all.iter().filter(|row| {
             matches!(
                 row.standing,
                 Standing::Conflict(_)

@@ -1,5 +1,7 @@
 //! Step 7: every change beside what the server says of it; what is left out, what is taken, the approval.
 
+pub(super) mod rows;
+
 use super::list::List;
 use super::msg::{Effect, Generation};
 use super::refuse::plural;
@@ -109,8 +111,10 @@ impl State {
         }
         // A key's "still being asked" holds no more.
         self.notice = self.notice.take().filter(|said| said.tone != Tone::Waiting);
+        let before = self.review.rows.current().map(|row| row.id.clone());
         self.judge();
-        if self.review.view.is_none() {
+        let now = self.review.rows.current().map(|row| &row.id);
+        if self.review.view.is_none() || now != before.as_ref() {
             return self.ask_view();
         }
         Vec::new()
@@ -144,10 +148,7 @@ impl State {
             asking: counts.asking,
             stopped: counts.stopped,
         };
-        let id = self.review.rows.current().map(|row| row.id.clone());
-        self.review
-            .rows
-            .set(rows, |row| Some(&row.id) == id.as_ref());
+        self.set_changes(rows);
     }
 
     /// The diff of the change under the cursor.
@@ -439,6 +440,10 @@ fn row(
         added,
         removed,
         standing,
+        loses: change
+            .prices
+            .iter()
+            .any(|price| matches!(price, Price::LosesHistory { .. })),
         warnings: notes + filters + item.map_or(0, |item| item.warnings.len() + item.hurdles.len()),
         takes: item.map_or(0, |item| {
             item.conflicts

@@ -102,7 +102,7 @@ impl State {
             return Vec::new();
         };
         let mut taken: BTreeMap<&str, (usize, Vec<String>)> = BTreeMap::new();
-        let written = self.review.rows.rows.iter();
+        let written = self.review.all.iter();
         let written =
             written.filter(|row| matches!(row.standing, Standing::Ready | Standing::Unverified(_)));
         for item in written.filter_map(|row| review.items.get(&row.id)) {
@@ -127,7 +127,7 @@ impl State {
     /// Whose objects the approval changes, and that it may be reverted.
     pub(super) fn owned(&self) -> Vec<String> {
         let mut owned: BTreeMap<&str, usize> = BTreeMap::new();
-        let rows = self.review.rows.rows.iter();
+        let rows = self.review.all.iter();
         let written =
             rows.filter(|row| matches!(row.standing, Standing::Ready | Standing::Unverified(_)));
         for owner in written.filter_map(|row| row.owner) {

@@ -5,7 +5,9 @@ mod moves;
 use super::keymap::{self, Action, Key};
 use super::msg::{Effect, Msg, Target, Wants};
 use super::prometheus::LOOK_AGAIN;
-use super::state::{ClusterStep, Connection, Notice, ReviewMode, Start, State, Step, Tone};
+use super::state::{
+    ClusterStep, Connection, Notice, ReviewMode, ReviewRow, Start, State, Step, Tone,
+};
 
 impl State {
     /// The state before anything is read, and the first question.
@@ -75,7 +77,8 @@ impl State {
             Step::Gateways => self.derive_gateways(),
             Step::Options => self.derive_options(),
             Step::Status => self.derive_status(),
-            Step::Cluster | Step::Review | Step::Apply => {}
+            Step::Review => self.derive_review(),
+            Step::Cluster | Step::Apply => {}
         }
     }
 
@@ -251,12 +254,14 @@ impl State {
             match key {
                 Key::Char(c) => {
                     self.type_over();
-                    self.typed(|text| text.push(c));
+                    return self.typed(|text| text.push(c));
                 }
-                Key::Ctrl('u') => self.typed(String::clear),
-                Key::Backspace => self.typed(|text| {
-                    text.pop();
-                }),
+                Key::Ctrl('u') => return self.typed(String::clear),
+                Key::Backspace => {
+                    return self.typed(|text| {
+                        text.pop();
+                    });
+                }
                 _ => {}
             }
         }
@@ -273,18 +278,24 @@ impl State {
     }
 
     /// Changes the text that is being typed into, and what follows from it.
-    fn typed(&mut self, edit: impl FnOnce(&mut String)) {
+    fn typed(&mut self, edit: impl FnOnce(&mut String)) -> Vec<Effect> {
         if let Some(dialog) = &mut self.dialog {
             if let Some(input) = &mut dialog.input {
                 edit(input);
             }
-            return;
+            return Vec::new();
         }
         let step = self.step;
+        let before = self.review.rows.current().map(|row| row.id.clone());
         if let Some(filter) = self.filter_mut() {
             edit(&mut filter.text);
             filter.fresh = false;
             self.derive(step);
+        }
+        let now = self.review.rows.current().map(|row| &row.id);
+        match step == Step::Review && now != before.as_ref() {
+            true => self.ask_view(),
+            false => Vec::new(),
         }
     }
 
@@ -293,6 +304,7 @@ impl State {
             Step::Namespaces | Step::Workloads | Step::Gateways => {
                 self.list_mut().map(|list| &mut list.filter)
             }
+            Step::Review => Some(&mut self.review.rows.filter),
             Step::Status => Some(&mut self.status.rows.filter),
             _ => None,
         }
@@ -323,6 +335,8 @@ impl State {
             Action::Next => self.next(),
             Action::Back => self.back(),
             Action::Jump(step) => self.enter(step),
+            Action::NextWarning => self.next_change(ReviewRow::warns, "warning"),
+            Action::NextDeletion => self.next_change(ReviewRow::deletes, "deletion"),
             Action::Filter => {
                 if let Some(filter) = self.filter_mut() {
                     filter.editing = true;
@@ -338,12 +352,12 @@ impl State {
                 Vec::new()
             }
             Action::FilterClear => {
-                self.typed(String::clear);
+                let effects = self.typed(String::clear);
                 if let Some(filter) = self.filter_mut() {
                     filter.editing = false;
                     filter.fresh = false;
                 }
-                Vec::new()
+                effects
             }
             Action::Info => {
                 self.detail = !self.detail;

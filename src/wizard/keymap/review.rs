@@ -1,6 +1,6 @@
 //! The keys of the review.
 
-use super::{Action, Binding, Key};
+use super::{Action, Binding, Key, unfiltered};
 use crate::wizard::state::{ReviewMode, ReviewRow, Standing, State, Step};
 
 pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
@@ -61,6 +61,22 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
         )
         .unless(unowned)
         .unless(none()),
+    );
+    let warns = review.rows.rows.iter().any(ReviewRow::warns);
+    all.push(
+        Binding::new(Char('w'), "next warning", Action::NextWarning)
+            .unless((!warns).then(|| "no change here has a warning".to_owned())),
+    );
+    let deletes = review.rows.rows.iter().any(ReviewRow::deletes);
+    all.push(
+        Binding::new(Char('d'), "next deletion", Action::NextDeletion)
+            .unless((!deletes).then(|| "no change here deletes anything".to_owned())),
+    );
+    let filtered = !review.rows.filter.text.is_empty();
+    all.push(
+        Binding::new(Char('/'), "filter", Action::Filter)
+            .quiet_if(filtered)
+            .unless(unfiltered(state)),
     );
     let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
     let lock = row.is_some_and(ReviewRow::is_held_lock);

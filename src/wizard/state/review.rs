@@ -49,6 +49,8 @@ pub struct ReviewRow {
     pub standing: Standing,
     /// Number of warnings of the server and of admission.
     pub warnings: usize,
+    /// The change brings about a loss that cannot be undone.
+    pub loses: bool,
     /// Fields of a person's kubectl that the approval takes.
     pub takes: usize,
     /// The tool that owns the object, and may revert the change.
@@ -182,7 +184,14 @@ pub struct ReviewStep {
     pub asks: Vec<String>,
     /// What an undo leaves alone, and why; or what the plan deliberately does not do.
     pub notes: Vec<String>,
+    /// Every change, in the order in which they are shown.
+    pub all: Arc<[ReviewRow]>,
+    /// The place of each among them, once every answer is there.
+    pub order: BTreeMap<ChangeId, usize>,
+    /// Those that the filter leaves.
     pub rows: List<ReviewRow>,
+    /// The user has moved the cursor: it stays on its change.
+    pub moved: bool,
     pub counts: ReviewCounts,
     /// Workloads and gateways of which nothing will be written, by the user's word.
     pub items_left_out: BTreeSet<WorkloadRef>,

@@ -122,12 +122,13 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
         _ => reviewed(c, Verdict::New),
     });
     let owners = state.review.rows.rows.iter().map(|row| row.owner);
-    assert_eq!(owners.collect::<Vec<_>>(), [None, None, None, Some("Helm")]);
+    // What an owner may revert comes first, the lock last.
+    assert_eq!(owners.collect::<Vec<_>>(), [Some("Helm"), None, None, None]);
     let said = |state: &State| state.confirm_apply().lines.join("\n");
     let belongs = "1 object belongs to Helm, which may revert it; the review marks it.";
     assert!(said(&state).contains(belongs), "{}", said(&state));
     assert!(!said(&state).contains("lock") && !said(&state).contains("note"));
-    keys(&mut state, "space");
+    keys(&mut state, "G space");
     assert!(
         said(&state).contains("Without the lock"),
         "{}",
@@ -152,7 +153,7 @@ fn a_controllers_field_is_taken_by_name_only() {
     assert_eq!(state.review.counts.stopped, 1);
     assert!(keys(&mut state, "enter").is_empty());
     assert!(state.dialog.is_none());
-    keys(&mut state, "down down t");
+    keys(&mut state, "t");
     let dialog = state.dialog.clone().unwrap();
     assert_eq!(dialog.kind, DialogKind::Take("argocd-controller".into()));
     assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
@@ -175,7 +176,7 @@ fn a_controllers_field_is_taken_by_name_only() {
         dialog.lines
     );
     // What is left out takes nothing.
-    keys(&mut state, "enter space up up enter");
+    keys(&mut state, "enter space enter");
     let lines = state.dialog.clone().map(|dialog| dialog.lines);
     let lines = lines.unwrap_or_default().join("\n");
     assert!(!lines.contains("argocd"), "{lines}");
@@ -185,7 +186,7 @@ fn a_controllers_field_is_taken_by_name_only() {
 fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
     let mut state = in_review(plan(), |c| held_by(c, "kubectl-edit", Hands::Person));
     let marked = state.review.rows.rows.iter().map(|row| row.takes);
-    assert_eq!(marked.collect::<Vec<_>>(), [0, 0, 1]);
+    assert_eq!(marked.collect::<Vec<_>>(), [1, 0, 0]);
     keys(&mut state, "enter");
     let lines = state.dialog.clone().unwrap().lines.join("\n");
     let said = "1 field that a person set with kubectl is taken; the review marks it.";
@@ -376,4 +377,61 @@ fn the_diff_follows_the_cursor_and_a_late_one_is_thrown_away() {
     };
     update(&mut state, Msg::View(generation, Arc::new(view)));
     assert_eq!(state.review.view.as_ref().unwrap().yaml.len(), 1);
+}
+
+/// Ninety-four changes: what matters is found without going through all of them.
+#[test]
+fn a_long_review_begins_with_what_matters_and_leads_to_it() {
+    let mut whole = plan();
+    whole.changes.clear();
+    let lock = change(Kind::Lease, "meshscrape", Part::Journal, &[]);
+    whole.changes.push(lock);
+    for at in 0..90 {
+        let name = format!("web-{at:02}");
+        whole
+            .changes
+            .push(change(Kind::Sidecar, &name, Part::Listener, &[]));
+    }
+    whole
+        .changes
+        .push(change(Kind::VirtualService, "old", Part::Repair, &[]));
+    whole
+        .changes
+        .push(change(Kind::Deployment, "cart", Part::Mark, &[]));
+    let mut state = in_review(whole, |c| match (c.part, c.object.name.as_str()) {
+        (Part::Repair, _) => reviewed(c, Verdict::Deletes),
+        (Part::Mark, _) => held_by(c, "kubectl-edit", Hands::Person),
+        _ => reviewed(c, Verdict::New),
+    });
+    let name = |state: &State| state.review.rows.current().unwrap().object.name.clone();
+    assert_eq!(name(&state), "old", "what is deleted comes first");
+    let last = state.review.rows.rows.last().unwrap();
+    assert_eq!(last.part, Part::Journal);
+
+    keys(&mut state, "w");
+    assert_eq!(name(&state), "cart");
+    keys(&mut state, "w");
+    assert_eq!(
+        name(&state),
+        "old",
+        "after the last warning the first again"
+    );
+    keys(&mut state, "down down down d");
+    assert_eq!(name(&state), "old");
+    // A row that is skipped stays where it is.
+    keys(&mut state, "space");
+    assert_eq!(state.review.rows.cursor, 0);
+
+    keys(&mut state, "/ w e b - 4 2 enter");
+    assert_eq!(state.review.rows.rows.len(), 1);
+    assert_eq!(name(&state), "web-42");
+    // The question counts every change, and not those that the filter leaves.
+    assert_eq!(state.review.counts.changes, 92);
+    assert!(
+        state.confirm_apply().title.contains("92"),
+        "{}",
+        state.confirm_apply().title
+    );
+    keys(&mut state, "esc");
+    assert_eq!(state.review.rows.rows.len(), 93);
 }

@@ -51,7 +51,7 @@ impl State {
     }
 
     /// Another row, whatever lies over the rows.
-    pub(super) fn move_row(&mut self, by: isize) -> Vec<Effect> {
+    pub(in crate::wizard) fn move_row(&mut self, by: isize) -> Vec<Effect> {
         self.detail_offset = 0;
         match self.step {
             Step::Options => match &mut self.options.each {
@@ -63,6 +63,7 @@ impl State {
             },
             Step::Review => {
                 let before = self.review.rows.cursor;
+                self.review.moved = true;
                 self.review.rows.move_by(by);
                 if self.review.rows.cursor != before {
                     return self.ask_view();
@@ -88,6 +89,7 @@ impl State {
             Step::Review if self.review.diff_focus => self.scroll_diff(by),
             Step::Review => {
                 let before = self.review.rows.cursor;
+                self.review.moved = true;
                 self.review.rows.scroll(by);
                 if self.review.rows.cursor != before {
                     return self.ask_view();
