@@ -28,6 +28,9 @@ pub struct Answers {
     pub take: BTreeSet<String>,
     /// Changes left out in the review, by id.
     pub leave_out: BTreeSet<String>,
+    /// The wizard uses the mouse; where it is not said, on but over SSH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mouse: Option<bool>,
 }
 
 /// A gateway as `NAMESPACE/NAME` of its Deployment.

@@ -222,9 +222,31 @@ pub struct Screen {
     /// Draw with ASCII only; by itself where the locale is not UTF-8.
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Whether clicks and the wheel act on the program; off, the terminal selects text. `M` switches it
+    /// [default: on; off over SSH].
+    #[arg(long, value_name = "on|off", global = true)]
+    pub mouse: Option<Switch>,
     /// Log requests and events to this file; no Secret values.
     #[arg(long, value_name = "FILE", global = true)]
     pub log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+impl Screen {
+    /// The flag, else the answers file, else on; over SSH off, where a selection by the terminal is missed most.
+    pub fn uses_mouse(&self, answers: &Answers, env: impl Fn(&str) -> Option<String>) -> bool {
+        let over_ssh = || {
+            let names = ["SSH_CONNECTION", "SSH_TTY"];
+            names.iter().any(|name| env(name).is_some_and(|value| !value.is_empty()))
+        };
+        let flag = self.mouse.map(|mouse| mouse == Switch::On);
+        flag.or(answers.mouse).unwrap_or_else(|| !over_ssh())
+    }
 }
 
 /// Waiting time where no `--timeout` is given.
@@ -305,6 +327,24 @@ mod tests {
             Some(Command::Export { folder, .. }) => Ok(folder),
             other => Err(format!("{other:?}")),
         }
+    }
+
+    #[test]
+    fn the_mouse_is_the_terminals_over_ssh_unless_said_otherwise() {
+        let ssh = |name: &str| (name == "SSH_TTY").then(|| "/dev/pts/1".to_owned());
+        let screen = |mouse| Screen {
+            mouse,
+            ..Screen::default()
+        };
+        let answers = |mouse| Answers {
+            mouse,
+            ..Answers::default()
+        };
+        assert!(screen(None).uses_mouse(&answers(None), |_| None));
+        assert!(!screen(None).uses_mouse(&answers(None), ssh));
+        assert!(screen(None).uses_mouse(&answers(Some(true)), ssh));
+        assert!(!screen(Some(Switch::Off)).uses_mouse(&answers(Some(true)), |_| None));
+        assert!(screen(Some(Switch::On)).uses_mouse(&answers(Some(false)), ssh));
     }
 
     #[test]

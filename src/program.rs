@@ -101,8 +101,13 @@ async fn command_line(command: Command, cli: &Cli) -> Result<u8> {
 }
 
 async fn wizard(cli: &Cli, monitor: bool) -> Result<u8> {
+    let answers = cli.choices.answers()?;
+    let mouse = cli
+        .screen
+        .uses_mouse(&answers, |name| std::env::var(name).ok());
     let start = Start {
-        answers: cli.choices.answers()?,
+        mouse,
+        answers,
         demo: cli.choices.demo,
         read_only: cli.choices.read_only,
         context: cli.choices.context.clone(),

@@ -41,6 +41,8 @@ type Out = CrosstermBackend<BufWriter<Stdout>>;
 pub struct FullScreen {
     terminal: Terminal<Out>,
     face: Face,
+    /// The terminal reports the mouse to us, and does not select text by it.
+    mouse: bool,
 }
 
 /// The terminal is ours: raw, on its alternate screen.
@@ -63,7 +65,20 @@ impl FullScreen {
             leave();
             failed(e)
         })?;
-        Ok(FullScreen { terminal, face })
+        Ok(FullScreen {
+            terminal,
+            face,
+            mouse: false,
+        })
+    }
+
+    fn capture(&mut self, mouse: bool) -> io::Result<()> {
+        match mouse {
+            true => execute!(io::stdout(), EnableMouseCapture)?,
+            false => execute!(io::stdout(), DisableMouseCapture)?,
+        }
+        self.mouse = mouse;
+        Ok(())
     }
 
     fn area(&self) -> Rect {
@@ -77,6 +92,9 @@ impl Screen for FullScreen {
             return Err(io::Error::other(
                 "the terminal was given back after a panic",
             ));
+        }
+        if state.mouse != self.mouse {
+            self.capture(state.mouse)?;
         }
         state.fit((self.face.viewport)(state, self.area()));
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
@@ -102,6 +120,7 @@ impl Screen for FullScreen {
         // The shell has set modes of its own meanwhile.
         leave();
         enter()?;
+        self.mouse = false;
         self.terminal = new_terminal()?;
         Ok(())
     }
@@ -143,8 +162,7 @@ fn enter() -> io::Result<()> {
         io::stdout(),
         EnterAlternateScreen,
         cursor::Hide,
-        EnableBracketedPaste,
-        EnableMouseCapture
+        EnableBracketedPaste
     );
     if entered.is_err() {
         leave();

@@ -241,8 +241,8 @@ impl State {
             "Take back all that this run wrote?",
             lines,
             vec![
-                dialog::button("Not yet", Answer::Cancel, false),
-                dialog::button("Take it back", Answer::Yes, true),
+                dialog::button("Cancel", Answer::Cancel, false),
+                dialog::button("Undo the run", Answer::Yes, true),
             ],
         )
     }

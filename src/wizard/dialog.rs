@@ -235,14 +235,14 @@ impl State {
                     "Take back run {run} on {context}? {}.",
                     plural(counts.changes, "change", "changes")
                 ),
-                "Take back",
+                format!("Undo {}", plural(counts.changes, "change", "changes")),
             ),
             None => (
                 format!(
                     "Apply {} to {context}?",
                     plural(counts.changes, "change", "changes")
                 ),
-                "Apply",
+                format!("Apply {}", plural(counts.changes, "change", "changes")),
             ),
         };
         let kind = match self.review.undoes {
@@ -254,8 +254,8 @@ impl State {
             title,
             lines,
             vec![
-                button("Not yet", Answer::Cancel, false),
-                button(yes, Answer::Yes, true),
+                button("Cancel", Answer::Cancel, false),
+                button(&yes, Answer::Yes, true),
             ],
         )
     }
@@ -270,14 +270,14 @@ impl State {
             "Lose Prometheus's history?",
             vec![
                 format!("{of} keeps its data in an emptyDir, and has to restart."),
-                "Everything that it has measured so far is lost. It can't be had back.".into(),
+                "All history is lost with the restart. This cannot be undone.".into(),
             ],
             vec![
-                button("Keep it", Answer::Cancel, false),
+                button("Cancel", Answer::Cancel, false),
                 button(
                     match self.review.undoes {
-                        Some(_) => "Lose it and take back",
-                        None => "Lose it and apply",
+                        Some(_) => "Undo and lose history",
+                        None => "Apply and lose history",
                     },
                     Answer::Yes,
                     true,
@@ -292,8 +292,8 @@ impl State {
             "Open port 15091 to plaintext again?",
             self.review.asks.clone(),
             vec![
-                button("Not yet", Answer::Cancel, false),
-                button("Bring it back", Answer::Yes, true),
+                button("Cancel", Answer::Cancel, false),
+                button("Reopen port 15091", Answer::Yes, true),
             ],
         )
     }
@@ -308,8 +308,8 @@ impl State {
                 "Quitting ends the run after the write under way. What is written stays, and can be undone later.".into(),
             ],
             vec![
-                button("Go on writing", Answer::Cancel, false),
-                button("Stop and quit", Answer::Yes, true),
+                button("Keep applying", Answer::Cancel, false),
+                button("Stop applying and quit", Answer::Yes, true),
             ],
         )
     }
@@ -320,9 +320,9 @@ impl State {
             "Quit? Your choices are lost",
             vec!["Nothing is being written.".into()],
             vec![
-                button("Stay", Answer::Cancel, false),
+                button("Cancel", Answer::Cancel, false),
                 button("Save answers first", Answer::Yes, false),
-                button("Quit", Answer::Stop, true),
+                button("Quit and lose choices", Answer::Stop, true),
             ],
         )
     }
@@ -348,8 +348,8 @@ impl State {
             "The file is there already",
             vec![format!("Replace {}?", path.display())],
             vec![
-                button("Keep it", Answer::Cancel, false),
-                button("Replace", Answer::Yes, true),
+                button("Cancel", Answer::Cancel, false),
+                button("Replace the file", Answer::Yes, true),
             ],
         )
     }
@@ -366,8 +366,8 @@ impl State {
             format!("Take the fields of {manager}?"),
             lines,
             vec![
-                button("Leave them", Answer::Cancel, false),
-                button(&format!("Take them from {manager}"), Answer::Yes, true),
+                button("Cancel", Answer::Cancel, false),
+                button(&format!("Force ownership from {manager}"), Answer::Yes, true),
             ],
         )
     }

@@ -82,6 +82,8 @@ pub enum Action {
     FilterDone,
     FilterClear,
     Info,
+    /// Gives the mouse to the terminal, or takes it.
+    Mouse,
     Help,
     Close,
     Quit,
@@ -549,6 +551,11 @@ fn common_keys(state: &State) -> Vec<Binding> {
                 .unless(state.jump_refused(step)),
         );
     }
+    let mouse = match state.mouse {
+        true => "leave the mouse to the terminal, to select text",
+        false => "use the mouse: a click selects, a second one acts",
+    };
+    all.push(Binding::new(Char('M'), mouse, Action::Mouse).quiet());
     all.push(Binding::new(Char('?'), "help", Action::Help));
     all.push(Binding::new(Char('q'), "quit", Action::Quit));
     all

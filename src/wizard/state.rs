@@ -10,7 +10,7 @@ pub use dialog::*;
 pub use options::*;
 pub use review::*;
 
-use super::list::{List, Row};
+use super::list::{List, Row, RowKey};
 use super::msg::Generation;
 use super::refuse::plural;
 use crate::answers::Answers;
@@ -127,6 +127,8 @@ pub struct Start {
     pub timeout: std::time::Duration,
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// Clicks and the wheel come to the program in place of the terminal's own selection.
+    pub mouse: bool,
     /// `--break-lock`
     pub break_lock: bool,
 }
@@ -309,6 +311,10 @@ pub struct State {
     /// `i` on a narrow screen: the detail lies over the list.
     pub detail: bool,
     pub detail_offset: usize,
+    /// The mouse is ours now.
+    pub mouse: bool,
+    /// The row of the last click: a second one on it acts.
+    pub clicked: Option<RowKey>,
     pub notice: Option<Notice>,
     pub viewport: Viewport,
     pub generations: Generations,

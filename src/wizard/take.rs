@@ -90,8 +90,8 @@ impl State {
             format!("Change what {} owns?", tool.name()),
             lines,
             vec![
-                button("Leave it alone", Answer::Cancel, false),
-                button("Let me choose it", Answer::Yes, true),
+                button("Cancel", Answer::Cancel, false),
+                button("Make it available", Answer::Yes, true),
             ],
         )
     }

@@ -29,6 +29,7 @@ impl State {
                 context: start.context.clone(),
                 ..ClusterStep::default()
             },
+            mouse: start.mouse,
             answers,
             start,
             ..State::default()
@@ -239,6 +240,8 @@ impl State {
 
     fn key(&mut self, key: Key) -> Vec<Effect> {
         self.notice = None;
+        self.clicked = None;
+        self.options.clicked = None;
         if let Some(binding) = keymap::lookup(self, key) {
             if let Some(why) = binding.why_not {
                 let tone = match binding.action {
@@ -365,6 +368,18 @@ impl State {
                 if self.step == Step::Review && !self.viewport.wide {
                     self.show_diff(self.detail);
                 }
+                Vec::new()
+            }
+            Action::Mouse => {
+                self.mouse = !self.mouse;
+                self.notice = Some(Notice {
+                    tone: Tone::Plain,
+                    text: match self.mouse {
+                        true => "mouse on: a click selects, a second click acts, the wheel scrolls",
+                        false => "mouse off: the terminal selects text",
+                    }
+                    .into(),
+                });
                 Vec::new()
             }
             Action::Help => {

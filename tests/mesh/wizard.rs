@@ -89,7 +89,7 @@ fn keys(namespace: &str) -> String {
     screen.shows("Is this what should be written");
     screen.until("the review is whole", |s| s.text().contains("enter apply"));
     screen.press("\r");
-    screen.shows("Not yet");
+    screen.shows("Cancel");
     screen.press("\t\r");
     screen.shows("Lose Prometheus");
     screen.press("\t\r");

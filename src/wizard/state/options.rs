@@ -67,6 +67,8 @@ pub struct EachRow {
 
 #[derive(Clone, Debug, Default)]
 pub struct OptionsStep {
+    /// Row and column of the last click, and whether in the list of single items.
+    pub clicked: Option<(usize, usize, bool)>,
     pub rows: List<OptionRow>,
     /// The choice under the cursor within the row.
     pub column: usize,

@@ -205,6 +205,34 @@ fn clicks_do_what_keys_do() {
     click(&mut state, Target::Row(99));
 }
 
+/// Whoever clicks into the window to bring it to the front chooses nothing by it.
+#[test]
+fn a_first_click_only_selects_also_under_the_cursor() {
+    let mut state = started(shop());
+    keys(&mut state, "enter enter");
+    let click = |state: &mut State, target| update(state, Msg::Click { target });
+    let cursor = state.namespaces.cursor;
+    click(&mut state, Target::Row(cursor));
+    assert!(state.answers.namespaces.is_empty());
+    // A key in between makes the next click the first again.
+    keys(&mut state, "down up");
+    click(&mut state, Target::Row(cursor));
+    assert!(state.answers.namespaces.is_empty());
+    click(&mut state, Target::Row(cursor));
+    assert_eq!(state.answers.namespaces.len(), 1);
+}
+
+#[test]
+fn the_mouse_is_given_to_the_terminal_and_taken_by_a_key() {
+    let mut state = started(shop());
+    assert!(!state.mouse, "as it was started");
+    keys(&mut state, "M");
+    assert!(state.mouse);
+    assert!(state.notice.as_ref().unwrap().text.contains("mouse on"));
+    keys(&mut state, "M");
+    assert!(!state.mouse);
+}
+
 #[test]
 fn the_first_green_target_is_at_most_fifteen_keys_away() {
     let mut state = started(shop());

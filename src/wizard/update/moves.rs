@@ -1,6 +1,7 @@
 //! The cursor: keys that move it, the wheel, clicks.
 
 use super::*;
+use crate::wizard::list::Row;
 
 impl State {
     pub(super) fn page(&self) -> usize {
@@ -147,12 +148,17 @@ impl State {
             Target::Step(step) => self.act_if(Action::Jump(step)),
             Target::Key(action) => self.act_if(action),
             Target::Choice(row, column) => {
+                let at = (row, column, self.options.each.is_some());
+                let second = self.options.clicked.replace(at) == Some(at);
                 match &mut self.options.each {
                     Some(each) => each.move_to(row),
                     None => self.options.rows.move_to(row),
                 }
                 self.options.column = column;
                 self.move_column(0);
+                if !second {
+                    return Vec::new();
+                }
                 let cell = self
                     .options
                     .rows
@@ -175,8 +181,15 @@ impl State {
             Step::Status => self.status.rows.cursor,
             _ => self.list().map_or(0, |list| list.cursor),
         };
+        let row = self.list().and_then(|list| list.rows.get(at)).map(Row::key);
+        let second = row.is_some() && self.clicked == row;
+        self.clicked = row;
         if at != cursor {
             return self.moved(at as isize - cursor as isize);
+        }
+        // One that a key brought the cursor to is only selected by the first click.
+        if !second {
+            return Vec::new();
         }
         match self.step {
             Step::Cluster => self.act_if(Action::Next),
