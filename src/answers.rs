@@ -249,7 +249,7 @@ impl Answers {
         let shown = file.display();
         let text = std::fs::read_to_string(file).map_err(|e| {
             Error::new(format!("the answers file {shown} cannot be read"))
-                .cause(e)
+                .cause(crate::fault::io(&e))
                 .hint("the wizard writes one: press s in its Review step")
         })?;
         Answers::parse(&text).map_err(|e| {
@@ -296,7 +296,7 @@ impl Answers {
                 "the answers could not be saved to {}",
                 file.display()
             ))
-            .cause(e)
+            .cause(crate::fault::io(&e))
             .hint("choose another place")
         };
         let mut beside = file.as_os_str().to_owned();

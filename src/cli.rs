@@ -242,7 +242,9 @@ impl Screen {
     pub fn uses_mouse(&self, answers: &Answers, env: impl Fn(&str) -> Option<String>) -> bool {
         let over_ssh = || {
             let names = ["SSH_CONNECTION", "SSH_TTY"];
-            names.iter().any(|name| env(name).is_some_and(|value| !value.is_empty()))
+            names
+                .iter()
+                .any(|name| env(name).is_some_and(|value| !value.is_empty()))
         };
         let flag = self.mouse.map(|mouse| mouse == Switch::On);
         flag.or(answers.mouse).unwrap_or_else(|| !over_ssh())

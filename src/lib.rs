@@ -7,6 +7,7 @@ pub mod commands;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod fault;
 pub mod gather;
 pub mod journal;
 pub mod mesh;

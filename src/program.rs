@@ -128,7 +128,8 @@ fn log_to(file: &std::path::Path) -> Result<()> {
         .append(true)
         .open(file)
         .map_err(|e| {
-            Error::new(format!("the log file {} cannot be written", file.display())).cause(e)
+            Error::new(format!("the log file {} cannot be written", file.display()))
+                .cause(crate::fault::io(&e))
         })?;
     let filter = Targets::new()
         .with_default(LevelFilter::WARN)

@@ -59,7 +59,9 @@ impl FullScreen {
                 .hint("to see the wizard: run it in a terminal, without pipes"));
         }
         restore_on_panic();
-        let failed = |e: io::Error| Error::new("the terminal could not be taken over").cause(e);
+        let failed = |e: io::Error| {
+            Error::new("the terminal could not be taken over").cause(crate::fault::io(&e))
+        };
         enter().map_err(failed)?;
         let terminal = new_terminal().map_err(|e| {
             leave();

@@ -102,15 +102,11 @@ impl ApiError {
         {
             return ApiError::new(method, path, Reason::ReadOnly, held.to_string());
         }
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = inner.source();
-        }
+        let message = match &error {
+            // The box hides its content's own type from a walk over the sources.
+            kube::Error::Service(inner) => crate::fault::connection(inner.as_ref()),
+            other => crate::fault::connection(other),
+        };
         ApiError::new(method, path, Reason::Unreachable, message)
     }
 

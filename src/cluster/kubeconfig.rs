@@ -56,7 +56,7 @@ fn home() -> Option<PathBuf> {
 fn read(path: &Path) -> Result<Kubeconfig, Error> {
     let bytes = std::fs::read(path).map_err(|error| {
         Error::new(format!("the kubeconfig {} cannot be read", path.display()))
-            .cause(error)
+            .cause(crate::fault::io(&error))
             .hint("check the path and its permissions")
     })?;
     let mut merged = Kubeconfig::default();

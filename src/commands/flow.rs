@@ -32,8 +32,7 @@ pub async fn open(call: &Call<'_>) -> Result<Opened> {
             "the API server of context {} does not answer",
             mesh.context
         ))
-        .cause(why)
-        .hint("check with: kubectl version"));
+        .cause(why));
     }
     if mesh.istio.control_planes.is_empty() {
         return Err(no_istio(&mesh));

@@ -97,7 +97,7 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
 pub(crate) fn written(result: std::io::Result<()>) -> Result<()> {
     match result {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new("the output could not be written").cause(e))
+            Err(Error::new("the output could not be written").cause(crate::fault::io(&e)))
         }
         _ => Ok(()),
     }

@@ -201,7 +201,7 @@ fn failed(folder: &Path, error: &io::Error) -> Error {
         "the folder {} could not be written",
         folder.display()
     ))
-    .cause(error)
+    .cause(crate::fault::io(error))
     .hint("name another place")
 }
 

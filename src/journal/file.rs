@@ -194,7 +194,7 @@ impl FileJournal {
                 "the journal in {} cannot be read",
                 self.folder.display()
             ))
-            .cause(e)
+            .cause(crate::fault::io(&e))
             .hint("make the folder readable for you")
         };
         let listing = match std::fs::read_dir(&self.folder) {
@@ -219,7 +219,7 @@ impl FileJournal {
         let path = self.path(run);
         let bytes = std::fs::read(&path).map_err(|e| {
             Error::new(format!("{} cannot be read", path.display()))
-                .cause(e)
+                .cause(crate::fault::io(&e))
                 .hint("make the file readable for you")
         })?;
         let text = String::from_utf8_lossy(&bytes);

@@ -115,8 +115,9 @@ pub fn rail(paint: &mut Paint, state: &State, places: &Places) {
             StepMark::Ahead => Role::Muted,
             _ => Role::Plain,
         };
+        // The key that leads there.
         let words = Words::of(role, glyph.to_string())
-            .and(Role::Plain, " ")
+            .and(Role::Muted, format!(" {} ", step.number()))
             .and(name, step.title());
         paint.line(inside.x, y, inside.width, &words);
         let figure = Words::plain(figure(state, step));

@@ -2,21 +2,23 @@
 //!
 //! ```text
 //! header
-//! rail │ step │ side          from 100 columns
+//! rail │ step │ side          rail from 102 columns, side from 120
 //! footer
 //! ```
-//! Narrower, the rail is one line and the side opens over the step.
+//! Narrower, the rail is one line, and the side opens over the step: the names of the rows need the room more.
 
 use super::widgets::inner;
 use crate::wizard::state::{Connection, ReviewMode, State, Viewport};
 use crate::wizard::{Step, keymap};
 use ratatui::layout::Rect;
 
-/// From here on rail and side stand beside the step.
-pub const WIDE: u16 = 100;
+/// From here on the side stands beside the step. With less, rows would be cut that are whole at 80 columns.
+pub const WIDE: u16 = 120;
+/// From here on the rail is a box, and leaves the step what it has at 80 columns.
+const RAILED: u16 = 80 + RAIL;
 /// Smaller than this nothing is drawn but the wish for room.
 pub const LEAST: (u16, u16) = (60, 16);
-const RAIL: u16 = 21;
+const RAIL: u16 = 22;
 /// From here on narrow screens have two lines of keys.
 const TALL: u16 = 20;
 /// From here on Review and Status have the rail in its box.
@@ -76,7 +78,7 @@ pub fn places(state: &State, area: Rect) -> Places {
         area.width,
         area.height.saturating_sub(1 + keys),
     );
-    places.tall_rail = wide && roomy;
+    places.tall_rail = area.width >= RAILED && roomy;
     let main = if state.start.monitor {
         // The monitor alone has no steps to show.
         places.tall_rail = false;

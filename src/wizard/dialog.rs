@@ -367,7 +367,11 @@ impl State {
             lines,
             vec![
                 button("Cancel", Answer::Cancel, false),
-                button(&format!("Force ownership from {manager}"), Answer::Yes, true),
+                button(
+                    &format!("Force ownership from {manager}"),
+                    Answer::Yes,
+                    true,
+                ),
             ],
         )
     }

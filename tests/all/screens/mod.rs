@@ -240,6 +240,56 @@ fn every_size_is_drawn_without_overflow() {
 }
 
 /// The row of the screen that holds a text.
+/// What a wider window adds beside the list is not taken from the names in it.
+#[test]
+fn a_hundred_columns_show_every_name_that_eighty_do() {
+    use fixtures::cluster::{gateways, namespace, workload};
+    for step in [Step::Workloads, Step::Gateways, Step::Namespaces] {
+        let mut whole_at_80 = 0;
+        for length in 8..40 {
+            let name: String = "reconcile-".chars().cycle().take(length).collect();
+            let row = match step {
+                Step::Workloads => Row::Workload(Arc::new(workload("shop", &name))),
+                Step::Gateways => {
+                    let mut gateway = (*gateways()[0]).clone();
+                    gateway.workload.id.name = name.clone();
+                    Row::Gateway(Arc::new(gateway))
+                }
+                _ => Row::Namespace {
+                    namespace: Arc::new(namespace(
+                        &name,
+                        meshscrape::mesh::NamespaceInjection::Enabled,
+                        [1, 1, 1, 1],
+                    )),
+                    open: false,
+                    choosable: 1,
+                    shown: 1,
+                    closed: None,
+                    held: None,
+                },
+            };
+            let mut state = with(step, |state| {
+                let list = match step {
+                    Step::Workloads => &mut state.workloads,
+                    Step::Gateways => &mut state.gateways,
+                    _ => &mut state.namespaces,
+                };
+                list.rows = vec![row].into();
+                list.cursor = 0;
+                list.offset = 0;
+            });
+            if screen(&mut state, 80, 30).contains(&name) {
+                whole_at_80 = length;
+                for width in [100, 110, 119] {
+                    let wider = screen(&mut state, width, 30);
+                    assert!(wider.contains(&name), "{width} columns:\n{wider}");
+                }
+            }
+        }
+        assert!(whole_at_80 > 8, "{step:?}");
+    }
+}
+
 fn row_of(buffer: &Buffer, needle: &str) -> u16 {
     let text = text(buffer);
     let at = text.lines().position(|line| line.contains(needle));
