@@ -1,8 +1,10 @@
 //! What the user chose. The wizard fills it step by step, flags pre-fill it, a file keeps it.
 
 use crate::error::Error;
+use crate::mesh::Mesh;
 use crate::mesh::Told;
 use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::named::Named;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -28,6 +30,12 @@ pub struct Answers {
     pub take: BTreeSet<String>,
     /// Changes left out in the review, by id.
     pub leave_out: BTreeSet<String>,
+    /// Workloads named in part, until the cluster has been read: [`Answers::settle`].
+    #[serde(skip)]
+    pub named: BTreeSet<Named>,
+    /// What port 15091 of single workloads leads to, until then.
+    #[serde(skip)]
+    pub ports: BTreeMap<Named, MetricsPort>,
     /// The wizard uses the mouse; where it is not said, on but over SSH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mouse: Option<bool>,
@@ -217,7 +225,33 @@ pub enum Injection {
 impl Answers {
     /// A namespace, a workload or a gateway is named.
     pub fn chooses_something(&self) -> bool {
-        !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty())
+        !(self.namespaces.is_empty()
+            && self.workloads.is_empty()
+            && self.gateways.is_empty()
+            && self.named.is_empty())
+    }
+
+    /// Looks up what was named in part, now that the cluster has been read.
+    ///
+    /// # Errors
+    /// No workload is called so, or several are. What could be looked up is kept, the rest is forgotten.
+    pub fn settle(&mut self, mesh: &Mesh) -> Result<(), Error> {
+        let mut first = Ok(());
+        for named in std::mem::take(&mut self.named) {
+            match named.find(mesh) {
+                Ok(id) => {
+                    self.workloads.insert(id);
+                }
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        for (named, port) in std::mem::take(&mut self.ports) {
+            match named.find(mesh) {
+                Ok(id) => self.each.entry(id).or_default().port = Some(port),
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        first
     }
 
     pub fn port_of(&self, item: &WorkloadRef) -> MetricsPort {

@@ -1,11 +1,12 @@
 //! The command line. Flags make the same choices as the wizard's steps.
 
-use crate::answers::{Answers, GatewayRef, Mark, MetricsPort, Pace};
+use crate::answers::{Answers, GatewayRef, Injection, Mark, MetricsPort, Pace};
 use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use clap::{Args, Parser, Subcommand};
+use crate::mesh::named::Named;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -129,15 +130,30 @@ pub struct Choices {
     /// Namespaces; alone: every workload in them that can be chosen.
     #[arg(short, long = "namespace", value_name = "NS", num_args = 1.., value_delimiter = ',', global = true)]
     pub namespaces: Vec<String>,
-    /// Single workloads.
-    #[arg(short, long = "workload", value_name = "NS/KIND/NAME", num_args = 1.., value_delimiter = ',', global = true)]
-    pub workloads: Vec<WorkloadRef>,
+    /// Single workloads: NAME, NS/NAME or KIND/NAME where there is one such, else NS/KIND/NAME.
+    #[arg(short, long = "workload", value_name = "[NS/][KIND/]NAME", num_args = 1.., value_delimiter = ',', global = true)]
+    pub workloads: Vec<Named>,
     /// Gateways, by the Deployment that carries them.
     #[arg(short, long = "gateway", value_name = "NS/NAME", num_args = 1.., value_delimiter = ',', global = true)]
     pub gateways: Vec<GatewayRef>,
     /// What port 15091 leads to: 15020 (Envoy, agent and app, merged) or 15090 (Envoy only) [default: 15020].
     #[arg(long, value_name = "15020|15090", value_parser = metrics_port, global = true)]
     pub port: Option<MetricsPort>,
+    /// The same of single workloads, such as cart=15090; one that is not in the selection is not added to it.
+    #[arg(long, value_name = "WORKLOAD=15020|15090", value_parser = port_of, num_args = 1.., value_delimiter = ',', global = true)]
+    pub port_of: Vec<(Named, MetricsPort)>,
+    /// Whether the plaintext jobs go on with what is secured: stop or keep [default: stop where no metric is lost].
+    #[arg(long, value_name = "stop|keep", global = true)]
+    pub plaintext_jobs: Option<PlaintextJobs>,
+    /// Leave what an earlier set-up by the published task left behind as it is [default: fix it].
+    #[arg(long, global = true)]
+    pub no_fix: bool,
+    /// How a workload gets its first sidecar: by a label on its pod template, or on its namespace [default: template].
+    #[arg(long, value_name = "template|namespace", global = true)]
+    pub injection: Option<InjectionLabel>,
+    /// Skip these changes, by the ids that `plan --json` shows; what depends on them is skipped too.
+    #[arg(long, value_name = "CHANGE", num_args = 1.., global = true)]
+    pub skip: Vec<String>,
     /// The Prometheus that scrapes; needed where several could.
     #[arg(long, value_name = "NS/KIND/NAME", global = true)]
     pub prometheus: Option<WorkloadRef>,
@@ -180,6 +196,81 @@ pub struct Choices {
     /// Answers that the wizard saved; flags beside it win.
     #[arg(long, value_name = "FILE", global = true)]
     pub answers: Option<PathBuf>,
+}
+
+/// The choices that these commands use: what else there is does nothing for them, and is not in their help.
+const USED: [(&str, &[&str]); 2] = [
+    (
+        "status",
+        &[
+            "namespaces",
+            "workloads",
+            "gateways",
+            "prometheus",
+            "prometheus_url",
+            "prometheus_ca",
+            "prometheus_token_file",
+            "prometheus_user",
+            "prometheus_password_file",
+            "trust_domain",
+            "root_namespace",
+            "timeout",
+            "no_probe",
+            "context",
+            "kubeconfig",
+            "demo",
+            "answers",
+            "ascii",
+            "mouse",
+            "log",
+        ],
+    ),
+    (
+        "undo",
+        &[
+            "prometheus_url",
+            "prometheus_ca",
+            "prometheus_token_file",
+            "prometheus_user",
+            "prometheus_password_file",
+            "unproven",
+            "take",
+            "timeout",
+            "no_probe",
+            "context",
+            "kubeconfig",
+            "break_lock",
+            "demo",
+            "log",
+        ],
+    ),
+];
+
+/// The help of a command that uses few of the choices: those, and no others.
+/// `None`: these arguments ask for no such help, or for one that clap gives itself.
+pub fn help(arguments: &[OsString]) -> Option<String> {
+    let (name, used) = USED
+        .into_iter()
+        .find(|(name, _)| arguments.iter().any(|word| word == name))?;
+    let mut all = Cli::command();
+    // So that the choices for all commands stand in each.
+    all.build();
+    let global: Vec<clap::Id> = all
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .map(|argument| argument.get_id().clone())
+        .filter(|id| !used.contains(&id.as_str()))
+        .collect();
+    let command = all.find_subcommand(name)?.clone();
+    let mut command = global.iter().fold(command, |command, id| {
+        command.mut_arg(id, |argument| argument.hide(true))
+    });
+    let long = arguments.iter().any(|word| word == "--help");
+    let text = match long {
+        true => command.render_long_help(),
+        false => command.render_help(),
+    };
+    Some(text.to_string())
 }
 
 /// Lets the folder of `export` stand last, behind choices that take any number of values and would take it too.
@@ -232,6 +323,18 @@ pub struct Screen {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PlaintextJobs {
+    Stop,
+    Keep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum InjectionLabel {
+    Template,
+    Namespace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Switch {
     On,
     Off,
@@ -261,6 +364,13 @@ fn metrics_port(text: &str) -> Result<MetricsPort, String> {
     port.try_into()
 }
 
+fn port_of(text: &str) -> Result<(Named, MetricsPort), String> {
+    let (name, port) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not WORKLOAD=PORT, such as cart=15090"))?;
+    Ok((name.parse()?, metrics_port(port)?))
+}
+
 fn mark(text: &str) -> Result<Mark, String> {
     match text {
         "template" => Ok(Mark::Template),
@@ -288,7 +398,12 @@ impl Choices {
         };
         if !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty()) {
             answers.namespaces = self.namespaces.iter().cloned().gather();
-            answers.workloads = self.workloads.iter().cloned().gather();
+            answers.workloads = self.workloads.iter().filter_map(Named::whole).gather();
+            let parts = self
+                .workloads
+                .iter()
+                .filter(|named| named.whole().is_none());
+            answers.named = parts.cloned().gather();
             answers.gateways = self.gateways.iter().cloned().gather();
         }
         if let Some(prometheus) = &self.prometheus {
@@ -309,6 +424,18 @@ impl Choices {
             .root_namespace
             .clone()
             .or(options.root_namespace.take());
+        answers.ports.extend(self.port_of.iter().cloned());
+        if let Some(jobs) = self.plaintext_jobs {
+            answers.options.stop_plaintext_jobs = Some(jobs == PlaintextJobs::Stop);
+        }
+        answers.options.repair &= !self.no_fix;
+        if let Some(label) = self.injection {
+            answers.options.injection = match label {
+                InjectionLabel::Template => Injection::Template,
+                InjectionLabel::Namespace => Injection::Namespace,
+            };
+        }
+        answers.leave_out.extend(self.skip.iter().cloned());
         answers.take.extend(self.take.iter().cloned());
         Ok(answers)
     }

@@ -2,7 +2,7 @@
 //!
 //! It is part of the library, since what the binary itself awaits would be compiled into it a second time.
 
-use crate::cli::{Cli, Command, arguments};
+use crate::cli::{self, Cli, Command, arguments};
 use crate::commands::{self, Call};
 use crate::demo::Simulation;
 use crate::error::{Error, Result};
@@ -40,6 +40,12 @@ pub fn said(error: &Error) -> String {
 
 /// Help and version are no errors; everything else of clap's is exit code 1, since 2 means changes.
 fn usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::DisplayHelp
+        && let Some(help) = cli::help(&std::env::args_os().collect::<Vec<_>>())
+    {
+        let _ = write!(std::io::stdout(), "{help}");
+        return ExitCode::SUCCESS;
+    }
     let _ = error.print();
     match error.use_stderr() {
         true => ExitCode::from(1),

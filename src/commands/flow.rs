@@ -23,7 +23,7 @@ pub struct Opened {
 /// # Errors
 /// A bad kubeconfig or answers file, an API server that does not answer, expired credentials.
 pub async fn open(call: &Call<'_>) -> Result<Opened> {
-    let answers = call.choices.answers()?;
+    let mut answers = call.choices.answers()?;
     let session = call.world.connect(call.choices.context.clone()).await?;
     let told = answers.options.told();
     let mesh = engine::discover::discover_told(session.cluster.clone(), told, |_| {}).await;
@@ -37,6 +37,7 @@ pub async fn open(call: &Call<'_>) -> Result<Opened> {
     if mesh.istio.control_planes.is_empty() {
         return Err(no_istio(&mesh));
     }
+    answers.settle(&mesh)?;
     Ok(Opened {
         session,
         mesh,
@@ -162,7 +163,7 @@ pub fn chosen(opened: &Opened) -> Result<()> {
         return Ok(());
     }
     Err(Error::new("nothing is chosen")
-        .hint("name namespaces (-n), workloads (-w NS/KIND/NAME) or gateways (-g NS/NAME)")
+        .hint("name namespaces (-n), workloads (-w NAME) or gateways (-g NS/NAME)")
         .hint("or start the wizard: meshscrape"))
 }
 

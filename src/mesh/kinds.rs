@@ -118,6 +118,16 @@ impl Kind {
         }
     }
 
+    /// The kind of workload that a word stands for, as in kubectl and whatever its case.
+    pub fn of_workload(word: &str) -> Option<Kind> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "deployment" | "deployments" | "deploy" => Kind::Deployment,
+            "statefulset" | "statefulsets" | "sts" => Kind::StatefulSet,
+            "daemonset" | "daemonsets" | "ds" => Kind::DaemonSet,
+            _ => return None,
+        })
+    }
+
     pub fn api_version(self) -> &'static str {
         self.row().0
     }
@@ -244,15 +254,10 @@ impl std::str::FromStr for WorkloadRef {
                 "`{text}` is not NAMESPACE/KIND/NAME, such as shop/Deployment/cart"
             ));
         };
-        let kind = match kind.to_ascii_lowercase().as_str() {
-            "deployment" | "deployments" | "deploy" => Kind::Deployment,
-            "statefulset" | "statefulsets" | "sts" => Kind::StatefulSet,
-            "daemonset" | "daemonsets" | "ds" => Kind::DaemonSet,
-            other => {
-                return Err(format!(
-                    "`{other}` in `{text}` is no workload kind: Deployment, StatefulSet or DaemonSet"
-                ));
-            }
+        let Some(kind) = Kind::of_workload(kind) else {
+            return Err(format!(
+                "`{kind}` in `{text}` is no workload kind: Deployment, StatefulSet or DaemonSet"
+            ));
         };
         if namespace.is_empty() || name.is_empty() {
             return Err(format!("`{text}` lacks a namespace or a name"));

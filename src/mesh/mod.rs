@@ -15,6 +15,7 @@ mod labels;
 mod leftovers;
 mod listed;
 mod mtls;
+pub mod named;
 mod obstacles;
 mod owner;
 mod pods;

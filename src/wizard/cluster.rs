@@ -213,6 +213,9 @@ impl State {
         if !complete || self.mesh.workloads.is_empty() {
             return;
         }
+        if let Err(error) = self.answers.settle(&self.mesh) {
+            self.notice = Some(super::update::error_notice(&error));
+        }
         self.expand_namespaces();
         let mesh = Arc::clone(&self.mesh);
         let mut dropped = Vec::new();
