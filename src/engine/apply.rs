@@ -247,7 +247,7 @@ impl Run {
             undoes: options.undoes.clone(),
             prometheus: Some(around.target.id.clone()),
             answers: options.answers.clone().map(Box::new),
-            by: Some(session.who.clone()),
+            by: Some(Box::new(session.who.clone())),
         })?;
         self.begun = true;
         for change in self.rows.iter().chain(&self.changes) {

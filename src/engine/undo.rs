@@ -289,7 +289,7 @@ async fn straight(
         undoes: Some(undoes.to_owned()),
         prometheus: Some(around.target.id.clone()),
         answers: None,
-        by: Some(around.session.who.clone()),
+        by: Some(Box::new(around.session.who.clone())),
     })?;
     let result = straight_on(around, run, &approved, back).await;
     let how = if result.is_ok() { "whole" } else { "partWay" };

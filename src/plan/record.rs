@@ -32,7 +32,7 @@ pub enum Entry {
         answers: Option<Box<Answers>>,
         /// Who ran it, and with which program.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        by: Option<Who>,
+        by: Option<Box<Who>>,
     },
     /// Written (and synced to disk) before the request is sent.
     Intent(Box<Intent>),
