@@ -8,6 +8,7 @@ use crate::engine::watch::follow;
 use crate::engine::{self, settle};
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
+use crate::plan::keeping;
 use crate::plan::undo::UndoNote;
 use crate::plan::undo::found::FOUND;
 
@@ -20,6 +21,8 @@ pub struct Yes {
     pub reopen: bool,
     /// Put back also what somebody else changed since.
     pub even_changed: bool,
+    /// The run was made in this cluster, though its record does not say so.
+    pub this_cluster: bool,
 }
 
 pub async fn run(
@@ -66,7 +69,7 @@ async fn take_back(
         let undo = engine::undo::plan_undo(&opened.session, &homes, run, only).await;
         if undo.is_err() && word.yes {
             // Killed before its first line, a run leaves no more than its lock.
-            call.note(&settle::locks(&opened.session, &homes).await);
+            call.note(&settle::locks(&opened.session, &opened.mesh.lock_places()).await);
         }
         undo.map_err(|error| match run {
             Some(_) => error,
@@ -78,6 +81,7 @@ async fn take_back(
     if run.is_none() && word.yes {
         own_run(opened, &undo.run)?;
     }
+    flow::by_word(undo.unproven.take(), word.this_cluster)?;
     if word.even_changed {
         undo.plan.held.clear();
     } else if !undo.plan.held.is_empty() {
@@ -93,18 +97,26 @@ async fn take_back(
         written(writeln!(call.out, "{line}"))?;
     }
     let prometheus = undo.target(&opened.mesh)?;
+    keeping::place(&mut undo.plan, &opened.mesh);
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
-        if only.is_empty() {
+        if only.is_empty() && undo.met {
             settle::ended(&opened.session, &undo.run, "undone")?;
         }
         if word.yes {
-            let home = [prometheus.id.namespace.clone()];
-            call.note(&settle::locks(&opened.session, &home).await);
+            let places = flow::lock_places(opened, &prometheus);
+            call.note(&settle::locks(&opened.session, &places).await);
+        }
+        let run = &undo.run;
+        if !undo.met {
+            call.note(&[format!(
+                "run {run} is not recorded as undone: none of its objects was found in this cluster"
+            )]);
         }
         let line = match json {
-            true => events::finished(&undo.run, &Outcome::default()).to_string(),
-            false => format!("Nothing to take back: run {} left nothing.", undo.run),
+            true => events::finished(run, &Outcome::default()).to_string(),
+            false if undo.met => format!("Nothing to take back: run {run} left nothing."),
+            false => "Nothing to take back in this cluster.".to_owned(),
         };
         written(writeln!(call.out, "{line}"))?;
         return Ok(exit::WELL);

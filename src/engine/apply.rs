@@ -14,13 +14,14 @@ use standing::Ahead;
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use super::keep::{self, Keeper, Mirror, Rows};
+use super::lock::Guard;
 pub use super::outcome::summary;
 use super::outcome::{Awaited, last_look};
 use super::session::{PART, Session};
 use super::steps::{self, Failure, Why, Wrote, title};
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Watch, Watched};
-use super::{settle, undo};
+use super::{identity, runs, settle, undo};
 use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
 use crate::gather::Gather;
@@ -112,6 +113,8 @@ struct Run {
     given_up: BTreeSet<ChangeId>,
     /// Its first line is in the journal.
     begun: bool,
+    /// The run that it takes back was made in this cluster for certain, or objects of its own stand here.
+    counts_as_undone: bool,
     /// The first failure that was answered by leaving a change out.
     left_out_for: Option<Error>,
     take_backs: u32,
@@ -131,8 +134,10 @@ struct Run {
     decisions: Option<mpsc::Receiver<Decision>>,
     /// The run that this one takes back.
     undoes: Option<String>,
-    /// The rows of lock and record.
+    /// The rows of locks and record.
     rows: Vec<ApprovedChange>,
+    /// Namespaces whose lock is not taken and keeps this run away.
+    respected: Vec<String>,
     keeper: Option<Keeper>,
     /// Rows that stood, once the keeper is gone.
     kept: Vec<ChangeId>,
@@ -169,6 +174,7 @@ pub async fn apply(
         rollout_within: options.rollout_timeout,
         stop: control.stop,
         report,
+        guard: Guard::default(),
     };
     let ids = changes.iter().map(|change| change.change().id.clone());
     let places = ids.zip(0..).gather();
@@ -180,6 +186,7 @@ pub async fn apply(
         fates: BTreeMap::new(),
         given_up: BTreeSet::new(),
         begun: false,
+        counts_as_undone: true,
         left_out_for: None,
         take_backs: 0,
         pace: options.pace,
@@ -192,6 +199,7 @@ pub async fn apply(
         decisions: control.decisions,
         undoes: options.undoes.clone(),
         rows,
+        respected: approved.respected().to_vec(),
         keeper: None,
         kept: Vec::new(),
     };
@@ -234,15 +242,28 @@ impl Run {
             return Err(Error::refused("nothing was written: this is read-only")
                 .hint("leave --read-only away to write"));
         }
+        let cluster = identity::identity(session).await;
+        if let (Err(why), None) = (&cluster, &options.undoes) {
+            around.log(format!(
+                "the record cannot name the cluster, so that an undo will ask for --this-cluster: {why}"
+            ));
+        }
+        self.counts_as_undone = match &options.undoes {
+            Some(undone) => {
+                runs::is_of_this_cluster(session, undone, cluster.as_deref().ok()).await
+            }
+            None => true,
+        };
         session.journal.append(&Entry::Started {
             version: VERSION,
             run: self.id.clone(),
             at: session.clock.now(),
             context: context.to_owned(),
+            cluster: cluster.ok(),
             undoes: options.undoes.clone(),
             prometheus: Some(around.target.id.clone()),
             answers: options.answers.clone().map(Box::new),
-            by: Some(session.who.clone()),
+            by: Some(Box::new(session.who.clone())),
         })?;
         self.begun = true;
         for change in self.rows.iter().chain(&self.changes) {
@@ -251,6 +272,7 @@ impl Run {
         let rows = Rows {
             rows: &self.rows,
             changes: &self.changes,
+            respected: &self.respected,
             break_lock: options.break_lock,
         };
         let report = around.report;
@@ -266,6 +288,7 @@ impl Run {
         let Some(keeper) = &self.keeper else {
             return Ok(false);
         };
+        around.guard = keeper.guard();
         for id in &keeper.kept {
             around.step(id, StepState::Done);
         }
@@ -436,9 +459,7 @@ impl Run {
             if change.part == Part::Listener && !self.policies_stand(around, change).await? {
                 return Ok(Done::Stopped);
             }
-            if let Some(keeper) = &self.keeper {
-                keeper.holds()?;
-            }
+            around.guard.holds().await?;
             answer = self.send(around, at).await?;
         }
         if self.fates.get(&change.id) == Some(&Fate::Written) && Run::waits_later(change, defer) {

@@ -116,6 +116,7 @@ pub(super) struct Settings {
     pub config: MeshConfig,
     pub root_namespace: Option<String>,
     pub trust_domain: Option<String>,
+    pub prometheus_merge: bool,
     /// Why one of them is not known.
     pub unread: Option<String>,
 }
@@ -166,6 +167,10 @@ pub(super) fn settings(inventory: &Inventory, planes: &[ControlPlane]) -> Settin
         &told.trust_domain,
     );
     let is_known = root_namespace.is_some() && trust_domain.is_some();
+    let prometheus_merge = match read.first() {
+        Some((_, config)) => config.enable_prometheus_merge.unwrap_or(true),
+        None => inventory.pods.items.iter().any(is_merged),
+    };
     Settings {
         config: read
             .into_iter()
@@ -174,6 +179,7 @@ pub(super) fn settings(inventory: &Inventory, planes: &[ControlPlane]) -> Settin
             .unwrap_or_default(),
         root_namespace,
         trust_domain,
+        prometheus_merge,
         unread: why_not.or(unread).filter(|_| !is_known),
     }
 }
@@ -195,6 +201,20 @@ fn mesh_config(
         Some(Err(why)) if here && why == super::NO_SUCH_OBJECT => Ok(MeshConfig::default()),
         Some(Err(why)) => Err(why.clone()),
     }
+}
+
+/// The injector's own annotations on a pod whose app's metrics the agent merges (`pkg/kube/inject/webhook.go`,
+/// `applyPrometheusMerge`).
+fn is_merged(pod: &lean::Pod) -> bool {
+    let is = |key: &str, value: &str| {
+        pod.metadata
+            .annotations
+            .get(key)
+            .is_some_and(|v| v == value)
+    };
+    pod.proxy().is_some()
+        && is("prometheus.io/port", "15020")
+        && is("prometheus.io/path", "/stats/prometheus")
 }
 
 /// The one trust domain that all running proxies were started with.
@@ -236,7 +256,7 @@ pub(super) fn istio(
         root_namespace: settings.root_namespace,
         trust_domain: settings.trust_domain,
         settings_unread: settings.unread,
-        prometheus_merge: settings.config.enable_prometheus_merge.unwrap_or(true),
+        prometheus_merge: settings.prometheus_merge,
     }
 }
 

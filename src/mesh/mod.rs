@@ -497,6 +497,15 @@ impl Mesh {
         spaces.into_iter().cloned().collect()
     }
 
+    /// The namespaces in which a lock may lie: Istio's root namespace first, then those of [`Mesh::homes`].
+    pub fn lock_places(&self) -> Vec<String> {
+        let root = self.istio.root_namespace.clone();
+        let root = root.filter(|root| !root.is_empty());
+        let homes = self.homes().into_iter();
+        let homes: Vec<String> = homes.filter(|home| Some(home) != root.as_ref()).collect();
+        root.into_iter().chain(homes).collect()
+    }
+
     pub fn prometheus(&self, id: &WorkloadRef) -> Option<&Arc<Prometheus>> {
         self.prometheis.iter().find(|p| p.id == *id)
     }

@@ -46,11 +46,6 @@ impl Program {
         told(self.call(&["apply", "--yes", "--lose-history", "--json"], true))
     }
 
-    pub fn apply_with(&self, words: &[&str]) -> Result<Told, String> {
-        let all = [&["apply", "--yes", "--lose-history", "--json"], words].concat();
-        told(self.call(&all, true))
-    }
-
     /// The exit code, and the table as JSON.
     pub fn status(&self) -> Result<(i32, Value), String> {
         let ran = self.call(&["status", "--json"], true);

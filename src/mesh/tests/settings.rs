@@ -26,6 +26,7 @@ fn some(text: &str) -> Option<String> {
 #[test]
 fn a_map_that_may_not_be_read_means_no_default() {
     let mut inventory = inventory(&format!("{ISTIO}{SHOP}"));
+    assert!(assemble(&inventory).istio.prometheus_merge);
     assert_eq!(
         known(&inventory),
         (some("cluster.local"), some("istio-system"))
@@ -37,6 +38,12 @@ fn a_map_that_may_not_be_read_means_no_default() {
     assert_eq!(known(&inventory), (None, None));
     let why = assemble(&inventory).istio.settings_unread.unwrap();
     assert!(why.contains(&key) && why.contains("forbidden"), "{why}");
+    // Whether metrics are merged, the injector tells by what it wrote on pods.
+    assert!(assemble(&inventory).istio.prometheus_merge);
+    for pod in &mut inventory.pods.items {
+        Arc::make_mut(&mut pod.metadata.annotations).remove("prometheus.io/path");
+    }
+    assert!(!assemble(&inventory).istio.prometheus_merge);
     // What the user says counts then, and only then.
     inventory.told = Told {
         root_namespace: some("mesh"),

@@ -5,6 +5,8 @@
 
 mod guards;
 mod identity;
+mod clusters;
+mod locks;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
