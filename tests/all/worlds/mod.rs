@@ -6,6 +6,7 @@
 mod escapes;
 mod guards;
 mod identity;
+mod secrets;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
