@@ -4,6 +4,7 @@
 //! replaces. What the program says of it and would write is asserted by code and object.
 
 mod escapes;
+mod exports;
 mod guards;
 mod identity;
 mod secrets;
