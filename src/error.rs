@@ -79,7 +79,7 @@ impl Error {
 impl fmt::Display for Error {
     /// Three kinds of lines: `error:`, `cause:`, `try:`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        write!(f, "error: {}", self.what.replace('\n', "\n       "))?;
         for cause in &self.causes {
             // A webhook's or a policy's own words may take several lines.
             write!(f, "\ncause: {}", cause.replace('\n', "\n       "))?;

@@ -7,6 +7,7 @@ use crate::commands::{self, Call};
 use crate::demo::Simulation;
 use crate::error::{Error, Result};
 use crate::runtime::{self, World};
+use crate::text::{self, Cleaned};
 use crate::wizard::state::Start;
 use crate::world::{Demo, Real};
 use clap::Parser;
@@ -142,7 +143,8 @@ fn log_to(file: &std::path::Path) -> Result<()> {
         .with_target("meshscrape", LevelFilter::DEBUG);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(std::sync::Mutex::new(out))
+        // A log is read in a terminal too.
+        .with_writer(std::sync::Mutex::new(Cleaned::new(out, text::Exit::Words)))
         .with_filter(filter);
     tracing_subscriber::registry().with(lines).init();
     Ok(())

@@ -108,7 +108,7 @@ pub async fn on_terminal(start: Start, world: impl FnOnce() -> Box<dyn World>) -
     let exit = exit?;
     let mut out = io::stdout();
     for line in &exit.summary {
-        let _ = writeln!(out, "{}", crate::text::clean(line));
+        let _ = writeln!(out, "{}", crate::text::line(line));
     }
     Ok(exit.code)
 }

@@ -1,6 +1,7 @@
 //! Text from the cluster, made safe for a terminal; and names in a row.
 
 use std::borrow::{Borrow, Cow};
+use std::io::{self, Write};
 
 /// Makes control characters visible: names and messages from the cluster must not reach the terminal as
 /// escape sequences, nor turn a line around. Line feeds stay, a tab becomes four spaces.
@@ -26,7 +27,94 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn needs_care(c: char) -> bool {
+/// The same for what has to stay on its line: a line feed becomes its picture (`␊`), so that no text from the
+/// cluster can pass for a line of the program's own.
+pub fn line(text: &str) -> Cow<'_, str> {
+    match clean(text) {
+        cleaned if !cleaned.contains('\n') => cleaned,
+        cleaned => Cow::Owned(cleaned.replace('\n', "␊")),
+    }
+}
+
+/// What the one exit of all output makes of characters that could drive a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Pictures, as [`clean`] does.
+    Words,
+    /// JSON's own escapes: readers get back what was meant.
+    Json,
+}
+
+/// The one exit of all that a command says: whatever is written through it, no control character comes out but
+/// line feeds and tabs.
+pub struct Cleaned<W> {
+    out: W,
+    exit: Exit,
+    /// The beginning of a character that the last write cut in two.
+    cut: Vec<u8>,
+}
+
+impl<W: Write> Cleaned<W> {
+    pub fn new(out: W, exit: Exit) -> Self {
+        Cleaned {
+            out,
+            exit,
+            cut: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(out_of(text, self.exit).as_bytes())
+    }
+}
+
+/// JSON in which no character could drive a terminal: it is written as an escape.
+pub fn json(text: &str) -> Cow<'_, str> {
+    out_of(text, Exit::Json)
+}
+
+fn out_of(text: &str, exit: Exit) -> Cow<'_, str> {
+    if !text.chars().any(|c| c != '\t' && needs_care(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match exit {
+            _ if c == '\t' || !needs_care(c) => safe.push(c),
+            Exit::Words => safe.push_str(&clean(c.encode_utf8(&mut [0; 4]))),
+            Exit::Json => safe.push_str(&format!("\\u{:04x}", c as u32)),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+impl<W: Write> Write for Cleaned<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = std::mem::take(&mut self.cut);
+        all.extend_from_slice(bytes);
+        for chunk in all.utf8_chunks() {
+            self.put(chunk.valid())?;
+            let rest = chunk.invalid();
+            let ends = rest.as_ptr_range().end == all.as_ptr_range().end;
+            if ends
+                && rest.len() < 4
+                && std::str::from_utf8(rest).is_err_and(|e| e.error_len().is_none())
+            {
+                self.cut = rest.to_vec();
+            } else if !rest.is_empty() {
+                self.put("\u{fffd}")?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Could this character drive a terminal, or turn a line around?
+pub fn needs_care(c: char) -> bool {
     match c {
         '\n' => false,
         c if (c as u32) < 0x20 => true,
@@ -54,8 +142,9 @@ pub fn few<S: Borrow<str>>(names: &[S], most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{clean, few};
+    use super::{Cleaned, Exit, clean, few, line};
     use std::borrow::Cow;
+    use std::io::Write;
 
     #[test]
     fn escape_sequences_do_not_survive() {
@@ -80,5 +169,33 @@ mod tests {
     fn ordinary_text_is_not_copied() {
         assert!(matches!(clean("größe: 漢字\nok"), Cow::Borrowed(_)));
         assert_eq!(clean("a\tb"), "a    b");
+    }
+
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(line("a\nb\x1b"), "a␊b␛");
+        assert!(matches!(line("ab"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn the_exit_cleans_whatever_is_written_through_it() {
+        let said = |exit, pieces: &[&[u8]]| {
+            let mut out = Vec::new();
+            let mut through = Cleaned::new(&mut out, exit);
+            for piece in pieces {
+                through.write_all(piece).unwrap();
+            }
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(said(Exit::Words, &[b"a\tb\x1b[31m\n"]), "a\tb␛[31m\n");
+        assert_eq!(
+            said(Exit::Json, &["\"\u{9b}\u{202e}\u{7f}\"".as_bytes()]),
+            r#""\u009b\u202e\u007f""#
+        );
+        // A character that is written in two pieces, and one that never ends.
+        assert_eq!(said(Exit::Words, &[b"\xc2", b"\x9b."]), "\u{fffd}.");
+        assert_eq!(said(Exit::Words, &["ö".as_bytes()]), "ö");
+        assert_eq!(said(Exit::Words, &[b"\xc3", b"\xb6"]), "ö");
+        assert_eq!(said(Exit::Words, &[b"\xff!"]), "\u{fffd}!");
     }
 }

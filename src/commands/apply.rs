@@ -285,11 +285,11 @@ impl Printer<'_> {
                 let text = words::step(state)?;
                 Some(format!(
                     "{}: {}",
-                    crate::text::clean(&id.title()),
-                    crate::text::clean(&text)
+                    crate::text::line(&id.title()),
+                    crate::text::line(&text)
                 ))
             }
-            ApplyEvent::Log(text) => Some(crate::text::clean(text).into_owned()),
+            ApplyEvent::Log(text) => Some(crate::text::line(text).into_owned()),
             ApplyEvent::Targets(board) => {
                 let line = format!("targets: {}", words::sum(board));
                 if line == self.targets {
@@ -300,8 +300,8 @@ impl Printer<'_> {
             }
             ApplyEvent::Stopped { id, error } => Some(format!(
                 "stopped at {}: {}",
-                crate::text::clean(&id.title()),
-                crate::text::clean(&error.to_string())
+                crate::text::line(&id.title()),
+                crate::text::line(&error.to_string().replace('\n', "; "))
             )),
             ApplyEvent::Again { .. } | ApplyEvent::Finished(_) => None,
         }

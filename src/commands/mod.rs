@@ -15,6 +15,7 @@ use crate::cli::{Choices, Command};
 use crate::error::{Error, Result};
 use crate::plan::undo::found::FOUND;
 use crate::runtime::World;
+use crate::text::{self, Cleaned};
 use std::io::Write;
 
 /// Exit codes that are outcomes, not errors (errors have theirs by [`crate::error::Kind`]).
@@ -40,7 +41,7 @@ impl Call<'_> {
     /// Notes on the error stream, one a line; where it is closed they are lost, and nothing else.
     pub(crate) fn note(&mut self, lines: &[String]) {
         for line in lines {
-            let _ = writeln!(self.err, "note: {}", crate::text::clean(line));
+            let _ = writeln!(self.err, "note: {}", crate::text::line(line));
         }
     }
 }
@@ -50,6 +51,21 @@ impl Call<'_> {
 /// # Errors
 /// Anything that kept the command from its answer; `main` prints it.
 pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
+    let exit = match &command {
+        Command::Plan { json: true, .. }
+        | Command::Apply { json: true, .. }
+        | Command::Export { json: true, .. }
+        | Command::Status { json: true, .. }
+        | Command::Undo { json: true, .. } => text::Exit::Json,
+        _ => text::Exit::Words,
+    };
+    let call = Call {
+        out: &mut Cleaned::new(call.out, exit),
+        err: &mut Cleaned::new(call.err, text::Exit::Words),
+        choices: call.choices,
+        world: call.world,
+        stop: call.stop,
+    };
     match command {
         Command::Plan { json, yaml } => plan::run(call, json, yaml).await,
         Command::Apply {

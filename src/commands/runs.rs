@@ -5,7 +5,7 @@ use super::{Call, exit, written};
 use crate::engine::identity::{Made, identity};
 use crate::engine::runs::{self, Known};
 use crate::error::Result;
-use crate::text::clean;
+use crate::text;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -59,7 +59,7 @@ fn table(runs: &[Known], cluster: Option<&str>) -> String {
             run.note.run,
             at.strftime("%Y-%m-%d %H:%M:%S")
         );
-        let _ = writeln!(out, "{}", clean(line.trim_end()));
+        let _ = writeln!(out, "{}", text::line(line.trim_end()));
     }
     out
 }

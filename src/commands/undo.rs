@@ -92,7 +92,7 @@ async fn take_back(
     for note in &undo.notes {
         let line = match json {
             true => events::note(&note.words()).to_string(),
-            false => format!("note: {}", crate::text::clean(&note.words())),
+            false => format!("note: {}", crate::text::line(&note.words())),
         };
         written(writeln!(call.out, "{line}"))?;
     }

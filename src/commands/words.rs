@@ -6,7 +6,7 @@ use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
 use crate::targets::{Board, Cause, Guard, Probe, Row, State};
-use crate::text::{clean, few};
+use crate::text::{few, line as flat};
 use std::fmt::Write;
 
 /// The whole review: every change that counts with its diff, then the sum.
@@ -25,8 +25,8 @@ pub fn review(review: &Review) -> String {
             out,
             "{} {}   {}",
             sign(item),
-            clean(&change.object.to_string()),
-            change.why
+            flat(&change.object.to_string()),
+            flat(&change.why)
         );
         one(&mut out, item, state);
         if let Some(words) = review.not_kept(item) {
@@ -38,13 +38,13 @@ pub fn review(review: &Review) -> String {
         let _ = writeln!(out, "price: {}", self::price(price));
     }
     for note in &review.plan.notes {
-        let _ = writeln!(out, "note: {}", clean(note));
+        let _ = writeln!(out, "note: {}", flat(note));
     }
     for filter in review.filters_that_stop() {
         let _ = writeln!(
             out,
             "note: {} will stop matching, see the price above",
-            clean(&filter.to_string())
+            flat(&filter.to_string())
         );
     }
     let counts = review.counts();
@@ -74,7 +74,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             LineKind::Removed => '-',
             LineKind::Same | LineKind::Folded(_) => ' ',
         };
-        let _ = writeln!(out, "  {mark} {}", clean(&line.text));
+        let _ = writeln!(out, "  {mark} {}", flat(&line.text));
     }
     for conflict in &item.conflicts {
         let was = conflict
@@ -85,30 +85,30 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             Hands::Person if conflict.theirs.is_none() => writeln!(
                 out,
                 "  set by {} before: {}",
-                clean(&conflict.manager),
-                clean(&conflict.field)
+                flat(&conflict.manager),
+                flat(&conflict.field)
             ),
             Hands::Person => writeln!(
                 out,
                 "  was {}, set by {}: {}",
-                clean(&was),
-                clean(&conflict.manager),
-                clean(&conflict.field)
+                flat(&was),
+                flat(&conflict.manager),
+                flat(&conflict.field)
             ),
             Hands::Controller if !stands_against(state, &conflict.manager) => writeln!(
                 out,
                 "  taken from {}, which may revert it: {} was {}",
-                clean(&conflict.manager),
-                clean(&conflict.field),
-                clean(&was)
+                flat(&conflict.manager),
+                flat(&conflict.field),
+                flat(&was)
             ),
             Hands::Controller => writeln!(
                 out,
                 "  conflict: {} belongs to {} (now {}); it would revert the field. Take it with --take {}",
-                clean(&conflict.field),
-                clean(&conflict.manager),
-                clean(&was),
-                clean(&conflict.manager)
+                flat(&conflict.field),
+                flat(&conflict.manager),
+                flat(&was),
+                flat(&conflict.manager)
             ),
         };
     }
@@ -116,15 +116,15 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         let _ = writeln!(
             out,
             "  belongs to {}. {}",
-            clean(&owner.owner()),
+            flat(&owner.owner()),
             owner.reverts()
         );
         for line in owner.lines() {
-            let _ = writeln!(out, "    {}", clean(&line));
+            let _ = writeln!(out, "    {}", flat(&line));
         }
     }
     for warning in &item.warnings {
-        let _ = writeln!(out, "  warning from the API server: {}", clean(warning));
+        let _ = writeln!(out, "  warning from the API server: {}", flat(warning));
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(why)) => {
@@ -134,19 +134,19 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             let _ = writeln!(
                 out,
                 "  admission of its pods could not be asked: {}",
-                clean(why)
+                flat(why)
             );
         }
         Some(PodVerdict::Admitted { notes, .. }) => {
             for note in notes {
-                let _ = writeln!(out, "  {}", clean(note));
+                let _ = writeln!(out, "  {}", flat(note));
             }
         }
         None => {}
     }
     match &item.verdict {
         Verdict::Unverified(why) => {
-            let _ = writeln!(out, "  not verified yet: {}", clean(why));
+            let _ = writeln!(out, "  not verified yet: {}", flat(why));
         }
         Verdict::Refused(why) => {
             told(out, "refused by the API server", why);
@@ -155,9 +155,9 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             told(out, "could not be asked", why);
         }
         Verdict::Gate { why, paste } => {
-            let _ = writeln!(out, "  not edited: {}\n  to paste by hand:", clean(why));
+            let _ = writeln!(out, "  not edited: {}\n  to paste by hand:", flat(why));
             for line in paste.lines() {
-                let _ = writeln!(out, "    {}", clean(line));
+                let _ = writeln!(out, "    {}", flat(line));
             }
         }
         _ => {}
@@ -168,7 +168,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
                 writeln!(
                     out,
                     "  left out, because it hangs on {}",
-                    clean(&id.to_string())
+                    flat(&id.to_string())
                 )
             }
             LeftOut::ByUser => writeln!(out, "  left out"),
@@ -178,8 +178,8 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         };
     }
     for hurdle in &item.hurdles {
-        let _ = writeln!(out, "  rollout: {}", clean(&hurdle.what));
-        let _ = writeln!(out, "    to do: {}", clean(&hurdle.todo));
+        let _ = writeln!(out, "  rollout: {}", flat(&hurdle.what));
+        let _ = writeln!(out, "    to do: {}", flat(&hurdle.todo));
     }
     for price in &item.change.prices {
         let _ = writeln!(out, "  price: {}", self::price(price));
@@ -190,9 +190,9 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
 fn told(out: &mut String, what: &str, words: &str) {
     let mut lines = words.lines();
     let first = lines.next().unwrap_or_default();
-    let _ = writeln!(out, "  {what}: {}", clean(first));
+    let _ = writeln!(out, "  {what}: {}", flat(first));
     for line in lines {
-        let _ = writeln!(out, "    {}", clean(line));
+        let _ = writeln!(out, "    {}", flat(line));
     }
 }
 
@@ -251,7 +251,7 @@ pub fn price(price: &Price) -> String {
         }
         Price::Note(note) => note.clone(),
     };
-    clean(&text).into_owned()
+    flat(&text).into_owned()
 }
 
 /// The table of targets.
@@ -265,9 +265,9 @@ pub fn board(board: &Board) -> String {
     ]];
     rows.extend(board.rows.iter().map(|row| {
         [
-            clean(&row.expected.item.namespace).into_owned(),
-            clean(&row.expected.item.name).into_owned(),
-            clean(&row.expected.pod).into_owned(),
+            flat(&row.expected.item.namespace).into_owned(),
+            flat(&row.expected.item.name).into_owned(),
+            flat(&row.expected.pod).into_owned(),
             state(row),
             probe(row),
         ]
@@ -289,16 +289,16 @@ pub fn board(board: &Board) -> String {
     }
     for replica in &board.replicas {
         if let Some(error) = &replica.error {
-            let _ = writeln!(out, "Prometheus {}: {}", clean(&replica.pod), clean(error));
+            let _ = writeln!(out, "Prometheus {}: {}", flat(&replica.pod), flat(error));
         }
     }
     if let Some((why, since)) = &board.stale {
-        let _ = writeln!(out, "These figures are of {since}: {}", clean(why));
+        let _ = writeln!(out, "These figures are of {since}: {}", flat(why));
     }
     for row in &board.rows {
-        let pod = clean(&row.expected.pod);
+        let pod = flat(&row.expected.pod);
         let mut told = |question: &str, cause: &Cause| {
-            let (why, fix) = (clean(&cause.cause), clean(&cause.fix));
+            let (why, fix) = (flat(&cause.cause), flat(&cause.fix));
             let _ = writeln!(out, "\nWhy is {pod} {question}? {why}\n  Fix: {fix}");
         };
         let down = match &row.state {
@@ -313,7 +313,7 @@ pub fn board(board: &Board) -> String {
             told("not secured", cause);
         }
         if let Guard::Unknown(why) = &row.guard {
-            let why = clean(why);
+            let why = flat(why);
             let _ = writeln!(out, "\nWhether {pod} is secured is not known: {why}");
         }
     }
@@ -323,7 +323,7 @@ pub fn board(board: &Board) -> String {
             out,
             "\nPrometheus's ServiceAccount is also used by {}: they can read the secure ports too.\n  \
              Fix: give Prometheus a ServiceAccount of its own",
-            clean(&others)
+            flat(&others)
         );
     }
     let _ = writeln!(out, "{}", sum(board));
@@ -372,7 +372,7 @@ pub fn state(row: &Row) -> String {
         State::Plaintext { job } => format!("plaintext only, by {job}"),
         State::NotCovered { why } => format!("not covered: {why}"),
     };
-    clean(&text).into_owned()
+    flat(&text).into_owned()
 }
 
 fn probe(row: &Row) -> String {
@@ -380,12 +380,17 @@ fn probe(row: &Row) -> String {
         Probe::NotAsked => "not asked".into(),
         Probe::Refused => "refused".into(),
         Probe::Served => "SERVED".into(),
-        Probe::Unknown(why) => format!("unknown: {}", clean(why)),
+        Probe::Unknown(why) => format!("unknown: {}", flat(why)),
     }
 }
 
 /// One step of an apply in words; `None`: nothing worth a line.
 pub fn step(state: &StepState) -> Option<String> {
+    let text = step_of(state)?;
+    Some(flat(&text).into_owned())
+}
+
+fn step_of(state: &StepState) -> Option<String> {
     Some(match state {
         StepState::Pending | StepState::Unchanged => return None,
         StepState::Waiting(what) => format!("waits for {what}"),
@@ -437,14 +442,14 @@ pub fn outcome(outcome: &Outcome) -> String {
     };
     if !matches!(outcome.ended, Ended::Whole) {
         for id in &outcome.written {
-            let _ = writeln!(out, "  written      {}", clean(&id.title()));
+            let _ = writeln!(out, "  written      {}", flat(&id.title()));
         }
     }
     for id in &outcome.not_written {
-        let _ = writeln!(out, "  not written  {}", clean(&id.title()));
+        let _ = writeln!(out, "  not written  {}", flat(&id.title()));
     }
     for id in &outcome.taken_back {
-        let _ = writeln!(out, "  taken back   {}", clean(&id.title()));
+        let _ = writeln!(out, "  taken back   {}", flat(&id.title()));
     }
     out
 }
@@ -459,7 +464,7 @@ pub fn failure(outcome: &Outcome, demo: bool) -> String {
             error.hints.retain(|hint| !hint.contains("meshscrape "));
         }
         for line in error.to_string().lines() {
-            let _ = writeln!(out, "{}", clean(line));
+            let _ = writeln!(out, "{}", flat(line));
         }
     }
     out

@@ -6,7 +6,7 @@ use crate::plan::leaves::leaves;
 use crate::plan::path::LeafPath;
 use crate::plan::record::LeafChange;
 use crate::plan::review::Reviewed;
-use crate::plan::{Action, scrape_config};
+use crate::plan::{Action, mask, scrape_config};
 use serde_json::Value;
 
 /// Live beside what was reviewed.
@@ -65,8 +65,8 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
         Some(leaf) => Compared::Drift(format!(
             "{} was {}, and now is {}",
             leaf.path,
-            words(leaf.before.as_ref()),
-            words(leaf.after.as_ref())
+            words(&leaf.path, leaf.before.as_ref()),
+            words(&leaf.path, leaf.after.as_ref())
         )),
     }
 }
@@ -130,8 +130,9 @@ fn touches(a: &LeafPath, b: &LeafPath) -> bool {
     a.0.iter().zip(&b.0).all(|(a, b)| a == b)
 }
 
-fn words(value: Option<&Value>) -> String {
-    match value {
+fn words(path: &LeafPath, value: Option<&Value>) -> String {
+    let value = value.map(|value| mask::leaf(path, value));
+    match value.as_ref() {
         None => "absent".into(),
         Some(Value::String(text)) if text.len() <= 60 => format!("\"{text}\""),
         Some(value) => {

@@ -45,6 +45,7 @@ pub async fn review(
     let asker = Asker {
         cluster,
         run: review.run.0.clone(),
+        undoes: review.plan.undoes.is_some(),
         created: created_namespaces(&review.plan),
         namespaces: hurdles::Namespaces::of(&review.plan),
         live: live::Live::of(&review.plan),
@@ -70,6 +71,8 @@ pub async fn again(cluster: &Cluster, change: &Change, run: &str) -> Option<Revi
     let asker = Asker {
         cluster,
         run: run.to_owned(),
+        // It was asked in the review, and a record keeps no credential in any case.
+        undoes: true,
         created: BTreeSet::new(),
         namespaces: hurdles::Namespaces::default(),
         live: live::Live::default(),
@@ -109,6 +112,8 @@ fn created_namespaces(plan: &Plan) -> BTreeSet<String> {
 struct Asker<'a> {
     cluster: &'a Cluster,
     run: String,
+    /// Is it an undo?
+    undoes: bool,
     /// Namespaces that the plan itself writes.
     created: BTreeSet<String>,
     namespaces: hurdles::Namespaces,
@@ -410,7 +415,12 @@ impl Asker<'_> {
             reviewed.live = Some(Arc::clone(&base));
             let text = base["data"][key.as_str()].as_str().unwrap_or_default();
             let missing = base["data"].get(key.as_str()).is_none();
-            match edited(&change.object, key, text, missing, edits) {
+            let keeps = match self.undoes {
+                // What an undo takes away was this program's own, and is not restored.
+                true => Ok(()),
+                false => scrape_config::recordable(text, edits).map_err(gate),
+            };
+            match keeps.and_then(|()| edited(&change.object, key, text, missing, edits)) {
                 Err(verdict) => reviewed.verdict = verdict,
                 Ok(after) if after == text => reviewed.after = Some(Arc::clone(&base)),
                 Ok(after) => {
@@ -454,10 +464,14 @@ fn edited(
     if missing {
         return Err(Verdict::Refused(format!("{object} has no {key}")));
     }
-    scrape_config::apply(text, edits).map_err(|refusal| Verdict::Gate {
+    scrape_config::apply(text, edits).map_err(gate)
+}
+
+fn gate(refusal: scrape_config::GateRefusal) -> Verdict {
+    Verdict::Gate {
         why: refusal.why,
         paste: refusal.paste,
-    })
+    }
 }
 
 /// Replaces one key's text, where the object and its text are the ones that were read.

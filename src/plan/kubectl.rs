@@ -1,6 +1,7 @@
 //! A change as the kubectl command that does the same.
 
 use super::leaves;
+use super::mask;
 use super::review::{Reviewed, Verdict};
 use super::scrape_config::TextEdit;
 use super::yaml::to_yaml;
@@ -57,6 +58,16 @@ pub fn command(change: &Change, reviewed: Option<&Reviewed>) -> String {
                 Some(Ok((mut operations, _))) => {
                     // By hand nothing is raced against: the values' own tests are enough.
                     operations.retain(|operation| operation["path"] != "/metadata/resourceVersion");
+                    if holds_credentials(leaves) {
+                        let fields: Vec<String> =
+                            leaves.iter().map(|leaf| leaf.path.to_string()).collect();
+                        return format!(
+                            "# the patch would show a credential, so edit {} by hand\nkubectl{} edit {}",
+                            fields.join(", "),
+                            namespace(object),
+                            resource(object)
+                        );
+                    }
                     format!(
                         "kubectl{} patch {} --type=json --field-manager={MANAGER} -p {}",
                         namespace(object),
@@ -75,6 +86,22 @@ pub fn command(change: &Change, reviewed: Option<&Reviewed>) -> String {
             resource(object)
         ),
     }
+}
+
+/// Would a patch of these leaves show a credential?
+pub(super) fn holds_credentials(leaves: &[super::LeafEdit]) -> bool {
+    let holds = |value: &Value, path| mask::leaf(path, value) != *value;
+    leaves.iter().any(|leaf| {
+        let expected = match &leaf.expect {
+            super::Expected::Value(value) => Some(value),
+            _ => None,
+        };
+        expected.is_some_and(|value| holds(value, &leaf.path))
+            || leaf
+                .to
+                .as_ref()
+                .is_some_and(|value| holds(value, &leaf.path))
+    })
 }
 
 /// Of an object that was once applied without `--server-side`, `kubectl apply --server-side` would move every
@@ -123,7 +150,7 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
             ),
             TextEdit::RestoreJob { name, text } => {
                 let _ = writeln!(out, "# in {key}, in the place of the job {name}:");
-                for line in super::mask::text(text).lines() {
+                for line in mask::text(text).lines() {
                     let _ = writeln!(out, "#   {line}");
                 }
                 continue;
@@ -140,7 +167,7 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
         };
         let _ = writeln!(out, "# {words}");
         if let Some(yaml) = yaml {
-            let list = Value::Array(vec![yaml.clone()]);
+            let list = Value::Array(vec![mask::setting(yaml)]);
             for line in to_yaml(&list).lines() {
                 let _ = writeln!(out, "#   {line}");
             }

@@ -1,8 +1,8 @@
 //! What the journal keeps of a write: enough to go on, or to take it back. One JSON object a line.
 
 use super::path::LeafPath;
-use super::scrape_config::{TextEdit, text_of_job};
-use super::{ChangeId, Part};
+use super::scrape_config::{TextEdit, freed, text_of_job};
+use super::{ChangeId, Part, mask};
 use crate::answers::Answers;
 use crate::gather::Gather;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
@@ -137,10 +137,11 @@ pub struct TextRecord {
     /// SHA-256 of the whole text, in hex.
     pub before: String,
     pub after: String,
-    /// Jobs that the edits replaced or took out, by name, so that they can be put back.
+    /// Jobs that the edits replaced or took out, by name, so that they can be put back; without what holds
+    /// credentials.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub was: BTreeMap<String, Value>,
-    /// The text of each replaced job, without credentials (a job that holds any is not replaced).
+    /// The text of each replaced job, where it holds no credential.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub was_text: BTreeMap<String, String>,
 }
@@ -149,12 +150,12 @@ impl TextRecord {
     /// Of a text before and after its edits.
     pub fn new(key: impl Into<String>, edits: &[TextEdit], before: &str, after: &str) -> Self {
         let jobs = super::undo::jobs(before).unwrap_or_default();
-        let was = edits
+        let was: BTreeMap<String, Value> = edits
             .iter()
             .filter_map(|edit| match edit {
                 TextEdit::ReplaceJob { name, .. } | TextEdit::RemoveJob { name } => {
                     let job = jobs.iter().find(|job| job["job_name"] == name.as_str())?;
-                    Some((name.clone(), job.clone()))
+                    Some((name.clone(), freed(job)))
                 }
                 _ => None,
             })
@@ -162,8 +163,12 @@ impl TextRecord {
         let was_text = edits
             .iter()
             .filter_map(|edit| match edit {
-                TextEdit::ReplaceJob { name, .. } => {
-                    Some((name.clone(), text_of_job(before, name)?))
+                TextEdit::ReplaceJob { name, .. }
+                    if was.get(name).is_some_and(|kept| jobs.contains(kept)) =>
+                {
+                    let text = text_of_job(before, name)?;
+                    // Its comments may hold what its settings do not.
+                    (mask::text(&text) == text).then(|| (name.clone(), text))
                 }
                 _ => None,
             })

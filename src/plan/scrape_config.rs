@@ -70,7 +70,6 @@ impl std::error::Error for GateRefusal {}
 /// very bytes.
 ///
 /// # Errors
-/// Where a job to be replaced holds credentials: the record that could bring it back may not keep them.
 /// Where the text is no valid YAML, where the place cannot be found with certainty, or where the parsed
 /// result would be anything but the parsed original with that edit.
 pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
@@ -84,9 +83,6 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
         let Some(wanted) = model(&before, edit).map_err(refuse)? else {
             continue;
         };
-        if let TextEdit::ReplaceJob { name, .. } | TextEdit::RemoveJob { name } = edit {
-            without_credentials(&before, name).map_err(refuse)?;
-        }
         if let TextEdit::InsertJob { name, job } | TextEdit::ReplaceJob { name, job } = edit {
             carries_none(name, job).map_err(refuse)?;
         }
@@ -97,38 +93,73 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
     Ok(text)
 }
 
+/// Can a record hold what these edits take away, so that it can be restored?
+///
+/// # Errors
+/// Where a job that is removed or replaced holds credentials, which no record keeps. What a job of ours took along
+/// from today's by an earlier version, and the new one does not, is let go.
+pub fn recordable(text: &str, edits: &[TextEdit]) -> Result<(), GateRefusal> {
+    let Ok(root) = parse(text) else {
+        return Ok(());
+    };
+    for edit in edits {
+        let (name, new) = match edit {
+            TextEdit::ReplaceJob { name, job } => (name, Some(job)),
+            TextEdit::RemoveJob { name } => (name, None),
+            _ => continue,
+        };
+        without_credentials(&root, name, new).map_err(|why| GateRefusal {
+            why,
+            paste: paste(edit),
+        })?;
+    }
+    Ok(())
+}
+
+/// A job without the settings that hold credentials.
+pub(super) fn freed(job: &serde_json::Value) -> serde_json::Value {
+    let mut job = job.clone();
+    if let Some(map) = job.as_object_mut() {
+        map.retain(|key, value| mask::is_free(&serde_json::json!({key: value})));
+    }
+    job
+}
+
 /// The text of a job, from its dash to its last line with content; `None`: it cannot be told apart.
 pub fn text_of_job(text: &str, name: &str) -> Option<String> {
     let root = parse(text).ok()?;
     place::job(text, &root, name).ok().map(str::to_owned)
 }
 
-fn without_credentials(root: &Yaml, name: &str) -> Result<(), String> {
+fn without_credentials(
+    root: &Yaml,
+    name: &str,
+    new: Option<&serde_json::Value>,
+) -> Result<(), String> {
     let jobs = root["scrape_configs"].as_sequence().into_iter().flatten();
-    let held = jobs
+    let held: Vec<String> = jobs
         .filter(|job| job["job_name"].as_str() == Some(name))
-        .any(|job| serde_json::to_value(job).is_ok_and(|job| !plain(&job)));
-    if !held {
+        .filter_map(|job| serde_json::to_value(job).ok())
+        .filter(|job| new != Some(&freed(job)))
+        .flat_map(|job| mask::held(&job))
+        .collect();
+    if held.is_empty() {
         return Ok(());
     }
     Err(format!(
-        "the job `{name}` holds credentials: replaced, it could only be brought back from a record of them, and no record may hold any"
+        "the job `{name}` holds credentials ({}): replaced, it could only be restored from a record of them, and no record holds any. Remove them from the job, or put them into files that it names",
+        held.join(", ")
     ))
 }
 
-/// Does nothing in a job have to be masked?
-fn plain(job: &serde_json::Value) -> bool {
-    let text = emit::block_item(job, emit::Style::default());
-    mask::text(&text) == text
-}
-
-/// A job made after today's takes its settings along, a password for the discovery or a proxy among them.
+/// A job made after today's keeps its discovery, and with it what the discovery authenticates with.
 fn carries_none(name: &str, job: &serde_json::Value) -> Result<(), String> {
-    if plain(job) {
+    if mask::is_free(job) {
         return Ok(());
     }
     Err(format!(
-        "the job `{name}` would carry a credential of today's job, and no record may hold any: put it into a file (such as password_file) and name that in today's job first"
+        "the job `{name}` would carry a credential of today's job ({}), and no new job may: put it into a file (such as password_file) and name that file in today's job first",
+        mask::masked_in(job).join(", ")
     ))
 }
 
@@ -285,7 +316,7 @@ pub(crate) fn to_yaml(value: &serde_json::Value) -> Result<Yaml, String> {
 }
 
 fn paste(edit: &TextEdit) -> String {
-    let item = |value| mask::text(&emit::block_item(value, emit::Style::default()));
+    let item = |value| emit::block_item(&mask::setting(value), emit::Style::default());
     match edit {
         TextEdit::InsertJob { job, .. } => {
             format!("# first under scrape_configs:\n{}", item(job))

@@ -270,7 +270,10 @@ fn plain(item: &Reviewed) -> Option<Vec<Fragment>> {
         .collect();
     out.extend(rules_of(edits).into_iter().map(|(job, rule)| {
         let head = format!("{key}: first of relabel_configs of the job {job}");
-        of_text(head, emit::block_item(rule, emit::Style::default()))
+        of_text(
+            head,
+            emit::block_item(&mask::setting(rule), emit::Style::default()),
+        )
     }));
     out.extend(edits.iter().filter_map(|edit| match edit {
         TextEdit::RemoveJob { name } => {
@@ -283,7 +286,7 @@ fn plain(item: &Reviewed) -> Option<Vec<Fragment>> {
         }
         TextEdit::RemoveRule { job, rule } => Some(of_text(
             format!("{key}: take this out of relabel_configs of the job {job}"),
-            emit::block_item(rule, emit::Style::default()),
+            emit::block_item(&mask::setting(rule), emit::Style::default()),
         )),
         _ => None,
     }));
@@ -293,7 +296,7 @@ fn plain(item: &Reviewed) -> Option<Vec<Fragment>> {
 fn fragment(head: &str, value: &Value) -> Fragment {
     Fragment {
         head: head.to_owned(),
-        yaml: mask::text(&to_yaml(&mask::masked(value))),
+        yaml: mask::text(&to_yaml(&mask::setting(value))),
     }
 }
 

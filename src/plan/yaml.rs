@@ -148,12 +148,9 @@ fn blockable(text: &str) -> bool {
         && !text.trim_start_matches(['\n', ' ']).starts_with('\t')
 }
 
+/// May it stand as it is? What turns a line around is written as an escape, as control characters are.
 fn printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(
-            c,
-            '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'
-        )
+    c != '\n' && !crate::text::needs_care(c) && !matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 fn block(text: &str, indent: usize, out: &mut String) {

@@ -129,7 +129,10 @@ fn first<'a, const N: usize>(texts: [Cow<'a, str>; N]) -> Cow<'a, str> {
 fn target((namespace, pod, job, active): Named) -> Target {
     Target {
         job: job.into_owned(),
-        url: active.scrape_url.into_owned(),
+        url: match active.scrape_url.contains('?') {
+            true => crate::plan::mask::urls(&active.scrape_url),
+            false => active.scrape_url.into_owned(),
+        },
         namespace: namespace.into_owned(),
         pod: pod.into_owned(),
         health: match &*active.health {
@@ -137,7 +140,11 @@ fn target((namespace, pod, job, active): Named) -> Target {
             "down" => Health::Down,
             _ => Health::Unknown,
         },
-        last_error: active.last_error.into_owned(),
+        // It quotes the URL, request parameters included.
+        last_error: match active.last_error.contains("://") {
+            true => crate::plan::mask::urls(&active.last_error),
+            false => active.last_error.into_owned(),
+        },
         last_scrape: moment(&active.last_scrape),
         took: Duration::try_from_secs_f64(active.last_scrape_duration).unwrap_or_default(),
         interval: interval(&active.scrape_interval).unwrap_or_default(),

@@ -5,14 +5,52 @@
 //! container port would no longer fold into one; HTTP/2 off; `ca_file` always.
 
 use super::METRICS_PATH;
+use crate::plan::mask;
 use crate::plan::scrape_config::Job;
 use crate::plan::scrape_config::jobs::{action, anchored, regex_text, sources};
 use serde_json::{Map, Value, json};
 
 const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
 const PHASES: [&str; 4] = ["Pending", "Succeeded", "Failed", "Completed"];
-/// Replaced by our own, or (credentials) not sent to a server whose name is not verified.
-const NOT_CARRIED: [&str; 9] = [
+/// Settings of a job that hold no credential and mean the same over mTLS: what is not named here is not carried.
+///
+/// Source: `ScrapeConfig` (prometheus, config/config.go, 3.x, and what 2.x had besides) and `HTTPClientConfig`
+/// (prometheus/common, config/http_config.go).
+const CARRIED: [&str; 31] = [
+    "always_scrape_classic_histograms",
+    "body_size_limit",
+    "convert_classic_histograms_to_nhcb",
+    "enable_compression",
+    "extra_scrape_metrics",
+    "fallback_scrape_protocol",
+    "follow_redirects",
+    "honor_labels",
+    "honor_timestamps",
+    "keep_dropped_targets",
+    "label_limit",
+    "label_name_length_limit",
+    "label_value_length_limit",
+    "metric_name_escaping_scheme",
+    "metric_name_validation_scheme",
+    "metric_relabel_configs",
+    "native_histogram_bucket_limit",
+    "native_histogram_min_bucket_factor",
+    "no_proxy",
+    "proxy_from_environment",
+    "proxy_url",
+    "sample_limit",
+    "scrape_classic_histograms",
+    "scrape_failure_log_file",
+    "scrape_fallback_protocol",
+    "scrape_interval",
+    "scrape_native_histograms",
+    "scrape_protocols",
+    "scrape_timeout",
+    "target_limit",
+    "track_timestamps_staleness",
+];
+/// Ours stands in their place.
+const REPLACED: [&str; 8] = [
     "job_name",
     "scheme",
     "metrics_path",
@@ -21,14 +59,6 @@ const NOT_CARRIED: [&str; 9] = [
     "kubernetes_sd_configs",
     "relabel_configs",
     "static_configs",
-    "params",
-];
-const CREDENTIALS: [&str; 5] = [
-    "basic_auth",
-    "authorization",
-    "bearer_token",
-    "bearer_token_file",
-    "oauth2",
 ];
 
 /// A job and what of today's could not be taken along.
@@ -40,16 +70,10 @@ pub(super) struct Derived {
 pub(super) fn secured(old: Option<&Job>, name: &str, certificates: &str) -> Derived {
     let certificates = certificates.trim_end_matches('/');
     let mut notes = Vec::new();
-    let mut job = Map::new();
-    let nothing = json!({"honor_labels": true});
-    let today = old.map_or(&nothing, |old| &old.value);
-    for (key, value) in today.as_object().into_iter().flatten() {
-        if CREDENTIALS.contains(&key.as_str()) {
-            notes.push(format!("{name} does not carry {key} of today's job"));
-        } else if !NOT_CARRIED.contains(&key.as_str()) && !key.ends_with("_sd_configs") {
-            job.insert(key.clone(), value.clone());
-        }
-    }
+    let mut job = match old {
+        Some(old) => carried(old, name, &mut notes),
+        None => Map::from_iter([("honor_labels".to_owned(), true.into())]),
+    };
     job.insert("job_name".into(), name.into());
     job.insert("enable_http2".into(), false.into());
     job.insert("metrics_path".into(), METRICS_PATH.into());
@@ -75,14 +99,58 @@ pub(super) fn secured(old: Option<&Job>, name: &str, certificates: &str) -> Deri
     }
 }
 
-/// Pods, with today's restrictions (namespaces, selectors, another API server).
+/// The settings that today's job shares with the secure one. What is not carried is named, without its value: the
+/// targets' names are not verified, so that whoever listens would get a credential.
+fn carried(old: &Job, name: &str, notes: &mut Vec<String>) -> Map<String, Value> {
+    let mut job = Map::new();
+    for (key, value) in old.value.as_object().into_iter().flatten() {
+        let known = CARRIED.contains(&key.as_str());
+        if known && mask::is_free(&json!({key: value})) {
+            job.insert(key.clone(), value.clone());
+        } else if !REPLACED.contains(&key.as_str()) && !key.ends_with("_sd_configs") {
+            notes.push(format!(
+                "{name} does not carry {key} of {}: {}",
+                old.name,
+                impact(key, known)
+            ));
+        }
+    }
+    job
+}
+
+/// What it means that a setting of today's job is not carried.
+fn impact(key: &str, known: bool) -> &'static str {
+    match key {
+        "basic_auth" | "authorization" | "bearer_token" | "bearer_token_file" | "oauth2"
+        | "sigv4" | "azuread" | "google_iam" => {
+            "the client certificate authenticates Prometheus at the secure port; a pod that asks for this credential as well answers 401 or 403"
+        }
+        "http_headers" => {
+            "scrapes of the secure port are sent without these headers; a pod that asks for one refuses them"
+        }
+        "params" => {
+            "scrapes of the secure port are sent without these request parameters; what they filter or select is scraped whole"
+        }
+        "proxy_url" => {
+            "the URL holds a user, so that Prometheus scrapes the secure port directly; pods that only the proxy reaches are DOWN"
+        }
+        "proxy_connect_header" => {
+            "the proxy is asked without these headers; if it asks for one, the targets are DOWN with 407"
+        }
+        _ if known => "it holds a credential",
+        _ => "meshscrape does not know this setting; Prometheus uses its default",
+    }
+}
+
+/// Pods, with today's restrictions (namespaces, selectors, another API server). A credential within is masked, and
+/// a job with a mask in it is never written.
 fn discovery(old: Option<&Job>) -> Value {
     let pods: Vec<Value> = old
         .and_then(|old| old.value["kubernetes_sd_configs"].as_array())
         .into_iter()
         .flatten()
         .filter(|sd| sd["role"] == "pod")
-        .cloned()
+        .map(mask::setting)
         .collect();
     match pods.is_empty() {
         true => json!([{"role": "pod"}]),
@@ -94,11 +162,22 @@ fn rules(old: &Job, name: &str, notes: &mut Vec<String>) -> Vec<Value> {
     let (mut filters, mut labels) = (Vec::new(), Vec::new());
     for rule in old.rules() {
         match role(rule) {
-            Role::Replaced => {}
+            Role::Replaced => {
+                if let Some(parameter) = rule["target_label"]
+                    .as_str()
+                    .and_then(|label| label.strip_prefix("__param_"))
+                {
+                    notes.push(format!(
+                        "{name} does not carry the rule of {} that sets the request parameter {parameter}: {}",
+                        old.name,
+                        impact("params", true)
+                    ));
+                }
+            }
             Role::PerContainer => notes.push(format!(
                 "{name} does not carry a rule of {} that tells containers apart: {}",
                 old.name,
-                crate::plan::scrape_config::emit::json(rule)
+                crate::plan::scrape_config::emit::json(&mask::setting(rule))
             )),
             Role::Filter => filters.push(plain(rule)),
             Role::Label => labels.push(plain(rule)),

@@ -5,7 +5,7 @@ use super::{order, select};
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
-use crate::mesh::kinds::ObjectRef;
+use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Obstacle, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
 use crate::plan::export::{Reload, Setup};
 use crate::plan::scrape_config::jobs;
@@ -34,7 +34,7 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
         .prometheus(&chosen.prometheus.id)
         .unwrap_or(&chosen.prometheus);
     if gap.is_some() && of.flavour != PrometheusFlavour::Operator {
-        without_prometheus(&mut plan);
+        without_prometheus(&mut plan, &of.id);
     }
     let mut setup = setup(of, gap);
     setup.owned.extend(owned(mesh));
@@ -45,10 +45,7 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
 ///
 /// # Errors
 /// None is free, and there are several.
-fn the_one(
-    mesh: &Mesh,
-    take: &BTreeSet<String>,
-) -> Result<Option<crate::mesh::kinds::WorkloadRef>, Error> {
+fn the_one(mesh: &Mesh, take: &BTreeSet<String>) -> Result<Option<WorkloadRef>, Error> {
     let all: Vec<_> = mesh.prometheis.iter().collect();
     let free: Vec<_> = mesh.prometheis.iter().filter(|p| p.is_free(take)).collect();
     match (&free[..], &all[..]) {
@@ -120,10 +117,16 @@ fn gap_of(of: &Prometheus) -> Option<String> {
 /// Stands in for a configuration that is not known, so that the rest can be worked out.
 fn nothing_known(of: &Prometheus) -> PrometheusConfig {
     PrometheusConfig {
+        // No ConfigMap holds it: of an operator's, the resource that the operator reads.
         config_map: ObjectRef::new(
-            crate::mesh::kinds::Kind::ConfigMap,
+            Kind::OperatorPrometheus,
             &of.id.namespace,
-            &of.id.name,
+            of.owner.as_ref().map_or(of.id.name.as_str(), |owner| {
+                owner
+                    .name
+                    .strip_prefix("Prometheus ")
+                    .unwrap_or(&owner.name)
+            }),
         ),
         key: "prometheus.yml".into(),
         text: Ok(Arc::from("scrape_configs: []\n")),
@@ -131,7 +134,7 @@ fn nothing_known(of: &Prometheus) -> PrometheusConfig {
     }
 }
 
-fn without_prometheus(plan: &mut Plan) {
+fn without_prometheus(plan: &mut Plan, id: &WorkloadRef) {
     let gone = |part: Part| matches!(part, Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs);
     let ids: BTreeSet<_> = plan
         .changes
@@ -140,6 +143,8 @@ fn without_prometheus(plan: &mut Plan) {
         .map(|change| change.id.clone())
         .gather();
     plan.changes.retain(|change| !ids.contains(&change.id));
+    let said = order::of_prometheus(id);
+    plan.notes.retain(|note| !said.contains(note));
     for change in &mut plan.changes {
         change.needs.retain(|id| !ids.contains(id));
         change.after.retain(|id| !ids.contains(id));

@@ -248,14 +248,20 @@ fn selects_something(item: &Item) -> Result<(), Error> {
     Ok(())
 }
 
+/// What holds of Prometheus's own part, where the plan has it: of its job, of its pod.
+pub(super) fn of_prometheus(id: &WorkloadRef) -> [String; 2] {
+    [
+        "Prometheus checks no server name: Istio's certificates name identities, no hosts; the certificate authority is set all the same".into(),
+        format!("{id} can then start only while Istio's control plane answers, since its pod is injected"),
+    ]
+}
+
 fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     for reason in &chosen.passed_over {
         plan.notes.push(format!("left out: {reason}"));
     }
-    plan.notes.push(
-        "Prometheus checks no server name: Istio's certificates name identities, no hosts; the certificate authority is set all the same"
-            .into(),
-    );
+    let [unnamed, injected] = of_prometheus(&chosen.prometheus.id);
+    plan.notes.push(unnamed);
     let of = &chosen.prometheus;
     let account = format!("{}/{}", of.id.namespace, of.service_account);
     if !of.shared_with.is_empty() {
@@ -271,10 +277,7 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
         ));
     }
     if plan.changes.iter().any(|c| c.part == Part::PrometheusPod) {
-        plan.notes.push(format!(
-            "{} can then start only while Istio's control plane answers, since its pod is injected",
-            chosen.prometheus.id
-        ));
+        plan.notes.push(injected);
     }
     if chosen.workloads.iter().any(|w| !w.services.is_empty()) {
         plan.notes.push(

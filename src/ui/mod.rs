@@ -58,6 +58,7 @@ pub fn draw_in(state: &State, buffer: &mut Buffer, area: Rect, theme: Theme) {
     if theme.ascii {
         theme::to_ascii(buffer);
     }
+    paint::clean(buffer);
 }
 
 fn whole(paint: &mut Paint, state: &State, area: Rect) {

@@ -10,6 +10,20 @@ pub fn safe(text: &str) -> String {
     String::from(crate::text::clean(text))
 }
 
+/// The screen's one exit: whatever way a character came into the buffer, none leaves it that could drive the
+/// terminal.
+pub fn clean(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if cell
+            .symbol()
+            .chars()
+            .any(|c| c == '\n' || crate::text::needs_care(c))
+        {
+            cell.set_symbol("\u{fffd}");
+        }
+    }
+}
+
 /// A line made of pieces with roles. Every piece is cleaned as it comes in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Words(pub Vec<(Role, String)>);

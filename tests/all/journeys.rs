@@ -12,7 +12,7 @@ mod kept;
 mod owners;
 mod refusals;
 mod runs;
-mod screen;
+pub mod screen;
 mod seen;
 mod states;
 mod stuck;

@@ -133,6 +133,7 @@ pub(in crate::plan) fn patch_of(change: &Change, whole: bool) -> Option<Value> {
             }
             Some(patch)
         }
+        Action::Edit { leaves } if crate::plan::kubectl::holds_credentials(leaves) => None,
         Action::Edit { leaves } => {
             let mut patch = merge::patch(leaves);
             let head = head(object);

@@ -34,8 +34,16 @@ fn put(map: &mut Value, key: &str, value: Value) {
 
 fn values(words: &[&str], value: &Value) -> String {
     let head: String = words.iter().map(|words| comment(words)).collect();
-    // Scrape jobs may carry a credential of today's job.
-    format!("{head}{}", mask::text(&to_yaml(value)))
+    // The rules of today's jobs may hold a credential.
+    let shown = mask::text(&to_yaml(&mask::setting(value)));
+    let gap = match shown.contains(mask::MASK) {
+        true => comment(&format!(
+            "{} stands for a credential of today's job; put your own value there.",
+            mask::MASK
+        )),
+        false => String::new(),
+    };
+    format!("{head}{gap}{shown}")
 }
 
 fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
@@ -150,45 +158,43 @@ fn operator(steps: &[Step], setup: &Setup) -> Vec<File> {
     put(&mut spec, "podMetadata", metadata);
     put(&mut spec, "volumes", volumes);
     put(&mut spec, "volumeMounts", mounts);
-    if spec == json!({}) {
-        return Vec::new();
-    }
     let owner = setup
         .owner
         .as_ref()
         .map_or("its resource", |owner| owner.name.as_str());
     let name = owner.strip_prefix("Prometheus ").unwrap_or(owner);
-    let resource = json!({
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "Prometheus",
-        "metadata": {"name": name, "namespace": setup.prometheus.namespace},
-        "spec": spec,
-    });
     let jobs: Vec<Value> = prometheus::jobs(steps)
         .into_iter()
         .map(|(_, job)| job.clone())
         .collect();
+    let mut files = Vec::new();
+    let lists = "Lists are replaced whole: what volumes, volumeMounts and additionalScrapeConfigs hold today has to stay in.";
+    // What the pod has already is not asked for again.
+    if spec != json!({}) {
+        let resource = json!({
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "Prometheus",
+            "metadata": {"name": name, "namespace": setup.prometheus.namespace},
+            "spec": spec,
+        });
+        let mut head = vec![
+            "Without that chart: what the Prometheus resource gets. Merge it into the one you keep.",
+        ];
+        if !jobs.is_empty() {
+            head.push(
+                "The jobs of scrape-job.yaml are appended to the key of the Secret that spec.additionalScrapeConfigs names.",
+            );
+        }
+        head.push(lists);
+        let text = values(&head, &resource);
+        files.push(file("prometheus/prometheus-resource.yaml", text));
+    }
     let mut in_chart = spec;
     put(&mut in_chart, "additionalScrapeConfigs", jobs.into());
-    let lists = "Lists are replaced whole: what volumes, volumeMounts and additionalScrapeConfigs hold today has to stay in.";
-    vec![
-        file(
-            "values/kube-prometheus-stack.yaml",
-            values(
-                &["Values of the chart kube-prometheus-stack.", lists],
-                &json!({"prometheus": {"prometheusSpec": in_chart}}),
-            ),
-        ),
-        file(
-            "prometheus/prometheus-resource.yaml",
-            values(
-                &[
-                    "Without that chart: what the Prometheus resource gets. Merge it into the one you keep.",
-                    "The jobs of scrape-job.yaml are appended to the key of the Secret that spec.additionalScrapeConfigs names.",
-                    lists,
-                ],
-                &resource,
-            ),
-        ),
-    ]
+    if in_chart != json!({}) {
+        let head = ["Values of the chart kube-prometheus-stack.", lists];
+        let text = values(&head, &json!({"prometheus": {"prometheusSpec": in_chart}}));
+        files.push(file("values/kube-prometheus-stack.yaml", text));
+    }
+    files
 }

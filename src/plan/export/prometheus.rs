@@ -2,6 +2,7 @@
 
 use super::{File, Setup, Step, comment, file, merge};
 use crate::gather::Gather;
+use crate::mesh::PrometheusFlavour;
 use crate::plan::scrape_config::{TextEdit, emit};
 use crate::plan::{Action, Part, mask};
 use serde_json::{Map, Value};
@@ -109,7 +110,7 @@ pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
 
 /// The job as the text of one list entry, credentials masked.
 pub(in crate::plan) fn text_of(job: &Value) -> String {
-    mask::text(&emit::block_item(job, emit::Style::default()))
+    emit::block_item(&mask::setting(job), emit::Style::default())
 }
 
 pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
@@ -117,9 +118,12 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     let jobs = jobs(steps);
     if !jobs.is_empty() {
         let mut text = comment("Prometheus scrapes marked pods over mutual TLS.");
-        text.push_str(&comment(
-            "Place: entries of scrape_configs, before the others; a job of the same name goes.",
-        ));
+        text.push_str(&comment(match setup.flavour {
+            PrometheusFlavour::Operator => {
+                "Place: the key of the Secret that spec.additionalScrapeConfigs of the Prometheus resource names; a job of the same name goes."
+            }
+            _ => "Place: entries of scrape_configs, before the others; a job of the same name goes.",
+        }));
         if let Some(gap) = &setup.gap {
             text.push_str(&comment(gap));
         }

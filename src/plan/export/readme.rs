@@ -1,7 +1,8 @@
 //! The folder's own README: what each file is for, in which order, and what no file can do.
 
+use super::prometheus::{self, exported};
 use super::{File, README, SCRIPT, Setup, Step, Way};
-use crate::mesh::PrometheusFlavour;
+use crate::mesh::kinds::Kind;
 use crate::plan::review::Review;
 use crate::plan::{Action, Part, Price};
 use std::fmt::Write;
@@ -26,6 +27,7 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
          It fits the cluster as it was at the export; when that has changed, export again.\n\n"
     );
     out.push_str("## Files\n\n| file | for |\n|---|---|\n");
+    let sent = sent(&paths);
     let rows = [
         (
             SCRIPT,
@@ -40,10 +42,7 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
             "patches/",
             "a kustomize component with what changes in objects that you have already: copy the folder into your repository and list it under `components:` of the kustomization that holds them",
         ),
-        (
-            "apply/",
-            "what apply.sh sends: server-side-apply fragments, JSON patches, and the lines that go into Prometheus's configuration. Not for `kubectl apply`: of an object that was once applied without --server-side it would make every field meshscrape's",
-        ),
+        ("apply/", &sent),
         (
             "prometheus/scrape-job.yaml",
             "the scrape jobs as text, for whatever holds your prometheus.yml",
@@ -66,57 +65,140 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
             let _ = writeln!(out, "| `{start}` | {words} |");
         }
     }
-    order(&mut out, setup, &has);
+    order(&mut out, setup, steps, &paths);
     changes(&mut out, steps);
     costs(&mut out, steps);
     limits(&mut out, review, setup, steps, &has);
     super::file(README, out)
 }
 
-fn order(out: &mut String, setup: &Setup, has: &dyn Fn(&str) -> bool) {
+/// What apply/ holds.
+fn sent(paths: &[&str]) -> String {
+    let has = |end: &str| {
+        paths
+            .iter()
+            .any(|path| path.starts_with("apply/") && path.ends_with(end))
+    };
+    let kinds = [
+        (".yaml", "server-side-apply fragments"),
+        (".json", "JSON patches"),
+        (".txt", "the lines that go into Prometheus's configuration"),
+        (".conflicts", "the fields whose ownership is forced"),
+    ];
+    let there: Vec<&str> = kinds
+        .iter()
+        .filter(|(end, _)| has(end))
+        .map(|(_, words)| *words)
+        .collect();
+    let mut words = format!("what {SCRIPT} sends: {}.", there.join("; "));
+    if has(".yaml") {
+        words.push_str(" Not for `kubectl apply`: of an object that was once applied without --server-side it would make every field meshscrape's");
+    }
+    words
+}
+
+fn order(out: &mut String, setup: &Setup, steps: &[Step], paths: &[&str]) {
+    let has = |start: &str| paths.iter().any(|path| path.starts_with(start));
+    let by_hand = has("kustomization.yaml") || has("patches/") || has("values/");
     out.push_str("\n## Order\n\n");
     if has(SCRIPT) {
-        out.push_str("`./apply.sh` keeps it by itself. By Git or Helm:\n\n");
+        let _ = writeln!(
+            out,
+            "`./{SCRIPT}` keeps it by itself.{}\n",
+            if by_hand { " By Git or Helm:" } else { "" }
+        );
     }
     let mut n = 0;
     let mut item = |words: &str| {
         n += 1;
         let _ = writeln!(out, "{n}. {words}");
     };
-    item(&format!(
-        "Prometheus ({}): its pod, then its scrape job. Wait until it runs with both.",
-        line(&setup.prometheus.to_string())
-    ));
+    let of = line(&setup.prometheus.to_string());
+    let pod = exported(steps, Part::PrometheusPod).is_some();
+    let job = !prometheus::jobs(steps).is_empty();
+    match (pod, job) {
+        (true, true) => item(&format!(
+            "Prometheus ({of}): its pod, then its scrape job. Wait until it runs with both."
+        )),
+        (true, false) => item(&format!(
+            "Prometheus ({of}): its pod. Wait until it has restarted."
+        )),
+        (false, true) => item(&format!(
+            "Prometheus ({of}): its scrape job. Wait until it runs with it."
+        )),
+        (false, false) if setup.gap.is_some() => item(&format!(
+            "Prometheus ({of}): this folder changes nothing about it, see \"What cannot be applied as it is\". Wait until it scrapes annotated pods over mTLS by what you set up there yourself."
+        )),
+        (false, false) => {}
+    }
     if has("kustomization.yaml") {
+        let policies = steps
+            .iter()
+            .any(|step| step.exported() && step.is_new() && step.change.part == Part::Policy);
+        let others = steps
+            .iter()
+            .any(|step| step.exported() && step.is_new() && step.change.part != Part::Policy);
+        if policies {
+            item(
+                "The policies (PeerAuthentication, AuthorizationPolicy): the first group of kustomization.yaml. Wait until they are applied.",
+            );
+        }
+        match (policies, others) {
+            (true, true) => item(
+                "The listeners and routes: the second group. Without the policies before them the port would answer anybody in plaintext.",
+            ),
+            (false, true) => item("The listeners and routes: kustomization.yaml."),
+            (_, false) => {}
+        }
+    }
+    let marks = |pods: bool| {
+        steps.iter().any(|step| {
+            let pod = step.change.object.kind == Kind::Pod;
+            step.exported() && step.change.part == Part::Mark && pod == pods
+        })
+    };
+    if marks(false) {
         item(
-            "The policies (PeerAuthentication, AuthorizationPolicy): the first group of kustomization.yaml. Wait until they are applied.",
-        );
-        item(
-            "The listeners and routes: the second group. Without the policies before them the port would answer anybody in plaintext.",
+            "The annotation `prometheus.istio.io/secure-port` on pod templates: from patches/. The pods restart.",
         );
     }
-    item(
-        "The mark `prometheus.istio.io/secure-port` on pod templates: from patches/. The pods restart.",
-    );
+    if marks(true) {
+        item(&format!(
+            "The annotation `prometheus.istio.io/secure-port` on running pods: by {SCRIPT} alone."
+        ));
+    }
     if has("prometheus/old-jobs-rule.yaml") {
         item(
-            "When every new target is UP (`meshscrape status`): the rule for the old jobs. Sooner, and marked pods would be scraped by nobody.",
+            "When every new target is UP (`meshscrape status`): the rule for the plaintext jobs. Sooner, and annotated pods would be scraped by nobody.",
         );
     }
-    if setup.flavour == PrometheusFlavour::CommunityChart
-        || setup.flavour == PrometheusFlavour::Operator
-    {
-        out.push_str("\nWith Helm, step 1 is the first values file and `helm upgrade`.\n");
+    let values: Vec<String> = paths
+        .iter()
+        .filter(|path| path.starts_with("values/") && !path.ends_with("-old-jobs.yaml"))
+        .map(|path| format!("`{path}`"))
+        .collect();
+    if !values.is_empty() {
+        let _ = writeln!(
+            out,
+            "\nWith Helm, step 1 is {} and `helm upgrade`.",
+            values.join(" or (by the chart's version) ")
+        );
     }
 }
 
 fn changes(out: &mut String, steps: &[Step]) {
+    let owned = steps.iter().any(|step| matches!(step.way, Way::Owner(_)));
     out.push_str("\n## Changes\n\n| | object | what for | by |\n|---|---|---|---|\n");
     for step in steps {
         let by = match &step.way {
-            Way::Stands => "stands already".to_owned(),
+            Way::Stands => "in place".to_owned(),
             Way::Script { after_owner: false } => SCRIPT.to_owned(),
-            Way::Script { after_owner: true } => format!("{SCRIPT}, after its owner's part"),
+            Way::Script { after_owner: true } if owned => {
+                format!("{SCRIPT}, after the owner's part")
+            }
+            Way::Script { after_owner: true } => {
+                format!("{SCRIPT}, once Prometheus is ready for it")
+            }
             Way::Owner(_) => "its owner".into(),
             Way::Out(_) => "nobody".into(),
         };
@@ -211,15 +293,16 @@ fn limits(
     }
     if steps
         .iter()
-        .any(|step| step.exported() && step.change.object.kind == crate::mesh::kinds::Kind::Pod)
+        .any(|step| step.exported() && step.change.object.kind == Kind::Pod)
     {
         out.push_str("- Marks on running pods are in apply/ only: a pod is in no repository, and loses the mark when it goes.\n");
     }
-    if steps
-        .iter()
-        .any(|step| step.exported() && matches!(step.change.action, Action::Text { .. }))
-    {
-        out.push_str("- Prometheus's configuration is text inside a ConfigMap. No patch can add to it, and the whole text may hold passwords, so it is not here: apply.sh edits it in place where its hash is still the one of the export, and prometheus/ has what to paste.\n");
+    let text = |step: &&Step| matches!(step.change.action, Action::Text { .. });
+    if steps.iter().filter(text).any(Step::in_script) {
+        out.push_str("- Prometheus's configuration is text inside a ConfigMap. No patch can add to it, and the whole text may hold passwords, so it is not here: apply.sh edits it in place where its hash is still the one of the export.\n");
+    }
+    if has("prometheus/scrape-job.yaml") || has("prometheus/old-jobs-rule.yaml") {
+        out.push_str("- prometheus/ holds what goes into Prometheus's configuration, to be pasted where its owner keeps it.\n");
     }
     if steps
         .iter()

@@ -110,10 +110,19 @@ impl Writer<'_> {
         }
         if any_late {
             self.out.push('\n');
-            self.call(
-                "by_eye",
-                &["MESHSCRAPE_OWNER_DONE", "Has the owner made the changes that README.md names, and does Prometheus run with them?"],
-            );
+            let question = match self
+                .steps
+                .iter()
+                .any(|step| matches!(step.way, Way::Owner(_)))
+            {
+                true => {
+                    "Has the owner made the changes that README.md names, and does Prometheus run with them?"
+                }
+                false => {
+                    "This folder holds no part of Prometheus, README.md says why. Has Prometheus its certificates, and a job that scrapes pods with the annotation over mTLS?"
+                }
+            };
+            self.call("by_eye", &["MESHSCRAPE_OWNER_DONE", question]);
         }
         for step in last {
             n += 1;
@@ -175,7 +184,7 @@ impl Writer<'_> {
                 {
                     let path = format!("apply/{}.json", step.stem);
                     let text = format!("{:#}\n", Value::Array(tested(live, operations)));
-                    self.files.push(file(&path, text));
+                    self.files.push(file(&path, crate::text::json(&text)));
                     self.call("edit", &[&kind, ns, name, &path]);
                 }
             }

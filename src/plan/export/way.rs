@@ -2,6 +2,8 @@
 
 use super::Setup;
 use crate::mesh::OwnerTool;
+use crate::mesh::kinds::Kind;
+use crate::plan::kubectl;
 use crate::plan::review::{PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::{Action, Change, ChangeId, Part};
 use std::collections::BTreeMap;
@@ -38,10 +40,21 @@ pub(super) fn ways(review: &Review, setup: &Setup) -> BTreeMap<ChangeId, Way> {
             let Some(Way::Script { .. } | Way::Owner(_)) = ways.get(&change.id) else {
                 continue;
             };
-            let fallen = change.needs.iter().find_map(|need| match ways.get(need) {
-                Some(Way::Out(_)) => Some(Way::Out(format!("it hangs on {need}"))),
-                _ => None,
-            });
+            let out = |id: &ChangeId| matches!(ways.get(id), Some(Way::Out(_)));
+            let need = change.needs.iter().find(|need| out(need));
+            // A policy of a listener that is not here, as the plan skips it.
+            let serves = review.plan.serves.get(&change.id);
+            let serves = serves.filter(|of| !of.is_empty() && of.iter().all(&out));
+            let fallen = match (need, serves) {
+                (Some(need), _) => Some(Way::Out(format!(
+                    "it depends on {need}, which is in no file"
+                ))),
+                (None, Some(of)) => Some(Way::Out(format!(
+                    "it is of use only with {}, which is in no file",
+                    of[0]
+                ))),
+                (None, None) => None,
+            };
             let late = change.needs.iter().any(|need| {
                 matches!(
                     ways.get(need),
@@ -85,7 +98,20 @@ fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
         return Way::Stands;
     }
     if review.left_out.contains(&change.id) {
-        return Way::Out("it was left out".into());
+        return Way::Out("you skipped it".into());
+    }
+    if change.object.kind == Kind::OperatorPrometheus {
+        return Way::Owner(
+            "the Prometheus operator writes the configuration; the job goes into its additionalScrapeConfigs"
+                .into(),
+        );
+    }
+    if let Action::Edit { leaves } = &change.action
+        && kubectl::holds_credentials(leaves)
+    {
+        return Way::Owner(
+            "its patch would show a credential, so that it has to be edited by hand".into(),
+        );
     }
     if let Some(owner) = setup.owned.get(&change.object) {
         return Way::Owner(format!(

@@ -168,9 +168,10 @@ fn in_order(map: &serde_json::Map<String, Value>) -> impl Iterator<Item = (&Stri
 pub fn scalar(text: &str, in_flow: bool) -> String {
     if plain_is_safe(text, in_flow) {
         text.to_owned()
-    } else if text.chars().any(|c| {
-        c.is_control() || c == '\u{feff}' || c == '\u{2028}' || c == '\u{2029}' || c == '\u{85}'
-    }) {
+    } else if text
+        .chars()
+        .any(|c| c == '\n' || crate::text::needs_care(c))
+    {
         let mut quoted = String::new();
         crate::plan::yaml::quoted(text, &mut quoted);
         quoted

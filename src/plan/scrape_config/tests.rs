@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::record::TextRecord;
 use serde_json::json;
 
 fn job() -> serde_json::Value {
@@ -336,9 +337,53 @@ fn a_job_that_holds_credentials_is_not_replaced() {
         name: "ours".into(),
         job: job(),
     };
-    let refusal = apply(text, &[edit]).expect_err("refused");
-    assert!(refusal.why.contains("credentials"), "{}", refusal.why);
-    assert!(!format!("{refusal:?}").contains("hunter2"));
+    let edits = [edit, remove()];
+    for edit in edits.chunks(1) {
+        let refusal = recordable(text, edit).expect_err("refused");
+        assert!(
+            refusal.why.contains("basic_auth.password"),
+            "{}",
+            refusal.why
+        );
+        assert!(!format!("{refusal:?}").contains("hunter2"));
+        // No record holds them, whoever edits all the same.
+        let record = TextRecord::new("p", edit, text, text);
+        assert!(!format!("{record:?}").contains("hunter2"), "{record:?}");
+        assert!(record.was.contains_key("ours") && record.was_text.is_empty());
+    }
+}
+
+#[test]
+fn what_a_job_of_ours_took_along_before_is_let_go() {
+    let (name, job) = ("ours".to_owned(), job());
+    let mut old = job.clone();
+    old["http_headers"] = json!({"X": {"values": ["hunter2"]}});
+    let text = format!(
+        "scrape_configs:\n{}",
+        emit::block_item(&old, emit::Style::default())
+    );
+    let edit = [TextEdit::ReplaceJob { name, job }];
+    assert_eq!(recordable(&text, &edit), Ok(()));
+    let after = apply(&text, &edit).expect("replaced");
+    let record = TextRecord::new("p", &edit, &text, &after);
+    assert!(!after.contains("hunter2") && !format!("{record:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_job_with_a_credential_or_its_mask_is_never_written() {
+    for token in ["hunter2", mask::MASK] {
+        let mut job = job();
+        job["kubernetes_sd_configs"][0]["bearer_token"] = token.into();
+        let name = "ours".into();
+        let refusal = apply("scrape_configs: []\n", &[TextEdit::InsertJob { name, job }])
+            .expect_err("refused");
+        assert!(
+            refusal.why.contains("kubernetes_sd_configs.bearer_token"),
+            "{}",
+            refusal.why
+        );
+        assert!(!format!("{refusal:?}").contains("hunter2"));
+    }
 }
 
 #[test]

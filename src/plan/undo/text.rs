@@ -158,9 +158,9 @@ fn inverse(
         |name: &str, before: Option<&Value>, after: Option<&Value>, now: Option<&Value>| {
             NoteKind::ChangedSince {
                 field: format!("the job {name}"),
-                before: before.map(mask::masked),
-                after: after.map(mask::masked),
-                now: now.map(mask::masked),
+                before: before.map(mask::setting),
+                after: after.map(mask::setting),
+                now: now.map(mask::setting),
             }
         };
     match edit {

@@ -281,7 +281,7 @@ fn with_secrets(carried: bool) -> Demo {
     let text = map["data"]["prometheus.yml"].as_str().unwrap().to_owned();
     let of_job = match carried {
         true => {
-            "  proxy_url: http://u:needle-proxy@proxy:3128\n  basic_auth: {username: u, password: needle-basic}\n"
+            "  proxy_url: http://u:needle-proxy@proxy:3128\n  http_headers: {X: {values: [needle-header]}}\n  basic_auth: {username: u, password: needle-basic}\n"
         }
         false => "  basic_auth: {username: u, password: needle-basic}\n",
     };
@@ -290,6 +290,18 @@ fn with_secrets(carried: bool) -> Demo {
         &format!("  job_name: kubernetes-pods\n{of_job}"),
     );
     assert!(text.contains("needle-basic"));
+    let text = match carried {
+        true => {
+            let (front, back) = text.split_once("needle-header").unwrap();
+            let back = back.replacen(
+                "role: pod\n",
+                "role: pod\n    bearer_token: needle-discovery\n",
+                1,
+            );
+            format!("{front}needle-header{back}")
+        }
+        false => text,
+    };
     let text = format!(
         "remote_write:\n- url: https://u:needle-url@example.com/write\n  authorization:\n    credentials: needle-token\n- url: https://example.com\n  bearer_token: needle-bearer\n{text}"
     );

@@ -3,10 +3,13 @@
 //! A world is the objects of `base.yaml` with its own laid over them: one of the same kind, namespace and name
 //! replaces. What the program says of it and would write is asserted by code and object.
 
+mod escapes;
+mod exports;
 mod guards;
 mod identity;
 mod clusters;
 mod locks;
+mod secrets;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
@@ -38,7 +41,8 @@ impl World {
                 None => documents.push(object),
             }
         }
-        let texts: Vec<String> = documents.iter().map(Value::to_string).collect();
+        let text = |object: &Value| meshscrape::text::json(&object.to_string()).into_owned();
+        let texts: Vec<String> = documents.iter().map(text).collect();
         let simulation = Simulation::from_scenario(&texts.join("\n---\n"))
             .unwrap_or_else(|why| panic!("the world: {why}"));
         simulation.quick();
