@@ -224,6 +224,27 @@ impl WorkloadRef {
     }
 }
 
+/// Why a workload of this kind, as a user wrote it, cannot be named.
+fn not_secured(kind: &str, text: &str) -> String {
+    const SECURED: &str = "Deployment, StatefulSet or DaemonSet";
+    let named = match kind {
+        "job" | "jobs" => "Job",
+        "cronjob" | "cronjobs" | "cj" => "CronJob",
+        "replicaset" | "replicasets" | "rs" => "ReplicaSet",
+        "replicationcontroller" | "replicationcontrollers" | "rc" => "ReplicationController",
+        "pod" | "pods" | "po" => "Pod",
+        _ => {
+            return format!(
+                "`{kind}` in `{text}` is no kind that can be secured; kinds: {SECURED}"
+            );
+        }
+    };
+    format!(
+        "`{text}` cannot be secured: {}; kinds that can: {SECURED}",
+        super::others::why_not(named)
+    )
+}
+
 impl fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.namespace, self.kind.name(), self.name)
@@ -255,9 +276,7 @@ impl std::str::FromStr for WorkloadRef {
             ));
         };
         let Some(kind) = Kind::of_workload(kind) else {
-            return Err(format!(
-                "`{kind}` in `{text}` is no workload kind: Deployment, StatefulSet or DaemonSet"
-            ));
+            return Err(not_secured(&kind.to_ascii_lowercase(), text));
         };
         if namespace.is_empty() || name.is_empty() {
             return Err(format!("`{text}` lacks a namespace or a name"));

@@ -337,6 +337,7 @@ pub fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
             gateway: item.gateway.is_some(),
             port: item.port,
             selector: item.workload.selector.clone(),
+            template_port: None,
         })
         .collect()
 }

@@ -3,12 +3,14 @@
 //! A world is the objects of `base.yaml` with its own laid over them: one of the same kind, namespace and name
 //! replaces. What the program says of it and would write is asserted by code and object.
 
+mod annotated;
+mod clusters;
 mod escapes;
 mod exports;
 mod guards;
 mod identity;
-mod clusters;
 mod locks;
+mod others;
 mod secrets;
 
 use crate::called::{Called, Over, call};
