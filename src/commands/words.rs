@@ -33,7 +33,7 @@ pub fn review(review: &Review) -> String {
         );
         one(&mut out, item, state);
         if let Some(words) = review.not_kept(item) {
-            let _ = writeln!(out, "  warning: {}", clean(&words));
+            let _ = writeln!(out, "  warning: {}", flat(&words));
         }
         out.push('\n');
     }
@@ -342,9 +342,9 @@ fn others(others: &[Arc<OtherPods>]) -> String {
             out,
             "not covered: {} of {} {}/{} in plaintext: {}",
             plural(other.plaintext, "pod"),
-            clean(&other.kind),
-            clean(&other.namespace),
-            clean(&other.name),
+            flat(&other.kind),
+            flat(&other.namespace),
+            flat(&other.name),
             other.why()
         );
     }

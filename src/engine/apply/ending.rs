@@ -211,6 +211,7 @@ pub async fn look(
         rollout_within: options.rollout_timeout,
         stop,
         report,
+        guard: Guard::default(),
     };
     let awaited = Awaited {
         probe: options.probe,
