@@ -55,9 +55,17 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
         Command::Apply {
             yes,
             lose_history,
+            unchecked_pods,
             resume,
             json,
-        } => apply::run(call, yes, lose_history, resume.as_deref(), json).await,
+        } => {
+            let word = apply::Yes {
+                yes,
+                lose_history,
+                unchecked_pods,
+            };
+            apply::run(call, word, resume.as_deref(), json).await
+        }
         Command::Export {
             folder,
             overwrite,

@@ -1,10 +1,10 @@
 //! A review, a board and an outcome as plain text, for terminals and logs.
 
 use crate::engine::event::{Ended, Outcome, StepState};
-use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
+use crate::plan::{Part, Price};
 use crate::targets::{Board, Cause, Guard, Probe, Row, State};
 use crate::text::{clean, few};
 use std::fmt::Write;
@@ -127,12 +127,21 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         Some(PodVerdict::Forbidden(why)) => {
             told(out, "its pods would be forbidden", why);
         }
+        Some(PodVerdict::Unfit(why)) => {
+            told(out, "blocked", why);
+        }
         Some(PodVerdict::Unknown(why)) => {
             let _ = writeln!(
                 out,
                 "  admission of its pods could not be asked: {}",
                 clean(why)
             );
+            if item.change.part != Part::Undo {
+                let _ = writeln!(out, "    apply needs --unchecked-pods for it");
+            }
+        }
+        Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
+            let _ = writeln!(out, "  {}", clean(why));
         }
         Some(PodVerdict::Admitted { notes, .. }) => {
             for note in notes {
@@ -236,6 +245,7 @@ pub fn price(price: &Price) -> String {
                 "{filter} matches a name that is renamed for {workload}: it would stop matching"
             )
         }
+        Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
         Price::AlsoInjected {
             namespace,
             workloads,

@@ -1,14 +1,14 @@
 //! Gateways: workloads whose one container is the proxy itself, and the Istio objects that configure them.
 
 use super::assemble::{Index, all_workloads};
+use super::injection::{Decision, POLICY};
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::labels::is_ours;
-use super::leftovers;
 use super::objects::{self as lean, Labels};
-use super::obstacles::native_port;
 use super::pods::PROXY;
 use super::workload::{Base, base, secure, takes};
 use super::{Gateway, GatewayFlavour, Inventory, Obstacle, Workload};
+use super::{leftovers, obstacles as against};
 use crate::gather::Gather;
 use std::collections::BTreeMap;
 
@@ -109,7 +109,10 @@ pub(super) fn gateway(
     kind: Kind,
     item: &lean::Workload,
 ) -> Gateway {
-    let Base { mut workload, .. } = base(index, kind, item);
+    let Base {
+        mut workload,
+        decision,
+    } = base(index, kind, item);
     // Gateways have no Sidecar and no inbound capture: only policies for the pod count.
     workload.governed_by.sidecars.clear();
     workload.governed_by.peer_authentications.clear();
@@ -139,7 +142,10 @@ pub(super) fn gateway(
         .iter()
         .find(|other| takes(&selector, &other.spec.template))
         .map(|other| format!("{}/{}", other.metadata.namespace, other.metadata.name));
-    workload.obstacles = obstacles(index, &workload, flavour, &on_15091, caught);
+    workload.obstacles = by_injection(index, &workload, decision);
+    workload
+        .obstacles
+        .extend(obstacles(index, &workload, flavour, &on_15091, caught));
     Gateway {
         flavour,
         selector,
@@ -174,6 +180,24 @@ fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {
         .and_then(|entry| entry.spec["ports"][0]["number"].as_u64())
         .and_then(|port| u16::try_from(port).ok());
     (found, port)
+}
+
+/// What stands against the next pod of a gateway whose proxy the injector fills in.
+fn by_injection(index: &Index<'_>, workload: &Workload, decision: Decision) -> Vec<Obstacle> {
+    let id = &workload.id;
+    let what = format!("the gateway {}/{}", id.namespace, id.name);
+    if let Some(reason) = against::refused(index, &what, workload, &decision) {
+        let word = against::REFUSED;
+        return vec![Obstacle { word, reason }];
+    }
+    match decision {
+        Decision::Never { word, reason }
+            if word == POLICY && !against::has_proxy(&workload.template) =>
+        {
+            vec![Obstacle { word, reason }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn obstacles(
@@ -235,7 +259,7 @@ fn obstacles(
             ),
         );
     }
-    if let Some(setting) = native_port(index, &workload.template) {
+    if let Some(setting) = against::native_port(index, &workload.template) {
         add(
             "native port",
             format!(

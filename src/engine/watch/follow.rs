@@ -4,7 +4,7 @@ use super::Watched;
 use crate::answers::Answers;
 use crate::error::{Error, Result};
 use crate::mesh::{Mesh, Prometheus, Workload};
-use crate::recipe;
+use crate::recipe::{self, Selection};
 use crate::targets::Ground;
 use std::sync::Arc;
 
@@ -97,4 +97,12 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
         .map(|w| item(w, false))
         .chain(gateways.map(|g| item(&g.workload, true)))
         .collect()
+}
+
+/// [`watched`], less what a namespace's name did not bring into the selection.
+pub fn chosen(mesh: &Mesh, answers: &Answers, selection: &Selection) -> Vec<Watched> {
+    let mut watched = watched(mesh, answers);
+    let workloads = &selection.workloads;
+    watched.retain(|of| of.gateway || workloads.iter().any(|w| w.id == of.item));
+    watched
 }

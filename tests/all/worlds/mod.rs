@@ -3,6 +3,7 @@
 //! A world is the objects of `base.yaml` with its own laid over them: one of the same kind, namespace and name
 //! replaces. What the program says of it and would write is asserted by code and object.
 
+mod entering;
 mod guards;
 mod identity;
 
