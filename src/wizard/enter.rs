@@ -72,7 +72,7 @@ impl State {
                 "The right to create pods (for dry runs alone) lets this be asked.".into(),
             ],
             vec![
-                button("Not yet", Answer::Cancel, false),
+                button("Cancel", Answer::Cancel, false),
                 button("Restart them unchecked", Answer::Yes, true),
             ],
         )
