@@ -28,6 +28,9 @@ pub struct Answers {
     pub each: BTreeMap<WorkloadRef, ItemOptions>,
     /// Managers whose fields may be taken, by name.
     pub take: BTreeSet<String>,
+    /// Workloads without a sidecar that may get their first one, by which they enter the mesh.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub first_sidecar: BTreeSet<WorkloadRef>,
     /// Changes left out in the review, by id.
     pub leave_out: BTreeSet<String>,
     /// Workloads named in part, until the cluster has been read: [`Answers::settle`].
@@ -83,6 +86,9 @@ pub struct Options {
     pub port: MetricsPort,
     pub mark: Mark,
     pub injection: Injection,
+    /// All that is chosen may get its first sidecar.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inject: bool,
     /// Old plaintext jobs leave secured pods out. `None`: the default of the port
     /// (15020: yes; 15090: only where nothing but Envoy's series would be lost).
     pub stop_plaintext_jobs: Option<bool>,
@@ -138,6 +144,7 @@ impl Default for Options {
             port: MetricsPort::Merged,
             mark: Mark::Template,
             injection: Injection::Template,
+            inject: false,
             stop_plaintext_jobs: None,
             repair: true,
             pace: Pace::One,
@@ -259,6 +266,11 @@ impl Answers {
             .get(item)
             .and_then(|each| each.port)
             .unwrap_or(self.options.port)
+    }
+
+    /// May this workload get its first sidecar, where it has none?
+    pub fn may_inject(&self, item: &WorkloadRef) -> bool {
+        self.options.inject || self.first_sidecar.contains(item)
     }
 
     pub fn mark_of(&self, item: &WorkloadRef) -> Mark {

@@ -26,7 +26,8 @@ use std::time::Duration;
         3  applied or looked at, but not every target is UP with plaintext refused\n     \
            and its policies in place\n  \
         4  refused before anything was written: no --yes, a conflict, history that\n     \
-           would be lost, the cluster's own rules, another run at work\n  \
+           would be lost, the cluster's own rules, new pods that could not be checked,\n     \
+           a first sidecar without --inject, another run at work\n  \
         5  stopped part way: what was written stays, and can be undone\n  \
         6  undone after a failure"
 )]
@@ -59,6 +60,10 @@ pub enum Command {
         /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
         #[arg(long)]
         lose_history: bool,
+        /// Yes to restarts whose new pods could not be asked of the cluster's admission (no right to create pods): what
+        /// refuses them then shows only when they are to start.
+        #[arg(long)]
+        unchecked_pods: bool,
         /// Go on with a run that was cut off: its choices are read from its record. By its name also with another
         /// machine's; without one with the newest of this machine.
         #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
@@ -135,7 +140,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Choices")]
 pub struct Choices {
-    /// Namespaces; alone: every workload in them that can be chosen.
+    /// Namespaces; alone: every workload in them that can be chosen and is in the mesh.
     #[arg(short, long = "namespace", value_name = "NS", num_args = 1.., value_delimiter = ',', global = true)]
     pub namespaces: Vec<String>,
     /// Single workloads: NAME, NS/NAME or KIND/NAME where there is one such, else NS/KIND/NAME.
@@ -168,6 +173,10 @@ pub struct Choices {
     /// Where pods are marked: on their template (lasting, restarts them) or on the running pods [default: template].
     #[arg(long, value_name = "template|pods", value_parser = mark, global = true)]
     pub mark: Option<Mark>,
+    /// Let workloads without a sidecar get their first one: their pods restart and enter the mesh. Without it -n skips
+    /// them and -w refuses them.
+    #[arg(long, global = true)]
+    pub inject: bool,
     /// Owners whose fields may be taken: helm, argocd, flux, operator, or a field manager by its name. What they own can be chosen then.
     #[arg(long, value_name = "MANAGER", num_args = 1.., value_delimiter = ',', global = true)]
     pub take: Vec<String>,
@@ -444,6 +453,7 @@ impl Choices {
             };
         }
         answers.leave_out.extend(self.skip.iter().cloned());
+        answers.options.inject |= self.inject;
         answers.take.extend(self.take.iter().cloned());
         Ok(answers)
     }

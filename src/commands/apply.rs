@@ -8,18 +8,28 @@ use crate::engine::settle;
 use crate::engine::watch::{Beside, Watched, follow};
 use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
-use crate::plan::review::{NotApprovable, Review, Word};
+use crate::plan::ChangeId;
+use crate::plan::review::{NotApprovable, PodVerdict, Review, Word};
 use crate::recipe;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+/// What the user says yes to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Yes {
+    pub yes: bool,
+    pub lose_history: bool,
+    /// Pods are replaced though nobody could ask whether admission takes the new ones.
+    pub unchecked_pods: bool,
+}
+
 pub async fn run(
     mut call: Call<'_>,
-    yes: bool,
-    lose_history: bool,
+    word: Yes,
     resume: Option<&flow::Resume>,
     json: bool,
 ) -> Result<u8> {
+    let yes = word.yes;
     not_read_only(&call, yes)?;
     let mut opened = flow::open(&call).await?;
     match resume {
@@ -27,9 +37,10 @@ pub async fn run(
         None => flow::note_unfinished(&mut call, &opened).await,
     }
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
-    let review = flow::review(&opened).await?;
+    let mut review = flow::review(&opened).await?;
+    review.unchecked_pods = word.unchecked_pods;
     flow::note_takes(&mut call, &opened, &review);
-    let watched = follow::watched(&opened.mesh, &opened.answers);
+    let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);
     let prometheus = selection.prometheus.clone();
     if let Some(stopped) = flow::stopped(&review) {
         return Err(stopped);
@@ -49,7 +60,7 @@ pub async fn run(
         return Err(not_yes(&mut call, &review, "apply", json)?);
     }
     let job = Job {
-        lose_history,
+        lose_history: word.lose_history,
         json,
         undoes: None,
         part: false,
@@ -167,6 +178,7 @@ pub async fn write(
             )
             .cause("it keeps its data in an emptyDir, which goes with the pod at the restart that these changes need")
             .hint("add --lose-history, or give Prometheus a volume that stays"),
+            NotApprovable::PodsNotChecked(ids) => not_checked(review, &ids),
             NotApprovable::StillAsking(count) => {
                 Error::refused(format!("nothing was written: {count} changes have no answer yet"))
             }
@@ -211,6 +223,21 @@ pub async fn write(
     .await;
     print(call, &run, &outcome, json, job.undoes.is_some())?;
     Ok(outcome)
+}
+
+/// Nobody could ask whether admission takes the new pods of these changes.
+fn not_checked(review: &Review, ids: &[ChangeId]) -> Error {
+    let mut error = Error::refused(
+        "nothing was written: whether the cluster admits the new pods could not be asked, and pods would be replaced",
+    );
+    for reviewed in ids.iter().filter_map(|id| review.items.get(id)) {
+        if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
+            error = error.cause(format!("{}: {why}", reviewed.change.object));
+        }
+    }
+    error
+        .hint("get the right to create pods there (it is used for dry runs alone; the README holds a ready ClusterRole)")
+        .hint("restart them unchecked: --unchecked-pods (a workload whose new pods are refused may go down)")
 }
 
 fn print(

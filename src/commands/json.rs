@@ -130,7 +130,10 @@ fn pod(verdict: &PodVerdict) -> Value {
             json!({"verdict": "admitted", "sidecar": sidecar, "notes": notes})
         }
         PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "why": why}),
+        PodVerdict::Unfit(why) => json!({"verdict": "unfit", "why": why}),
         PodVerdict::Unknown(why) => json!({"verdict": "unknown", "why": why}),
+        PodVerdict::BeyondQuota(why) => json!({"verdict": "beyondQuota", "why": why}),
+        PodVerdict::AsBad(why) => json!({"verdict": "asBad", "why": why}),
     }
 }
 
@@ -145,6 +148,7 @@ fn price(price: &Price) -> Value {
         Price::ScrapeGap { .. } => "scrapeGap",
         Price::CutsConnections { .. } => "cutsConnections",
         Price::EnvoyFilterStops { .. } => "envoyFilterStops",
+        Price::FirstSidecar { .. } => "firstSidecar",
         Price::AlsoInjected { .. } => "alsoInjected",
         Price::Note(_) => "note",
     };

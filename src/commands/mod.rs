@@ -71,12 +71,18 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
         Command::Apply {
             yes,
             lose_history,
+            unchecked_pods,
             resume,
             this_cluster,
             json,
         } => {
             let resume = resume.map(|run| flow::Resume { run, this_cluster });
-            apply::run(call, yes, lose_history, resume.as_ref(), json).await
+            let word = apply::Yes {
+                yes,
+                lose_history,
+                unchecked_pods,
+            };
+            apply::run(call, word, resume.as_ref(), json).await
         }
         Command::Export {
             folder,

@@ -192,7 +192,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
                 .write_all(b"DEMO: first applied (with --lose-history), so that there is something to take back.\n\n"),
         )?;
     }
-    let watched = follow::watched(&opened.mesh, &opened.answers);
+    let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);
     let job = Job {
         lose_history: true,
         json,

@@ -3,10 +3,10 @@
 use crate::engine::event::{Ended, Outcome, StepState};
 use crate::mesh::OtherPods;
 use crate::mesh::others::in_plaintext;
-use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
+use crate::plan::{Part, Price};
 use crate::targets::{Board, Cause, Guard, Probe, Row, State};
 use crate::text::{few, line as flat};
 use std::fmt::Write;
@@ -133,12 +133,21 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         Some(PodVerdict::Forbidden(why)) => {
             told(out, "its pods would be forbidden", why);
         }
+        Some(PodVerdict::Unfit(why)) => {
+            told(out, "blocked", why);
+        }
         Some(PodVerdict::Unknown(why)) => {
             let _ = writeln!(
                 out,
                 "  admission of its pods could not be asked: {}",
                 flat(why)
             );
+            if item.change.part != Part::Undo {
+                let _ = writeln!(out, "    apply needs --unchecked-pods for it");
+            }
+        }
+        Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
+            let _ = writeln!(out, "  {}", flat(why));
         }
         Some(PodVerdict::Admitted { notes, .. }) => {
             for note in notes {
@@ -242,6 +251,7 @@ pub fn price(price: &Price) -> String {
                 "{filter} matches a name that is renamed for {workload}: it would stop matching"
             )
         }
+        Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
         Price::AlsoInjected {
             namespace,
             workloads,

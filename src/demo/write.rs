@@ -10,7 +10,8 @@ use super::fields;
 use super::json::{as_map, at, list, map_at, name, name_part, namespace, text, uid};
 use super::kinds::{self, Kind};
 use super::routes::Objects;
-use super::world::{World, pods};
+use super::world::World;
+use super::world::pods::{self, Refused};
 use super::{defaults, ownership, patches};
 
 pub fn handle(world: &mut World, call: &Call, to: &Objects) -> Reply {
@@ -342,8 +343,10 @@ fn store(
             return Ok((**old).clone());
         }
     } else if *kind == kinds::POD {
-        pods::admit(world, &mut object)
-            .map_err(|why| answers::refused_by_admission(kind, name(&object), &why))?;
+        pods::admit(world, &mut object).map_err(|refused| match refused {
+            Refused::ByPlugin(why) => answers::refused_by_admission(kind, name(&object), &why),
+            Refused::ByWebhook(words) => answers::bad_request(words),
+        })?;
     }
     if dry {
         return Ok(as_if_written(world, kind, old, object));

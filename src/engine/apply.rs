@@ -30,7 +30,7 @@ use crate::journal::VERSION;
 use crate::mesh;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::record::Entry;
-use crate::plan::review::{Approved, ApprovedChange};
+use crate::plan::review::{Approved, ApprovedChange, PodVerdict};
 use crate::plan::{Action, Await, Change, ChangeId, Part};
 use crate::targets::{Awaited, Board, Ground, Probe, Row};
 use serde_json::Value;
@@ -479,6 +479,13 @@ impl Run {
             match self.wait(around, what, at, answer.as_ref()).await {
                 Waited::Over => {}
                 Waited::Stopped => return Ok(Done::Stopped),
+                // Its new pods are refused as those of before were: waiting cannot mend it.
+                Waited::Failed(error)
+                    if matches!(what, Await::Rollout(_))
+                        && matches!(approved.reviewed().pod, Some(PodVerdict::AsBad(_))) =>
+                {
+                    around.log(format!("{}: {}", title(change), error.what));
+                }
                 Waited::Failed(error) => return Err(error.into()),
                 Waited::NotUp(why) => return Ok(Done::NotUp(why)),
             }

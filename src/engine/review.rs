@@ -10,7 +10,6 @@ use super::event::ReviewEvent;
 use crate::cluster::api::{Answer, Write};
 use crate::cluster::error::Reason;
 use crate::cluster::{ApiError, Cluster};
-use crate::gather::Gather;
 use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::leaves::patch;
@@ -22,7 +21,6 @@ use crate::plan::scrape_config::{self, TextEdit};
 use crate::plan::{Action, Change, LeafEdit, Part, Plan};
 use futures::StreamExt;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Changes asked at a time.
@@ -46,7 +44,7 @@ pub async fn review(
         cluster,
         run: review.run.0.clone(),
         undoes: review.plan.undoes.is_some(),
-        created: created_namespaces(&review.plan),
+        known: pods::Known::of(&review.plan),
         namespaces: hurdles::Namespaces::of(&review.plan),
         live: live::Live::of(&review.plan),
     };
@@ -73,7 +71,7 @@ pub async fn again(cluster: &Cluster, change: &Change, run: &str) -> Option<Revi
         run: run.to_owned(),
         // It was asked in the review, and a record keeps no credential in any case.
         undoes: true,
-        created: BTreeSet::new(),
+        known: pods::Known::default(),
         namespaces: hurdles::Namespaces::default(),
         live: live::Live::default(),
     };
@@ -99,23 +97,12 @@ fn groups(plan: &Plan) -> Vec<Vec<Change>> {
     groups
 }
 
-fn created_namespaces(plan: &Plan) -> BTreeSet<String> {
-    plan.changes
-        .iter()
-        .filter(|change| {
-            change.object.kind == Kind::Namespace && matches!(change.action, Action::Apply { .. })
-        })
-        .map(|change| change.object.name.clone())
-        .gather()
-}
-
 struct Asker<'a> {
     cluster: &'a Cluster,
     run: String,
     /// Is it an undo?
     undoes: bool,
-    /// Namespaces that the plan itself writes.
-    created: BTreeSet<String>,
+    known: pods::Known,
     namespaces: hurdles::Namespaces,
     live: live::Live,
 }
@@ -151,8 +138,7 @@ impl Asker<'_> {
             match self.attempt(&change).await {
                 Asked::Yes(mut reviewed) => {
                     if pods::wanted(&reviewed) {
-                        let (verdict, pod) =
-                            pods::ask(self.cluster, &reviewed, &self.created).await;
+                        let (verdict, pod) = pods::ask(self.cluster, &reviewed, &self.known).await;
                         reviewed.pod = Some(verdict);
                         let namespaces = &self.namespaces;
                         hurdles::find(self.cluster, namespaces, &mut reviewed, pod.as_ref()).await;
@@ -274,7 +260,7 @@ impl Asker<'_> {
     /// Why an apply found nothing to apply to.
     async fn missing(&self, object: &ObjectRef, error: &ApiError) -> Verdict {
         let namespace = &object.namespace;
-        if self.created.contains(namespace) {
+        if self.known.created.contains(namespace) {
             return Verdict::Unverified(format!(
                 "the namespace {namespace} comes with an earlier step of this plan"
             ));

@@ -137,7 +137,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     let root = settings.root_namespace.clone().unwrap_or_default();
     let native_port = settings.config.native_port().map(str::to_owned);
     let mtls = Mtls::new(inventory, &root);
-    let injector = Injector::new(inventory, &planes);
+    let injector = Injector::new(inventory, &planes, &settings.config);
     let istio = istio::istio(inventory, planes, settings, &mtls, &injector);
     let mut index = Index {
         unread: unread(inventory),
@@ -243,10 +243,12 @@ pub(super) fn all_workloads(
     })
 }
 
-/// ConfigMaps (namespace, name) that are worth reading, by the workloads known so far: Istio's and those of
-/// every Prometheus.
+/// ConfigMaps (namespace, name) that are worth reading, by the workloads known so far: Istio's, its injectors' and
+/// those of every Prometheus.
 pub fn wanted_config_maps(inventory: &Inventory) -> Vec<(String, String)> {
-    let mut wanted = istio::config_maps(&istio::control_planes(inventory));
+    let planes = istio::control_planes(inventory);
+    let mut wanted = istio::config_maps(&planes);
+    wanted.extend(istio::injector_maps(&planes));
     wanted.extend(all_workloads(inventory).filter_map(|(_, item)| prometheus::config_map(item)));
     wanted.sort_unstable();
     wanted.dedup();

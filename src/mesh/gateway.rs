@@ -1,15 +1,14 @@
 //! Gateways: workloads whose one container is the proxy itself, and the Istio objects that configure them.
 
 use super::assemble::{Index, all_workloads};
-use super::injection::Decision;
+use super::injection::{Decision, POLICY};
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::labels::is_ours;
-use super::leftovers;
 use super::objects::{self as lean, Labels};
-use super::obstacles::native_port;
 use super::pods::PROXY;
 use super::workload::{Base, base, secure, takes};
 use super::{Gateway, GatewayFlavour, Inventory, Obstacle, Workload};
+use super::{leftovers, obstacles as against};
 use crate::gather::Gather;
 use std::collections::BTreeMap;
 
@@ -143,10 +142,12 @@ pub(super) fn gateway(
         .iter()
         .find(|other| takes(&selector, &other.spec.template))
         .map(|other| format!("{}/{}", other.metadata.namespace, other.metadata.name));
-    workload.obstacles = obstacles(index, &workload, flavour, &on_15091, caught);
+    let no_image = without_image(&workload, &decision);
+    workload.obstacles = by_injection(index, &workload, decision);
     workload
         .obstacles
-        .extend(without_image(&workload, &decision));
+        .extend(obstacles(index, &workload, flavour, &on_15091, caught));
+    workload.obstacles.extend(no_image);
     Gateway {
         flavour,
         selector,
@@ -203,6 +204,24 @@ fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {
         .and_then(|entry| entry.spec["ports"][0]["number"].as_u64())
         .and_then(|port| u16::try_from(port).ok());
     (found, port)
+}
+
+/// What stands against the next pod of a gateway whose proxy the injector fills in.
+fn by_injection(index: &Index<'_>, workload: &Workload, decision: Decision) -> Vec<Obstacle> {
+    let id = &workload.id;
+    let what = format!("the gateway {}/{}", id.namespace, id.name);
+    if let Some(reason) = against::refused(index, &what, workload, &decision) {
+        let word = against::REFUSED;
+        return vec![Obstacle { word, reason }];
+    }
+    match decision {
+        Decision::Never { word, reason }
+            if word == POLICY && !against::has_proxy(&workload.template) =>
+        {
+            vec![Obstacle { word, reason }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn obstacles(
@@ -264,7 +283,7 @@ fn obstacles(
             ),
         );
     }
-    if let Some(setting) = native_port(index, &workload.template) {
+    if let Some(setting) = against::native_port(index, &workload.template) {
         add(
             "native port",
             format!(

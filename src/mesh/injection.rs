@@ -1,11 +1,14 @@
 //! Whether a pod gets a sidecar, as Istio decides it: first whether a webhook is called at all, by its
 //! selectors; then, inside, host network, the pod's label before its annotation, the policy.
 
+use super::istio::{Injecting, MeshConfig, injecting};
 use super::labels::selects;
 use super::objects::{Labels, PodSpec, WebhookRule};
 use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
 use crate::gather::Gather;
-use std::collections::BTreeSet;
+use crate::reach::injector::{self, LeftAlone, Takes};
+use crate::reach::labels::written;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Namespaces that the injector leaves alone whatever the labels say.
 const IGNORED: [&str; 4] = [
@@ -15,13 +18,16 @@ const IGNORED: [&str; 4] = [
     "local-path-storage",
 ];
 
-pub(super) const INJECT: &str = "sidecar.istio.io/inject";
+pub(super) use injector::INJECT;
 pub(super) const REVISION: &str = "istio.io/rev";
 const NAMESPACE_LABEL: &str = "istio-injection";
 
 pub(super) struct Injector<'a> {
-    /// The injection webhooks; `None` where none could be read, so that Istio's own rules stand in.
-    rules: Option<Vec<&'a WebhookRule>>,
+    /// The injection webhooks with the revision of each; `None` where none could be read, so that Istio's own
+    /// rules stand in.
+    rules: Option<Vec<(&'a WebhookRule, Option<&'a str>)>>,
+    /// What decides inside each revision's injector.
+    inside: BTreeMap<String, Injecting>,
     /// Revisions and tags that a pod may name.
     revisions: BTreeSet<String>,
     /// All webhooks are known, so that a revision which none of them names is served by nothing.
@@ -45,6 +51,9 @@ pub(super) enum Decision {
     },
 }
 
+/// The short word of a pod that the injector's own configuration leaves out, whoever calls it.
+pub(super) const POLICY: &str = "injector policy";
+
 pub(super) fn of_namespace(name: &str, labels: &Labels) -> NamespaceInjection {
     if IGNORED.contains(&name) {
         return NamespaceInjection::Never;
@@ -64,13 +73,15 @@ pub(super) fn of_namespace(name: &str, labels: &Labels) -> NamespaceInjection {
 }
 
 impl<'a> Injector<'a> {
-    pub fn new(inventory: &'a Inventory, planes: &[ControlPlane]) -> Self {
+    pub fn new(inventory: &'a Inventory, planes: &[ControlPlane], mesh: &MeshConfig) -> Self {
         let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).gather();
         let mut rules = Vec::new();
         for webhook in &inventory.webhooks.items {
             let injects = |rule: &&WebhookRule| rule.name.ends_with("sidecar-injector.istio.io");
-            rules.extend(webhook.webhooks.iter().filter(injects));
             let labels = &webhook.metadata.labels;
+            let revision = labels.get(REVISION).map(String::as_str);
+            let own = webhook.webhooks.iter().filter(injects);
+            rules.extend(own.map(|rule| (rule, revision)));
             revisions.extend(labels.get("istio.io/tag").or(labels.get(REVISION)).cloned());
         }
         let complete = inventory.webhooks.progress == Progress::Complete;
@@ -81,6 +92,10 @@ impl<'a> Injector<'a> {
         Injector {
             nothing: complete && planes_known && rules.is_empty() && planes.is_empty(),
             rules: (complete && !rules.is_empty()).then_some(rules),
+            inside: planes
+                .iter()
+                .map(|plane| (plane.revision.clone(), injecting(inventory, plane, mesh)))
+                .gather(),
             complete,
             revisions,
         }
@@ -94,23 +109,60 @@ impl<'a> Injector<'a> {
 
     /// Is a webhook called for a pod with these labels?
     fn reached(&self, namespace: &str, namespace_labels: &Labels, pod: &Labels) -> bool {
+        self.called(namespace, namespace_labels, pod).is_some()
+    }
+
+    /// The revision whose webhook is called for a pod with these labels; inside `None`: it is not known which.
+    fn called<'b>(
+        &'b self,
+        namespace: &str,
+        namespace_labels: &'b Labels,
+        pod: &'b Labels,
+    ) -> Option<Option<&'b str>> {
         if let Some(rules) = &self.rules {
-            return rules.iter().any(|rule| {
+            let calls = |(rule, _): &&(&WebhookRule, Option<&str>)| {
                 selects(&rule.namespace_selector, namespace_labels, namespace)
                     && selects(&rule.object_selector, pod, "")
-            });
+            };
+            return rules.iter().find(calls).map(|(_, revision)| *revision);
         }
         let inject = pod.get(INJECT).map(String::as_str);
         if inject == Some("false") {
-            return false;
+            return None;
         }
         if let Some(value) = namespace_labels.get(NAMESPACE_LABEL) {
-            return value == "enabled";
+            return (value == "enabled").then_some(None);
         }
         match namespace_labels.get(REVISION).or(pod.get(REVISION)) {
-            Some(revision) => !self.complete || self.revisions.contains(revision),
-            None => inject == Some("true"),
+            Some(revision) if !self.complete || self.revisions.contains(revision) => {
+                Some(Some(revision))
+            }
+            Some(_) => None,
+            None => (inject == Some("true")).then_some(None),
         }
+    }
+
+    /// What decides inside the webhook that is called. A revision that is not known: the only control plane's.
+    fn inside(&self, revision: Option<&str>) -> Option<&Injecting> {
+        let named = revision.and_then(|name| self.inside.get(name));
+        match self.inside.len() {
+            1 => named.or(self.inside.values().next()),
+            _ => named,
+        }
+    }
+
+    /// Whether the injector takes the next pod of a template that it would give a sidecar; `None`: not known by
+    /// which control plane.
+    pub fn takes(
+        &self,
+        namespace: &str,
+        namespace_labels: &Labels,
+        labels: &Labels,
+        annotations: &Labels,
+    ) -> Option<Takes> {
+        let revision = self.called(namespace, namespace_labels, labels)?;
+        let inside = self.inside(revision)?;
+        Some(injector::takes(annotations, &inside.plane))
     }
 
     /// What would happen to the next pod of a template.
@@ -143,10 +195,40 @@ impl<'a> Injector<'a> {
                 "No Istio control plane and no injection webhook was found in this cluster: install Istio first.".to_owned(),
             );
         }
-        let wish = labels.get(INJECT).or(annotations.get(INJECT));
-        let refused =
-            wish.is_some_and(|value| matches!(value.as_str(), "false" | "no" | "n" | "off"));
-        if !refused && self.reached(namespace, namespace_labels, labels) {
+        let said = labels.get(INJECT).or(annotations.get(INJECT));
+        let mut refused = said.is_some_and(|value| value == "false");
+        let called = self.called(namespace, namespace_labels, labels);
+        if let Some(inside) = self.inside(called.flatten())
+            && let Some(policy) = &inside.policy
+        {
+            match injector::injects(policy, labels, annotations) {
+                Ok(()) => {}
+                // Someone keeps these pods out: a label of ours would overrule it.
+                Err(LeftAlone::Never(selector)) => {
+                    return never(
+                        POLICY,
+                        format!(
+                            "Istio's injector leaves its pods out: they match neverInjectSelector ({}) in the ConfigMap \
+                             {}. Take that selector away, or set the label {INJECT}: \"true\" on the pod template.",
+                            written(selector),
+                            inside.config_map
+                        ),
+                    );
+                }
+                Err(LeftAlone::Illegal(word)) => {
+                    return never(
+                        POLICY,
+                        format!(
+                            "Istio's injector adds no sidecar to any pod: its policy in the ConfigMap {} is {word:?}, \
+                             which is neither enabled nor disabled. Correct it.",
+                            inside.config_map
+                        ),
+                    );
+                }
+                Err(LeftAlone::Said | LeftAlone::Disabled) => refused = true,
+            }
+        }
+        if !refused && called.is_some() {
             return Decision::Injects;
         }
         let mut asked = labels.clone();

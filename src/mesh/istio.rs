@@ -6,6 +6,7 @@ use super::mtls::Mtls;
 use super::objects as lean;
 use super::pods::tag;
 use super::{ControlPlane, Inventory, Istio};
+use crate::reach::injector;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub(super) struct MeshConfig {
 #[serde(rename_all = "camelCase", default)]
 struct DefaultConfig {
     proxy_metadata: BTreeMap<String, serde_yaml::Value>,
+    status_port: Option<u16>,
 }
 
 impl MeshConfig {
@@ -37,6 +39,65 @@ impl MeshConfig {
             .map(String::as_str)
             .find(|key| NATIVE_PORTS.contains(key))
     }
+}
+
+/// What decides over the pods of one control plane's injector.
+pub(super) struct Injecting {
+    pub plane: injector::Plane,
+    /// `None`: its ConfigMap could not be read.
+    pub policy: Option<injector::Policy>,
+    /// The ConfigMap of its policy, as `namespace/name`.
+    pub config_map: String,
+}
+
+pub(super) fn injecting(
+    inventory: &Inventory,
+    of: &ControlPlane,
+    fallback: &MeshConfig,
+) -> Injecting {
+    let map = |name: &str| {
+        let name = format!("{}/{}", of.namespace, by_revision(name, &of.revision));
+        (
+            inventory
+                .config_maps
+                .get(&name)
+                .and_then(|read| read.as_ref().ok()),
+            name,
+        )
+    };
+    let own: Option<MeshConfig> = map("istio")
+        .0
+        .and_then(|map| serde_yaml::from_str(map.data.get("mesh")?).ok());
+    let config = own.as_ref().unwrap_or(fallback);
+    let (found, config_map) = map(INJECTOR);
+    Injecting {
+        plane: injector::Plane {
+            // Whether merging is on, is not known then.
+            version: injector::version(&of.version).filter(|_| own.is_some()),
+            merge: config.enable_prometheus_merge.unwrap_or(true),
+            status_port: config.default_config.status_port.unwrap_or(15020),
+        },
+        policy: found.and_then(|map| injector::Policy::read(map.data.get("config")?)),
+        config_map,
+    }
+}
+
+const INJECTOR: &str = "istio-sidecar-injector";
+
+fn by_revision(name: &str, revision: &str) -> String {
+    match revision {
+        "default" | "" => name.to_owned(),
+        revision => format!("{name}-{revision}"),
+    }
+}
+
+/// ConfigMaps with the policy of each control plane's injector, by namespace.
+pub(super) fn injector_maps(planes: &[ControlPlane]) -> Vec<(String, String)> {
+    let map = |plane: &ControlPlane| {
+        let name = by_revision(INJECTOR, &plane.revision);
+        (plane.namespace.clone(), name)
+    };
+    planes.iter().map(map).collect()
 }
 
 /// Agent settings that open the native secure ports (Istio 1.31 and later).
@@ -100,10 +161,7 @@ pub(super) fn config_maps(planes: &[ControlPlane]) -> Vec<(String, String)> {
     planes
         .iter()
         .map(|plane| {
-            let name = match plane.revision.as_str() {
-                "default" => "istio".to_owned(),
-                revision => format!("istio-{revision}"),
-            };
+            let name = by_revision("istio", &plane.revision);
             (plane.namespace.clone(), name)
         })
         .collect()

@@ -1,7 +1,8 @@
 //! Matching by labels, with an index so that ten thousand pods cost no more than their labels.
 
-use super::objects::{Labels, Meta, Selector};
+use super::objects::{Labels, Meta};
 use crate::gather::Gather;
+pub(super) use crate::reach::labels::selects;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -34,32 +35,6 @@ pub(super) fn labels_at(spec: &Value, pointer: &str) -> Labels {
                 .gather()
         })
         .unwrap_or_default()
-}
-
-/// Does a Kubernetes label selector match? `name` stands in for `kubernetes.io/metadata.name`.
-pub(super) fn selects(selector: &Selector, labels: &Labels, name: &str) -> bool {
-    let get = |key: &str| match labels.get(key) {
-        Some(value) => Some(value.as_str()),
-        None if key == "kubernetes.io/metadata.name" && !name.is_empty() => Some(name),
-        None => None,
-    };
-    let wanted = |key: &String, value: &String| get(key) == Some(value.as_str());
-    selector.match_labels.iter().all(|(k, v)| wanted(k, v))
-        && selector.match_expressions.iter().all(|expression| {
-            let key = expression["key"].as_str().unwrap_or_default();
-            let listed = |value: &str| {
-                expression["values"]
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(|one| one.as_str() == Some(value)))
-            };
-            match (expression["operator"].as_str(), get(key)) {
-                (Some("In"), value) => value.is_some_and(listed),
-                (Some("NotIn"), value) => !value.is_some_and(listed),
-                (Some("Exists"), value) => value.is_some(),
-                (Some("DoesNotExist"), value) => value.is_none(),
-                _ => false,
-            }
-        })
 }
 
 fn pair(namespace: &str, key: &str, value: &str) -> u64 {

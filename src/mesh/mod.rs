@@ -474,6 +474,25 @@ pub enum LeftoverKind {
     PrometheusPod,
 }
 
+impl Obstacle {
+    /// The cluster's own rules: its injector refuses new pods, or leaves them without a sidecar.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.word, obstacles::REFUSED | injection::POLICY)
+    }
+}
+
+impl Workload {
+    /// To be secured it has to enter the mesh: no pod of it that runs has a sidecar, and a restart brings one.
+    pub fn enters_mesh(&self) -> bool {
+        match self.sidecar {
+            SidecarState::Switchable { .. } => true,
+            // Without pods there is nothing that changes.
+            SidecarState::AfterRestart => self.desired > 0,
+            _ => false,
+        }
+    }
+}
+
 impl Mesh {
     pub fn workload(&self, id: &WorkloadRef) -> Option<&Arc<Workload>> {
         self.workloads

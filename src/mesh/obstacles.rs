@@ -5,8 +5,10 @@ use super::injection::{self, Decision};
 use super::istio::{self, NATIVE_PORTS};
 use super::objects::{self as lean, Labels, Template};
 use super::owner;
+use super::pods::PROXY;
 use super::workload::{Catches, SECURE};
 use super::{Obstacle, SidecarState, Workload};
+use crate::reach::injector::{Takes, Why};
 
 const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
@@ -27,8 +29,16 @@ pub(super) fn obstacles(
     let mut found = Vec::new();
     let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
 
+    // A template that brings its own proxy has one whatever the injector does.
+    let injects = !has_proxy(template);
+    let named = format!("the {} {}/{}", id.kind.name(), id.namespace, id.name);
+    if let Some(reason) = refused(index, &named, workload, &decision) {
+        add(REFUSED, reason);
+    }
     match decision {
-        Decision::Never { word, reason } if !meshed || template.spec.host_network => {
+        Decision::Never { word, reason }
+            if !meshed || template.spec.host_network || (word == injection::POLICY && injects) =>
+        {
             add(word, reason)
         }
         _ if !meshed && in_ambient(index, workload) => add(
@@ -160,6 +170,59 @@ pub(super) fn obstacles(
         );
     }
     found
+}
+
+/// Why the injector refuses the next pod of a template, where it would give it a sidecar.
+pub(super) fn refused(
+    index: &Index<'_>,
+    what: &str,
+    workload: &Workload,
+    decision: &Decision,
+) -> Option<String> {
+    let meta = &workload.template.metadata;
+    let mut labels = meta.labels.clone();
+    match decision {
+        Decision::Injects => {}
+        Decision::Never { .. } => return None,
+        // With a proxy of its own no label is put on it.
+        Decision::ByLabel { .. } if has_proxy(&workload.template) => return None,
+        Decision::ByLabel { revision } => {
+            labels.insert(injection::INJECT.to_owned(), "true".to_owned());
+            let revision = revision.iter().cloned();
+            labels.extend(revision.map(|name| (injection::REVISION.to_owned(), name)));
+        }
+    }
+    let namespace = &workload.id.namespace;
+    let of_namespace = index.namespace_labels(namespace);
+    let takes = index
+        .injector
+        .takes(namespace, of_namespace, &labels, &meta.annotations)?;
+    let Takes::No(refusal) = takes else {
+        return None;
+    };
+    let (key, value) = (&refusal.annotation, &refusal.value);
+    let why = match refusal.why {
+        Why::NoPort => "which is no port number".to_owned(),
+        Why::AgentPort(port) => format!("which is the agent's own port {port}"),
+        Why::Reserved(port, of) => {
+            format!("and Istio reserves port {port} ({of})")
+        }
+        Why::NoValue => "which is no value that it can have".to_owned(),
+    };
+    Some(format!(
+        "Istio's injector refuses every new pod of {what}: its annotation {key} is {value:?}, {why}. Pods that run \
+         now could not be replaced. Correct the annotation on the pod template."
+    ))
+}
+
+/// The short word of a workload whose new pods the injector refuses.
+pub(super) const REFUSED: &str = "injector refuses";
+
+/// `auto` waits for the injector to fill it in.
+pub(super) fn has_proxy(template: &Template) -> bool {
+    let spec = &template.spec;
+    let mut containers = spec.containers.iter().chain(&spec.init_containers);
+    containers.any(|container| container.name == PROXY && container.image != "auto")
 }
 
 /// Where a list was read namespace by namespace, the reason names the ones that are missing.

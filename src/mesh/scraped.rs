@@ -3,6 +3,7 @@
 use super::objects::{Labels, Template};
 use super::pods::SECURE_PORT;
 use super::{Pod, Prometheus, Scraped};
+use crate::reach::labels::read_as;
 use serde::Deserialize;
 use serde_yaml::Value;
 
@@ -133,8 +134,10 @@ pub(super) fn old_jobs(prometheis: &[std::sync::Arc<Prometheus>]) -> OldJobs {
     }
 }
 
+/// By either of Istio's sample jobs, the slow one too.
 fn wants(annotations: &Labels) -> bool {
-    annotations.get(SCRAPE).is_some_and(|value| value == "true")
+    let says = |name| read_as(annotations, name).any(|(_, value)| value == "true");
+    says(SCRAPE) || says("prometheus.io/scrape_slow")
 }
 
 /// Does a job that follows `prometheus.io/scrape` take a pod with these annotations?
@@ -157,9 +160,10 @@ fn plaintext_port(annotations: &Labels, template: &Template) -> Option<u16> {
     if !wants(annotations) {
         return None;
     }
-    match annotations.get(PORT) {
-        Some(port) => port.parse().ok(),
-        // Without a port the job takes every declared container port.
+    let port = read_as(annotations, PORT).find_map(|(_, port)| port.parse().ok());
+    match port {
+        Some(port) => Some(port),
+        // Without a port that is a number the job takes every declared container port.
         None => template
             .spec
             .containers

@@ -270,6 +270,12 @@ pub enum Price {
         filter: ObjectRef,
         workload: WorkloadRef,
     },
+    /// Its pods get their first sidecar: it enters the mesh.
+    FirstSidecar {
+        workload: WorkloadRef,
+        /// Plaintext to its ports is refused from then on.
+        strict: bool,
+    },
     /// These workloads get a sidecar at their next restart, though they were not chosen.
     AlsoInjected {
         namespace: String,
@@ -277,4 +283,17 @@ pub enum Price {
     },
     /// Anything else, in words.
     Note(String),
+}
+
+impl Price {
+    /// What entering the mesh means for a workload, in one sentence.
+    pub fn entering(workload: &WorkloadRef, strict: bool) -> String {
+        let clients = match strict {
+            true => "; its mTLS mode is STRICT, so clients without a sidecar are refused",
+            false => "",
+        };
+        format!(
+            "{workload} gets its first sidecar: its pods enter the mesh, and their traffic goes through istio-proxy{clients}"
+        )
+    }
 }

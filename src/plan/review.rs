@@ -32,6 +32,8 @@ pub struct Review {
     pub left_out: BTreeSet<ChangeId>,
     /// Managers whose fields may be taken by name.
     pub taken: BTreeSet<String>,
+    /// The user lets pods be replaced by some of which it is not known whether admission takes them.
+    pub unchecked_pods: bool,
 }
 
 /// One change, as the server's dry run answered.
@@ -104,8 +106,14 @@ pub enum PodVerdict {
     Admitted { sidecar: bool, notes: Vec<String> },
     /// Forbidden by Pod Security, quota or a webhook: its own words.
     Forbidden(String),
+    /// Admitted, and yet nothing would answer on 15091, or nothing take its certificates: why.
+    Unfit(String),
     /// Could not be asked (no permission to create pods …).
     Unknown(String),
+    /// Admitted but for a quota that leaves no room for one pod more, which this rollout does not begin with.
+    BeyondQuota(String),
+    /// Forbidden, and so is a Pod of the template that stands: taking the change back makes nothing worse.
+    AsBad(String),
 }
 
 /// Figures for the review's header.
@@ -356,11 +364,15 @@ impl Review {
             for hurdle in &reviewed.hurdles {
                 out.push((change.id.clone(), hurdle.words()));
             }
-            if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
-                out.push((
+            match &reviewed.pod {
+                Some(PodVerdict::Unknown(why)) => out.push((
                     change.id.clone(),
                     format!("whether its new pods would be admitted is not known: {why}"),
-                ));
+                )),
+                Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
+                    out.push((change.id.clone(), why.clone()));
+                }
+                _ => {}
             }
         }
         out

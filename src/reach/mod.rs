@@ -1,6 +1,10 @@
 //! What the programs of others make of objects, computed by their own rules: one file a rule, each naming its source.
 
 pub mod authorization;
+pub mod injected;
+pub mod injector;
+pub mod labels;
+pub mod merging;
 pub mod mtls;
 pub mod sidecar;
 

@@ -6,8 +6,9 @@
 use super::{MARK, SECURE_PORT, injection, select::Item, template_intent};
 use crate::answers::{Injection, Mark};
 use crate::mesh::kinds::{Kind, ObjectRef};
-use crate::mesh::{Mesh, Pod, SidecarState, Workload};
+use crate::mesh::{Mesh, MtlsMode, Pod, Workload};
 use crate::plan::{Action, Await, Change, Part, Price};
+use crate::reach::injector::MERGE;
 use serde_json::json;
 
 /// Pods that somebody annotated otherwise than their template: it reads as wanted, so that nothing would restart them.
@@ -35,10 +36,17 @@ fn running(workload: &Workload) -> Vec<&Pod> {
 
 /// One change on the template, with the inject label where it is needed, so that the pods restart once;
 /// or one change for each running pod that has a sidecar.
-pub(super) fn changes(mesh: &Mesh, item: &Item, injection: Injection) -> Vec<Change> {
+/// `keep_own`: where a first sidecar would lose part of today's scrape of the app, merging is switched off for
+/// it, so that the injector leaves the annotations that this scrape goes by as they are.
+pub(super) fn changes(
+    mesh: &Mesh,
+    item: &Item,
+    injection: Injection,
+    keep_own: bool,
+) -> Vec<Change> {
     match item.mark {
         Mark::Template => {
-            let template = template(mesh, item, injection);
+            let template = template(mesh, item, injection, keep_own);
             // New pods take the template's annotation.
             let restarts = !template.prices.is_empty();
             let pods = strayed(item.workload).filter(|_| !restarts);
@@ -49,7 +57,7 @@ pub(super) fn changes(mesh: &Mesh, item: &Item, injection: Injection) -> Vec<Cha
     }
 }
 
-fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
+fn template(mesh: &Mesh, item: &Item, by: Injection, keep_own: bool) -> Change {
     let workload = item.workload;
     let object = workload.id.object();
     let by_namespace = by == Injection::Namespace;
@@ -59,13 +67,17 @@ fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
     };
     let mut metadata = json!({"annotations": {MARK: SECURE_PORT.to_string()}});
     let meta = &workload.template.metadata;
+    let entering = item.gateway.is_none() && workload.enters_mesh();
+    let keeps = entering && keep_own;
+    if keeps {
+        metadata["annotations"][MERGE] = json!("false");
+    }
     let mut restarts = meta.annotations.get(MARK) != Some(&SECURE_PORT.to_string());
     if !labels.is_empty() {
         restarts |= labels.iter().any(|(k, v)| meta.labels.get(k) != Some(v));
         metadata["labels"] = json!(labels);
     }
-    let injects = matches!(workload.sidecar, SidecarState::Switchable { .. });
-    let why = match injects {
+    let why = match entering {
         true => format!(
             "{} gets its sidecar and the mark that Prometheus discovers by",
             workload.id.name
@@ -75,16 +87,26 @@ fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
             workload.id.name
         ),
     };
+    let mut prices = Vec::new();
+    if restarts {
+        prices.push(Price::Restarts {
+            workload: workload.id.clone(),
+            pods: workload.desired as usize,
+        });
+    }
+    if entering {
+        prices.push(Price::FirstSidecar {
+            workload: workload.id.clone(),
+            strict: workload.mtls.0 == MtlsMode::Strict,
+        });
+    }
+    if keeps {
+        prices.push(Price::Note(kept_apart(workload)));
+    }
     Change {
         item: Some(workload.id.clone()),
         then: vec![Await::Rollout(workload.id.clone())],
-        prices: match restarts {
-            true => vec![Price::Restarts {
-                workload: workload.id.clone(),
-                pods: workload.desired as usize,
-            }],
-            false => Vec::new(),
-        },
+        prices,
         ..Change::new(
             object.clone(),
             Part::Mark,
@@ -94,6 +116,23 @@ fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
             why,
         )
     }
+}
+
+/// What it means that the app's metrics are not merged.
+fn kept_apart(workload: &Workload) -> String {
+    let name = &workload.id.name;
+    let strict = match workload.mtls.0 {
+        MtlsMode::Strict => {
+            " As its mTLS mode is STRICT, a Prometheus without captured traffic is refused there."
+        }
+        _ => "",
+    };
+    format!(
+        "{MERGE}: \"false\" keeps today's plaintext scrape of {name}'s app, which the merged metrics would not hold in \
+         full; that scrape also finds istio-proxy's port 15090, and is DOWN there.{strict} To have them merged, name \
+         the app's one port in prometheus.io/port first (since Istio 1.31 also several, in \
+         prometheus.istio.io/scrape-targets)"
+    )
 }
 
 fn pods(item: &Item) -> Vec<Change> {

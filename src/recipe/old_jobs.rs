@@ -10,6 +10,7 @@ use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
 use crate::plan::{Action, Await, Change, Part, Price};
+use crate::reach::{injector, merging};
 use crate::text::few;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +37,9 @@ impl fmt::Display for Loss {
 /// `None`: nothing would be lost.
 pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Loss> {
     let today = workload.scraped.plaintext?;
+    let by_sidecar = lost_by_sidecar(mesh, workload);
     let what = match port {
+        MetricsPort::Merged if by_sidecar.is_some() => by_sidecar?.to_string(),
         MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => {
             return None;
         }
@@ -58,12 +61,25 @@ pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Optio
 }
 
 fn merges(mesh: &Mesh, workload: &Workload) -> bool {
-    let annotation = workload
-        .template
-        .metadata
-        .annotations
-        .get("prometheus.istio.io/merge-metrics");
-    mesh.istio.prometheus_merge && annotation.is_none_or(|v| v != "false")
+    let annotations = &workload.template.metadata.annotations;
+    injector::merges(annotations, mesh.istio.prometheus_merge)
+}
+
+/// What the agent of a first sidecar would not ask the app for, of what is asked for today.
+fn lost_by_sidecar(mesh: &Mesh, workload: &Workload) -> Option<merging::Lost> {
+    if !(workload.enters_mesh() && merges(mesh, workload)) {
+        return None;
+    }
+    let next = &workload.template.metadata.annotations;
+    let living = workload.pods.iter().find(|pod| !pod.terminating);
+    let today = living.map_or(next, |pod| &*pod.annotations);
+    merging::lost(today, next, &workload.template.spec)
+}
+
+/// Whether the plaintext scrape of an app that gets its first sidecar stays as it is: it would lose by merging,
+/// and the user has not said that the plaintext jobs end.
+pub(super) fn keeps_own_scrape(mesh: &Mesh, answers: &Answers, workload: &Workload) -> bool {
+    answers.options.stop_plaintext_jobs != Some(true) && lost_by_sidecar(mesh, workload).is_some()
 }
 
 /// Everything that would be lost by ending the old jobs for what carries the mark, chosen now or secured before.

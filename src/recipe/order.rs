@@ -51,7 +51,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
 
     // `parts`: what opens the port of this item.
     let mut put_marks = |plan: &mut Plan, item: &Item, listener: &ChangeId, parts: &[ChangeId]| {
-        let mut marks = mark::changes(mesh, item, answers.options.injection);
+        let keep_own = old_jobs::keeps_own_scrape(mesh, answers, item.workload);
+        let mut marks = mark::changes(mesh, item, answers.options.injection, keep_own);
         for change in &mut marks {
             change.needs.push(listener.clone());
             change.needs.extend(base.iter().cloned());

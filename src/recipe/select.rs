@@ -5,6 +5,7 @@ use crate::error::{Error, nearest};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::{Gateway, Listed, Mesh, Obstacle, Owner, Prometheus, Workload, others};
+use crate::text::few;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -60,11 +61,20 @@ impl Selection {
 pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     let prometheus = prometheus(mesh, answers)?;
     let mut chosen: BTreeSet<&WorkloadRef> = BTreeSet::new();
+    let mut outside = Vec::new();
     for id in &answers.workloads {
-        chosen.insert(&named_workload(mesh, id, &answers.take)?.id);
+        let workload = named_workload(mesh, id, &answers.take)?;
+        if workload.enters_mesh() && !answers.may_inject(id) {
+            outside.push(id);
+        }
+        chosen.insert(&workload.id);
+    }
+    if !outside.is_empty() {
+        return Err(not_in_the_mesh(&outside));
     }
     let mut passed_over = Vec::new();
     let mut owners = BTreeSet::new();
+    let (mut refused, mut skipped) = (false, false);
     for name in &answers.namespaces {
         known_namespace(mesh, name)?;
         if answers.workloads.iter().any(|w| w.namespace == *name) {
@@ -75,8 +85,16 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         }
         for workload in mesh.workloads.iter().filter(|w| w.id.namespace == *name) {
             match workload.against(&answers.take).next() {
+                None if workload.enters_mesh() && !answers.may_inject(&workload.id) => {
+                    skipped = true;
+                    passed_over.push(format!(
+                        "{}: it has no sidecar yet; --inject gives it its first one",
+                        workload.id
+                    ));
+                }
                 None => drop(chosen.insert(&workload.id)),
                 Some(obstacle) => {
+                    refused |= obstacle.is_refusal();
                     owners.extend(workload.takeable().map(take_hint));
                     passed_over.push(format!("{}: {}", workload.id, obstacle.reason));
                 }
@@ -103,12 +121,18 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     }
     gateways.sort_unstable_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
     if workloads.is_empty() && gateways.is_empty() {
-        let mut error = Error::new("nothing is chosen that could be secured");
+        let mut error = match refused || skipped {
+            true => Error::refused("nothing is chosen that could be secured"),
+            false => Error::new("nothing is chosen that could be secured"),
+        };
         for reason in passed_over.iter().take(5) {
             error = error.cause(reason);
         }
         for owner in owners {
             error = error.hint(owner);
+        }
+        if skipped {
+            error = error.hint(INJECT_HINT);
         }
         let others = match passed_over.is_empty() {
             true => "name a namespace",
@@ -124,6 +148,18 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         gateways,
         passed_over,
     })
+}
+
+const INJECT_HINT: &str =
+    "let them get their first sidecar: --inject (their pods restart and enter the mesh)";
+
+fn not_in_the_mesh(outside: &[&WorkloadRef]) -> Error {
+    let names: Vec<String> = outside.iter().map(ToString::to_string).collect();
+    let of = few(&names, 3);
+    let verb = if outside.len() == 1 { "has" } else { "have" };
+    Error::refused(format!("nothing was written: {of} {verb} no sidecar yet"))
+        .cause("securing a workload without a sidecar brings it into the mesh: its pods restart, and from then on its traffic goes through istio-proxy")
+        .hint(INJECT_HINT)
 }
 
 fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> {
@@ -345,7 +381,7 @@ fn missing(
 fn choosable<'a>(
     what: &str,
     id: &WorkloadRef,
-    against: impl Iterator<Item = &'a Obstacle>,
+    against: impl Iterator<Item = &'a Obstacle> + Clone,
     owner: Option<&Owner>,
     otherwise: String,
 ) -> Result<(), Error> {
@@ -353,7 +389,13 @@ fn choosable<'a>(
     if against.peek().is_none() {
         return Ok(());
     }
-    let mut error = Error::new(format!("the {what} {id} cannot be chosen"));
+    // What the cluster's own rules refuse is a refusal.
+    let refusal = against.clone().all(Obstacle::is_refusal);
+    let words = format!("the {what} {id} cannot be chosen");
+    let mut error = match refusal {
+        true => Error::refused(words),
+        false => Error::new(words),
+    };
     for obstacle in against {
         error = error.cause(&obstacle.reason);
     }

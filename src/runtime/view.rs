@@ -159,10 +159,14 @@ fn notes(
                 format!("A Pod of the new template is refused: {words}"),
             );
         }
+        Some(PodVerdict::Unfit(words)) => say(Tone::Bad, format!("Blocked: {words}.")),
         Some(PodVerdict::Unknown(words)) => say(
             Tone::Waiting,
             format!("What admission says of a Pod of the new template is not known: {words}"),
         ),
+        Some(PodVerdict::BeyondQuota(words) | PodVerdict::AsBad(words)) => {
+            say(Tone::Waiting, words.clone());
+        }
         Some(PodVerdict::Admitted { sidecar, notes }) => {
             say(
                 Tone::Good,

@@ -211,7 +211,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             ];
             lines.extend(Words::wrapped(
                 Role::Muted,
-                "Space takes all of them, or none.",
+                "Space takes all that are in the mesh, or none.",
                 room,
             ));
             paint.lines(inside, &lines);
@@ -363,6 +363,10 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
             "No restart; a new pod is not marked any more.",
             room,
         ));
+    }
+    if of.enters_mesh() {
+        let text = "It gets its first sidecar: it enters the mesh, and its traffic goes through istio-proxy.";
+        lines.extend(item('▲', Role::Waiting, text, room));
     }
     for filter in &of.envoy_filters {
         lines.extend(item(

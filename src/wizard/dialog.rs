@@ -453,6 +453,11 @@ impl State {
             | DialogKind::ConfirmCluster
             | DialogKind::ConfirmOpens => self.approve(false),
             DialogKind::ConfirmHistory => self.approve(true),
+            DialogKind::ConfirmUnchecked => self.allow_unchecked(),
+            DialogKind::FirstSidecar(id) => {
+                self.allow_first_sidecar(&id);
+                Vec::new()
+            }
             DialogKind::QuitApplying => {
                 self.quit_after = true;
                 self.stop_apply()

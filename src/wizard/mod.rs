@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod cluster;
 mod dialog;
+mod enter;
 mod export;
 pub mod gateways;
 pub mod keymap;

@@ -169,7 +169,7 @@ impl State {
             let ids: Vec<WorkloadRef> = self
                 .workloads_of(&name)
                 .iter()
-                .filter(|w| w.is_free(&self.answers.take))
+                .filter(|w| w.is_free(&self.answers.take) && !self.stays_outside(w))
                 .map(|w| w.id.clone())
                 .collect();
             self.answers.workloads.extend(ids);

@@ -327,6 +327,10 @@ impl State {
                 self.dialog = Some(self.confirm_history());
                 Vec::new()
             }
+            Err(NotApprovable::PodsNotChecked(ids)) => {
+                self.dialog = Some(self.confirm_unchecked(&ids));
+                Vec::new()
+            }
             Err(why) => {
                 self.notice = Some(Notice {
                     tone: Tone::Bad,
@@ -335,6 +339,14 @@ impl State {
                 Vec::new()
             }
         }
+    }
+
+    /// Pods are replaced though nobody could ask whether admission takes the new ones.
+    pub(super) fn allow_unchecked(&mut self) -> Vec<Effect> {
+        if let Some(review) = &mut self.review.review {
+            review.unchecked_pods = true;
+        }
+        self.approve(false)
     }
 
     pub(super) fn start_undo(&mut self, run: Option<String>) -> Vec<Effect> {
@@ -410,7 +422,7 @@ fn row(
     };
     let notes = match item.and_then(|item| item.pod.as_ref()) {
         Some(PodVerdict::Admitted { notes, .. }) => notes.len(),
-        Some(PodVerdict::Unknown(_) | PodVerdict::Forbidden(_)) => 1,
+        Some(_) => 1,
         None => 0,
     };
     let stops = |price: &&Price| matches!(price, Price::EnvoyFilterStops { .. });
@@ -481,6 +493,10 @@ fn not_approvable(why: &NotApprovable) -> String {
         NotApprovable::Stopped(ids) => format!(
             "{} taken or left out first",
             plural(ids.len(), "change must be", "changes must be")
+        ),
+        NotApprovable::PodsNotChecked(ids) => format!(
+            "{} could not be asked of admission, and restarting them needs a word of its own",
+            plural(ids.len(), "workload's new pods", "workloads' new pods")
         ),
         NotApprovable::HistoryNotConfirmed => {
             "losing Prometheus's history needs a word of its own".into()

@@ -45,7 +45,7 @@ impl State {
         self.workloads.renew(rows);
     }
 
-    fn choose(&mut self, id: &WorkloadRef, yes: bool) {
+    pub(super) fn choose(&mut self, id: &WorkloadRef, yes: bool) {
         let changed = if yes {
             self.answers.workloads.insert(id.clone())
         } else {
@@ -67,6 +67,13 @@ impl State {
             Some(Row::Workload(w)) if w.is_free(&self.answers.take) => {
                 let id = w.id.clone();
                 let yes = !self.answers.workloads.contains(&id);
+                if yes && self.stays_outside(w) {
+                    self.ask_first_sidecar(&id);
+                    return;
+                }
+                if !yes {
+                    self.answers.first_sidecar.remove(&id);
+                }
                 self.choose(&id, yes);
             }
             Some(Row::Namespace {
@@ -88,7 +95,7 @@ impl State {
         }
     }
 
-    /// `a`: everything that the filter shows; when all of it is chosen, none.
+    /// `a`: everything that the filter shows and that is in the mesh; when all of it is chosen, none.
     pub(super) fn toggle_workloads(&mut self) {
         let chosen = self.answers.namespaces.clone();
         self.toggle_where(|w| chosen.contains(&w.id.namespace));
@@ -96,20 +103,27 @@ impl State {
 
     fn toggle_where(&mut self, within: impl Fn(&Workload) -> bool) {
         let filter = words(&self.workloads.filter.text);
-        let ids: Vec<WorkloadRef> = self
-            .mesh
-            .workloads
-            .iter()
-            .filter(|w| {
-                w.is_free(&self.answers.take)
-                    && within(w)
-                    && matches(&filter, &[&w.id.namespace, &w.id.name, w.id.kind.name()])
-            })
-            .map(|w| w.id.clone())
-            .collect();
-        let all = ids.iter().all(|id| self.answers.workloads.contains(id));
-        for id in &ids {
-            self.choose(id, !all);
+        let shown = |w: &&Arc<Workload>| {
+            w.is_free(&self.answers.take)
+                && within(w)
+                && matches(&filter, &[&w.id.namespace, &w.id.name, w.id.kind.name()])
+        };
+        let all: Vec<Arc<Workload>> = self.mesh.workloads.iter().filter(shown).cloned().collect();
+        let (outside, inside): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|w| self.stays_outside(w));
+        let chosen = |w: &Arc<Workload>| self.answers.workloads.contains(&w.id);
+        let none_left = inside.iter().all(chosen);
+        for workload in &inside {
+            self.choose(&workload.id, !none_left);
+        }
+        if none_left {
+            for workload in &inside {
+                self.answers.first_sidecar.remove(&workload.id);
+            }
+        }
+        if !none_left || inside.is_empty() {
+            let names: Vec<String> = outside.iter().map(|w| w.id.name.clone()).collect();
+            self.name_outside(&names);
         }
     }
 

@@ -151,7 +151,7 @@ async fn a_mark_is_dry_run_as_a_pod_too_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_pod_that_would_get_no_sidecar_is_noted() {
+async fn a_pod_that_would_get_no_sidecar_is_a_blocker() {
     let (_simulation, cluster) = world();
     let annotations = json!({"prometheus.istio.io/secure-port": "15091"});
     let it = deployment(
@@ -160,17 +160,10 @@ async fn a_pod_that_would_get_no_sidecar_is_noted() {
         json!({"metadata": {"annotations": annotations}}),
     );
     let answer = ask_one(&cluster, it).await;
-    let Some(PodVerdict::Admitted {
-        sidecar: false,
-        notes,
-    }) = &answer.pod
-    else {
+    let Some(PodVerdict::Unfit(why)) = &answer.pod else {
         panic!("{:?}", answer.pod);
     };
-    assert!(
-        notes.iter().any(|note| note.contains("istio-proxy")),
-        "{notes:?}"
-    );
+    assert!(why.contains("istio-proxy"), "{why}");
 }
 
 #[tokio::test]

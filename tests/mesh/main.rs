@@ -9,6 +9,7 @@ mod controls;
 mod disturbed;
 mod evidence;
 mod guards;
+mod injector;
 mod matrix;
 mod objects;
 mod probe;
@@ -32,6 +33,7 @@ use report::{Checks, Row, Stop};
 use std::sync::Mutex;
 use std::time::Instant;
 
+type Cell = fn(&mut Checks) -> Result<(), Stop>;
 type Run = Box<dyn Fn(&mut Checks) -> Result<(), Stop> + Send + Sync>;
 
 /// Something that is proven.
@@ -87,6 +89,26 @@ fn tests() -> Vec<Test> {
         namespace: None,
         turn: Turn::Matrix,
     });
+    let cells: [(&str, &str, Cell); 2] = [
+        (
+            injector::REFUSES,
+            "pods that the injector refuses: as the rule has it, and known before anything is written",
+            injector::refuses,
+        ),
+        (
+            injector::POLICY,
+            "pods that the injector's own policy leaves out: as the rule has it, and a blocker",
+            injector::policy,
+        ),
+    ];
+    all.extend(cells.map(|(name, what, run)| Test {
+        name: name.into(),
+        about: vec![("what", what.into())],
+        run: Box::new(run),
+        evidence: Box::new(String::new),
+        namespace: Some(injector::namespace(name)),
+        turn: Turn::Others,
+    }));
     all.push(Test {
         name: wizard::NAME.into(),
         about: vec![("what", "the wizard, by keys in a terminal".into())],

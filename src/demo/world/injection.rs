@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::injector as inner;
 use crate::demo::json::{
     annotation, as_map, at, label, labels, list, list_at, map_at, name, namespace, selected, text,
 };
@@ -63,15 +64,13 @@ fn called(store: &Store, ns: &Value, pod: &Value) -> Option<String> {
 }
 
 /// Which revision's webhook is called for this pod, and injects; `None` when none does.
-pub fn injector(store: &Store, ns: &Value, pod: &Value) -> Option<String> {
+pub fn injector(store: &Store, istio: &str, ns: &Value, pod: &Value) -> Option<String> {
     // The injector itself leaves these alone, whatever its webhook's selectors say.
     if NEVER.contains(&name(ns)) || at(pod, "/spec/hostNetwork") == &Value::Bool(true) {
         return None;
     }
     let revision = called(store, ns, pod)?;
-    let by_annotation = annotation(pod, "sidecar.istio.io/inject");
-    let by_label = label(pod, "sidecar.istio.io/inject");
-    (by_label.or(by_annotation) != Some("false")).then_some(revision)
+    inner::wants(store, istio, &revision, pod).then_some(revision)
 }
 
 /// `proxyMetadata` of mesh config with the pod's own `proxy.istio.io/config` over it.

@@ -18,6 +18,7 @@ pub mod discovery;
 pub mod fate;
 pub mod gateway;
 pub mod injection;
+pub mod injector;
 mod others;
 pub mod pods;
 pub mod podstatus;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fate::Fate;
 use super::injection::{self, Injection};
-use super::{World, podstatus, quota, schedule};
+use super::{World, injector, podstatus, quota, schedule};
 use crate::demo::defaults;
 use crate::demo::json::{
     annotation, at, label, list, map_at, name, namespace, number_of, text, uid,
@@ -85,15 +85,26 @@ pub struct Born<'a> {
 /// A pod after admission.
 ///
 /// # Errors
-/// Why admission forbids it, in the words of a real server's message after `is forbidden: `.
-pub fn admit(world: &mut World, pod: &mut Value) -> Result<(), String> {
+/// Who forbids it, and why.
+pub fn admit(world: &mut World, pod: &mut Value) -> Result<(), Refused> {
     let ns = world
         .store
         .get(&kinds::NAMESPACE, "", namespace(pod))
         .cloned()
         .unwrap_or_default();
-    if let Some(revision) = injection::injector(&world.store, &ns, pod) {
+    let istio = &world.settings.istio_namespace.clone();
+    if let Some(revision) = injection::injector(&world.store, istio, &ns, pod) {
         let mesh = world.mesh();
+        let version = injector::version(&world.store, istio, &revision);
+        // Pods of the beginning are from before an upgrade.
+        if version.is_none_or(|version| version >= (1, 31))
+            && !world.settling
+            && let Some(why) = injector::refuses(pod, mesh.merge_metrics)
+        {
+            return Err(Refused::ByWebhook(format!(
+                "admission webhook \"namespace.sidecar-injector.istio.io\" denied the request: {why}"
+            )));
+        }
         let with = Injection {
             mesh: &mesh,
             revision: &revision,
@@ -110,7 +121,16 @@ pub fn admit(world: &mut World, pod: &mut Value) -> Result<(), String> {
     defaults::fill(&kinds::POD, pod);
     let refused = injection::pod_security(&ns, pod)
         .or_else(|| quota::refuses(&world.store, pod).filter(|_| !world.settling));
-    refused.map_or(Ok(()), Err)
+    refused.map_or(Ok(()), |why| Err(Refused::ByPlugin(why)))
+}
+
+/// Whose word it is that a pod may not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// In the words of a real server's message after `is forbidden: `.
+    ByPlugin(String),
+    /// The server's whole message.
+    ByWebhook(String),
 }
 
 impl World {
@@ -133,8 +153,10 @@ impl World {
         );
         let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
                              "spec": at(born.template, "/spec")});
-        admit(self, &mut pod)
-            .map_err(|why| format!("pods \"{}\" is forbidden: {why}", born.name))?;
+        admit(self, &mut pod).map_err(|refused| match refused {
+            Refused::ByPlugin(why) => format!("pods \"{}\" is forbidden: {why}", born.name),
+            Refused::ByWebhook(words) => words,
+        })?;
         if let Some(node) = born.node {
             map_at(&mut pod, &["spec"]).insert("nodeName".into(), json!(node));
         }

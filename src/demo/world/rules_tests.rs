@@ -294,7 +294,7 @@ fn the_webhook_is_called_by_its_selectors() {
     let world = world(&[]);
     let ns = |name: &str, labels: Value| json!({"metadata": {"name": name, "labels": labels}});
     let pod = |labels: Value, annotations: Value, host: bool| json!({"metadata": {"labels": labels, "annotations": annotations}, "spec": {"hostNetwork": host}});
-    let called = |ns: &Value, pod: &Value| injector(&world.store, ns, pod);
+    let called = |ns: &Value, pod: &Value| injector(&world.store, "istio-system", ns, pod);
     let bare = pod(json!({}), json!({}), false);
     let on = ns("a", json!({"istio-injection": "enabled"}));
     let off = ns("a", json!({"istio-injection": "disabled"}));

@@ -122,7 +122,7 @@ pub(super) async fn find(
     if let Some(words) = refused
         && pace.is_none_or(|pace| pace.away > 0)
     {
-        reviewed.pod = Some(PodVerdict::Unknown(format!(
+        reviewed.pod = Some(PodVerdict::BeyondQuota(format!(
             "a quota refuses one pod more, which this rollout does not begin with: {words}"
         )));
     }

@@ -5,7 +5,7 @@ use crate::answers::Answers;
 use crate::error::{Error, Result};
 use crate::gather::Gather;
 use crate::mesh::{Mesh, OtherPods, Prometheus, Workload};
-use crate::recipe;
+use crate::recipe::{self, Selection};
 use crate::targets::Ground;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -114,4 +114,12 @@ pub fn others(mesh: &Mesh, answers: &Answers, watched: &[Watched]) -> Vec<Arc<Ot
     let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).gather();
     let others = spaces.into_iter().flat_map(|space| mesh.others_in(space));
     others.cloned().collect()
+}
+
+/// [`watched`], less what a namespace's name did not bring into the selection.
+pub fn chosen(mesh: &Mesh, answers: &Answers, selection: &Selection) -> Vec<Watched> {
+    let mut watched = watched(mesh, answers);
+    let workloads = &selection.workloads;
+    watched.retain(|of| of.gateway || workloads.iter().any(|w| w.id == of.item));
+    watched
 }

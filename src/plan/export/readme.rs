@@ -236,6 +236,7 @@ fn costs(out: &mut String, steps: &[Step]) {
             Price::EnvoyFilterStops { filter, workload } => {
                 format!("{filter} no longer matches at {workload}")
             }
+            Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
             Price::AlsoInjected {
                 namespace,
                 workloads,

@@ -136,7 +136,7 @@ fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
             }
             _ => {}
         }
-        if let Some(PodVerdict::Forbidden(words)) = &reviewed.pod {
+        if let Some(PodVerdict::Forbidden(words) | PodVerdict::Unfit(words)) = &reviewed.pod {
             return Way::Out(format!("its new pods would be refused: {words}"));
         }
     }

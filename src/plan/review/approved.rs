@@ -1,7 +1,7 @@
 //! What the user's word approved, and the one way to it.
 
 use super::{ItemState, LeftOut, PodVerdict, Review, Reviewed, RunId, Verdict};
-use crate::plan::{Await, Change, ChangeId, keeping};
+use crate::plan::{Await, Change, ChangeId, Part, keeping};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -68,7 +68,10 @@ impl ApprovedChange {
         let writable = matches!(
             now.verdict,
             Verdict::New | Verdict::Changes | Verdict::Deletes
-        ) && !matches!(now.pod, Some(PodVerdict::Forbidden(_)));
+        ) && !matches!(
+            now.pod,
+            Some(PodVerdict::Forbidden(_) | PodVerdict::Unfit(_))
+        );
         let gone = then.live.is_some() && now.live.is_none();
         let taken = now.controllers().is_subset(&then.controllers());
         (same && writable && !gone && taken).then(|| ApprovedChange {
@@ -91,6 +94,8 @@ pub enum NotApprovable {
     Stopped(Vec<ChangeId>),
     /// Losing a Prometheus's history needs its own word.
     HistoryNotConfirmed,
+    /// Admission could not be asked about the new pods of these, and replacing the old ones needs its own word.
+    PodsNotChecked(Vec<ChangeId>),
 }
 
 /// What the user says besides "yes".
@@ -136,6 +141,10 @@ impl Review {
         if changes.is_empty() {
             return Err(NotApprovable::NothingToDo);
         }
+        let unchecked = self.unchecked(&states);
+        if !(self.unchecked_pods || unchecked.is_empty()) {
+            return Err(NotApprovable::PodsNotChecked(unchecked));
+        }
         if !word.lose_history && !self.history_with(&states).is_empty() {
             return Err(NotApprovable::HistoryNotConfirmed);
         }
@@ -162,6 +171,21 @@ impl Review {
             .filter(|place| !decided(place))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Changes that would be written and replace pods, where nobody could ask whether admission takes new ones.
+    /// Not those that take something back: it was there before.
+    fn unchecked(&self, states: &BTreeMap<ChangeId, ItemState>) -> Vec<ChangeId> {
+        let written = |change: &&Change| {
+            let state = states.get(&change.id);
+            change.part != Part::Undo && state.is_some_and(ItemState::is_written)
+        };
+        let unknown = |change: &&Change| {
+            let reviewed = self.items.get(&change.id);
+            reviewed.is_some_and(|of| matches!(of.pod, Some(PodVerdict::Unknown(_))))
+        };
+        let changes = self.plan.changes.iter().filter(written).filter(unknown);
+        changes.map(|change| change.id.clone()).collect()
     }
 
     /// What the unchanged needs of a change would have waited for after their write.

@@ -227,6 +227,9 @@ impl Review {
         if let Some(PodVerdict::Forbidden(words)) = &reviewed.pod {
             return ItemState::Refused(format!("its new pods would be refused: {words}"));
         }
+        if let Some(PodVerdict::Unfit(words)) = &reviewed.pod {
+            return ItemState::Refused(words.clone());
+        }
         let untaken: Vec<String> = reviewed
             .controllers()
             .into_iter()

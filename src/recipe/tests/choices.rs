@@ -300,6 +300,7 @@ fn running_pods_cannot_be_marked_where_a_restart_comes() {
     let mut mesh = mesh();
     with_workload(&mut mesh, |w| w.sidecar = SidecarState::AfterRestart);
     let mut answers = answers(false);
+    answers.options.inject = true;
     let why = forbidden(&mesh, &answers);
     assert!(
         why.iter()

@@ -210,7 +210,9 @@ fn an_injection_label_of_ours_stays_in_the_intent() {
     with_workload(&mut mesh, |w| {
         w.sidecar = SidecarState::Switchable { revision: None }
     });
-    let first = plan(&mesh, &answers(false));
+    let mut answers = answers(false);
+    answers.options.inject = true;
+    let first = plan(&mesh, &answers);
     let labels =
         intent(of(&first, Kind::Deployment, "httpbin"))["spec"]["template"]["metadata"]["labels"]
             .clone();
@@ -222,7 +224,7 @@ fn an_injection_label_of_ours_stays_in_the_intent() {
             .labels
             .insert("sidecar.istio.io/inject".into(), "true".into());
     });
-    let second = plan(&mesh, &answers(false));
+    let second = plan(&mesh, &answers);
     assert_eq!(
         intent(of(&second, Kind::Deployment, "httpbin"))["spec"]["template"]["metadata"]["labels"],
         labels
@@ -240,6 +242,7 @@ fn a_namespace_label_names_who_else_would_be_injected() {
     mesh.workloads.push(Arc::new(other));
     let mut answers = answers(false);
     answers.options.injection = Injection::Namespace;
+    answers.first_sidecar.insert(id("demo", "httpbin"));
     let plan = plan(&mesh, &answers);
     let change = part(&plan, Part::Injection).expect("the namespace's label");
     assert_eq!(

@@ -130,6 +130,7 @@ fn every_combination_keeps_what_must_hold() {
         answers.options.port = port;
         answers.options.mark = mark;
         answers.options.injection = injection;
+        answers.options.inject = true;
         answers.options.repair = repair;
         answers.options.stop_plaintext_jobs = stop;
         let loses = port == MetricsPort::Envoy && stop == Some(true);

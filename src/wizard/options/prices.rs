@@ -111,9 +111,10 @@ fn rank(price: &Price) -> u8 {
         Price::Restarts { .. } => 1,
         Price::CutsConnections { .. } => 2,
         Price::ScrapeGap { .. } => 3,
-        Price::AlsoInjected { .. } => 4,
-        Price::EnvoyFilterStops { .. } => 5,
-        Price::Note(_) => 6,
+        Price::FirstSidecar { .. } => 4,
+        Price::AlsoInjected { .. } => 5,
+        Price::EnvoyFilterStops { .. } => 6,
+        Price::Note(_) => 7,
     }
 }
 
@@ -126,6 +127,7 @@ pub fn sentence(price: &Price) -> String {
         Price::ScrapeGap { prometheus } => {
             format!("{prometheus} restarts: scraping and alerting pause meanwhile")
         }
+        Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
         Price::AlsoInjected {
             namespace,
             workloads,

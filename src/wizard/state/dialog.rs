@@ -31,6 +31,10 @@ pub enum DialogKind {
     ConfirmApply,
     /// Losing Prometheus's history: a confirmation of its own.
     ConfirmHistory,
+    /// Restart pods though admission could not be asked about the new ones.
+    ConfirmUnchecked,
+    /// A workload's first sidecar, chosen by hand.
+    FirstSidecar(crate::mesh::kinds::WorkloadRef),
     /// Quit while something is being written.
     QuitApplying,
     /// A change failed.

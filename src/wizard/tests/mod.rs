@@ -3,6 +3,7 @@
 mod apply;
 mod choices;
 mod cluster;
+mod enter;
 mod export;
 mod keys;
 mod options;

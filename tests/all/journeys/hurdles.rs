@@ -130,7 +130,7 @@ async fn a_full_quota_does_not_hinder_a_set_whose_old_pods_go_first() {
         .find(|(id, _)| id.0 == "StatefulSet/orders/orders-db#mark");
     let said = marks.and_then(|(_, item)| item.pod.clone());
     assert!(
-        matches!(&said, Some(PodVerdict::Unknown(why)) if why.contains("does not begin with")),
+        matches!(&said, Some(PodVerdict::BeyondQuota(why)) if why.contains("does not begin with")),
         "{said:?}"
     );
     let outcome = journey.apply(&choose(&[DATABASE])).await;

@@ -97,10 +97,16 @@ async fn several_of_every_kind_at_once() {
     there_and_back(&journey, &answers, &[]).await;
 }
 
+/// What is chosen may enter the mesh.
+fn with_first_sidecar(mut answers: Answers) -> Answers {
+    answers.options.inject = true;
+    answers
+}
+
 #[tokio::test(start_paused = true)]
 async fn injection_switched_on_by_the_template() {
     let journey = Journey::new();
-    let answers = choose(&["warehouse/Deployment/stock"]);
+    let answers = with_first_sidecar(choose(&["warehouse/Deployment/stock"]));
     there_and_back(&journey, &answers, &[]).await;
 }
 
@@ -115,7 +121,7 @@ async fn injection_switched_on_by_the_namespace_names_who_else_gets_a_sidecar() 
                 "spec": {"containers": [{"name": "app", "image": "example.com/bystander:1"}]}}},
     }));
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let mut answers = choose(&["warehouse/Deployment/stock"]);
+    let mut answers = with_first_sidecar(choose(&["warehouse/Deployment/stock"]));
     answers.options.injection = Injection::Namespace;
     let (_, plan) = journey.plan(&answers).await.unwrap();
     assert!(
@@ -388,7 +394,10 @@ async fn before_the_yes_only_reads_reviews_and_dry_runs_are_sent() {
     let journey = Journey::new();
     let before = journey.objects();
     for answers in [
-        choose(&["default/Deployment/httpbin", "warehouse/Deployment/stock"]),
+        with_first_sidecar(choose(&[
+            "default/Deployment/httpbin",
+            "warehouse/Deployment/stock",
+        ])),
         choose(&["returns/Deployment/returns-api"]),
         choose_gateway("istio-system", "istio-ingressgateway"),
     ] {

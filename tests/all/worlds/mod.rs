@@ -5,6 +5,7 @@
 
 mod annotated;
 mod clusters;
+mod entering;
 mod escapes;
 mod exports;
 mod guards;
