@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
 use crate::plan::{Action, Await, Change, ChangeId, Part, Price};
-use crate::reach::inbound::{ServicePort, by_target};
+use crate::reach::inbound::{Protocol, ServicePort, by_target};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Opt
         return None;
     }
     Some(format!(
-        "Port {target} of {}: {}, which is the oldest, so Istio goes by it and the Sidecar keeps that. {}.",
+        "Port {target} of {}: Istio follows the oldest declaration, and the Sidecar keeps it: {}. Passed over: {}.",
         workload.id.name,
         declares(first),
         others.join("; ")
@@ -126,5 +126,8 @@ fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Opt
 
 fn declares(port: &ServicePort) -> String {
     let (kind, name) = (port.kind.name(), &port.service);
-    format!("{kind} {name} declares {}", port.protocol.word())
+    match port.protocol {
+        Protocol::Detected => format!("{kind} {name} declares no protocol (Istio detects it)"),
+        declared => format!("{kind} {name} declares {}", declared.word()),
+    }
 }

@@ -91,12 +91,13 @@ fn a_workload_without_pods_can_be_chosen() {
 }
 
 #[test]
-fn pods_without_an_owner_fall_to_the_selector() {
+fn pods_without_an_owner_are_beside_the_workload_and_none_of_its_own() {
     let text = format!("{ISTIO}{SHOP}").replace(
         "ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: cart-5d9c7b, uid: r}]",
         "",
     );
-    assert_eq!(workload(&mesh(&text), "shop/Deployment/cart").pods.len(), 2);
+    let cart = workload(&mesh(&text), "shop/Deployment/cart");
+    assert_eq!((cart.pods.len(), cart.strays.len()), (0, 2));
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn fault_09_the_metrics_are_served_on_the_public_port() {
         json!(["spiffe://cluster.local/ns/istio-system/sa/prometheus"])
     );
     let route = &intent(of(&plan, Kind::VirtualService, name))["spec"];
-    assert_eq!(route["gateways"], json!([name]));
+    assert_eq!(route["gateways"], json!([format!("istio-system/{name}")]));
     for http in route["http"].as_array().expect("http") {
         for m in http["match"].as_array().expect("match") {
             assert_eq!(m["port"], 15091);

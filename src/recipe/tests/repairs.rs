@@ -194,7 +194,7 @@ fn routes_left(mesh: &Mesh) -> Vec<Value> {
     let Action::Edit { leaves } = &of(&plan, Kind::VirtualService, "gateway-metrics").action else {
         panic!("the whole route would go");
     };
-    assert_eq!(leaves[0].path.to_string(), "spec.http");
+    assert_eq!(leaves[0].path.to_string(), ".spec.http");
     leaves[0]
         .to
         .as_ref()

@@ -11,7 +11,7 @@ fn gateway(name: &str) -> String {
             "selector": {"matchLabels": {"app": "front"}},
             "template": {
                 "metadata": {
-                    "labels": {"app": "front", "istio": "front"},
+                    "labels": {"app": "front", "istio": "front", "sidecar.istio.io/inject": "true"},
                     "annotations": {"inject.istio.io/templates": "gateway", "prometheus.io/scrape": "true", "prometheus.io/port": "15020"},
                 },
                 "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]},
@@ -43,7 +43,7 @@ async fn a_gateway_of_any_name_gets_objects_that_istio_takes_and_that_find_each_
         let only = |kind: &str| -> Value {
             let all = world.simulation.objects(kind, "edge");
             assert_eq!(all.len(), 1, "{name}: {kind}");
-            (*all[0]).clone()
+            all[0].clone()
         };
         let own = only("Gateway")["metadata"]["name"]
             .as_str()
