@@ -105,8 +105,10 @@ fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
 fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Option<String> {
     let (first, rest) = ports.split_first()?;
     let mut others: Vec<String> = Vec::new();
+    let mut of_one_age = true;
     for port in rest {
         if !port.protocol.same_chain(first.protocol) {
+            of_one_age &= port.created == first.created;
             let told = declares(port);
             if !others.contains(&told) {
                 others.push(told);
@@ -116,8 +118,12 @@ fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Opt
     if others.is_empty() {
         return None;
     }
+    let which = match of_one_age {
+        true => "the first by name of declarations of one age",
+        false => "the oldest declaration",
+    };
     Some(format!(
-        "Port {target} of {}: Istio follows the oldest declaration, and the Sidecar keeps it: {}. Passed over: {}.",
+        "Port {target} of {}: Istio follows {which}, and the Sidecar keeps it: {}. Passed over: {}.",
         workload.id.name,
         declares(first),
         others.join("; ")
