@@ -82,7 +82,7 @@ impl<'a> Pods<'a> {
         let carrying = self.ownerless.carrying(namespace, selector).into_iter();
         by_name(
             carrying
-                .filter(|pod| proxy(pod).is_some() && pod.metadata.deletion_timestamp.is_none()),
+                .filter(|pod| pod.proxy().is_some() && pod.metadata.deletion_timestamp.is_none()),
         )
     }
 
