@@ -14,7 +14,7 @@ fn gateway(name: &str) -> String {
                     "labels": {"app": "front", "istio": "front", "sidecar.istio.io/inject": "true"},
                     "annotations": {"inject.istio.io/templates": "gateway", "prometheus.io/scrape": "true", "prometheus.io/port": "15020"},
                 },
-                "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]},
+                "spec": {"containers": [{"name": "istio-proxy", "image": "auto", "args": ["proxy", "router"]}]},
             },
         },
     })
