@@ -12,7 +12,7 @@ use super::kinds::{self, Kind};
 use super::routes::Objects;
 use super::world::World;
 use super::world::pods::{self, Refused};
-use super::{defaults, ownership, patches};
+use super::{defaults, ownership, patches, validation};
 
 pub fn handle(world: &mut World, call: &Call, to: &Objects) -> Reply {
     if to.kind.namespaced && to.namespace.is_empty() {
@@ -327,6 +327,9 @@ fn store(
             fault.field,
             &fault.message,
         ));
+    }
+    if let Some(why) = validation::denied(kind, &object) {
+        return Err(answers::failure(400, "", why, Value::Null));
     }
     if let Some(old) = old {
         if *kind == kinds::POD && at(old, "/spec") != at(&object, "/spec") {

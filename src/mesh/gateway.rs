@@ -3,7 +3,7 @@
 use super::assemble::{Index, all_workloads};
 use super::injection::{Decision, POLICY};
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
-use super::labels::is_ours;
+use super::labels::{is_ours, labels_at};
 use super::objects::{self as lean, Labels};
 use super::pods::PROXY;
 use super::workload::{Base, base, secure, takes};
@@ -112,6 +112,8 @@ pub(super) fn gateway(
     let Base {
         mut workload,
         decision,
+        // A gateway's own listeners are no concern of its Sidecar.
+        contradictions: _,
     } = base(index, kind, item);
     // Gateways have no Sidecar and no inbound capture: only policies for the pod count.
     workload.governed_by.sidecars.clear();
@@ -137,7 +139,10 @@ pub(super) fn gateway(
             servers.is_some_and(|all| all.iter().any(secure))
         })
         .collect();
-    (workload.ours, workload.secured_port) = ours(index, &workload.id);
+    let strays = index.pods.strays(&workload.id.namespace, &selector);
+    workload.strays = strays.into_iter().map(super::pods::pod).collect();
+    workload.former_name = former_name(index, &workload.id, &selector);
+    (workload.ours, workload.secured_port) = ours(index, &workload);
     let caught = others
         .iter()
         .find(|other| takes(&selector, &other.spec.template))
@@ -185,8 +190,17 @@ fn without_image(workload: &Workload, decision: &Decision) -> Option<Obstacle> {
     })
 }
 
-fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {
-    let name = id.our_name();
+/// The name that earlier versions gave our objects, where they exist and are for these pods.
+fn former_name(index: &Index<'_>, id: &WorkloadRef, selector: &Labels) -> Option<String> {
+    let name = id.former_name()?;
+    let gateway = index.our_gateways.get(&(&id.namespace, &name))?;
+    (labels_at(&gateway.spec, "/selector") == *selector).then_some(name)
+}
+
+fn ours(index: &Index<'_>, workload: &Workload) -> (Vec<ObjectRef>, Option<u16>) {
+    let id = &workload.id;
+    let name = workload.former_name.clone();
+    let name = name.unwrap_or_else(|| id.our_gateway_name());
     let key = (id.namespace.as_str(), name.as_str());
     let entry = index.our_entries.get(&key);
     let there: BTreeMap<Kind, bool> = BTreeMap::from([

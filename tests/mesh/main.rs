@@ -10,6 +10,7 @@ mod disturbed;
 mod evidence;
 mod guards;
 mod injector;
+mod inbound;
 mod matrix;
 mod objects;
 mod probe;
@@ -107,6 +108,14 @@ fn tests() -> Vec<Test> {
         run: Box::new(run),
         evidence: Box::new(String::new),
         namespace: Some(injector::namespace(name)),
+        turn: Turn::Others,
+    }));
+    all.extend(inbound::CELLS.iter().map(|cell| Test {
+        name: cell.name.into(),
+        about: cell.about(),
+        run: Box::new(|checks| cell.run(checks)),
+        evidence: Box::new(|| cell.evidence()),
+        namespace: Some(cell.namespace()),
         turn: Turn::Others,
     }));
     all.push(Test {

@@ -8,10 +8,12 @@ mod clusters;
 mod entering;
 mod escapes;
 mod exports;
+mod gateways;
 mod guards;
 mod identity;
 mod locks;
 mod others;
+mod ports;
 mod secrets;
 
 use crate::called::{Called, Over, call};
