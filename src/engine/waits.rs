@@ -427,9 +427,7 @@ pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
         ..Awaited::default()
     };
     let lacking = up.lacking(board);
-    let Some(first) = lacking.rows.first() else {
-        return None;
-    };
+    let first = lacking.rows.first()?;
     let wanted = |row: &&Arc<Row>| !row.left_out && up.concerns(&row.expected.item);
     let all = board.rows.iter().filter(wanted).count();
     let not_up = lacking.rows.len() + lacking.more;

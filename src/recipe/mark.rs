@@ -13,7 +13,7 @@ use serde_json::json;
 
 /// Pods that somebody annotated otherwise than their template: it reads as wanted, so that nothing would restart them.
 /// Annotated again they cost no restart, and a later pod has the template's value anyway.
-fn strayed<'a>(workload: &'a Workload) -> impl Iterator<Item = &'a Pod> {
+fn strayed(workload: &Workload) -> impl Iterator<Item = &Pod> {
     let port = SECURE_PORT.to_string();
     let stays = workload.template.metadata.annotations.get(MARK) == Some(&port);
     let wanted = stays && workload.rolled_out;

@@ -87,7 +87,6 @@ fn a_pod_whose_deployment_was_not_listed_is_nobodys_yet() {
             .iter()
             .all(|(title, ..)| !title.contains("cart-5d9c7b"))
     );
-    let mut inventory = inventory;
     inventory
         .workloads
         .get_mut(&Kind::Deployment)
