@@ -5,16 +5,13 @@ use super::{Call, events, words, written};
 use crate::engine::apply::{self, ApplyOptions, Control};
 use crate::engine::event::{ApplyEvent, Ended, Outcome, StepState};
 use crate::engine::settle;
-use crate::engine::watch::{Watch, Watched, follow};
+use crate::engine::watch::{Beside, Watched, follow};
 use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
 use crate::plan::review::{NotApprovable, Review, Word};
 use crate::recipe;
-use crate::targets::{Probe, Row, State};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::time::Instant;
 
 pub async fn run(
     mut call: Call<'_>,
@@ -43,7 +40,7 @@ pub async fn run(
             let home = [prometheus.id.namespace.clone()];
             call.note(&settle::all_stands(&opened.session, &home).await?);
         }
-        let outcome = look(&call, &opened, prometheus, watched).await;
+        let outcome = look(&mut call, &opened, &review, json, prometheus, watched).await;
         print(&mut call, "", &outcome, json, false)?;
         return Ok(outcome.exit_code(false, !call.choices.no_probe));
     }
@@ -86,32 +83,54 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) 
 
 /// Nothing to change: what was applied before is looked at, for as long as it may take.
 async fn look(
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     opened: &Opened,
+    review: &Review,
+    json: bool,
     prometheus: Arc<Prometheus>,
     watched: Vec<Watched>,
 ) -> Outcome {
-    let probe = !call.choices.no_probe;
-    let ground = follow::ground(&opened.mesh, &prometheus);
-    let mut watch = Watch::new(&opened.session, prometheus, watched, probe).on(ground);
-    let deadline = Instant::now() + call.choices.timeout();
-    let board = watch
-        .until(LOOK_EVERY, deadline, &|_| {}, |board| {
-            let asked =
-                |row: &Row| !matches!(row.state, State::Up { .. }) || row.probe != Probe::NotAsked;
-            board.counts.waiting == 0 && (!probe || board.rows.iter().all(|row| asked(row)))
-        })
-        .await;
-    let counts = board.counts;
-    Outcome {
-        all_up: counts.all() > 0 && counts.up == counts.all() && counts.unguarded == 0,
-        plaintext_refused: (probe && counts.up > 0).then_some(counts.secured == counts.all()),
-        board,
-        ..Outcome::default()
-    }
+    let options = options(call, opened, review, &prometheus, &watched);
+    let stop = call.stop.clone();
+    let printer = Mutex::new(Printer::new(&mut *call.out, json));
+    let report = |event: ApplyEvent| {
+        if let Ok(mut printer) = printer.lock() {
+            printer.print(&event);
+        }
+    };
+    apply::look(
+        &opened.session,
+        prometheus,
+        watched,
+        &options,
+        stop,
+        &report,
+    )
+    .await
 }
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+fn options(
+    call: &Call<'_>,
+    opened: &Opened,
+    review: &Review,
+    prometheus: &Prometheus,
+    watched: &[Watched],
+) -> ApplyOptions {
+    ApplyOptions {
+        timeout: call.choices.timeout(),
+        rollout_timeout: call.choices.timeout(),
+        probe: !call.choices.no_probe,
+        break_lock: call.choices.break_lock,
+        pace: opened.answers.options.pace,
+        ground: follow::ground(&opened.mesh, prometheus),
+        beside: Beside {
+            left_out: review.items_left_out(),
+            others: follow::others(&opened.mesh, &opened.answers, watched),
+            ..Beside::default()
+        },
+        ..ApplyOptions::default()
+    }
+}
 
 /// How a run is written and told.
 pub struct Job {
@@ -164,26 +183,16 @@ pub async fn write(
     };
     written(call.out.write_all(first.as_bytes()))?;
     let options = ApplyOptions {
-        timeout: call.choices.timeout(),
-        rollout_timeout: call.choices.timeout(),
-        probe: !call.choices.no_probe,
         undoes: job.undoes.clone(),
         undoes_part: job.part,
         answers: job.undoes.is_none().then(|| opened.answers.clone()),
-        break_lock: call.choices.break_lock,
-        pace: opened.answers.options.pace,
-        ground: follow::ground(&opened.mesh, &prometheus),
+        ..options(call, opened, review, &prometheus, &watched)
     };
     let control = Control {
         stop: call.stop.clone(),
         decisions: None,
     };
-    let printer = Mutex::new(Printer {
-        out: &mut *call.out,
-        json,
-        last: BTreeMap::new(),
-        targets: String::new(),
-    });
+    let printer = Mutex::new(Printer::new(&mut *call.out, json));
     let report = |event: ApplyEvent| {
         if let Ok(mut printer) = printer.lock() {
             printer.print(&event);
@@ -248,7 +257,16 @@ struct Printer<'a> {
     targets: String,
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    fn new(out: &'a mut (dyn std::io::Write + Send), json: bool) -> Self {
+        Printer {
+            out,
+            json,
+            last: BTreeMap::new(),
+            targets: String::new(),
+        }
+    }
+
     fn print(&mut self, event: &ApplyEvent) {
         let line = if self.json {
             events::progress(event).map(|value| value.to_string())
@@ -258,7 +276,7 @@ impl Printer<'_> {
         if let Some(line) = line {
             let key = match event {
                 ApplyEvent::Step { id, .. } => id.0.clone(),
-                ApplyEvent::Targets(_) => "targets".into(),
+                ApplyEvent::Targets { .. } => "targets".into(),
                 _ => String::new(),
             };
             // Seconds that go by are no news.
@@ -289,7 +307,7 @@ impl Printer<'_> {
                 ))
             }
             ApplyEvent::Log(text) => Some(crate::text::clean(text).into_owned()),
-            ApplyEvent::Targets(board) => {
+            ApplyEvent::Targets { board, .. } => {
                 let line = format!("targets: {}", words::sum(board));
                 if line == self.targets {
                     return None;

@@ -63,7 +63,7 @@ pub fn progress(of: &ApplyEvent) -> Option<Value> {
             )
         }
         ApplyEvent::Log(text) => event("log", json!({"text": text})),
-        ApplyEvent::Targets(board) => {
+        ApplyEvent::Targets { board, .. } => {
             event("targets", json!({"summary": json::board(board)["summary"]}))
         }
         ApplyEvent::Again { .. } | ApplyEvent::Stopped { .. } | ApplyEvent::Finished(_) => {
@@ -117,7 +117,7 @@ mod tests {
     use crate::error::Error;
     use crate::plan::review::RunId;
     use crate::plan::{ChangeId, Plan};
-    use crate::targets::Board;
+    use crate::targets::Lacking;
     use std::sync::Arc;
 
     fn documented(name: &str) -> bool {
@@ -160,7 +160,10 @@ mod tests {
         });
         let others = [
             ApplyEvent::Log("x".into()),
-            ApplyEvent::Targets(Arc::new(Board::default())),
+            ApplyEvent::Targets {
+                board: Arc::default(),
+                lacking: Lacking::default(),
+            },
         ];
         let mut lines: Vec<Value> = steps.iter().chain(&others).filter_map(progress).collect();
         lines.push(note("x"));

@@ -1,5 +1,7 @@
 //! JSON with stable names. Every value and every line carries [`VERSION`].
 
+use crate::mesh::OtherPods;
+use crate::mesh::others::in_plaintext;
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::hurdles::Hurdle;
@@ -64,6 +66,7 @@ pub fn review(review: &Review) -> Value {
         "changes": changes,
         "prices": review.plan.prices.iter().map(price).collect::<Vec<_>>(),
         "notes": review.plan.notes,
+        "otherPods": review.plan.others.iter().map(|of| other(of)).collect::<Vec<_>>(),
         "summary": {
             "changes": counts.changes, "new": counts.new, "patched": counts.patched,
             "deleted": counts.deleted, "podsThatRestart": counts.restarts,
@@ -157,12 +160,16 @@ pub fn board(board: &Board) -> Value {
         "replicas": board.replicas.iter().map(|replica| json!({
             "pod": replica.pod, "error": replica.error, "jobLoaded": replica.job_loaded,
         })).collect::<Vec<_>>(),
+        "otherPods": board.others.iter().map(|of| other(of)).collect::<Vec<_>>(),
         "stale": board.stale.as_ref().map(|(why, since)| json!({"why": why, "since": since})),
         "summary": {
             "all": board.counts.all(), "up": board.counts.up, "down": board.counts.down,
             "waiting": board.counts.waiting, "plaintext": board.counts.plaintext,
             "notCovered": board.counts.not_covered, "double": board.counts.double,
-            "secured": board.counts.secured, "unguarded": board.counts.unguarded,
+            // Whether one is scraped in plaintext besides is told by `double`.
+            "secured": board.counts.refused,
+            "unguarded": board.counts.unguarded, "leftOut": board.counts.left_out,
+            "otherPodsInPlaintext": in_plaintext(&board.others),
         },
         "sharedWith": board.shared_with,
     })
@@ -177,8 +184,18 @@ fn cause(of: &Cause) -> Value {
     value
 }
 
+/// Pods that nothing can be written for.
+fn other(of: &OtherPods) -> Value {
+    json!({
+        "namespace": of.namespace, "kind": of.kind, "name": of.name,
+        "pods": of.pods, "withSidecar": of.meshed, "inPlaintext": of.plaintext,
+        "reason": of.obstacle.reason,
+    })
+}
+
 fn target(row: &Row) -> Value {
     let (state, detail) = match &row.state {
+        _ if row.left_out => ("leftOut", None),
         State::Up { double } => ("up", double.clone()),
         State::Unsettled { until } => ("unsettled", Some(until.to_string())),
         State::Down { error, .. } => ("down", Some(error.clone())),

@@ -1,7 +1,7 @@
 //! `meshscrape status`: one look at every target.
 
 use super::{Call, exit, flow, json, words, written};
-use crate::engine::watch::{Watch, follow};
+use crate::engine::watch::{Beside, Watch, follow};
 use crate::error::Result;
 use crate::recipe;
 use crate::targets::Board;
@@ -36,9 +36,14 @@ pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
         return Ok(exit::NOT_ALL);
     }
     let prometheus = follow::prometheus(mesh, answers)?;
+    let beside = Beside {
+        others: follow::others(mesh, answers, &watched),
+        ..Beside::default()
+    };
     let ground = follow::ground(mesh, &prometheus);
-    let mut watch =
-        Watch::new(&opened.session, prometheus, watched, !call.choices.no_probe).on(ground);
+    let probe = !call.choices.no_probe;
+    let watch = Watch::new(&opened.session, prometheus, watched, probe);
+    let mut watch = watch.on(ground).beside(beside);
     let mut board = watch.look().await;
     // With `--timeout` a command waits as long for what is only not yet so.
     if let Some(timeout) = call.choices.timeout
@@ -59,7 +64,7 @@ pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
     written(call.out.write_all(text.as_bytes()))?;
     let counts = board.counts;
     let all_up = counts.all() > 0 && counts.up == counts.all() && counts.unguarded == 0;
-    let checked = call.choices.no_probe || counts.secured == counts.all();
+    let checked = call.choices.no_probe || counts.refused == counts.all();
     Ok(if all_up && checked {
         exit::WELL
     } else {

@@ -1,6 +1,8 @@
 //! A review, a board and an outcome as plain text, for terminals and logs.
 
 use crate::engine::event::{Ended, Outcome, StepState};
+use crate::mesh::OtherPods;
+use crate::mesh::others::in_plaintext;
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
@@ -8,6 +10,7 @@ use crate::plan::upstream::upstream;
 use crate::targets::{Board, Cause, Guard, Probe, Row, State};
 use crate::text::{clean, few};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// The whole review: every change that counts with its diff, then the sum.
 pub fn review(review: &Review) -> String {
@@ -323,7 +326,25 @@ pub fn board(board: &Board) -> String {
             clean(&others)
         );
     }
+    out.push_str(&others(&board.others));
     let _ = writeln!(out, "{}", sum(board));
+    out
+}
+
+/// Pods that no target stands for, by owner.
+fn others(others: &[Arc<OtherPods>]) -> String {
+    let mut out = String::new();
+    for other in others.iter().filter(|other| other.plaintext > 0) {
+        let _ = writeln!(
+            out,
+            "not covered: {} of {} {}/{} in plaintext: {}",
+            plural(other.plaintext, "pod"),
+            clean(&other.kind),
+            clean(&other.namespace),
+            clean(&other.name),
+            other.why()
+        );
+    }
     out
 }
 
@@ -342,6 +363,7 @@ pub fn sum(board: &Board) -> String {
         (counts.not_covered, "not covered"),
         (counts.double, "also scraped in plaintext"),
         (counts.unguarded, "not guarded"),
+        (counts.left_out, "left out"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {word}"));
@@ -352,12 +374,20 @@ pub fn sum(board: &Board) -> String {
     } else if counts.secured > 0 {
         parts.push(format!("{} secured (plaintext refused)", counts.secured));
     }
+    match in_plaintext(&board.others) {
+        0 => {}
+        pods => parts.push(format!(
+            "{} of other owners in plaintext",
+            plural(pods, "pod")
+        )),
+    }
     parts.join(" · ")
 }
 
 /// A target's state in words.
 pub fn state(row: &Row) -> String {
     let text = match &row.state {
+        _ if row.left_out => "left out".to_owned(),
         State::Up { .. } if !row.guard.faults().is_empty() => "UP mTLS, not guarded".to_owned(),
         State::Up { double: None } => "UP mTLS".to_owned(),
         State::Up { double: Some(job) } => format!("UP mTLS, and in plaintext by {job}"),

@@ -10,16 +10,17 @@ mod sending;
 mod standing;
 
 pub use control::{Control, Steering};
+pub use ending::look;
 use standing::Ahead;
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use super::keep::{self, Keeper, Mirror, Rows};
+use super::outcome::last_look;
 pub use super::outcome::summary;
-use super::outcome::{Awaited, last_look};
 use super::session::{PART, Session};
 use super::steps::{self, Failure, Why, Wrote, title};
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
-use super::watch::{Watch, Watched};
+use super::watch::{Beside, Watch, Watched};
 use super::{settle, undo};
 use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
@@ -30,7 +31,7 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange};
 use crate::plan::{Action, Await, Change, ChangeId, Part};
-use crate::targets::{Ground, Probe};
+use crate::targets::{Awaited, Board, Ground, Probe, Row};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct ApplyOptions {
     pub pace: Pace,
     /// What guards the ports besides the objects of this run.
     pub ground: Ground,
+    /// What stands beside the items.
+    pub beside: Beside,
 }
 
 impl Default for ApplyOptions {
@@ -71,6 +74,7 @@ impl Default for ApplyOptions {
             break_lock: false,
             pace: Pace::One,
             ground: Ground::default(),
+            beside: Beside::default(),
         }
     }
 }
@@ -163,7 +167,8 @@ pub async fn apply(
     let mut around = Around {
         session,
         watch: Watch::new(session, Arc::clone(&target), watched, options.probe)
-            .on(options.ground.clone()),
+            .on(options.ground.clone())
+            .beside(options.beside.clone()),
         target,
         up_within: options.timeout,
         rollout_within: options.rollout_timeout,

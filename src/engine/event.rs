@@ -3,7 +3,7 @@
 use crate::error::{Error, Kind};
 use crate::plan::ChangeId;
 use crate::plan::review::Reviewed;
-use crate::targets::Board;
+use crate::targets::{Board, Lacking};
 use std::sync::Arc;
 
 /// Progress of a review.
@@ -23,8 +23,11 @@ pub enum ApplyEvent {
     },
     /// A line for the log, with the moment it belongs to.
     Log(String),
-    /// The targets as they are now, while waiting for them.
-    Targets(Arc<Board>),
+    /// The targets as they are now, while waiting for them, and those that the wait still lacks.
+    Targets {
+        board: Arc<Board>,
+        lacking: Lacking,
+    },
     /// The object is not as it was reviewed: the change as it would be now. [`ApplyEvent::Stopped`] follows.
     Again {
         id: ChangeId,
@@ -100,6 +103,19 @@ impl Outcome {
         self.all_up
             && self.taken_back.is_empty()
             && (!probe || self.plaintext_refused == Some(true))
+    }
+
+    /// A later look at the same targets tells how they are now.
+    pub fn look_again(&mut self, board: &Arc<Board>, probe: bool) {
+        let later = board.at > self.board.at && board.stale.is_none();
+        if !later || board.counts.all() == 0 || !self.not_written.is_empty() {
+            return;
+        }
+        let counts = board.counts;
+        self.all_up =
+            self.ended == Ended::Whole && counts.up == counts.all() && counts.unguarded == 0;
+        self.plaintext_refused = probe.then_some(counts.refused == counts.all());
+        self.board = Arc::clone(board);
     }
 
     /// The exit code, of a command and of the wizard alike. `undoes`: a run was taken back, so nothing was to come UP.

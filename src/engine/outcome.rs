@@ -1,69 +1,41 @@
 //! The last look at the targets, and the words for how an apply ended.
 
 use super::event::{ApplyEvent, Ended, Outcome};
-use super::waits::{Around, LOOK_EVERY, lacking, stop_wanted};
-use crate::mesh::kinds::WorkloadRef;
+use super::waits::{Around, LOOK_EVERY, stop_wanted};
 use crate::plan::ChangeId;
-use crate::targets::{Board, Probe, Row, State};
+use crate::targets::{Awaited, Board};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the last look waits for.
-pub(super) struct Awaited {
-    pub patience: Duration,
-    /// Every probe has its answer.
-    pub probe: bool,
-    /// The old jobs were told to leave the targets out: until they do.
-    pub no_double: bool,
-}
-
-/// Looks until all is UP and every probe has its answer, the time is over, or the user says stop.
+/// Looks until nothing that is awaited lacks anything, or what lacks it never will; until the time is over, or the
+/// user says stop.
 pub(super) async fn last_look(
     around: &mut Around<'_>,
-    what: &Awaited,
-    counts: impl Fn(&WorkloadRef) -> bool,
+    patience: Duration,
+    awaited: &Awaited,
+    done: impl Fn(&Board) -> bool,
 ) -> Arc<Board> {
-    let &Awaited {
-        patience,
-        probe,
-        no_double,
-    } = what;
-    if patience.is_zero() {
-        let board = around.watch.look().await;
-        (around.report)(ApplyEvent::Targets(Arc::clone(&board)));
-        return board;
-    }
-    around.log("now the targets: what counts are scrapes begun after the last change");
-    let last = std::sync::Mutex::new(Arc::<Board>::default());
     let report = around.report;
-    let mut stop = around.stop.clone();
-    let deadline = Instant::now() + patience;
-    let keep = |board: Arc<Board>| {
+    let last = std::sync::Mutex::new(Arc::<Board>::default());
+    let tell = |board: Arc<Board>| {
         if let Ok(mut last) = last.lock() {
             *last = Arc::clone(&board);
         }
-        report(ApplyEvent::Targets(board));
+        let lacking = awaited.lacking(&board);
+        report(ApplyEvent::Targets { board, lacking });
     };
-    let double = |row: &Row| matches!(row.state, State::Up { double: Some(_) });
-    let settled = |board: &Board| {
-        lacking(board, &counts).is_none()
-            && (!no_double
-                || !board
-                    .rows
-                    .iter()
-                    .any(|row| counts(&row.expected.item) && double(row)))
-            && (!probe
-                || board
-                    .rows
-                    .iter()
-                    .filter(|row| counts(&row.expected.item))
-                    .all(|row| matches!(row.probe, Probe::Refused | Probe::Unknown(_))))
-    };
+    if patience.is_zero() {
+        let board = around.watch.look().await;
+        tell(Arc::clone(&board));
+        return board;
+    }
+    let mut stop = around.stop.clone();
+    let deadline = Instant::now() + patience;
     tokio::select! {
         biased;
         () = stop_wanted(&mut stop) => {}
-        board = around.watch.until(LOOK_EVERY, deadline, &keep, settled) => return board,
+        board = around.watch.until(LOOK_EVERY, deadline, &tell, done) => return board,
     }
     last.into_inner().unwrap_or_default()
 }

@@ -9,12 +9,13 @@ use super::event::{ApplyEvent, StepState};
 use super::session::Session;
 use super::watch::Watch;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Await, Change, ChangeId, Part};
-use crate::targets::{Board, Row, State};
+use crate::targets::{Awaited, Board, Row, State};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -348,16 +349,19 @@ impl Around<'_> {
         self.waiting(id, "the targets to come UP");
         let report = self.report;
         let deadline = Instant::now() + self.up_within;
+        let awaited = Awaited {
+            items: Some(items.iter().copied().cloned().gather()),
+            ..Awaited::default()
+        };
+        let tell = |board: Arc<Board>| {
+            let lacking = awaited.lacking(&board);
+            report(ApplyEvent::Targets { board, lacking });
+        };
         let board = self
             .watch
-            .until(
-                LOOK_EVERY,
-                deadline,
-                &|board| report(ApplyEvent::Targets(board)),
-                |board| lacking(board, |item| items.contains(&item)).is_none(),
-            )
+            .until(LOOK_EVERY, deadline, &tell, |board| awaited.is_met(board))
             .await;
-        match lacking(&board, |item| items.contains(&item)) {
+        match lacking(&board, &awaited) {
             None => Waited::Over,
             Some(why) => Waited::NotUp(why),
         }
@@ -407,51 +411,45 @@ impl Wanted<'_> {
     }
 }
 
-/// Which targets of these items are not UP, in words; `None`: all are. Old figures prove nothing.
-pub(super) fn lacking(board: &Board, of: impl Fn(&WorkloadRef) -> bool) -> Option<String> {
+/// Which of the awaited targets are not UP, in words, the gravest first; `None`: all are. Old figures prove nothing.
+pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
     if let Some((why, _)) = &board.stale {
         return Some(why.clone());
     }
     if board.at.is_none() {
         return Some("the targets have not been seen yet".into());
     }
-    let rows: Vec<&Arc<Row>> = board
-        .rows
-        .iter()
-        .filter(|row| of(&row.expected.item))
-        .collect();
-    let not_up: Vec<String> = rows
-        .iter()
-        .filter_map(|row| {
-            let why = match (&row.state, row.guard.faults()) {
-                (State::Up { .. }, []) => return None,
-                (State::Up { .. }, [fault, ..]) => fault.cause.cause.clone(),
-                (state, _) => state_words(state),
-            };
-            Some(format!("{}: {why}", row.expected.pod))
-        })
-        .collect();
-    if not_up.is_empty() {
-        return None;
-    }
-    let what = match rows.iter().all(|row| matches!(row.state, State::Up { .. })) {
-        true => "UP, but not guarded",
-        false => "not UP",
+    let up = Awaited {
+        items: awaited.items.clone(),
+        ..Awaited::default()
     };
-    let mut words = format!("{} of {} {what}: ", not_up.len(), rows.len());
-    words.push_str(
-        &not_up
-            .iter()
-            .take(3)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join("; "),
-    );
-    if not_up.len() > 3 {
-        words.push_str(&format!("; and {} more", not_up.len() - 3));
+    let lacking = up.lacking(board);
+    let first = lacking.rows.first()?;
+    let wanted = |row: &&Arc<Row>| !row.left_out && up.concerns(&row.expected.item);
+    let all = board.rows.iter().filter(wanted).count();
+    let not_up = lacking.rows.len() + lacking.more;
+    // The gravest come first: where the first is UP, all of them are.
+    let what = match first.state {
+        State::Up { .. } => "UP, but not guarded",
+        _ => "not UP",
+    };
+    let why = |row: &Row| match (&row.state, row.guard.faults()) {
+        (State::Up { .. }, [fault, ..]) => fault.cause.cause.clone(),
+        (state, _) => state_words(state),
+    };
+    let named = lacking.rows.iter().take(NAMED);
+    let words: Vec<String> = named
+        .map(|row| format!("{}: {}", row.expected.pod, why(row)))
+        .collect();
+    let mut words = format!("{not_up} of {all} {what}: {}", words.join("; "));
+    if not_up > NAMED {
+        words.push_str(&format!("; and {} more", not_up - NAMED));
     }
     Some(words)
 }
+
+/// So many targets are named.
+const NAMED: usize = 3;
 
 fn state_words(state: &State) -> String {
     match state {

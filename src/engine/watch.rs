@@ -10,14 +10,14 @@ mod tests;
 use super::session::Session;
 use crate::answers::MetricsPort;
 use crate::error::Error;
-use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{self, OtherPods};
 use crate::prometheus::{Prom, Running, Wanted};
 use crate::targets::{self, About, Board, BoardInput, Expected, Ground, Memory, Replica, Standing};
 use guards::Guards;
 use probe::{Memo, Probes};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -29,6 +29,28 @@ pub struct Watched {
     pub port: MetricsPort,
     /// Labels that its pods carry.
     pub selector: BTreeMap<String, String>,
+    /// The template's annotation `secure-port`, where every pod is of that template.
+    pub template_port: Option<String>,
+}
+
+/// What stands beside the items that are watched.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Items of which the user wants nothing written: no targets, unless they are such already.
+    pub left_out: BTreeSet<WorkloadRef>,
+    /// Pods that nothing can be written for.
+    pub others: Vec<Arc<OtherPods>>,
+    pub memory: SharedMemory,
+}
+
+/// What looks leave behind, for several watches over one Prometheus.
+#[derive(Clone, Debug, Default)]
+pub struct SharedMemory(Arc<Mutex<Memory>>);
+
+impl SharedMemory {
+    fn get(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Looks at targets, and remembers what the looks before have shown.
@@ -37,7 +59,10 @@ pub struct Watch {
     prom: Prom,
     items: Vec<Watched>,
     probe: bool,
-    memory: Memory,
+    /// Items that the user left out.
+    left_out: BTreeSet<WorkloadRef>,
+    others: Vec<Arc<OtherPods>>,
+    memory: SharedMemory,
     probes: Probes,
     guards: Guards,
     ground: Ground,
@@ -63,7 +88,9 @@ impl Watch {
             session: session.clone(),
             items,
             probe,
-            memory: Memory::default(),
+            left_out: BTreeSet::new(),
+            others: Vec::new(),
+            memory: SharedMemory::default(),
             probes: Probes::default(),
             guards: Guards::default(),
             ground: Ground::default(),
@@ -77,6 +104,20 @@ impl Watch {
         self
     }
 
+    /// What is beside the items: what the user left out, what cannot be secured; and what other watches over the same
+    /// Prometheus remember, so that all of them tell the same.
+    pub fn beside(mut self, beside: Beside) -> Self {
+        self.left_out = beside.left_out;
+        self.others = beside.others;
+        self.memory = beside.memory;
+        self
+    }
+
+    /// These are left out from now on.
+    pub fn leave_out(&mut self, items: impl IntoIterator<Item = WorkloadRef>) {
+        self.left_out.extend(items);
+    }
+
     /// This item (or every one) was changed just now: scrapes begun before count no more.
     /// `policy` when a policy changed, under whatever connections live. A [`look`](Watch::look) before the first
     /// change tells which there are; without it every target found UP right after is held back for a minute.
@@ -84,7 +125,7 @@ impl Watch {
         let now = self.session.clock.now();
         let items = self.items.iter().map(|watched| &watched.item);
         for touched in items.filter(|known| item.is_none_or(|item| item == *known)) {
-            self.memory.touched(touched, policy, now);
+            self.memory.get().touched(touched, policy, now);
             self.probes.forget(touched);
             self.guards.forget(&touched.namespace);
         }
@@ -267,7 +308,8 @@ impl Watch {
 
     async fn join(&mut self, seen: &Seen) -> Board {
         let now = self.session.clock.now();
-        self.memory.observe(now, &seen.expected, &seen.replicas);
+        let memory = self.memory.clone();
+        memory.get().observe(now, &seen.expected, &seen.replicas);
         let pods: HashSet<&str> = seen.expected.iter().map(|one| one.uid.as_str()).collect();
         self.probes.keep(&pods);
         let cluster = &self.session.cluster;
@@ -290,7 +332,9 @@ impl Watch {
             about: &self.about(),
             standing,
             ground: &self.ground,
-            memory: &self.memory,
+            left_out: &self.left_out,
+            others: &self.others,
+            memory: &self.memory.get(),
         })
     }
 

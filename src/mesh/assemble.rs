@@ -12,7 +12,7 @@ use super::pods::Pods;
 use super::scraped::OldJobs;
 use super::{
     Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
-    gateway, leftovers, prometheus, scraped, workload,
+    gateway, leftovers, others, prometheus, scraped, workload,
 };
 use crate::gather::Gather;
 use serde_json::Value;
@@ -219,7 +219,8 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     Mesh {
         context: inventory.context.clone(),
         server: inventory.server.clone(),
-        namespaces: namespaces(&index, inventory, &workloads),
+        namespaces: namespaces(&index, inventory, &workloads, &gateways),
+        others: others::others(&index, inventory),
         leftovers: leftovers::leftovers(&index, inventory, &workloads, &gateways, &prometheis),
         progress: progress(inventory),
         access: inventory.access.clone(),
@@ -256,6 +257,7 @@ fn namespaces(
     index: &Index<'_>,
     inventory: &Inventory,
     workloads: &[Arc<Workload>],
+    gateways: &[Arc<Gateway>],
 ) -> Vec<Namespace> {
     #[derive(Default)]
     struct Count {
@@ -277,6 +279,12 @@ fn namespaces(
         let count = counts.entry(&workload.id.namespace).or_default();
         count.workloads += 1;
         count.secured += usize::from(workload.scraped.secure && !workload.ours.is_empty());
+    }
+    for gateway in gateways {
+        // Its proxy is the pod itself, and no sidecar beside an application.
+        let count = counts.entry(&gateway.workload.id.namespace).or_default();
+        let proxies = gateway.workload.pods.iter().filter(|p| p.proxy.is_some());
+        count.meshed = count.meshed.saturating_sub(proxies.count());
     }
     let made = |name: &str, labels: &Labels, terminating: bool| {
         let count = counts.get(name);

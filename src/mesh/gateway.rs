@@ -1,6 +1,7 @@
 //! Gateways: workloads whose one container is the proxy itself, and the Istio objects that configure them.
 
 use super::assemble::{Index, all_workloads};
+use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::labels::is_ours;
 use super::leftovers;
@@ -109,7 +110,10 @@ pub(super) fn gateway(
     kind: Kind,
     item: &lean::Workload,
 ) -> Gateway {
-    let Base { mut workload, .. } = base(index, kind, item);
+    let Base {
+        mut workload,
+        decision,
+    } = base(index, kind, item);
     // Gateways have no Sidecar and no inbound capture: only policies for the pod count.
     workload.governed_by.sidecars.clear();
     workload.governed_by.peer_authentications.clear();
@@ -140,6 +144,9 @@ pub(super) fn gateway(
         .find(|other| takes(&selector, &other.spec.template))
         .map(|other| format!("{}/{}", other.metadata.namespace, other.metadata.name));
     workload.obstacles = obstacles(index, &workload, flavour, &on_15091, caught);
+    workload
+        .obstacles
+        .extend(without_image(&workload, &decision));
     Gateway {
         flavour,
         selector,
@@ -153,6 +160,28 @@ pub(super) fn gateway(
         role: role(item),
         workload,
     }
+}
+
+/// A gateway whose proxy has no image but the placeholder that injection fills in, where injection does not reach its
+/// pods: a restart would leave none running.
+///
+/// Source: Istio's gateway charts (`image: auto`) and the injection template `gateway`, which replaces it.
+fn without_image(workload: &Workload, decision: &Decision) -> Option<Obstacle> {
+    let containers = &workload.template.spec.containers;
+    let placeholder = |c: &lean::Container| c.name == PROXY && c.image == "auto";
+    if *decision == Decision::Injects || !containers.iter().any(placeholder) {
+        return None;
+    }
+    let WorkloadRef {
+        namespace, name, ..
+    } = &workload.id;
+    Some(Obstacle {
+        word: "no injection",
+        reason: format!(
+            "The proxy of {namespace}/{name} gets its image from injection (image: auto), and no injection webhook is \
+             called for its pods: a pod that starts now would never run. Turn injection on for it to choose it."
+        ),
+    })
 }
 
 fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {

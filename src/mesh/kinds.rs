@@ -214,6 +214,27 @@ impl WorkloadRef {
     }
 }
 
+/// Why a workload of this kind, as a user wrote it, cannot be named.
+fn not_secured(kind: &str, text: &str) -> String {
+    const SECURED: &str = "Deployment, StatefulSet or DaemonSet";
+    let named = match kind {
+        "job" | "jobs" => "Job",
+        "cronjob" | "cronjobs" | "cj" => "CronJob",
+        "replicaset" | "replicasets" | "rs" => "ReplicaSet",
+        "replicationcontroller" | "replicationcontrollers" | "rc" => "ReplicationController",
+        "pod" | "pods" | "po" => "Pod",
+        _ => {
+            return format!(
+                "`{kind}` in `{text}` is no kind that can be secured; kinds: {SECURED}"
+            );
+        }
+    };
+    format!(
+        "`{text}` cannot be secured: {}; kinds that can: {SECURED}",
+        super::others::why_not(named)
+    )
+}
+
 impl fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.namespace, self.kind.name(), self.name)
@@ -248,11 +269,7 @@ impl std::str::FromStr for WorkloadRef {
             "deployment" | "deployments" | "deploy" => Kind::Deployment,
             "statefulset" | "statefulsets" | "sts" => Kind::StatefulSet,
             "daemonset" | "daemonsets" | "ds" => Kind::DaemonSet,
-            other => {
-                return Err(format!(
-                    "`{other}` in `{text}` is no workload kind: Deployment, StatefulSet or DaemonSet"
-                ));
-            }
+            other => return Err(not_secured(other, text)),
         };
         if namespace.is_empty() || name.is_empty() {
             return Err(format!("`{text}` lacks a namespace or a name"));

@@ -16,6 +16,7 @@ mod leftovers;
 mod listed;
 mod mtls;
 mod obstacles;
+pub mod others;
 mod owner;
 mod pods;
 mod prometheus;
@@ -27,6 +28,7 @@ mod workload;
 
 pub use assemble::{assemble, wanted_config_maps};
 pub use listed::Listed;
+pub use others::OtherPods;
 
 use crate::gather::Gather;
 use kinds::{Kind, ObjectRef, WorkloadRef};
@@ -147,6 +149,8 @@ pub struct Mesh {
     pub workloads: Vec<Arc<Workload>>,
     pub gateways: Vec<Arc<Gateway>>,
     pub prometheis: Vec<Arc<Prometheus>>,
+    /// Pods of other owners, sorted by namespace, kind, name.
+    pub others: Vec<Arc<OtherPods>>,
     pub leftovers: Vec<Leftover>,
     /// How far each list has come; for the words where rows are still missing.
     pub progress: BTreeMap<Listed, Progress>,
@@ -232,6 +236,8 @@ pub struct Workload {
     pub desired: u32,
     pub ready: u32,
     pub pods: Vec<Pod>,
+    /// Every pod is of the present template, by the workload's status: what differs was changed by hand.
+    pub rolled_out: bool,
     pub template: lean::Template,
     /// The `matchLabels` of its selector: what our policies and listener select by.
     pub selector: BTreeMap<String, String>,
@@ -479,6 +485,14 @@ impl Mesh {
         self.gateways
             .iter()
             .find(|g| g.workload.id.namespace == namespace && g.workload.id.name == name)
+    }
+
+    /// Pods of other owners in a namespace: a slice of the mesh's own order.
+    pub fn others_in(&self, namespace: &str) -> &[Arc<OtherPods>] {
+        let all = &self.others;
+        let from = all.partition_point(|other| other.namespace.as_str() < namespace);
+        let to = from + all[from..].partition_point(|other| other.namespace == namespace);
+        &all[from..to]
     }
 
     /// Why a list is not whole: it was refused or failed, at least in part.

@@ -30,6 +30,8 @@ pub struct Meta {
     pub namespace: String,
     pub uid: String,
     pub resource_version: String,
+    /// Counts changes of the spec.
+    pub generation: u64,
     pub creation_timestamp: Option<jiff::Timestamp>,
     pub deletion_timestamp: Option<jiff::Timestamp>,
     pub labels: Labels,
@@ -105,6 +107,7 @@ pub struct WorkloadStatus {
     pub updated_replicas: u32,
     pub available_replicas: u32,
     pub desired_number_scheduled: u32,
+    pub updated_number_scheduled: u32,
     pub number_ready: u32,
 }
 

@@ -5,7 +5,7 @@ use super::labels::ByLabel;
 use super::objects::{self as lean, Labels};
 use super::{Inventory, Pod};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) const PROXY: &str = "istio-proxy";
 pub(super) const SECURE_PORT: &str = "prometheus.istio.io/secure-port";
@@ -15,17 +15,16 @@ pub(super) struct Pods<'a> {
     ownerless: ByLabel<'a, &'a lean::Pod>,
 }
 
-/// The workload that a pod's owner reference leads to: a ReplicaSet is called `NAME-HASH`.
+/// The workload that a pod's owner reference leads to: a Deployment's ReplicaSet is called `NAME-HASH`, and its pods
+/// carry the hash as a label (`getNewReplicaSet` in `pkg/controller/deployment/sync.go`). One without it is nobody's.
 pub(super) fn maker(pod: &lean::Pod) -> Option<(Kind, &str)> {
     let owner = pod.metadata.owner_references.first()?;
     match owner.kind.as_str() {
         "StatefulSet" => Some((Kind::StatefulSet, &owner.name)),
         "DaemonSet" => Some((Kind::DaemonSet, &owner.name)),
         "ReplicaSet" => {
-            let hash = pod.metadata.labels.get("pod-template-hash");
-            let name = hash
-                .and_then(|hash| owner.name.strip_suffix(hash.as_str())?.strip_suffix('-'))
-                .or_else(|| Some(owner.name.rsplit_once('-')?.0))?;
+            let hash = pod.metadata.labels.get("pod-template-hash")?;
+            let name = owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')?;
             Some((Kind::Deployment, name))
         }
         _ => None,
@@ -79,6 +78,26 @@ impl<'a> Pods<'a> {
         };
         found.sort_unstable_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         found
+    }
+
+    /// Running pods that no workload made, and that none could have made which was not `listed`.
+    pub fn of_nothing_listed(
+        inventory: &'a Inventory,
+        listed: impl Fn(Kind) -> bool,
+    ) -> impl Iterator<Item = &'a lean::Pod> {
+        let known: HashSet<(&str, Kind, &str)> = super::assemble::all_workloads(inventory)
+            .map(|(kind, item)| {
+                let meta = &item.metadata;
+                (meta.namespace.as_str(), kind, meta.name.as_str())
+            })
+            .collect();
+        let pods = inventory.pods.items.iter().filter(|pod| !finished(pod));
+        pods.filter(move |pod| match maker(pod) {
+            Some((kind, name)) => {
+                listed(kind) && !known.contains(&(pod.metadata.namespace.as_str(), kind, name))
+            }
+            None => true,
+        })
     }
 
     /// Running pods that no listed workload made: of Jobs, of other controllers.

@@ -137,6 +137,22 @@ fn wants(annotations: &Labels) -> bool {
     annotations.get(SCRAPE).is_some_and(|value| value == "true")
 }
 
+/// Does a job that follows `prometheus.io/scrape` take a pod with these annotations?
+pub(super) fn in_plaintext(annotations: &Labels, old: OldJobs) -> bool {
+    wants(annotations) && old.take(annotations.contains_key(SECURE_PORT))
+}
+
+impl OldJobs {
+    /// The jobs take a pod that says `prometheus.io/scrape`, with or without the secure port's annotation.
+    fn take(self, marked: bool) -> bool {
+        match self {
+            OldJobs::None => false,
+            OldJobs::Unknown => true,
+            OldJobs::Take { marked_too } => marked_too || !marked,
+        }
+    }
+}
+
 fn plaintext_port(annotations: &Labels, template: &Template) -> Option<u16> {
     if !wants(annotations) {
         return None;
@@ -170,11 +186,7 @@ fn app_metrics(template: &Template, merge: bool) -> bool {
 
 pub(super) fn scraped(template: &Template, pods: &[Pod], merge: bool, old: OldJobs) -> Scraped {
     let secure_template = template.metadata.annotations.contains_key(SECURE_PORT);
-    let taken = |marked: bool| match old {
-        OldJobs::None => false,
-        OldJobs::Unknown => true,
-        OldJobs::Take { marked_too } => marked_too || !marked,
-    };
+    let taken = |marked: bool| old.take(marked);
     let plaintext = if pods.is_empty() {
         plaintext_port(&template.metadata.annotations, template).filter(|_| taken(secure_template))
     } else {

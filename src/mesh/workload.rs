@@ -110,6 +110,7 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         _ => (item.spec.replicas.unwrap_or(1), item.status.ready_replicas),
     };
     let workload = Workload {
+        rolled_out: rolled_out(kind, item),
         uid: meta.uid.clone(),
         desired,
         ready,
@@ -129,6 +130,20 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         id,
     };
     Base { workload, decision }
+}
+
+/// Source: `kubectl rollout status` (`pkg/polymorphichelpers/rollout_status.go`): a rollout is over once no pod of an
+/// older template is left.
+fn rolled_out(kind: Kind, item: &lean::Workload) -> bool {
+    let status = &item.status;
+    let (all, updated) = match kind {
+        Kind::DaemonSet => (
+            status.desired_number_scheduled,
+            status.updated_number_scheduled,
+        ),
+        _ => (status.replicas, status.updated_replicas),
+    };
+    status.observed_generation >= item.metadata.generation && all > 0 && updated >= all
 }
 
 pub(super) fn workload(

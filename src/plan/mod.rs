@@ -3,10 +3,12 @@
 //! `recipe` (or an undo) makes a [`Plan`]; `engine::review` asks the server of every change and makes a
 //! [`Review`]; only a `Review` makes an [`Approved`], and apply takes nothing else.
 
+use crate::mesh::OtherPods;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub mod diff;
@@ -35,6 +37,8 @@ pub struct Plan {
     pub prices: Vec<Price>,
     /// What the plan deliberately does not do, and why; for the user.
     pub notes: Vec<String>,
+    /// Pods beside what was chosen that nothing can be written for.
+    pub others: Vec<Arc<OtherPods>>,
     /// The namespace of the Prometheus it is for: there lock and record are kept. `None`: nowhere.
     pub home: Option<String>,
     /// The run that it takes back.

@@ -151,6 +151,18 @@ impl std::fmt::Display for RunId {
 }
 
 impl Reviewed {
+    /// The template itself holds istio-proxy, as a gateway's does: no sidecar beside an application.
+    pub fn has_own_proxy(&self) -> bool {
+        let containers = self
+            .after
+            .as_ref()
+            .and_then(|after| after["spec"]["template"]["spec"]["containers"].as_array());
+        containers
+            .into_iter()
+            .flatten()
+            .any(|container| container["name"] == "istio-proxy")
+    }
+
     /// Managers whose fields it overwrites and who must be taken by name.
     pub fn controllers(&self) -> BTreeSet<&str> {
         self.conflicts

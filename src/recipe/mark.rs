@@ -6,15 +6,45 @@
 use super::{MARK, SECURE_PORT, injection, select::Item, template_intent};
 use crate::answers::{Injection, Mark};
 use crate::mesh::kinds::{Kind, ObjectRef};
-use crate::mesh::{Mesh, SidecarState};
+use crate::mesh::{Mesh, Pod, SidecarState, Workload};
 use crate::plan::{Action, Await, Change, Part, Price};
 use serde_json::json;
+
+/// Pods that somebody annotated otherwise than their template: it reads as wanted, so that nothing would restart them.
+/// Annotated again they cost no restart, and a later pod has the template's value anyway.
+fn strayed(workload: &Workload) -> impl Iterator<Item = &Pod> {
+    let port = SECURE_PORT.to_string();
+    let stays = workload.template.metadata.annotations.get(MARK) == Some(&port);
+    let wanted = stays && workload.rolled_out;
+    running(workload)
+        .into_iter()
+        .filter(move |pod| wanted && pod.secure_port.as_ref() != Some(&port))
+}
+
+/// Pods with a proxy, by name.
+fn running(workload: &Workload) -> Vec<&Pod> {
+    let mut pods: Vec<_> = workload
+        .pods
+        .iter()
+        .filter(|pod| !pod.terminating && pod.proxy.is_some())
+        .filter(|pod| !matches!(pod.phase.as_str(), "Succeeded" | "Failed"))
+        .collect();
+    pods.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    pods
+}
 
 /// One change on the template, with the inject label where it is needed, so that the pods restart once;
 /// or one change for each running pod that has a sidecar.
 pub(super) fn changes(mesh: &Mesh, item: &Item, injection: Injection) -> Vec<Change> {
     match item.mark {
-        Mark::Template => vec![template(mesh, item, injection)],
+        Mark::Template => {
+            let template = template(mesh, item, injection);
+            // New pods take the template's annotation.
+            let restarts = !template.prices.is_empty();
+            let pods = strayed(item.workload).filter(|_| !restarts);
+            let pods = pods.map(|pod| strayed_pod(item.workload, pod));
+            std::iter::once(template).chain(pods).collect()
+        }
         Mark::Pods => pods(item),
     }
 }
@@ -67,40 +97,44 @@ fn template(mesh: &Mesh, item: &Item, by: Injection) -> Change {
 }
 
 fn pods(item: &Item) -> Vec<Change> {
-    let workload = item.workload;
-    let mut pods: Vec<_> = workload
-        .pods
-        .iter()
-        .filter(|pod| !pod.terminating && pod.proxy.is_some())
-        .filter(|pod| !matches!(pod.phase.as_str(), "Succeeded" | "Failed"))
-        .collect();
-    pods.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    pods.iter()
+    let lost =
+        |pod: &Pod| Price::Note(format!("the mark on pod {} is lost with the pod", pod.name));
+    running(item.workload)
+        .into_iter()
         .map(|pod| {
-            let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);
-            let intent = json!({
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {
-                    "name": pod.name,
-                    "namespace": workload.id.namespace,
-                    "uid": pod.uid,
-                    "annotations": {MARK: SECURE_PORT.to_string()},
-                },
-            });
-            Change {
-                item: Some(workload.id.clone()),
-                prices: vec![Price::Note(format!(
-                    "the mark on pod {} is lost with the pod",
-                    pod.name
-                ))],
-                ..Change::new(
-                    object,
-                    Part::Mark,
-                    Action::Apply { intent },
-                    format!("Prometheus discovers pod {} by this mark", pod.name),
-                )
-            }
+            let why = format!("Prometheus discovers pod {} by this mark", pod.name);
+            on_pod(item.workload, pod, why, Some(lost(pod)))
         })
         .collect()
+}
+
+fn strayed_pod(workload: &Workload, pod: &Pod) -> Change {
+    let has = match &pod.secure_port {
+        Some(port) => format!("says {port}"),
+        None => "is missing".to_owned(),
+    };
+    let why = format!(
+        "The annotation secure-port of pod {} {has}, against its template's {SECURE_PORT}",
+        pod.name
+    );
+    on_pod(workload, pod, why, None)
+}
+
+fn on_pod(workload: &Workload, pod: &Pod, why: String, price: Option<Price>) -> Change {
+    let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);
+    let intent = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": pod.name,
+            "namespace": workload.id.namespace,
+            "uid": pod.uid,
+            "annotations": {MARK: SECURE_PORT.to_string()},
+        },
+    });
+    Change {
+        item: Some(workload.id.clone()),
+        prices: price.into_iter().collect(),
+        ..Change::new(object, Part::Mark, Action::Apply { intent }, why)
+    }
 }

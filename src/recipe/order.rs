@@ -9,11 +9,11 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Listed, Mesh, Progress, Prometheus};
+use crate::mesh::{Listed, Mesh, Progress, Prometheus, others};
 use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
 use crate::text::few;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be written, in order. The same mesh and answers give the same plan; a mesh in which it all stands
 /// already gives the same objects again, which the review then finds unchanged.
@@ -250,6 +250,15 @@ fn selects_something(item: &Item) -> Result<(), Error> {
 fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     for reason in &chosen.passed_over {
         plan.notes.push(format!("left out: {reason}"));
+    }
+    let of_items = chosen
+        .items(answers)
+        .map(|item| &item.workload.id.namespace);
+    let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).gather();
+    for space in spaces {
+        let others = mesh.others_in(space);
+        plan.notes.extend(others::stay_in_plaintext(space, others));
+        plan.others.extend(others.iter().cloned());
     }
     plan.notes.push(
         "Prometheus checks no server name: Istio's certificates name identities, no hosts; the certificate authority is set all the same"

@@ -4,7 +4,7 @@ use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::{Error, nearest};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
-use crate::mesh::{Gateway, Listed, Mesh, Obstacle, Owner, Prometheus, Workload};
+use crate::mesh::{Gateway, Listed, Mesh, Obstacle, Owner, Prometheus, Workload, others};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -276,7 +276,13 @@ fn empty(mesh: &Mesh, name: &str) -> String {
         .map(|id| format!("-g {}/{}", id.namespace, id.name))
         .collect();
     match named.is_empty() {
-        true => format!("{name}: it holds no Deployment, StatefulSet or DaemonSet to choose"),
+        true => {
+            let none = "it holds no Deployment, StatefulSet or DaemonSet to choose";
+            match others::stay_in_plaintext(name, mesh.others_in(name)) {
+                Some(others) => format!("{none}; {others}"),
+                None => format!("{name}: {none}"),
+            }
+        }
         false => format!(
             "{name}: it holds gateways, which are named by themselves: {}",
             named.join(" ")

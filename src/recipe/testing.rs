@@ -137,6 +137,7 @@ pub fn workload(namespace: &str, name: &str) -> Workload {
         desired: 2,
         ready: 2,
         pods: vec![pod(&format!("{name}-1")), pod(&format!("{name}-2"))],
+        rolled_out: true,
         template,
         selector,
         services: vec![port(8000, 8080, Some("http"))],

@@ -9,7 +9,7 @@ use crate::engine::apply::{self, ApplyOptions, Control, Steering};
 use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
 use crate::engine::folder::put;
 use crate::engine::session::{Clock, Session};
-use crate::engine::watch::{Watch, follow, monitor};
+use crate::engine::watch::{Beside, SharedMemory, Watch, follow, monitor};
 use crate::engine::{discover, found, review, runs, undo};
 use crate::error::{Error, Result};
 use crate::gather::Gather;
@@ -24,7 +24,7 @@ use crate::targets::Board;
 use crate::wizard::state::{Earlier, Forbidden, OptionChoice, Planned, Start, UndoPlan};
 use crate::wizard::{Effect, Generation, Msg};
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +68,7 @@ pub(super) struct Jobs {
     clock: Clock,
     /// The apply under way.
     writing: Option<(Id, Steering)>,
+    memory: SharedMemory,
     probe: bool,
     timeout: Option<Duration>,
     told: Told,
@@ -83,6 +84,7 @@ impl Jobs {
             session: None,
             clock: Clock::default(),
             writing: None,
+            memory: SharedMemory::default(),
             probe: !start.no_probe,
             timeout: Some(start.timeout).filter(|limit| !limit.is_zero()),
             told: start.answers.options.told(),
@@ -95,6 +97,7 @@ impl Jobs {
 
     pub fn session(&mut self, session: Session) {
         self.clock = session.clock;
+        self.memory = SharedMemory::default();
         self.session = Some(session);
     }
 
@@ -245,10 +248,12 @@ impl Jobs {
                 prometheus,
                 undoes,
                 break_lock,
+                left_out,
             } => {
                 let options = ApplyOptions {
                     undoes,
                     break_lock,
+                    beside: self.beside(left_out),
                     ..ApplyOptions::default()
                 };
                 self.apply(approved, &mesh, &answers, prometheus, options);
@@ -263,7 +268,14 @@ impl Jobs {
                     let _ = steering.stop.send(true);
                 }
             }
-            Effect::Watch { mesh, answers } => self.watch(&mesh, &answers),
+            Effect::Watch {
+                mesh,
+                answers,
+                left_out,
+            } => {
+                let beside = self.beside(left_out);
+                self.watch(&mesh, &answers, beside);
+            }
             Effect::PlanUndo(generation, mesh, run) => match self.open() {
                 Ok(session) => self.ask(Question::Undo, async move {
                     let plan = undo_of(&session, &mesh, run.as_deref()).await;
@@ -336,7 +348,7 @@ impl Jobs {
         mesh: &Mesh,
         answers: &Answers,
         prometheus: Option<WorkloadRef>,
-        defaults: ApplyOptions,
+        mut defaults: ApplyOptions,
     ) {
         let target = match defaults.undoes {
             Some(_) => undo::target(prometheus.as_ref(), mesh).ok(),
@@ -359,6 +371,7 @@ impl Jobs {
             Some(_) => Vec::new(),
             None => follow::watched(mesh, answers),
         };
+        defaults.beside.others = follow::others(mesh, answers, &watched);
         let options = ApplyOptions {
             timeout: self.timeout.unwrap_or(defaults.timeout),
             rollout_timeout: self.timeout.map_or(defaults.rollout_timeout, |limit| {
@@ -394,7 +407,16 @@ impl Jobs {
         self.writing = Some((task.id(), steering));
     }
 
-    fn watch(&mut self, mesh: &Mesh, answers: &Answers) {
+    /// All watches over the targets of one connection remember together.
+    fn beside(&self, left_out: Arc<BTreeSet<WorkloadRef>>) -> Beside {
+        Beside {
+            left_out: Arc::unwrap_or_clone(left_out),
+            others: Vec::new(),
+            memory: self.memory.clone(),
+        }
+    }
+
+    fn watch(&mut self, mesh: &Mesh, answers: &Answers, mut beside: Beside) {
         let tell = self.tell.clone();
         let at = self.now();
         let watch = self
@@ -403,7 +425,9 @@ impl Jobs {
             .map(|(prometheus, session)| {
                 let ground = follow::ground(mesh, &prometheus);
                 let watched = follow::watched(mesh, answers);
-                Watch::new(&session, prometheus, watched, self.probe).on(ground)
+                beside.others = follow::others(mesh, answers, &watched);
+                let watch = Watch::new(&session, prometheus, watched, self.probe);
+                watch.on(ground).beside(beside)
             });
         match watch {
             Ok(watch) => self.ask(Question::Watch, async move {

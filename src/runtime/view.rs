@@ -166,10 +166,14 @@ fn notes(
         Some(PodVerdict::Admitted { sidecar, notes }) => {
             say(
                 Tone::Good,
-                format!(
-                    "A Pod of the new template is admitted, {} a sidecar.",
-                    if *sidecar { "with" } else { "without" }
-                ),
+                match (sidecar, item.has_own_proxy()) {
+                    (true, _) => "A Pod of the new template is admitted, with a sidecar.",
+                    (false, true) => {
+                        "A Pod of the new template is admitted; the proxy in it is its own."
+                    }
+                    (false, false) => "A Pod of the new template is admitted, without a sidecar.",
+                }
+                .to_owned(),
             );
             for note in notes {
                 say(Tone::Waiting, note.clone());

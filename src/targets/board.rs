@@ -5,9 +5,10 @@ use super::{
     About, Board, Cause, Counts, Expected, Ground, Guard, Health, Memory, Probe, Replica,
     ReplicaNote, Row, Standing, State, Target, address, cause, wait,
 };
+use crate::mesh::OtherPods;
 use crate::mesh::kinds::WorkloadRef;
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub struct BoardInput<'a> {
     /// By the pod's uid.
     pub standing: &'a HashMap<String, Standing>,
     pub ground: &'a Ground,
+    /// Items that the user left out.
+    pub left_out: &'a BTreeSet<WorkloadRef>,
+    /// Pods beside them that cannot be targets.
+    pub others: &'a [Arc<OtherPods>],
     pub memory: &'a Memory,
 }
 
@@ -45,6 +50,7 @@ pub fn board(input: &BoardInput) -> Board {
         rows,
         replicas: input.replicas.iter().map(note).collect(),
         shared_with: input.ground.shared_with.clone(),
+        others: input.others.to_vec(),
         stale: None,
     }
 }
@@ -61,12 +67,15 @@ impl Counts {
     pub fn of(rows: &[Arc<Row>]) -> Counts {
         let mut counts = Counts::default();
         for row in rows {
-            counts.unguarded += usize::from(!row.guard.faults().is_empty());
+            counts.unguarded += usize::from(!row.left_out && !row.guard.faults().is_empty());
             match &row.state {
+                _ if row.left_out => counts.left_out += 1,
                 State::Up { double } => {
+                    let secured = row.is_secured();
                     counts.up += 1;
+                    counts.refused += usize::from(secured);
                     counts.double += usize::from(double.is_some());
-                    counts.secured += usize::from(row.is_secured());
+                    counts.secured += usize::from(secured && double.is_none());
                 }
                 State::Down { .. } => counts.down += 1,
                 State::Unsettled { .. } | State::Waiting { .. } => counts.waiting += 1,
@@ -165,6 +174,7 @@ impl<'a> Index<'a> {
         let target = seen.and_then(|v| v.target);
         let scraped = target.filter(|target| target.last_scrape.is_some());
         Row {
+            left_out: self.input.left_out.contains(&one.item) && is_no_target(one, &state),
             state,
             probe: self.input.probes.get(&one.uid).cloned().unwrap_or_default(),
             guard: self.guard(one),
@@ -217,6 +227,12 @@ impl<'a> Index<'a> {
             };
         }
         let plain = self.plain(one);
+        let by_hand = one.strayed().filter(|_| !touched);
+        let by_hand = by_hand.map(|wanted| cause::strayed(one, wanted, plain.as_deref()));
+        if let (None, Some((error, cause))) = (&one.secure_port, by_hand.clone()) {
+            let cause = Some(cause);
+            return State::Down { error, cause };
+        }
         if one.secure_port.is_none() {
             return match (plain, siblings.marked, touched) {
                 (_, true, true) => waiting(wait::OLD_POD),
@@ -238,6 +254,14 @@ impl<'a> Index<'a> {
             },
             State::Waiting { .. } if !one.ready => waiting(wait::READY),
             State::Down { .. } if !one.ready && self.young(one) => waiting(wait::READY),
+            // Another port is another listener, or none: what it answers says nothing of the template's.
+            State::Waiting { .. } | State::Down { .. } if by_hand.is_some() => {
+                let (error, cause) = by_hand.unwrap_or_default();
+                State::Down {
+                    error,
+                    cause: Some(cause),
+                }
+            }
             state => state,
         }
     }
@@ -336,7 +360,11 @@ impl<'a> Index<'a> {
             .memory
             .freshness(&one.item, &replica.pod, target, now);
         match (freshness, target.health) {
-            (Freshness::Old, _) => Says::Waiting(wait::scrape_after_change(next)),
+            (Freshness::Old, health) => {
+                let error = cause::group(&target.last_error);
+                let failed = health == Health::Down && !error.is_empty();
+                Says::Waiting(wait::scrape_after_change(next, failed.then_some(&*error)))
+            }
             (Freshness::Settling, Health::Up) => Says::Waiting(wait::SETTLING.into()),
             (Freshness::Unsettled(until), Health::Up) => Says::Unsettled(until),
             (Freshness::Fresh, Health::Up) => Says::Up,
@@ -415,6 +443,15 @@ impl Says {
             Says::Waiting(_) => 2,
             Says::Down(..) => 3,
         }
+    }
+}
+
+/// Nothing scrapes it over mTLS, and nothing is under way to: what an earlier run secured is a target, left out or not.
+fn is_no_target(one: &Expected, state: &State) -> bool {
+    match state {
+        State::NotCovered { .. } | State::Plaintext { .. } => true,
+        State::Waiting { .. } => one.secure_port.is_none(),
+        State::Up { .. } | State::Unsettled { .. } | State::Down { .. } => false,
     }
 }
 

@@ -248,3 +248,31 @@ pub(super) fn elsewhere(one: &Expected) -> Cause {
         ..Cause::default()
     }
 }
+
+/// A running pod whose annotation somebody changed, so that it reads otherwise than the template it was made from.
+pub(super) fn strayed(one: &Expected, wanted: &str, plain: Option<&str>) -> (String, Cause) {
+    let has = match &one.secure_port {
+        Some(port) => format!("is {port}"),
+        None => "is missing".to_owned(),
+    };
+    let scraped = match plain {
+        Some(job) => format!("scraped in plaintext by job {job}"),
+        None => "no target over mTLS".to_owned(),
+    };
+    let cause = Cause {
+        code: "annotation-changed",
+        cause: format!(
+            "the pod's annotation prometheus.istio.io/secure-port {has}, its template says {wanted}: it was changed on \
+             the running pod"
+        ),
+        fix: format!(
+            "meshscrape apply {} annotates the pod again; so does deleting it",
+            match one.gateway {
+                true => format!("-g {}/{}", one.item.namespace, one.item.name),
+                false => format!("-w {}", one.item),
+            }
+        ),
+        ..Cause::default()
+    };
+    (scraped, cause)
+}

@@ -37,14 +37,14 @@ struct Touch {
     unknown: bool,
     /// What each replica showed at its first look after the change.
     bases: HashMap<String, Base>,
+    /// The same, taken once the policy has settled: what was UP all along has to be UP once more.
+    settled: HashMap<String, Base>,
 }
 
 #[derive(Clone, Debug)]
 struct Base {
     /// The change by the replica's own clock, or a moment later.
     since: Option<Timestamp>,
-    /// Taken anew once the policy has settled.
-    settled: bool,
     seen: HashMap<(String, String), Seen>,
 }
 
@@ -93,6 +93,7 @@ impl Memory {
             live,
             unknown: self.up.is_none(),
             bases: HashMap::new(),
+            settled: HashMap::new(),
         };
         self.touches.insert(item.clone(), touch);
     }
@@ -225,11 +226,12 @@ impl Memory {
                 Freshness::Old
             };
         };
+        let again = touch.settled.get(replica);
         match (now < until, fresh) {
+            (_, false) => Freshness::Old,
             (true, true) => Freshness::Unsettled(until),
-            (true, false) => Freshness::Old,
-            (false, true) if base.settled => Freshness::Fresh,
-            (false, _) => Freshness::Settling,
+            (false, true) if again.is_some_and(|base| base.fresh(target)) => Freshness::Fresh,
+            (false, true) => Freshness::Settling,
         }
     }
 }
@@ -247,21 +249,30 @@ impl Touch {
             let up = targets.iter().filter(|t| t.health == Health::Up);
             self.live.extend(up.map(|t| t.pod.clone()));
         }
-        match self.bases.get_mut(&replica.pod) {
-            Some(base) if base.settled || !over => base.observe(targets),
-            _ => {
-                let since = self.until().filter(|_| over).unwrap_or(self.at);
-                let base = Base::new(replica, targets, over, since);
-                self.bases.insert(replica.pod.clone(), base);
-            }
+        look(&mut self.bases, replica, targets, self.at);
+        if let Some(until) = self.until().filter(|_| over) {
+            look(&mut self.settled, replica, targets, until);
         }
+    }
+}
+
+/// The first look makes the base, those after it tell what is newer.
+fn look(
+    bases: &mut HashMap<String, Base>,
+    replica: &Replica,
+    targets: &[&Target],
+    since: Timestamp,
+) {
+    match bases.get_mut(&replica.pod) {
+        Some(base) => base.observe(targets),
+        None => drop(bases.insert(replica.pod.clone(), Base::new(replica, targets, since))),
     }
 }
 
 impl Base {
     /// `since` by this machine's clock. Both clocks were read at one moment, ours first: carried over to the
     /// replica's, the change comes out no earlier than it was.
-    fn new(replica: &Replica, targets: &[&Target], settled: bool, since: Timestamp) -> Self {
+    fn new(replica: &Replica, targets: &[&Target], since: Timestamp) -> Self {
         let seen = targets.iter().map(|target| {
             let seen = Seen {
                 last: target.last_scrape,
@@ -275,7 +286,6 @@ impl Base {
         });
         Base {
             since: theirs,
-            settled,
             seen: seen.collect(),
         }
     }

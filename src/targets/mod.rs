@@ -1,6 +1,7 @@
 //! Expected pods against what each Prometheus replica sees: the state of every target, with its cause.
 
 mod address;
+mod awaited;
 mod board;
 mod cause;
 mod memory;
@@ -10,12 +11,14 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
+pub use awaited::{Awaited, Lacking};
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
 pub use cause::{About, cause, group};
 pub use memory::Memory;
 pub use standing::{Fault, Ground, Guard, Objects, Policy, Read, Standing, standing};
 
 use crate::answers::MetricsPort;
+use crate::mesh::OtherPods;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::objects::Labels;
 use jiff::Timestamp;
@@ -35,11 +38,21 @@ pub struct Expected {
     pub sidecar: bool,
     /// The value of `prometheus.istio.io/secure-port`; `None`: not marked (yet).
     pub secure_port: Option<String>,
+    /// What the pod's template says of it, where the pod is known to be of that template; else `None`.
+    pub template_port: Option<String>,
     pub started: Option<Timestamp>,
     pub port: MetricsPort,
     pub labels: Arc<Labels>,
     /// Its own proxy opens the secure port, by a setting of its environment.
     pub native: bool,
+}
+
+impl Expected {
+    /// The template's value, where the running pod was annotated otherwise.
+    fn strayed(&self) -> Option<&str> {
+        let wanted = self.template_port.as_deref()?;
+        (self.secure_port.as_deref() != Some(wanted)).then_some(wanted)
+    }
 }
 
 /// What one Prometheus replica says.
@@ -107,6 +120,8 @@ pub struct Row {
     /// Seconds of the last scrapes, oldest first, at most [`TREND`].
     pub trend: Vec<f32>,
     pub next_scrape: Option<Duration>,
+    /// It is no target because the user left its item out: it counts as nothing that should be UP.
+    pub left_out: bool,
 }
 
 pub const TREND: usize = 16;
@@ -190,6 +205,8 @@ pub struct Board {
     pub counts: Counts,
     /// Who else has the identity that the ports let in.
     pub shared_with: Vec<String>,
+    /// Pods beside them that cannot be targets over mTLS: of Jobs, of other controllers, of nobody.
+    pub others: Vec<Arc<OtherPods>>,
     /// Why the figures are old, since when; `None`: they are fresh.
     pub stale: Option<(String, Timestamp)>,
 }
@@ -210,10 +227,15 @@ pub struct Counts {
     pub plaintext: usize,
     pub not_covered: usize,
     /// UP, plaintext seen refused, and every object that guards the port seen to stand.
+    pub refused: usize,
+    /// Of those, the ones that nothing scrapes in plaintext besides.
     pub secured: usize,
+    /// UP, and scraped in plaintext besides.
     pub double: usize,
     /// An object that opens or guards the port is gone or altered.
     pub unguarded: usize,
+    /// No targets, by the user's word; not among the others.
+    pub left_out: usize,
 }
 
 impl Counts {

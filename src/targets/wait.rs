@@ -71,8 +71,13 @@ pub(super) fn first_scrape(next: Option<Duration>) -> String {
     about("the first scrape", next)
 }
 
-pub(super) fn scrape_after_change(next: Option<Duration>) -> String {
-    about("the first scrape after the change", next)
+/// `error`: what the last scrape before the change failed with; it may still be so.
+pub(super) fn scrape_after_change(next: Option<Duration>, error: Option<&str>) -> String {
+    let words = about("the first scrape after the change", next);
+    match error {
+        Some(error) => format!("{words}; the last one failed: {error}"),
+        None => words,
+    }
 }
 
 fn about(what: &str, next: Option<Duration>) -> String {

@@ -6,7 +6,6 @@ use super::theme::Role;
 use super::widgets::{self, gauge, item, list, panel, percent};
 use super::words::age;
 use crate::engine::event::{Ended, StepState};
-use crate::targets;
 use crate::wizard::state::{ApplyRow, ApplyStep, LineSign, State};
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -54,10 +53,10 @@ pub fn question(state: &State) -> (Role, String) {
             .zip(state.now)
             .and_then(|(began, now)| Duration::try_from(now.duration_since(began)).ok())
             .map_or(String::new(), |took| format!(", {}", age(took)));
-        if let (Some(board), (done, all)) = (&apply.board, apply.progress())
+        let counts = &state.newest_board().counts;
+        if let ((done, all), true) = (apply.progress(), counts.all() > 0)
             && done == all
         {
-            let counts = &board.counts;
             let limit = match state.start.timeout {
                 Duration::ZERO => String::new(),
                 limit => format!(" up to {}", age(limit)),
@@ -233,17 +232,12 @@ fn row(paint: &mut Paint, area: Rect, row: &ApplyRow, running: bool) {
     );
 }
 
-/// The first targets that are not UP yet, and why; a look at the first rows only.
+/// The targets that the wait still lacks, the gravest first, and why.
 fn waiting(state: &State, room: usize) -> Vec<Words> {
-    const LOOK: usize = 200;
-    const SHOWN: usize = 4;
-    let Some(board) = &state.apply.board else {
-        return Vec::new();
-    };
-    let rows = board.rows.iter().take(LOOK);
-    let not_up = rows.filter(|row| !matches!(row.state, targets::State::Up { double: None }));
-    not_up
-        .take(SHOWN)
+    let lacking = &state.apply.lacking;
+    let mut lines: Vec<Words> = lacking
+        .rows
+        .iter()
         .flat_map(|row| {
             let said = super::status::state_words(row);
             let role = said.0.first().map_or(Role::Plain, |(role, _)| *role);
@@ -254,7 +248,11 @@ fn waiting(state: &State, room: usize) -> Vec<Words> {
                 room,
             )
         })
-        .collect()
+        .collect();
+    if lacking.more > 0 {
+        lines.push(Words::muted(format!("targets more: {}", lacking.more)));
+    }
+    lines
 }
 
 /// The change under the cursor, where there is more to say of it than its line may hold.

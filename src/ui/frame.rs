@@ -78,14 +78,24 @@ fn figure(state: &State, step: Step) -> String {
         Step::Namespaces => many(state.answers.namespaces.len()),
         Step::Workloads => many(state.answers.workloads.len()),
         Step::Gateways => many(state.answers.gateways.len()),
+        // Once it is written, a review tells of what was.
+        Step::Review
+            if state.apply.outcome.is_some()
+                && state.review.made_for.is_none()
+                && state.review.undoes.is_none() =>
+        {
+            String::new()
+        }
         Step::Review => many(state.review.counts.changes),
         Step::Apply => match state.apply.progress() {
             (_, 0) => String::new(),
             (done, all) => format!("{done}/{all}"),
         },
+        // Elsewhere nobody looks at the targets, and the figures would grow old.
+        Step::Status if !matches!(state.step, Step::Apply | Step::Status) => String::new(),
         Step::Status => {
-            let counts = &state.status.board.counts;
-            match state.targets_wanted() {
+            let counts = &state.newest_board().counts;
+            match counts.all() {
                 0 => String::new(),
                 all => format!("{}/{all}", counts.up),
             }

@@ -112,7 +112,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let title = Words::strong(&of.workload.id.name);
     let inside = panel(paint, area, &title, &Words::new(), false);
     let room = usize::from(inside.width);
-    let mut lines = workloads::detail(&of.workload, &state.answers, room);
+    let mut lines = workloads::detail(&of.workload, true, &state.answers, room);
     lines.push(Words::new());
     let kind = format!("{}, {}", flavour(of.flavour), of.role);
     lines.extend(fact("gateway", Role::Plain, &kind, room));

@@ -6,6 +6,7 @@ use super::rows;
 use super::theme::Role;
 use super::widgets::{fact, list, panel};
 use super::words::{count, many};
+use crate::mesh::others::in_plaintext;
 use crate::mesh::{Listed, Namespace, NamespaceInjection};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
@@ -162,6 +163,19 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.push(Words::new());
     }
     lines.extend(detail(namespace, room));
+    let others = state.mesh.others_in(&namespace.name);
+    if !others.is_empty() {
+        let pods: usize = others.iter().map(|other| other.pods).sum();
+        let names: Vec<String> = others.iter().map(|other| other.title()).collect();
+        let text = format!(
+            "{} of other owners: {}",
+            many(pods, "pod"),
+            crate::text::few(&names, 6)
+        );
+        lines.extend(fact("others", Role::Plain, &text, room));
+        let plain = count(in_plaintext(others));
+        lines.extend(fact("in plaintext", Role::Plain, &plain, room));
+    }
     super::prometheus::paint_from(paint, inside, &lines, state);
 }
 

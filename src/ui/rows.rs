@@ -105,6 +105,17 @@ pub fn sidecar(of: &SidecarState) -> String {
     }
 }
 
+/// Versions of a gateway's proxies.
+pub fn proxy(of: &Workload) -> String {
+    let mut versions: Vec<&str> = of.pods.iter().filter_map(|p| p.proxy.as_deref()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    match versions.is_empty() {
+        true => "no pod runs".into(),
+        false => versions.join(", "),
+    }
+}
+
 /// Where rows are still missing, the line that says so.
 pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, of: Listed) {
     let area = places.list;

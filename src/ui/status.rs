@@ -6,6 +6,7 @@ use super::rows;
 use super::theme::Role;
 use super::widgets::{fact, gauge, item, list, panel, percent, sparkline};
 use super::words::{age, count, duration, many};
+use crate::mesh::others::in_plaintext;
 use crate::targets::{self, Probe, Row};
 use crate::wizard::state::{ApplyStep, State, WayBack};
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ pub fn heading(state: &State, room: usize) -> Words {
         return super::apply::heading(state);
     }
     let counts = &state.status.board.counts;
-    let all = state.targets_wanted();
+    let all = counts.all();
     if all == 0 {
         return Words::strong("Status");
     }
@@ -77,7 +78,6 @@ pub fn question(state: &State) -> (Role, String) {
         let text = "✓ The run was taken back: they are scraped in plaintext, as before it.";
         return (Role::Good, text.into());
     }
-    let [not_covered, in_plaintext] = state.status.left_out;
     let told = |of: &[(usize, &str)]| -> Vec<String> {
         let some = of.iter().filter(|(number, _)| *number > 0);
         some.map(|(number, word)| format!("{} {word}", count(*number)))
@@ -91,18 +91,15 @@ pub fn question(state: &State) -> (Role, String) {
         (counts.unguarded, "not guarded"),
         (counts.down, "DOWN"),
         (counts.waiting, "waiting"),
+        (counts.plaintext, "plaintext only"),
+        (counts.not_covered, "not covered"),
+        (counts.left_out, "left out"),
         (
-            counts.plaintext.saturating_sub(in_plaintext),
-            "plaintext only",
+            in_plaintext(&board.others),
+            "pods of other owners in plaintext",
         ),
-        (
-            counts.not_covered.saturating_sub(not_covered),
-            "not covered",
-        ),
-        (not_covered + in_plaintext, "left out"),
     ]);
-    // Then all the others are what the user left out.
-    let well = counts.up > 0 && counts.up == state.targets_wanted() && counts.unguarded == 0;
+    let well = counts.up > 0 && counts.up == counts.all() && counts.unguarded == 0;
     let lead = match (well, of_the_up.is_empty()) {
         (true, true) => Some("✓ every target is UP".to_owned()),
         (true, false) => Some(format!("✓ every target is UP: {}", of_the_up.join(", "))),
@@ -137,7 +134,7 @@ fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
 /// Glyph and word of a state, while its workload may be losing what makes it a target.
 fn words_of(state: &State, of: &Row) -> Words {
     let up = matches!(of.state, targets::State::Up { .. });
-    if state.is_left_out(of) {
+    if of.left_out {
         return Words::muted("– left out");
     }
     match state.apply.way_back_of(&of.expected.item) {
@@ -308,7 +305,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
         targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
         targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
-        _ if state.is_left_out(of) => pod.clone(),
+        _ if of.left_out => pod.clone(),
         targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
         targets::State::NotCovered { .. } => format!("Why is {pod} not covered?"),
         _ => pod.clone(),
@@ -347,7 +344,7 @@ fn faults(of: &Row) -> impl Iterator<Item = &targets::Cause> {
 
 fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     let mut lines = Vec::new();
-    if state.is_left_out(of) {
+    if of.left_out {
         let text = "You left it out in the review: nothing was written for it.";
         lines.extend(item('–', Role::Muted, text, room));
     }

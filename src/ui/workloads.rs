@@ -7,7 +7,7 @@ use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::words::{count, many};
 use crate::answers::{Answers, Mark, MetricsPort};
-use crate::mesh::{Listed, Owner, Workload};
+use crate::mesh::{Listed, OtherPods, Owner, Workload};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use ratatui::layout::Rect;
@@ -37,6 +37,14 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 };
                 let chosen = state.answers.workloads.contains(&of.id);
                 self::row(paint, area, &of.id.name, of, chosen, &state.answers);
+            }
+            Row::Other(of) => {
+                let area = Rect {
+                    x: area.x + 2,
+                    width: area.width.saturating_sub(2),
+                    ..area
+                };
+                other(paint, area, of);
             }
             _ => {}
         },
@@ -139,12 +147,51 @@ pub fn row(
     );
 }
 
+/// `– import     Job   1 pod   other owner  why?`
+fn other(paint: &mut Paint, area: Rect, of: &OtherPods) {
+    let (kind, pods, today) = (11, 7, 24);
+    let rest = 1 + kind + pods + today + 2 * 4;
+    let (kind, rest) = match area.width < rest + 14 {
+        true => (0, rest - kind - 2),
+        false => (kind, rest),
+    };
+    paint.cells(
+        area,
+        &[
+            (1, Fit::Left, rows::mark(false, true)),
+            (
+                area.width.saturating_sub(rest),
+                Fit::Middle,
+                rows::name(&of.name, true),
+            ),
+            (kind, Fit::Left, Words::muted(&of.kind)),
+            (pods, Fit::Right, Words::muted(count(of.pods))),
+            (today, Fit::Left, rows::blocked(of.obstacle.word)),
+        ],
+    );
+}
+
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     match state.workloads.current() {
+        Some(Row::Other(of)) => {
+            let inside = panel(paint, area, &Words::strong(&of.name), &Words::new(), false);
+            let room = usize::from(inside.width);
+            let mut lines = Words::wrapped(
+                Role::Plain,
+                &format!("{} in {}, {}", of.kind, of.namespace, many(of.pods, "pod")),
+                room,
+            );
+            lines.push(Words::new());
+            lines.extend(item('✕', Role::Bad, &of.obstacle.reason, room));
+            lines.push(Words::new());
+            lines.extend(fact("sidecars", Role::Plain, &count(of.meshed), room));
+            lines.extend(fact("plaintext", Role::Plain, &count(of.plaintext), room));
+            super::prometheus::paint_from(paint, inside, &lines, state);
+        }
         Some(Row::Workload(of)) => {
             let title = Words::strong(&of.id.name);
             let inside = panel(paint, area, &title, &Words::new(), false);
-            let lines = detail(of, &state.answers, usize::from(inside.width));
+            let lines = detail(of, false, &state.answers, usize::from(inside.width));
             super::prometheus::paint_from(paint, inside, &lines, state);
         }
         Some(Row::Namespace {
@@ -182,7 +229,8 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 }
 
 /// What a workload is today, what it will be, what that costs.
-pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
+/// `gateway`: its proxy is all of its pods, and no sidecar.
+pub fn detail(of: &Workload, gateway: bool, answers: &Answers, room: usize) -> Vec<Words> {
     let mut lines = Vec::new();
     if super::words::width(&of.id.name) + 2 > room {
         // The title is cut: the whole name stands here.
@@ -207,12 +255,11 @@ pub fn detail(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
     lines.push(Words::new());
     lines.push(Words::strong("Today"));
     lines.extend(scraped(of, room));
-    lines.extend(fact(
-        "sidecar",
-        Role::Plain,
-        &rows::sidecar(&of.sidecar),
-        room,
-    ));
+    let (label, proxy) = match gateway {
+        true => ("proxy", rows::proxy(of)),
+        false => ("sidecar", rows::sidecar(&of.sidecar)),
+    };
+    lines.extend(fact(label, Role::Plain, &proxy, room));
     let mtls = match &of.mtls.1 {
         Some(object) => format!("{}, by {object}", rows::mode(of.mtls.0)),
         None => format!("{}, Istio's default", rows::mode(of.mtls.0)),

@@ -7,10 +7,11 @@ use super::refuse::plural;
 use super::state::{Answer, ApplyRow, ApplyStep, DialogKind, LOG_LINES, ReviewStep, State, Step};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState, WELL};
 use crate::error::Error;
+use crate::mesh::kinds::WorkloadRef;
 use crate::plan::Part;
 use crate::plan::kubectl::quote;
 use crate::plan::review::Approved;
-use crate::targets::{self, Board};
+use crate::targets::{self, Board, Lacking};
 use crate::text::few;
 use std::sync::Arc;
 
@@ -45,7 +46,10 @@ impl State {
             .map(|(at, row)| (row.id.clone(), at))
             .collect();
         list.rows = rows.into();
+        let left_out = self.left_out();
+        self.status.frozen = false;
         self.apply = ApplyStep {
+            left_out: Arc::clone(&left_out),
             rows: list,
             index,
             running: true,
@@ -70,6 +74,7 @@ impl State {
             prometheus,
             undoes,
             break_lock: self.start.break_lock || self.review.break_lock,
+            left_out,
         }]
     }
 
@@ -94,9 +99,10 @@ impl State {
                 self.log(line);
                 Vec::new()
             }
-            ApplyEvent::Targets(board) => {
-                self.targets_in_words(&board);
-                self.apply.board = Some(board);
+            ApplyEvent::Targets { board, lacking } => {
+                self.targets_in_words(&board, &lacking);
+                self.apply.lacking = lacking;
+                self.board_came(board);
                 Vec::new()
             }
             // Comes as a message of its own, ready to be looked at.
@@ -114,12 +120,12 @@ impl State {
         }
     }
 
-    /// A line whenever the count of targets that are UP, or what one waits for, has changed.
-    fn targets_in_words(&mut self, board: &Board) {
-        let words = |board: &Board| {
+    /// A line whenever the count of targets that are UP, or what the awaited ones lack, has changed.
+    fn targets_in_words(&mut self, board: &Board, lacking: &Lacking) {
+        let words = |board: &Board, lacking: &Lacking| {
             let counts = board.counts;
             let all = plural(counts.all(), "target", "targets");
-            let waits = board.rows.iter().find_map(|row| match &row.state {
+            let waits = lacking.rows.iter().find_map(|row| match &row.state {
                 targets::State::Waiting { on } => Some(format!("{} waits: {on}", row.expected.pod)),
                 targets::State::Unsettled { .. } => Some(format!(
                     "{} is UP; a policy changed under its connection, so it counts when it is still UP in a minute",
@@ -134,17 +140,16 @@ impl State {
             format!("{} of {all} UP over mTLS{waits}", counts.up)
         };
         // Seconds that only count down are no news.
-        let news = |board: &Board| {
-            let letters = words(board).replace(|c: char| c.is_ascii_digit(), "");
+        let news = |board: &Board, lacking: &Lacking| {
+            let letters = words(board, lacking).replace(|c: char| c.is_ascii_digit(), "");
             (board.counts, letters)
         };
-        let now = words(board);
-        let same = self.apply.board.as_deref().map(news) == Some(news(board));
-        if !same && !board.rows.is_empty() {
+        let before = news(self.newest_board(), &self.apply.lacking);
+        if before != news(board, lacking) && !board.rows.is_empty() {
             let at = self
                 .now
                 .map_or_else(String::new, |at| at.strftime("%H:%M:%S  ").to_string());
-            self.log(format!("{at}{now}"));
+            self.log(format!("{at}{}", words(board, lacking)));
         }
     }
 
@@ -158,8 +163,10 @@ impl State {
     fn finished(&mut self, outcome: Outcome) -> Vec<Effect> {
         let undoing = self.apply.undoing;
         if !outcome.board.rows.is_empty() {
-            self.apply.board = Some(outcome.board.clone());
+            self.board_came(outcome.board.clone());
         }
+        self.apply.lacking = Lacking::default();
+        self.leave_out_what_was_given_up();
         self.apply.undoing |= outcome.ended == Ended::Undone;
         let mut lines = summary(&outcome, undoing);
         if let (Ended::Whole, Some(older)) = (&outcome.ended, self.apply.older.first()) {
@@ -168,6 +175,18 @@ impl State {
         self.apply.outcome = Some(outcome);
         self.apply.summary = lines;
         self.apply_over()
+    }
+
+    /// What the user left out in the course of the run is no target of his any more than what he left out before.
+    fn leave_out_what_was_given_up(&mut self) {
+        let rows = self.apply.rows.rows.iter();
+        let given_up: Vec<WorkloadRef> = rows
+            .filter(|row| row.state == StepState::LeftOut && !self.apply.undoing)
+            .filter_map(|row| row.item.clone())
+            .collect();
+        if !given_up.is_empty() {
+            Arc::make_mut(&mut self.apply.left_out).extend(given_up);
+        }
     }
 
     pub(super) fn apply_failed(&mut self, error: Error) -> Vec<Effect> {
@@ -316,11 +335,16 @@ impl State {
         self.start_undo(run)
     }
 
-    /// The exit code: that of the command which ends so.
+    /// The exit code: that of the command which ends so, by the newest look at the targets.
     pub fn exit_code(&self) -> u8 {
         let apply = &self.apply;
+        let probe = !self.start.no_probe;
         match (&apply.outcome, &apply.error) {
-            (Some(outcome), _) => outcome.exit_code(apply.takes.is_some(), !self.start.no_probe),
+            (Some(outcome), _) => {
+                let mut outcome = outcome.clone();
+                outcome.look_again(self.newest_board(), probe);
+                outcome.exit_code(apply.takes.is_some(), probe)
+            }
             (None, Some(error)) => error.kind.exit_code(),
             (None, None) => WELL,
         }

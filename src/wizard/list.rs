@@ -2,7 +2,7 @@
 //! made by whoever draws it, for the visible window only.
 
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Gateway, Namespace, Owner, Prometheus, Workload};
+use crate::mesh::{Gateway, Namespace, OtherPods, Owner, Prometheus, Workload};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub enum Row {
         held: Option<Arc<str>>,
     },
     Workload(Arc<Workload>),
+    /// Pods that cannot be chosen, whoever makes them.
+    Other(Arc<OtherPods>),
     Gateway(Arc<Gateway>),
 }
 
@@ -35,6 +37,8 @@ pub enum Row {
 pub enum RowKey {
     Context(String),
     Namespace(String),
+    /// Namespace, kind and name of the owner of pods that cannot be chosen.
+    Other(String, String, String),
     /// A workload, a Prometheus, or the Deployment that carries a gateway.
     Item(WorkloadRef),
 }
@@ -46,6 +50,7 @@ impl Row {
             Row::Prometheus(p) => RowKey::Item(p.id.clone()),
             Row::Namespace { namespace, .. } => RowKey::Namespace(namespace.name.clone()),
             Row::Workload(w) => RowKey::Item(w.id.clone()),
+            Row::Other(o) => RowKey::Other(o.namespace.clone(), o.kind.clone(), o.name.clone()),
             Row::Gateway(g) => RowKey::Item(g.workload.id.clone()),
         }
     }
@@ -56,6 +61,9 @@ impl Row {
             (Row::Namespace { namespace, .. }, RowKey::Namespace(key)) => namespace.name == *key,
             (Row::Prometheus(p), RowKey::Item(key)) => p.id == *key,
             (Row::Workload(w), RowKey::Item(key)) => w.id == *key,
+            (Row::Other(o), RowKey::Other(namespace, kind, name)) => {
+                (&o.namespace, &o.kind, &o.name) == (namespace, kind, name)
+            }
             (Row::Gateway(g), RowKey::Item(key)) => g.workload.id == *key,
             _ => false,
         }
@@ -68,6 +76,7 @@ impl Row {
             Row::Prometheus(p) => p.against(take).next(),
             Row::Workload(w) => w.against(take).next(),
             Row::Gateway(g) => g.workload.against(take).next(),
+            Row::Other(o) => Some(&o.obstacle),
             Row::Namespace { closed, .. } => {
                 return closed.as_deref().map(|why| ("nothing to choose", why));
             }
@@ -82,7 +91,7 @@ impl Row {
             Row::Prometheus(p) => p.takeable(),
             Row::Workload(w) => w.takeable(),
             Row::Gateway(g) => g.workload.takeable(),
-            Row::Context(_) | Row::Namespace { .. } => None,
+            Row::Context(_) | Row::Namespace { .. } | Row::Other(_) => None,
         }
     }
 }

@@ -138,6 +138,8 @@ pub enum Effect {
         /// The run that this one takes back.
         undoes: Option<String>,
         break_lock: bool,
+        /// Items that were left out, so that nothing waits for their targets.
+        left_out: Arc<BTreeSet<WorkloadRef>>,
     },
     Decide(Decision),
     /// Ends the apply after the write under way.
@@ -146,6 +148,7 @@ pub enum Effect {
     Watch {
         mesh: Arc<Mesh>,
         answers: Arc<Answers>,
+        left_out: Arc<BTreeSet<WorkloadRef>>,
     },
     /// Reads the journal, and the records in the cluster, for what can be taken back: this run, or the newest.
     PlanUndo(Generation, Arc<Mesh>, Option<String>),

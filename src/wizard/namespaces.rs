@@ -4,6 +4,7 @@ use super::list::Row;
 use super::state::{Chosen, Notice, State, Tone};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::others::{OtherPods, in_plaintext};
 use crate::text::few;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,6 +47,7 @@ impl State {
                     shown: workloads.len(),
                     held: match choosable {
                         _ if reading || closed.is_some() => None,
+                        0 if workloads.is_empty() => others_only(self.mesh.others_in(&n.name)),
                         0 => Some(held(workloads)),
                         _ => partly(workloads, &self.answers.take),
                     },
@@ -107,6 +109,8 @@ impl State {
                 (true, false) => "Prometheus runs here, which step 2 shows",
                 (false, true) => "Gateways run here, which step 5 shows",
                 _ if planes.any(|plane| plane.namespace == namespace) => "Only Istio runs here",
+                // Its rows in step 4 say what it holds.
+                _ if !mesh.others_in(namespace).is_empty() => return None,
                 _ => return Some("It holds no Deployment, StatefulSet or DaemonSet.".into()),
             };
             return Some(
@@ -196,6 +200,7 @@ impl State {
             Row::Context(name) => yes(self.cluster.context.as_deref() == Some(name)),
             Row::Prometheus(p) => yes(self.answers.prometheus.as_ref() == Some(&p.id)),
             Row::Workload(w) => yes(self.answers.workloads.contains(&w.id)),
+            Row::Other(_) => Chosen::Blocked,
             Row::Gateway(g) => yes(self.answers.gateways.contains(&super::gateways::id(g))),
             Row::Namespace {
                 namespace,
@@ -213,6 +218,21 @@ impl State {
             }
         }
     }
+}
+
+/// What a namespace holds that has no workload.
+fn others_only(others: &[Arc<OtherPods>]) -> Option<Arc<str>> {
+    let names: Vec<String> = others.iter().map(|other| other.title()).collect();
+    let pods: usize = others.iter().map(|other| other.pods).sum();
+    let plain = in_plaintext(others);
+    (pods > 0).then(|| {
+        format!(
+            "It holds no Deployment, StatefulSet or DaemonSet. Pods of other owners: {pods} ({}), in plaintext: \
+             {plain}. Step 4 says why of each.",
+            few(&names, 3)
+        )
+        .into()
+    })
 }
 
 /// What can't be chosen where other workloads can, each with its reason's word.

@@ -13,13 +13,13 @@ use super::update::error_notice;
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
-use crate::mesh::kinds::{Kind, WorkloadRef};
+use crate::mesh::kinds::Kind;
 use crate::plan::review::{
     Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
 };
 use crate::plan::upstream::owner;
 use crate::plan::{Change, ChangeId, Plan, Price};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A plan up to this size is judged anew at every answer; a larger one now and then.
@@ -134,7 +134,7 @@ impl State {
             .collect();
         let counts = review.counts();
         if self.review.undoes.is_none() {
-            self.review.items_left_out = items_left_out(review, &states);
+            self.review.items_left_out = Arc::new(review.items_left_out_of(&states));
         }
         self.review.counts = ReviewCounts {
             changes: counts.changes,
@@ -375,22 +375,6 @@ impl State {
             }
         }
     }
-}
-
-fn items_left_out(
-    review: &Review,
-    states: &BTreeMap<ChangeId, ItemState>,
-) -> BTreeSet<WorkloadRef> {
-    let (mut out, mut written) = (BTreeSet::new(), BTreeSet::new());
-    for change in &review.plan.changes {
-        let Some(item) = &change.item else { continue };
-        match states.get(&change.id) {
-            Some(ItemState::LeftOut(_)) => out.insert(item.clone()),
-            Some(ItemState::Unchanged) => false,
-            _ => written.insert(item.clone()),
-        };
-    }
-    &out - &written
 }
 
 fn row(

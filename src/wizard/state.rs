@@ -20,7 +20,7 @@ use crate::mesh::Mesh;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::review::Review;
 use crate::plan::{ChangeId, Part, Plan};
-use crate::targets::{self, Board};
+use crate::targets::{self, Board, Lacking};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -217,8 +217,6 @@ pub struct StatusStep {
     pub newest: Option<Arc<Board>>,
     pub rows: List<Arc<targets::Row>>,
     pub problems_only: bool,
-    /// Of the targets that are not covered, and of those in plaintext only: left out by the user's word.
-    pub left_out: [usize; 2],
     pub frozen: bool,
     /// Nothing is known yet.
     pub waiting: bool,

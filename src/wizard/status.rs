@@ -3,8 +3,11 @@
 use super::msg::Effect;
 use super::namespaces::{matches, words};
 use super::state::{Connection, State};
+use crate::gather::Gather;
+use crate::mesh::kinds::WorkloadRef;
 use crate::targets::{self, Board};
 use jiff::SignedDuration;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What was seen longer ago is not shown as what is.
@@ -35,7 +38,6 @@ impl State {
             self.status.waiting = true;
             return Vec::new();
         }
-        self.status.waiting = true;
         let now = self.now;
         let is_old = |board: &Board| {
             let age = now.zip(board.at).map(|(now, at)| now.duration_since(at));
@@ -46,17 +48,11 @@ impl State {
             self.status.board = Arc::default();
             self.derive_status();
         }
-        if let Some(board) = &self.apply.board
-            && self.status.board.rows.is_empty()
-            && !is_old(board)
-        {
-            self.status.board = board.clone();
-            self.status.waiting = false;
-            self.derive_status();
-        }
+        self.status.waiting = self.status.board.rows.is_empty();
         vec![Effect::Watch {
             mesh: self.mesh.clone(),
             answers: Arc::new(self.effective()),
+            left_out: self.left_out(),
         }]
     }
 
@@ -80,29 +76,22 @@ impl State {
         }
     }
 
-    /// It is not scraped over mTLS because the user left it out in the review.
-    pub fn is_left_out(&self, row: &targets::Row) -> bool {
-        matches!(
-            row.state,
-            targets::State::NotCovered { .. } | targets::State::Plaintext { .. }
-        ) && self.review.items_left_out.contains(&row.expected.item)
+    /// The newest look, which every step tells by; the monitor may show an older one that is frozen.
+    pub fn newest_board(&self) -> &Arc<Board> {
+        self.status.newest.as_ref().unwrap_or(&self.status.board)
     }
 
-    /// How many targets should be UP: all but what the user left out.
-    pub fn targets_wanted(&self) -> usize {
-        let left_out: usize = self.status.left_out.iter().sum();
-        self.status.board.counts.all().saturating_sub(left_out)
+    /// Workloads and gateways of which the user wants nothing written.
+    pub(super) fn left_out(&self) -> Arc<BTreeSet<WorkloadRef>> {
+        let (now, then) = (&self.review.items_left_out, &self.apply.left_out);
+        match (now.is_empty(), then.is_empty()) {
+            (true, _) => Arc::clone(then),
+            (false, true) => Arc::clone(now),
+            (false, false) => Arc::new(now.union(then).cloned().gather()),
+        }
     }
 
     pub(super) fn derive_status(&mut self) {
-        let mut left_out = [0, 0];
-        for row in &self.status.board.rows {
-            if self.is_left_out(row) {
-                let plain = matches!(row.state, targets::State::Plaintext { .. });
-                left_out[usize::from(plain)] += 1;
-            }
-        }
-        self.status.left_out = left_out;
         let filter = words(&self.status.rows.filter.text);
         let only = self.status.problems_only;
         let mut rows: Vec<Arc<targets::Row>> = self
@@ -110,10 +99,10 @@ impl State {
             .board
             .rows
             .iter()
-            .filter(|row| !only || (problem(row) && !self.is_left_out(row)))
+            .filter(|row| !only || (problem(row) && !row.left_out))
             .filter(|row| {
                 let e = &row.expected;
-                let [state, said, why] = match self.is_left_out(row) {
+                let [state, said, why] = match row.left_out {
                     true => ["left out", "", ""],
                     false => row.state.words(),
                 };

@@ -20,7 +20,11 @@ impl State {
                 .iter()
                 .filter(|w| matches(&filter, &[&w.id.namespace, &w.id.name, w.id.kind.name()]))
                 .collect();
-            if shown.is_empty() && !filter.is_empty() {
+            let others = self.mesh.others_in(&namespace.name);
+            let others = others
+                .iter()
+                .filter(|o| matches(&filter, &[&o.namespace, &o.name, &o.kind]));
+            if shown.is_empty() && others.clone().next().is_none() && !filter.is_empty() {
                 continue;
             }
             // A filter shows what it finds, folded or not.
@@ -35,6 +39,7 @@ impl State {
             });
             if open {
                 rows.extend(shown.into_iter().map(|w| Row::Workload(w.clone())));
+                rows.extend(others.map(|o| Row::Other(o.clone())));
             }
         }
         self.workloads.renew(rows);
@@ -113,6 +118,7 @@ impl State {
         let name = match self.workloads.current() {
             Some(Row::Namespace { namespace, .. }) => namespace.name.clone(),
             Some(Row::Workload(w)) => w.id.namespace.clone(),
+            Some(Row::Other(o)) => o.namespace.clone(),
             _ => return,
         };
         if fold {

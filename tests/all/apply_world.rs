@@ -303,6 +303,7 @@ impl World {
             gateway: false,
             port: MetricsPort::Merged,
             selector: BTreeMap::from([("app".into(), "httpbin".into())]),
+            template_port: None,
         }]
     }
 

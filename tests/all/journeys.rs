@@ -12,7 +12,7 @@ mod kept;
 mod owners;
 mod refusals;
 mod runs;
-mod screen;
+pub mod screen;
 mod seen;
 mod states;
 mod stuck;
@@ -332,6 +332,7 @@ pub fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
             gateway: item.gateway.is_some(),
             port: item.port,
             selector: item.workload.selector.clone(),
+            template_port: None,
         })
         .collect()
 }

@@ -97,9 +97,31 @@ pub struct Injection<'a> {
     pub native: bool,
 }
 
+/// The template for gateways: their own container becomes the proxy, and no sidecar comes beside it.
+fn inject_gateway(pod: &mut Value, with: &Injection) {
+    let image = format!("docker.io/istio/proxyv2:{}", with.version);
+    let domain = format!("{}.svc.cluster.local", namespace(pod));
+    for container in list_at(pod, &["spec"], "containers") {
+        if text(container, "/name") == "istio-proxy" {
+            let container = as_map(container);
+            container.insert("image".into(), json!(image));
+            container.insert(
+                "args".into(),
+                json!(["proxy", "router", "--domain", domain]),
+            );
+        }
+    }
+    let status = json!({"containers": ["istio-proxy"], "revision": with.revision});
+    map_at(pod, &["metadata", "annotations"])
+        .insert("sidecar.istio.io/status".into(), json!(status.to_string()));
+}
+
 /// Changes the pod as the webhook does.
 pub fn inject(pod: &mut Value, with: &Injection) {
     merge_metrics(pod, with.mesh);
+    if annotation(pod, "inject.istio.io/templates") == Some("gateway") {
+        return inject_gateway(pod, with);
+    }
     let metadata = proxy_metadata(with.mesh, pod);
     let image = format!("docker.io/istio/proxyv2:{}", with.version);
     let native = match annotation(pod, "sidecar.istio.io/nativeSidecar") {

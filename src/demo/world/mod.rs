@@ -18,6 +18,7 @@ pub mod discovery;
 pub mod fate;
 pub mod gateway;
 pub mod injection;
+mod others;
 pub mod pods;
 pub mod podstatus;
 pub mod policy;
@@ -181,6 +182,7 @@ impl World {
             self.settled = self.store.revision();
             self.reconcile_deployments();
             self.reconcile_sets();
+            self.reconcile_others();
             self.reconcile_pods();
             self.reconcile_counts();
             self.prometheus_changed();

@@ -128,7 +128,7 @@ impl World {
         map.insert("namespace".into(), json!(ns));
         map.insert(
             "ownerReferences".into(),
-            json!([{"apiVersion": "apps/v1", "kind": text(owner, "/kind"), "name": name(owner),
+            json!([{"apiVersion": super::others::api_version(owner), "kind": text(owner, "/kind"), "name": name(owner),
                     "uid": uid(owner), "controller": true, "blockOwnerDeletion": true}]),
         );
         let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,

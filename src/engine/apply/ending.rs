@@ -142,7 +142,7 @@ impl Run {
     ) -> Outcome {
         let mut out = self.items(&[Fate::LeftOut]);
         out.extend(self.given_up_items());
-        let counts = |item: &WorkloadRef| items.contains(item) && !out.contains(item);
+        around.watch.leave_out(out.iter().cloned());
         let lost = self
             .fates
             .values()
@@ -150,26 +150,31 @@ impl Run {
         let whole = ended == Ended::Whole;
         // After an undo nothing is to come UP.
         let forward = options.undoes.is_none();
+        let old_jobs = self.changes.iter().any(|change| {
+            change.change().part == Part::OldJobs
+                && self.fates.get(&change.change().id) == Some(&Fate::Written)
+        });
+        let awaited = Awaited {
+            items: Some(items.iter().filter(|i| !out.contains(i)).cloned().gather()),
+            probe: options.probe,
+            no_double: old_jobs,
+        };
         let board = if items.is_empty() || self.fates.is_empty() {
             Arc::default()
+        } else if whole && forward && !lost && !options.timeout.is_zero() {
+            around.log("now the targets: what counts are scrapes begun after the last change");
+            last_look(around, options.timeout, &awaited, |board| {
+                awaited.is_met(board)
+            })
+            .await
         } else {
-            let patience = if whole && forward && !lost {
-                options.timeout
-            } else {
-                Duration::ZERO
-            };
-            let old_jobs = self.changes.iter().any(|change| {
-                change.change().part == Part::OldJobs
-                    && self.fates.get(&change.change().id) == Some(&Fate::Written)
-            });
-            let what = Awaited {
-                patience,
-                probe: options.probe,
-                no_double: old_jobs,
-            };
-            last_look(around, &what, counts).await
+            last_look(around, Duration::ZERO, &awaited, |_| true).await
         };
-        let rows = || board.rows.iter().filter(|row| counts(&row.expected.item));
+        let counts = |item: &WorkloadRef| awaited.concerns(item);
+        let rows = || {
+            let wanted = |row: &&Arc<Row>| !row.left_out && counts(&row.expected.item);
+            board.rows.iter().filter(wanted)
+        };
         Outcome {
             written: [self.kept.clone(), self.of(&[Some(Fate::Written)])].concat(),
             unchanged: self.of(&[Some(Fate::Unchanged)]),
@@ -177,11 +182,48 @@ impl Run {
             taken_back: self.of(&[Some(Fate::TakenBack)]),
             all_up: whole
                 && !lost
-                && (!forward || items.is_empty() || lacking(&board, counts).is_none()),
+                && (!forward || items.is_empty() || lacking(&board, &awaited).is_none()),
             plaintext_refused: refused(rows().map(|row| &row.probe)).filter(|_| options.probe),
             board,
             ended,
         }
+    }
+}
+
+/// Looks at what stands, where nothing had to be written: as long as after any other apply, unless what is not UP
+/// stays so for a cause that waiting does not take away.
+pub async fn look(
+    session: &Session,
+    target: Arc<mesh::Prometheus>,
+    watched: Vec<Watched>,
+    options: &ApplyOptions,
+    stop: tokio::sync::watch::Receiver<bool>,
+    report: &(dyn Fn(ApplyEvent) + Send + Sync),
+) -> Outcome {
+    let mut around = Around {
+        session,
+        watch: Watch::new(session, Arc::clone(&target), watched, options.probe)
+            .on(options.ground.clone())
+            .beside(options.beside.clone()),
+        target,
+        up_within: options.timeout,
+        rollout_within: options.rollout_timeout,
+        stop,
+        report,
+    };
+    let awaited = Awaited {
+        probe: options.probe,
+        ..Awaited::default()
+    };
+    let done = |board: &Board| awaited.is_settled(board);
+    let board = last_look(&mut around, options.timeout, &awaited, done).await;
+    let counts = board.counts;
+    let wanted = board.rows.iter().filter(|row| !row.left_out);
+    Outcome {
+        all_up: counts.all() > 0 && lacking(&board, &awaited).is_none(),
+        plaintext_refused: refused(wanted.map(|row| &row.probe)).filter(|_| options.probe),
+        board,
+        ..Outcome::default()
     }
 }
 

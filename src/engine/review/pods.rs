@@ -36,9 +36,15 @@ pub(super) async fn ask(
         .await;
     let verdict = match answer {
         Ok(answer) => {
-            let sidecar = has_proxy(&answer.body);
+            // A proxy that the template itself holds, as a gateway's does, is no sidecar from injection.
+            let own = has_proxy(&json!({"spec": template["spec"]}));
+            let sidecar = has_proxy(&answer.body) && !own;
             let mut notes = answer.warnings;
-            if !sidecar && relies_on_injection(template) {
+            if keeps_placeholder(&answer.body) && !created.contains(&object.namespace) {
+                let why = "injection does not reach its new pods: istio-proxy keeps the placeholder image `auto`, so they would never run";
+                return (PodVerdict::Forbidden(why.into()), Some(answer.body));
+            }
+            if !(sidecar || own) && relies_on_injection(template) {
                 notes.push(if created.contains(&object.namespace) {
                     format!(
                         "whether its pods get a sidecar shows only when the label stands on the namespace {}",
@@ -80,6 +86,15 @@ fn has_proxy(pod: &Value) -> bool {
             .flatten()
             .any(|container| container["name"] == "istio-proxy")
     })
+}
+
+/// The image that injection fills in for a gateway's proxy is still to be filled in.
+fn keeps_placeholder(pod: &Value) -> bool {
+    let containers = pod["spec"]["containers"].as_array();
+    containers
+        .into_iter()
+        .flatten()
+        .any(|container| container["name"] == "istio-proxy" && container["image"] == "auto")
 }
 
 /// Does the template say that it wants a sidecar, or carry a mark that only one can honour?

@@ -3,9 +3,11 @@
 use super::Watched;
 use crate::answers::Answers;
 use crate::error::{Error, Result};
-use crate::mesh::{Mesh, Prometheus, Workload};
+use crate::gather::Gather;
+use crate::mesh::{Mesh, OtherPods, Prometheus, Workload};
 use crate::recipe;
 use crate::targets::Ground;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The Prometheus whose targets are shown: the chosen one, or the only one that could be.
@@ -61,6 +63,13 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
         gateway,
         port: answers.port_of(&workload.id),
         selector: workload.selector.clone(),
+        template_port: workload
+            .template
+            .metadata
+            .annotations
+            .get(recipe::MARK)
+            .filter(|_| workload.rolled_out)
+            .cloned(),
     };
     if !answers.chooses_something() {
         let secured =
@@ -97,4 +106,12 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
         .map(|w| item(w, false))
         .chain(gateways.map(|g| item(&g.workload, true)))
         .collect()
+}
+
+/// Pods of other owners beside these items, and in the namespaces that were named.
+pub fn others(mesh: &Mesh, answers: &Answers, watched: &[Watched]) -> Vec<Arc<OtherPods>> {
+    let of_items = watched.iter().map(|watched| &watched.item.namespace);
+    let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).gather();
+    let others = spaces.into_iter().flat_map(|space| mesh.others_in(space));
+    others.cloned().collect()
 }

@@ -56,6 +56,7 @@ pub(super) async fn of(cluster: &Cluster, item: &WorkloadRef) -> Result<Vec<Stri
         gateway: false,
         port: MetricsPort::Merged,
         selector: workload.spec.selector.match_labels,
+        template_port: None,
     };
     let selector = select(&watched.selector);
     let pods = list(cluster, &item.namespace, Some(&selector)).await?;
@@ -155,6 +156,7 @@ fn one(pod: &Pod, watched: &Watched) -> Expected {
         started: pod.status.start_time,
         port: watched.port,
         labels: pod.metadata.labels.clone(),
+        template_port: watched.template_port.clone(),
     }
 }
 
@@ -173,6 +175,7 @@ fn nobody(watched: &Watched) -> Expected {
         port: watched.port,
         labels: Default::default(),
         native: false,
+        template_port: watched.template_port.clone(),
     }
 }
 

@@ -90,6 +90,7 @@ impl Script {
             gateway: false,
             port: MetricsPort::Merged,
             selector: BTreeMap::from([("app".into(), "cart".into())]),
+            template_port: None,
         };
         Watch::new(&session, Arc::new(prometheus()), vec![watched], probe)
     }

@@ -4,6 +4,7 @@ mod gateways;
 mod governed;
 mod injected;
 mod leftover;
+mod others;
 mod prometheis;
 mod scale;
 mod settings;

@@ -2,6 +2,7 @@
 
 use super::{PodVerdict, Review, Verdict};
 use crate::gather::Gather;
+use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{Action, Change, ChangeId, Part};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,6 +68,28 @@ pub(super) fn is_kept(change: &Change) -> bool {
 }
 
 impl Review {
+    /// Workloads and gateways of which something is left out and nothing is written.
+    pub fn items_left_out(&self) -> BTreeSet<WorkloadRef> {
+        self.items_left_out_of(&self.states())
+    }
+
+    /// The same, where the states are known.
+    pub fn items_left_out_of(
+        &self,
+        states: &BTreeMap<ChangeId, ItemState>,
+    ) -> BTreeSet<WorkloadRef> {
+        let (mut out, mut written) = (BTreeSet::new(), BTreeSet::new());
+        for change in &self.plan.changes {
+            let Some(item) = &change.item else { continue };
+            match states.get(&change.id) {
+                Some(ItemState::LeftOut(_)) => out.insert(item.clone()),
+                Some(ItemState::Unchanged) => false,
+                _ => written.insert(item.clone()),
+            };
+        }
+        &out - &written
+    }
+
     /// The state of every change. Work grows with the plan: not per frame.
     pub fn states(&self) -> BTreeMap<ChangeId, ItemState> {
         let changes: BTreeMap<&ChangeId, &Change> = self

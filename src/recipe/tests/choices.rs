@@ -402,3 +402,44 @@ fn a_prometheus_of_helm_can_be_taken_and_one_of_the_operator_cannot() {
     assert!(words.contains("the release web"), "{words}");
     assert!(!words.contains("--take"), "{words}");
 }
+
+#[test]
+fn pods_annotated_otherwise_than_their_template_are_annotated_again_without_a_restart() {
+    use crate::plan::{Action, Part};
+    let marks = |workload: crate::mesh::Workload| {
+        let mut mesh = mesh();
+        mesh.workloads = vec![Arc::new(workload)];
+        let mut answers = Answers::default();
+        answers.workloads.insert(id("shop", "cart"));
+        let plan = plan(&mesh, &answers);
+        let marks = plan.changes.into_iter().filter(|c| c.part == Part::Mark);
+        marks
+            .map(|c| (c.object.name.clone(), c.prices.len(), c.action))
+            .collect::<Vec<_>>()
+    };
+    let mut cart = workload("shop", "cart");
+    let annotations = &mut cart.template.metadata.annotations;
+    annotations.insert(crate::recipe::MARK.into(), "15091".into());
+    cart.pods[0].secure_port = Some("15091".into());
+    for port in [None, Some("15092".to_owned())] {
+        cart.pods[1].secure_port = port;
+        let found = marks(cart.clone());
+        let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["cart", "cart-2"]);
+        let (_, prices, Action::Apply { intent }) = &found[1] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(*prices, 0);
+        assert_eq!(
+            intent["metadata"]["annotations"][crate::recipe::MARK],
+            "15091"
+        );
+    }
+    // While older pods are still being replaced they differ by right; where all restart they come right.
+    let mut rolling = cart.clone();
+    rolling.rolled_out = false;
+    assert_eq!(marks(rolling).len(), 1);
+    let mut unmarked = cart;
+    unmarked.template.metadata.annotations.clear();
+    assert_eq!(marks(unmarked).len(), 1);
+}

@@ -174,3 +174,49 @@ fn a_pod_that_is_not_ready_is_given_time_before_it_is_down() {
     assert!(waits_for(&see(10), "not ready"));
     assert!(matches!(see(131), State::Down { .. }));
 }
+
+#[test]
+fn a_failure_since_the_change_stays_one_when_the_policy_has_settled() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let see = |world: &mut World, now: i64, health, last: i64| {
+        let mut failed = target("cart-1", health, last);
+        failed.last_error = "server returned HTTP status 503 Service Unavailable".into();
+        world.state(now, &one, &[replica("p-0", now, 3, vec![failed])])
+    };
+    see(&mut world, 99, Health::Down, 95 + 3);
+    world.memory.touched(&one.item, true, at(100));
+    let state = see(&mut world, 101, Health::Down, 95 + 3);
+    assert!(waits_for(&state, "after the change") && waits_for(&state, "HTTP status 503"));
+    // The minute is over between two scrapes: the last one is from after the change all the same.
+    for now in [115, 159, 161] {
+        let state = see(&mut world, now, Health::Down, now - 2 + 3);
+        let code = match &state {
+            State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code),
+            _ => None,
+        };
+        assert_eq!(code, Some("nothing-behind"), "{now}: {state:?}");
+    }
+}
+
+#[test]
+fn what_came_up_after_a_policy_change_is_not_held_back_when_it_settles() {
+    let mut world = World::default();
+    let one = pod("cart-1");
+    let see = |world: &mut World, now: i64, health, last: i64| {
+        let targets = vec![target("cart-1", health, last)];
+        world.state(now, &one, &[replica("p-0", now, 0, targets)])
+    };
+    see(&mut world, 99, Health::Down, 98);
+    world.memory.touched(&one.item, true, at(100));
+    assert!(matches!(
+        see(&mut world, 110, Health::Down, 108),
+        State::Down { .. }
+    ));
+    assert_eq!(see(&mut world, 125, Health::Up, 123), UP);
+    assert_eq!(
+        see(&mut world, 161, Health::Up, 158),
+        UP,
+        "no connection was open"
+    );
+}

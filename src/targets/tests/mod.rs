@@ -1,11 +1,12 @@
 mod after_a_change;
+mod awaited;
 mod causes;
 mod standing;
 mod where_it_leads;
 
 use super::*;
 use crate::mesh::kinds::Kind;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 const SECURE: &str = "istio-secure-merged-metrics";
 const OLD: &str = "kubernetes-pods";
@@ -29,6 +30,7 @@ pub(super) fn pod(name: &str) -> Expected {
         ready: true,
         sidecar: true,
         secure_port: Some("15091".into()),
+        template_port: None,
         started: None,
         port: MetricsPort::Merged,
         labels: Default::default(),
@@ -81,6 +83,7 @@ struct World {
     about: HashMap<WorkloadRef, About>,
     standing: HashMap<String, Standing>,
     ground: Ground,
+    left_out: BTreeSet<WorkloadRef>,
 }
 
 impl World {
@@ -94,6 +97,8 @@ impl World {
             about: &self.about,
             standing: &self.standing,
             ground: &self.ground,
+            left_out: &self.left_out,
+            others: &[],
             memory: &self.memory,
         })
     }
@@ -301,9 +306,11 @@ fn counts_and_order() {
         waiting: 1,
         plaintext: 1,
         not_covered: 0,
+        refused: 1,
         secured: 1,
         double: 1,
         unguarded: 0,
+        left_out: 0,
     };
     assert_eq!(board.counts, expected);
     assert_eq!(board.counts.all(), 5);
@@ -342,4 +349,71 @@ fn old_figures_say_since_when() {
     assert_eq!(then.at, Some(at(10)));
     let never = stale(None, "away".into(), at(20));
     assert_eq!(never.stale, Some(("away".into(), at(20))));
+}
+
+#[test]
+fn a_target_is_secured_or_scraped_twice_and_never_both() {
+    let mut world = World::default();
+    let two = [pod("cart-1"), pod("cart-2")];
+    for one in &two {
+        world.probes.insert(one.uid.clone(), Probe::Refused);
+    }
+    let targets = vec![
+        target("cart-1", Health::Up, 9),
+        target("cart-2", Health::Up, 9),
+        plain("cart-2", 15020),
+    ];
+    let counts = world
+        .look(10, &two, &[replica("p-0", 10, 0, targets)])
+        .counts;
+    assert_eq!((counts.up, counts.refused), (2, 2));
+    assert_eq!((counts.secured, counts.double), (1, 1));
+}
+
+#[test]
+fn what_was_left_out_counts_only_where_it_is_a_target_all_the_same() {
+    let mut world = World::default();
+    world.left_out.insert(item("cart"));
+    let unmarked = Expected {
+        secure_port: None,
+        ..pod("cart-2")
+    };
+    let two = [pod("cart-1"), unmarked];
+    let targets = vec![target("cart-1", Health::Up, 9), plain("cart-2", 15020)];
+    let board = world.look(10, &two, &[replica("p-0", 10, 0, targets)]);
+    let out: Vec<bool> = board.rows.iter().map(|row| row.left_out).collect();
+    assert_eq!(out, [false, true]);
+    let counts = board.counts;
+    assert_eq!((counts.up, counts.all(), counts.left_out), (1, 1, 1));
+}
+
+#[test]
+fn a_pod_annotated_otherwise_than_its_template_is_told_as_that() {
+    let strayed = |port: Option<&str>| Expected {
+        secure_port: port.map(str::to_owned),
+        template_port: Some("15091".into()),
+        ..pod("cart-1")
+    };
+    let code = |state: State| match state {
+        State::Down { cause, .. } => cause.map(|cause| cause.code),
+        _ => None,
+    };
+    let changed = Some("annotation-changed");
+    let alone = |one: &Expected, targets| look_once(one, &[replica("p-0", 10, 0, targets)]);
+    assert_eq!(code(alone(&strayed(None), Vec::new())), changed);
+    // Taken by the plaintext job again, since it is no longer told as secured.
+    assert_eq!(
+        code(alone(&strayed(None), vec![plain("cart-1", 15020)])),
+        changed
+    );
+    let failed = vec![target("cart-1", Health::Down, 9)];
+    assert_eq!(code(alone(&strayed(Some("15099")), failed)), changed);
+    // UP is UP, and as the template says is nobody's doing.
+    let up = || vec![target("cart-1", Health::Up, 9)];
+    let mut native = up();
+    native[0].url = native[0].url.replace("15091", "15092");
+    assert_eq!(alone(&strayed(Some("15092")), native), UP);
+    assert_eq!(alone(&strayed(Some("15091")), up()), UP);
+    let failed = vec![target("cart-1", Health::Down, 9)];
+    assert_eq!(code(alone(&strayed(Some("15091")), failed)), Some("reset"));
 }

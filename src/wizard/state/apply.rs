@@ -84,8 +84,10 @@ pub struct ApplyStep {
     pub run: Option<String>,
     /// Of an undo: runs that stand after it all the same, newest first.
     pub older: Vec<String>,
-    /// Targets while they are waited for.
-    pub board: Option<Arc<Board>>,
+    /// The targets that are waited for, as far as they lack something.
+    pub lacking: Lacking,
+    /// Workloads and gateways that were left out, before it or in its course.
+    pub left_out: Arc<BTreeSet<WorkloadRef>>,
     /// The first tick after it began.
     pub began: Option<Timestamp>,
 }

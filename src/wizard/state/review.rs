@@ -194,7 +194,7 @@ pub struct ReviewStep {
     pub moved: bool,
     pub counts: ReviewCounts,
     /// Workloads and gateways of which nothing will be written, by the user's word.
-    pub items_left_out: BTreeSet<WorkloadRef>,
+    pub items_left_out: Arc<BTreeSet<WorkloadRef>>,
     pub mode: ReviewMode,
     /// The diff has the arrows instead of the list.
     pub diff_focus: bool,

@@ -172,6 +172,7 @@ fn rows(state: &State) -> Vec<String> {
             Row::Prometheus(p) => p.id.name.clone(),
             Row::Namespace { namespace, .. } => namespace.name.clone(),
             Row::Workload(w) => format!("  {}", w.id.name),
+            Row::Other(o) => format!("  {}", o.title()),
             Row::Gateway(g) => g.workload.id.name.clone(),
         })
         .collect()

@@ -190,7 +190,7 @@ impl Bench {
                 };
                 steering.decisions.try_send(next).unwrap();
             }
-            if !matches!(event, ApplyEvent::Targets(_)) {
+            if !matches!(event, ApplyEvent::Targets { .. }) {
                 events.lock().unwrap().push(event);
             }
         };

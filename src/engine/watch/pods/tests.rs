@@ -13,6 +13,7 @@ fn watched(name: &str) -> Watched {
         gateway: false,
         port: MetricsPort::Merged,
         selector: BTreeMap::from([("app".into(), name.into())]),
+        template_port: None,
     }
 }
 

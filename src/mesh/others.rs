@@ -1,0 +1,122 @@
+//! Pods that no Deployment, StatefulSet or DaemonSet makes: of Jobs, of other controllers, of nobody. They are listed
+//! and counted, so that nobody takes them for secured, and never chosen: nothing here can change their template.
+
+use super::assemble::Index;
+use super::pods::Pods;
+use super::scraped;
+use super::{Inventory, Obstacle, Progress};
+use crate::mesh::kinds::Kind;
+use crate::text::few;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The pods of one such owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherPods {
+    pub namespace: String,
+    /// `Job`, `ReplicaSet`, the kind of an operator's resource; `Pod` where the pod has no owner.
+    pub kind: String,
+    pub name: String,
+    pub pods: usize,
+    /// Those of them that have a sidecar.
+    pub meshed: usize,
+    /// Those of them that a scrape job takes in plaintext today, and goes on to take.
+    pub plaintext: usize,
+    /// Why none of them can be chosen.
+    pub obstacle: Obstacle,
+}
+
+impl OtherPods {
+    /// `Job import`, `Pod debug`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.kind, self.name)
+    }
+
+    /// Why its pods cannot be secured.
+    pub fn why(&self) -> &'static str {
+        why_not(&self.kind)
+    }
+}
+
+/// How many pods of these are scraped in plaintext.
+pub fn in_plaintext(others: &[Arc<OtherPods>]) -> usize {
+    others.iter().map(|other| other.plaintext).sum()
+}
+
+/// That pods of a namespace go on in plaintext, and whose they are. `None`: none does.
+pub fn stay_in_plaintext(namespace: &str, others: &[Arc<OtherPods>]) -> Option<String> {
+    let plain: Vec<&Arc<OtherPods>> = others.iter().filter(|o| o.plaintext > 0).collect();
+    let names: Vec<String> = plain.iter().map(|other| other.title()).collect();
+    let words = match in_plaintext(others) {
+        0 => return None,
+        1 => "1 pod of another owner stays".to_owned(),
+        n => format!("{n} pods of other owners stay"),
+    };
+    Some(format!(
+        "{namespace}: {words} in plaintext ({}): only Deployments, StatefulSets and DaemonSets can be secured",
+        few(&names, 6)
+    ))
+}
+
+/// Why pods of an owner of this kind cannot be secured, and what would let them be.
+///
+/// Source: the API server's validation (a Job's `spec.template` is immutable: `pkg/apis/batch/validation`), the
+/// controllers (a ReplicaSet replaces no pod when its template changes: `pkg/controller/replicaset`), the kubelet
+/// (a static pod comes from a file of its node).
+pub fn why_not(kind: &str) -> &'static str {
+    match kind {
+        "Job" => {
+            "the template of a Job cannot be changed once it exists, so its pods cannot get the annotation secure-port"
+        }
+        "CronJob" => {
+            "each of its Jobs makes new pods for a short time, and meshscrape does not change the template of a CronJob"
+        }
+        "ReplicaSet" | "ReplicationController" => {
+            "it replaces no pod when its template changes; run it as a Deployment to secure it"
+        }
+        "Pod" => "no controller makes it anew when it changes; run it as a Deployment to secure it",
+        "Node" => "it is a static pod, which comes from a file of its node",
+        _ => {
+            "its controller makes the pods from a template that meshscrape does not know how to change"
+        }
+    }
+}
+
+/// Running pods that belong to nothing that can be chosen, by owner. A pod whose Deployment may only not have been
+/// listed is nobody's yet.
+pub(super) fn others(index: &Index<'_>, inventory: &Inventory) -> Vec<Arc<OtherPods>> {
+    let listed = |kind: Kind| {
+        let list = inventory.workloads.get(&kind);
+        list.is_some_and(|list| list.progress == Progress::Complete)
+    };
+    let mut found: BTreeMap<(&str, &str, &str), OtherPods> = BTreeMap::new();
+    for pod in Pods::of_nothing_listed(inventory, listed) {
+        let meta = &pod.metadata;
+        let (kind, name) = match meta.owner_references.first() {
+            Some(owner) => (owner.kind.as_str(), owner.name.as_str()),
+            None => ("Pod", meta.name.as_str()),
+        };
+        let of = found
+            .entry((&meta.namespace, kind, name))
+            .or_insert_with(|| OtherPods {
+                namespace: meta.namespace.clone(),
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                pods: 0,
+                meshed: 0,
+                plaintext: 0,
+                obstacle: Obstacle {
+                    word: "other owner",
+                    reason: format!(
+                        "The {kind} {}/{name} cannot be chosen: {}.",
+                        meta.namespace,
+                        why_not(kind)
+                    ),
+                },
+            });
+        of.pods += 1;
+        of.meshed += usize::from(pod.proxy().is_some());
+        of.plaintext += usize::from(scraped::in_plaintext(&meta.annotations, index.old_jobs));
+    }
+    found.into_values().map(Arc::new).collect()
+}
