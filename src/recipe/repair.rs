@@ -86,16 +86,18 @@ pub(super) fn gateways(
             continue;
         }
         repaired.insert(leftover.object.clone(), needs.clone());
-        changes.push(without(leftover, "servers", needs, |server| {
-            server["port"]["number"] == super::SECURE_PORT
-        }));
+        let servers = list(&leftover.spec, "servers").iter();
+        let servers = servers.filter(|server| server["port"]["number"] != super::SECURE_PORT);
+        let servers = servers.cloned().collect();
+        changes.extend(cut(leftover, "servers", servers, needs));
     }
     let all: Vec<ChangeId> = listeners
         .iter()
         .filter(|(item, _)| chosen.gateways.iter().any(|g| g.workload.id == **item))
         .map(|(_, id)| id.clone())
         .collect();
-    let mut hosts = Vec::new();
+    let mut freed = Vec::new();
+    let mut kept = Vec::new();
     let mut routes = Vec::new();
     for leftover in of_kind(mesh, LeftoverKind::MetricsRoute) {
         let bound = bound_to(leftover);
@@ -109,23 +111,23 @@ pub(super) fn gateways(
                 .collect(),
         };
         if needs.is_empty() {
+            kept.extend(destinations(&leftover.spec));
             continue;
         }
-        hosts.extend(destinations(&leftover.spec));
-        routes.push(without(leftover, "http", needs, |route| {
-            route["match"].as_array().into_iter().flatten().any(|m| {
-                [&m["uri"]["exact"], &m["uri"]["prefix"]]
-                    .iter()
-                    .any(|uri| *uri == super::METRICS_PATH)
-            })
-        }));
+        freed.extend(destinations(&leftover.spec));
+        let http = without_metrics(&leftover.spec);
+        let mut after = leftover.spec.clone();
+        after["http"] = http.clone().into();
+        kept.extend(destinations(&after));
+        routes.extend(cut(leftover, "http", http, needs));
     }
+    // A host that another route still leads to stays, and so does what it names.
+    freed.retain(|host| !kept.contains(host));
     for leftover in of_kind(mesh, LeftoverKind::AdminServiceEntry) {
-        let served = leftover.spec["hosts"]
-            .as_array()
-            .is_none_or(|list| list.iter().any(|h| hosts.iter().any(|host| h == host)));
-        if served && !all.is_empty() {
-            let mut change = delete(leftover, all.clone());
+        if all.is_empty() {
+            continue;
+        }
+        if let Some(mut change) = without_hosts(leftover, &freed, all.clone()) {
             change.after = routes.iter().map(|r| r.id.clone()).collect();
             changes.push(change);
         }
@@ -167,32 +169,91 @@ fn bound_to(route: &Leftover) -> Vec<ObjectRef> {
         .collect()
 }
 
-fn destinations(spec: &Value) -> Vec<Value> {
-    let routes = spec["http"].as_array().into_iter().flatten();
-    routes
-        .flat_map(|http| http["route"].as_array().into_iter().flatten())
-        .map(|route| route["destination"]["host"].clone())
-        .collect()
+fn list<'a>(spec: &'a Value, name: &str) -> &'a [Value] {
+    spec[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The object without the entries of its (atomic) list; deleted where nothing else is in it.
-fn without(
-    leftover: &Leftover,
-    list: &str,
-    needs: Vec<ChangeId>,
-    bad: impl Fn(&Value) -> bool,
-) -> Change {
-    let today = leftover.spec[list].as_array().cloned().unwrap_or_default();
-    let kept: Vec<Value> = today.iter().filter(|entry| !bad(entry)).cloned().collect();
-    if kept.is_empty() || kept.len() == today.len() {
-        return delete(leftover, needs);
+/// The hosts that a VirtualService leads to, by whatever kind of route.
+fn destinations(spec: &Value) -> Vec<Value> {
+    let mut hosts = Vec::new();
+    for route in ["http", "tls", "tcp"].iter().flat_map(|of| list(spec, of)) {
+        let routed = list(route, "route")
+            .iter()
+            .map(|r| &r["destination"]["host"]);
+        let mirrors = list(route, "mirrors")
+            .iter()
+            .map(|m| &m["destination"]["host"]);
+        let all = routed.chain(mirrors).chain([&route["mirror"]["host"]]);
+        hosts.extend(all.filter(|host| host.is_string()).cloned());
+    }
+    hosts
+}
+
+/// The HTTP routes less the matches of the metrics; a route of which no match is left goes with them.
+fn without_metrics(spec: &Value) -> Vec<Value> {
+    let metrics = |wanted: &Value| {
+        let uri = &wanted["uri"];
+        [&uri["exact"], &uri["prefix"]]
+            .iter()
+            .any(|path| **path == super::METRICS_PATH)
+    };
+    let mut kept = Vec::new();
+    for route in list(spec, "http") {
+        let matches = list(route, "match");
+        let others: Vec<Value> = matches.iter().filter(|m| !metrics(m)).cloned().collect();
+        if others.len() == matches.len() {
+            kept.push(route.clone());
+        } else if !others.is_empty() {
+            let mut route = route.clone();
+            route["match"] = others.into();
+            kept.push(route);
+        }
+    }
+    kept
+}
+
+/// A ServiceEntry for the metrics less the hosts that nothing needs any more; `None`: all are needed. One that
+/// serves other ports beside the metrics keeps those.
+fn without_hosts(leftover: &Leftover, freed: &[Value], needs: Vec<ChangeId>) -> Option<Change> {
+    let spec = &leftover.spec;
+    let hosts = list(spec, "hosts");
+    let (gone, stay): (Vec<&Value>, Vec<&Value>) = hosts.iter().partition(|h| freed.contains(h));
+    if !hosts.is_empty() && gone.is_empty() {
+        return None;
+    }
+    let metrics = |port: &Value| matches!(port["number"].as_u64(), Some(15020 | 15090));
+    let ports = list(spec, "ports").iter().filter(|port| !metrics(port));
+    let ports: Vec<Value> = ports.cloned().collect();
+    match (stay.is_empty(), ports.is_empty()) {
+        (true, true) => Some(delete(leftover, needs)),
+        (true, false) => cut(leftover, "ports", ports, needs),
+        (false, _) => cut(
+            leftover,
+            "hosts",
+            stay.into_iter().cloned().collect(),
+            needs,
+        ),
+    }
+}
+
+/// The object with what is left of its (atomic) list; deleted where nothing else is in it. `None`: all of it is.
+fn cut(leftover: &Leftover, name: &str, kept: Vec<Value>, needs: Vec<ChangeId>) -> Option<Change> {
+    let today = list(&leftover.spec, name);
+    let others = ["http", "tls", "tcp"].into_iter().filter(|of| *of != name);
+    let mut others = others.map(|of| list(&leftover.spec, of));
+    let nothing_else = others.all(<[Value]>::is_empty);
+    if kept == today {
+        return None;
+    }
+    if kept.is_empty() && nothing_else {
+        return Some(delete(leftover, needs));
     }
     let edit = LeafEdit {
-        path: LeafPath::fields(["spec", list]),
+        path: LeafPath::fields(["spec", name]),
         expect: Expected::Value(today.into()),
-        to: Some(kept.into()),
+        to: (!kept.is_empty()).then(|| kept.into()),
     };
-    Change {
+    Some(Change {
         needs,
         ..Change::new(
             leftover.object.clone(),
@@ -200,7 +261,7 @@ fn without(
             Action::Edit { leaves: vec![edit] },
             leftover.fault.clone(),
         )
-    }
+    })
 }
 
 /// Whether a Gateway of others on 15091 is one that the plan takes away.

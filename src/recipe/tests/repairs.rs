@@ -187,3 +187,71 @@ fn somebody_elses_server_on_15091_is_refused_even_with_repair() {
     mesh.leftovers.clear();
     assert!(refusal(&mesh, &answers(true)).contains("already has a server on port 15091"));
 }
+
+/// The edit of the published route, and what it leaves of the list.
+fn routes_left(mesh: &Mesh) -> Vec<Value> {
+    let plan = plan(mesh, &answers(true));
+    let Action::Edit { leaves } = &of(&plan, Kind::VirtualService, "gateway-metrics").action else {
+        panic!("the whole route would go");
+    };
+    assert_eq!(leaves[0].path.to_string(), ".spec.http");
+    leaves[0]
+        .to
+        .as_ref()
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn goes(mesh: &Mesh, kind: Kind, name: &str) -> bool {
+    let plan = plan(mesh, &answers(true));
+    let mut changes = plan.changes.iter();
+    let change = changes.find(|c| c.object.kind == kind && c.object.name == name);
+    change.is_some_and(|change| matches!(change.action, Action::Delete { .. }))
+}
+
+#[test]
+fn of_a_route_with_other_matches_only_the_metrics_go() {
+    let mut mesh = published();
+    let host = mesh.leftovers[3].spec["http"][0]["route"][0]["destination"]["host"].clone();
+    mesh.leftovers[3].spec["http"][0]["match"] = json!([
+        {"uri": {"prefix": "/shop"}},
+        {"uri": {"exact": "/stats/prometheus"}},
+        {"uri": {"exact": "/cart"}, "method": {"exact": "POST"}},
+    ]);
+    let left = routes_left(&mesh);
+    assert_eq!(
+        left[0]["match"],
+        json!([{"uri": {"prefix": "/shop"}}, {"uri": {"exact": "/cart"}, "method": {"exact": "POST"}}])
+    );
+    assert_eq!(left[0]["route"][0]["destination"]["host"], host);
+    // The other matches lead where the metrics led.
+    assert!(!goes(&mesh, Kind::ServiceEntry, "gateway-admin"));
+}
+
+#[test]
+fn a_virtual_service_with_routes_of_another_kind_stays() {
+    let mut mesh = published();
+    mesh.leftovers[3].spec["tcp"] = json!([{"route": [{"destination": {"host": "mysql"}}]}]);
+    assert!(routes_left(&mesh).is_empty());
+    assert!(goes(&mesh, Kind::ServiceEntry, "gateway-admin"));
+}
+
+#[test]
+fn a_service_entry_keeps_ports_and_hosts_that_are_no_metrics() {
+    let mut mesh = published();
+    let entry = &mut mesh.leftovers[2];
+    assert_eq!(entry.object.kind, Kind::ServiceEntry);
+    entry.spec["ports"] = json!([
+        {"number": 15020, "name": "http-metrics", "protocol": "HTTP"},
+        {"number": 8080, "name": "http-admin", "protocol": "HTTP"},
+    ]);
+    let made = plan(&mesh, &answers(true));
+    let Action::Edit { leaves } = &of(&made, Kind::ServiceEntry, "gateway-admin").action else {
+        panic!("the other port would go");
+    };
+    assert_eq!(
+        leaves[0].to,
+        Some(json!([{"number": 8080, "name": "http-admin", "protocol": "HTTP"}]))
+    );
+}
