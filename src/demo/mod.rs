@@ -18,6 +18,7 @@ mod scenario;
 mod selectors;
 mod service;
 mod store;
+mod validation;
 mod watch;
 mod world;
 mod write;

@@ -11,7 +11,7 @@ use super::json::{as_map, at, list, map_at, name, name_part, namespace, text, ui
 use super::kinds::{self, Kind};
 use super::routes::Objects;
 use super::world::{World, pods};
-use super::{defaults, ownership, patches};
+use super::{defaults, ownership, patches, validation};
 
 pub fn handle(world: &mut World, call: &Call, to: &Objects) -> Reply {
     if to.kind.namespaced && to.namespace.is_empty() {
@@ -326,6 +326,9 @@ fn store(
             fault.field,
             &fault.message,
         ));
+    }
+    if let Some(why) = validation::denied(kind, &object) {
+        return Err(answers::failure(400, "", why, Value::Null));
     }
     if let Some(old) = old {
         if *kind == kinds::POD && at(old, "/spec") != at(&object, "/spec") {

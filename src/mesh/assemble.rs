@@ -12,7 +12,7 @@ use super::pods::Pods;
 use super::scraped::OldJobs;
 use super::{
     Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
-    gateway, leftovers, prometheus, scraped, workload,
+    gateway, inbound, leftovers, prometheus, scraped, workload,
 };
 use crate::gather::Gather;
 use serde_json::Value;
@@ -74,6 +74,13 @@ pub(super) struct Index<'a> {
     pub namespaces: HashMap<&'a str, &'a Labels>,
     pub pods: Pods<'a>,
     pub services: BySelector<'a, &'a lean::Service>,
+    /// ServiceEntries with a workloadSelector.
+    pub entries: BySelector<'a, &'a lean::ServiceEntry>,
+    pub entries_by_address: HashMap<(&'a str, &'a str), Vec<&'a lean::ServiceEntry>>,
+    pub single: inbound::Single<'a>,
+    pub machines: HashMap<&'a str, Vec<inbound::Machine<'a>>>,
+    /// What Deployments select by.
+    pub deployments: HashMap<(&'a str, &'a str), &'a Labels>,
     pub sidecars: BySelector<'a, &'a lean::Sidecar>,
     pub policies: BySelector<'a, &'a lean::AuthorizationPolicy>,
     pub envoy_filters: BySelector<'a, &'a lean::EnvoyFilter>,
@@ -111,6 +118,7 @@ impl Index<'_> {
 fn unread(inventory: &Inventory) -> Vec<(&'static str, &str)> {
     [
         ("Services", &inventory.services.progress),
+        ("ServiceEntries", &inventory.service_entries.progress),
         ("Sidecars", &inventory.sidecars.progress),
         (
             "PeerAuthentications",
@@ -152,6 +160,21 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
             let selector = Cow::Borrowed(&service.spec.selector);
             (service.metadata.namespace.as_str(), selector, service)
         })),
+        entries: BySelector::new(inventory.service_entries.items.iter().filter_map(|entry| {
+            let selector = inbound::selecting(entry)?;
+            Some((entry.metadata.namespace.as_str(), selector, entry))
+        })),
+        entries_by_address: inbound::by_address(&inventory.service_entries.items),
+        single: inbound::Single::new(&inventory.services.items, &inventory.service_entries.items),
+        machines: inbound::machines(&inventory.workload_entries.items),
+        deployments: all_workloads(inventory)
+            .filter(|(kind, _)| *kind == Kind::Deployment)
+            .map(|(_, item)| {
+                let meta = &item.metadata;
+                let key = (meta.namespace.as_str(), meta.name.as_str());
+                (key, &item.spec.selector.match_labels)
+            })
+            .collect(),
         sidecars: by_selector(&inventory.sidecars, "/workloadSelector/labels"),
         policies: by_selector(&inventory.authorization_policies, "/selector/matchLabels"),
         envoy_filters: by_selector(&inventory.envoy_filters, "/workloadSelector/labels"),

@@ -2,7 +2,7 @@
 
 use super::assemble::{Index, all_workloads};
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
-use super::labels::is_ours;
+use super::labels::{is_ours, labels_at};
 use super::leftovers;
 use super::objects::{self as lean, Labels};
 use super::obstacles::native_port;
@@ -134,7 +134,10 @@ pub(super) fn gateway(
             servers.is_some_and(|all| all.iter().any(secure))
         })
         .collect();
-    (workload.ours, workload.secured_port) = ours(index, &workload.id);
+    let strays = index.pods.strays(&workload.id.namespace, &selector);
+    workload.strays = strays.into_iter().map(super::pods::pod).collect();
+    workload.former_name = former_name(index, &workload.id, &selector);
+    (workload.ours, workload.secured_port) = ours(index, &workload);
     let caught = others
         .iter()
         .find(|other| takes(&selector, &other.spec.template))
@@ -155,8 +158,17 @@ pub(super) fn gateway(
     }
 }
 
-fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {
-    let name = id.our_name();
+/// The name that earlier versions gave our objects, where they exist and are for these pods.
+fn former_name(index: &Index<'_>, id: &WorkloadRef, selector: &Labels) -> Option<String> {
+    let name = id.former_name()?;
+    let gateway = index.our_gateways.get(&(&id.namespace, &name))?;
+    (labels_at(&gateway.spec, "/selector") == *selector).then_some(name)
+}
+
+fn ours(index: &Index<'_>, workload: &Workload) -> (Vec<ObjectRef>, Option<u16>) {
+    let id = &workload.id;
+    let name = workload.former_name.clone();
+    let name = name.unwrap_or_else(|| id.our_gateway_name());
     let key = (id.namespace.as_str(), name.as_str());
     let entry = index.our_entries.get(&key);
     let there: BTreeMap<Kind, bool> = BTreeMap::from([

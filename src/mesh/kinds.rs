@@ -1,6 +1,7 @@
 //! Kubernetes objects by name: which kind, where, and under which API path.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Our field manager, and the value of `app.kubernetes.io/managed-by` on our own objects.
@@ -146,6 +147,11 @@ impl Kind {
     }
 }
 
+/// Kubernetes takes no longer name.
+const LONGEST: usize = 253;
+/// A DNS label.
+const LABEL: usize = 63;
+
 /// The name of one object: what it is and where. Displayed as `Kind namespace/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectRef {
@@ -203,14 +209,63 @@ impl WorkloadRef {
         ObjectRef::new(self.kind, &self.namespace, &self.name)
     }
 
-    /// The name of our objects for it: `-sts` and `-ds` keep kinds of one name apart.
+    /// The name of our objects for it. No two workloads of a namespace have one name: `-sts` and `-ds` keep kinds
+    /// apart, and a Deployment whose own name ends so begins where no other can, with a second hyphen.
     pub fn our_name(&self) -> String {
+        let plain = self.plain_name();
+        if self.former_name().is_some() || plain.len() > LONGEST {
+            return self.second_name(LONGEST);
+        }
+        plain
+    }
+
+    /// The same for objects that route. Istio takes a Gateway whose name is one DNS label alone.
+    pub fn our_gateway_name(&self) -> String {
+        let name = self.our_name();
+        match name.len() > LABEL || name.contains('.') {
+            true => self.second_name(LABEL),
+            false => name,
+        }
+    }
+
+    /// One of our objects for it.
+    pub fn ours(&self, kind: Kind) -> ObjectRef {
+        let name = match kind {
+            Kind::Gateway | Kind::VirtualService | Kind::ServiceEntry => self.our_gateway_name(),
+            _ => self.our_name(),
+        };
+        ObjectRef::new(kind, &self.namespace, name)
+    }
+
+    /// What earlier versions called its objects, where that is another workload's name now.
+    pub fn former_name(&self) -> Option<String> {
+        let ends = self.name.ends_with("-sts") || self.name.ends_with("-ds");
+        (self.kind == Kind::Deployment && ends).then(|| self.plain_name())
+    }
+
+    fn plain_name(&self) -> String {
         let ending = match self.kind {
             Kind::StatefulSet => "-sts",
             Kind::DaemonSet => "-ds",
             _ => "",
         };
         format!("meshscrape-{}{ending}", self.name)
+    }
+
+    /// Begins as no plain name can, since no Kubernetes name begins with a hyphen. Where it has to be cut, it ends
+    /// in a fingerprint.
+    fn second_name(&self, longest: usize) -> String {
+        let plain = self.plain_name();
+        let own = plain.strip_prefix("meshscrape-").unwrap_or(&plain);
+        let whole = format!("meshscrape--{own}");
+        if whole.len() <= longest && (longest > LABEL || !own.contains('.')) {
+            return whole;
+        }
+        let digest = Sha256::digest(format!("{}/{}", self.kind.name(), self.name));
+        let print: String = digest.iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let room = LABEL - "meshscrape---".len() - print.len();
+        let short: String = own.replace('.', "-").chars().take(room).collect();
+        format!("meshscrape--{}-{print}", short.trim_end_matches('-'))
     }
 }
 

@@ -9,6 +9,7 @@ mod certificates;
 mod config_source;
 mod gateway;
 mod governed;
+mod inbound;
 mod injection;
 mod istio;
 mod labels;
@@ -25,6 +26,7 @@ mod sharers;
 mod tests;
 mod workload;
 
+pub use crate::reach::inbound::{Protocol, ServicePort};
 pub use assemble::{assemble, wanted_config_maps};
 pub use listed::Listed;
 
@@ -235,7 +237,10 @@ pub struct Workload {
     pub template: lean::Template,
     /// The `matchLabels` of its selector: what our policies and listener select by.
     pub selector: BTreeMap<String, String>,
+    /// The ports of Services and ServiceEntries that lead to its pods, in istiod's order.
     pub services: Vec<ServicePort>,
+    /// Meshed pods that carry the selector's labels and have no owner: our policies and listener hold for them too.
+    pub strays: Vec<Pod>,
     pub sidecar: SidecarState,
     pub mtls: (MtlsMode, Option<ObjectRef>),
     /// What governs it today, other than our own objects and those recognised as leftovers.
@@ -248,6 +253,8 @@ pub struct Workload {
     pub obstacles: Vec<Obstacle>,
     /// Our objects for it that exist already.
     pub ours: Vec<ObjectRef>,
+    /// The name of our objects, where they still carry the one that earlier versions gave them.
+    pub former_name: Option<String>,
     /// 15020 or 15090, read from our own Sidecar or Gateway where it exists.
     pub secured_port: Option<u16>,
 }
@@ -269,19 +276,6 @@ pub struct Pod {
     pub proxy: Option<String>,
     pub started: Option<jiff::Timestamp>,
     pub terminating: bool,
-}
-
-/// A port of a Service that leads to the workload, with the container port behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServicePort {
-    pub service: String,
-    pub port: u16,
-    /// The container port, named ones resolved by the pod template. `None`: cannot be resolved.
-    pub target: Option<u16>,
-    pub name: Option<String>,
-    pub app_protocol: Option<String>,
-    /// `TCP`, `UDP`, `SCTP`.
-    pub transport: String,
 }
 
 /// Whether the pods have a sidecar, or how they could get one.

@@ -74,12 +74,20 @@ pub struct Workload {
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadSpec {
     pub replicas: Option<u32>,
+    pub ordinals: Ordinals,
     pub paused: bool,
     pub selector: Selector,
     pub template: Template,
     pub strategy: Strategy,
     pub update_strategy: Strategy,
     pub volume_claim_templates: Vec<Value>,
+}
+
+/// The numbers of a StatefulSet's pods.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ordinals {
+    pub start: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

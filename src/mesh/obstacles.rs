@@ -1,12 +1,14 @@
 //! Why a workload may not be chosen, the gravest reason first, each with what the user can do.
 
 use super::assemble::Index;
+use super::inbound::Machine;
 use super::injection::{self, Decision};
 use super::istio::{self, NATIVE_PORTS};
 use super::objects::{self as lean, Labels, Template};
 use super::owner;
-use super::workload::{Catches, SECURE};
+use super::workload::{self, Catches, SECURE};
 use super::{Obstacle, SidecarState, Workload};
+use crate::reach::inbound::{Contradiction, ServicePort};
 
 const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
 
@@ -16,6 +18,7 @@ pub(super) fn obstacles(
     item: &lean::Workload,
     workload: &Workload,
     decision: Decision,
+    contradictions: &[Contradiction],
 ) -> Vec<Obstacle> {
     let id = &workload.id;
     let what = format!("The {} {}/{}", id.kind.name(), id.namespace, id.name);
@@ -60,7 +63,7 @@ pub(super) fn obstacles(
     let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
     for (list, why) in &index.unread {
         // What stands in the root namespace governs the whole mesh.
-        let from_root = *list != "Services" && concerns(why, &index.root);
+        let from_root = !list.starts_with("Service") && concerns(why, &index.root);
         if concerns(why, &id.namespace) || from_root {
             add(
                 "not read",
@@ -121,6 +124,29 @@ pub(super) fn obstacles(
             ),
         );
     }
+    for machine in index
+        .machines
+        .get(id.namespace.as_str())
+        .into_iter()
+        .flatten()
+    {
+        if let Some(reason) = of_machine(machine, workload) {
+            add("WorkloadEntry", reason);
+        }
+    }
+    if let Some(other) = workload::taken(index, workload) {
+        add(
+            "name in use",
+            format!(
+                "Its objects would be called {}, and an earlier version gave that name to those of {other}. \
+                 Undo the run that secured {other} to choose this one; secured again, that one gets other names.",
+                id.our_name()
+            ),
+        );
+    }
+    for contradiction in contradictions {
+        add("ports differ", differing(contradiction, workload));
+    }
     for port in workload
         .services
         .iter()
@@ -129,9 +155,11 @@ pub(super) fn obstacles(
         add(
             "unknown port",
             format!(
-                "Port {} of the Service {} leads to a container port by a name that no container declares, so it \
+                "Port {} of the {} {} leads to a container port by a name that no container declares, so it \
                  could not be kept open. Declare the named port in the pod template.",
-                port.port, port.service
+                port.port,
+                port.kind.name(),
+                port.service
             ),
         );
     }
@@ -160,6 +188,43 @@ pub(super) fn obstacles(
         );
     }
     found
+}
+
+/// One Sidecar governs all pods of a workload.
+fn differing(of: &Contradiction, workload: &Workload) -> String {
+    let namespace = &workload.id.namespace;
+    let told = |(pod, port): &(String, ServicePort)| {
+        let object = port.object(namespace);
+        format!("{} on the pod {pod} ({object})", port.protocol.word())
+    };
+    format!(
+        "Port {} of its pods has {}, and {}. One Sidecar governs all of them, so the protocol would change for some. \
+         Declare one protocol in both, by appProtocol for example.",
+        of.target,
+        told(&of.one),
+        told(&of.other)
+    )
+}
+
+/// Policies and Sidecars select WorkloadEntries as they select pods; and a pod whose address one of them has gets
+/// its ports by it.
+fn of_machine(machine: &Machine<'_>, workload: &Workload) -> Option<String> {
+    let namespace = &workload.id.namespace;
+    let name = machine.name;
+    if !workload.selector.is_empty() && machine.carries(&workload.selector) {
+        return Some(format!(
+            "The WorkloadEntry {namespace}/{name} carries the labels of its pods, so the policies and the listener \
+             would hold for that machine too. Give it a label of its own, or other labels, to choose this one."
+        ));
+    }
+    let pods = workload.pods.iter().chain(&workload.strays);
+    let mut pods = pods.filter(|pod| pod.ip.is_some() && pod.ip.as_deref() == machine.address);
+    let pod = pods.next()?;
+    Some(format!(
+        "The WorkloadEntry {namespace}/{name} has the address of the pod {}, and Istio then takes its inbound ports \
+         from that entry, which meshscrape cannot read. Delete the entry to choose this one.",
+        pod.name
+    ))
 }
 
 /// Where a list was read namespace by namespace, the reason names the ones that are missing.

@@ -66,19 +66,24 @@ impl<'a> Pods<'a> {
     }
 
     /// The pods of a workload, those that have ended aside; by name.
-    pub fn of(
-        &self,
-        namespace: &str,
-        kind: Kind,
-        name: &str,
-        selector: &Labels,
-    ) -> Vec<&'a lean::Pod> {
-        let mut found: Vec<&lean::Pod> = match self.owned.get(&(namespace, kind, name)) {
-            Some(pods) => pods.iter().copied().filter(|pod| !finished(pod)).collect(),
-            None => self.ownerless.carrying(namespace, selector),
-        };
-        found.sort_unstable_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        found
+    pub fn of(&self, namespace: &str, kind: Kind, name: &str) -> Vec<&'a lean::Pod> {
+        let owned = self.owned.get(&(namespace, kind, name));
+        by_name(
+            owned
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|pod| !finished(pod)),
+        )
+    }
+
+    /// Meshed pods without an owner that carry these labels; by name.
+    pub fn strays(&self, namespace: &str, selector: &Labels) -> Vec<&'a lean::Pod> {
+        let carrying = self.ownerless.carrying(namespace, selector).into_iter();
+        by_name(
+            carrying
+                .filter(|pod| pod.proxy().is_some() && pod.metadata.deletion_timestamp.is_none()),
+        )
     }
 
     /// Running pods that no listed workload made: of Jobs, of other controllers.
@@ -98,6 +103,12 @@ impl<'a> Pods<'a> {
             })
             .collect()
     }
+}
+
+fn by_name<'a>(pods: impl Iterator<Item = &'a lean::Pod>) -> Vec<&'a lean::Pod> {
+    let mut found: Vec<&lean::Pod> = pods.collect();
+    found.sort_unstable_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    found
 }
 
 /// An image's tag: what stands after the last colon of its last path segment.

@@ -178,12 +178,7 @@ pub(super) fn prometheus(
     let id = WorkloadRef::new(&meta.namespace, kind, &meta.name);
     let pods: Vec<super::Pod> = index
         .pods
-        .of(
-            &meta.namespace,
-            kind,
-            &meta.name,
-            &item.spec.selector.match_labels,
-        )
+        .of(&meta.namespace, kind, &meta.name)
         .into_iter()
         .map(pods::pod)
         .collect();

@@ -3,12 +3,13 @@
 use super::assemble::{Index, all_workloads};
 use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
-use super::labels::{BySelector, subset};
+use super::labels::{BySelector, labels_at, subset};
 use super::objects::{self as lean, Labels, Template};
 use super::{
-    Inventory, ServicePort, SidecarState, Workload, governed, obstacles, owner, pods, scraped,
+    Inventory, SidecarState, Workload, governed, inbound, obstacles, owner, pods, scraped,
 };
 use crate::gather::Gather;
+use crate::reach::inbound::Contradiction;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -80,6 +81,7 @@ impl Catches {
 pub(super) struct Base {
     pub workload: Workload,
     pub decision: Decision,
+    pub contradictions: Vec<Contradiction>,
 }
 
 pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base {
@@ -87,12 +89,11 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
     let id = WorkloadRef::new(&meta.namespace, kind, &meta.name);
     let template = &item.spec.template;
     let labels = &template.metadata.labels;
-    let own_pods = index.pods.of(
-        &meta.namespace,
-        kind,
-        &meta.name,
-        &item.spec.selector.match_labels,
-    );
+    let own_pods = index.pods.of(&meta.namespace, kind, &meta.name);
+    let strays = index
+        .pods
+        .strays(&meta.namespace, &item.spec.selector.match_labels);
+    let inbound = inbound::inbound(index, kind, item, &own_pods, &strays);
     let decision = index.injector.decide(
         &meta.namespace,
         index.namespace_labels(&meta.namespace),
@@ -115,7 +116,8 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         ready,
         template: template.clone(),
         selector: item.spec.selector.match_labels.clone(),
-        services: services(index, &meta.namespace, template),
+        services: inbound.ports,
+        strays: strays.into_iter().map(pods::pod).collect(),
         sidecar: sidecar(&pods, revision, &decision),
         mtls: index.mtls.workload(&meta.namespace, labels),
         governed_by: governed::governed(index, &meta.namespace, labels),
@@ -124,11 +126,16 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         owner: owner::owner(meta),
         obstacles: Vec::new(),
         ours: Vec::new(),
+        former_name: None,
         secured_port: None,
         pods,
         id,
     };
-    Base { workload, decision }
+    Base {
+        workload,
+        decision,
+        contradictions: inbound.contradictions,
+    }
 }
 
 pub(super) fn workload(
@@ -140,43 +147,14 @@ pub(super) fn workload(
     let Base {
         mut workload,
         decision,
+        contradictions,
     } = base(index, kind, item);
     workload.envoy_filters = governed::envoy_filters(index, &workload);
-    (workload.ours, workload.secured_port) = ours(index, &workload.id);
-    workload.obstacles = obstacles::obstacles(index, catches, item, &workload, decision);
+    workload.former_name = former_name(index, &workload);
+    (workload.ours, workload.secured_port) = ours(index, &workload);
+    workload.obstacles =
+        obstacles::obstacles(index, catches, item, &workload, decision, &contradictions);
     workload
-}
-
-fn services(index: &Index<'_>, namespace: &str, template: &Template) -> Vec<ServicePort> {
-    let spec = &template.spec;
-    let named = |name: &str| {
-        spec.containers
-            .iter()
-            .chain(&spec.init_containers)
-            .flat_map(|container| &container.ports)
-            .find(|port| port.name.as_deref() == Some(name))
-            .map(|port| port.container_port)
-    };
-    let mut found: Vec<ServicePort> = index
-        .services
-        .selecting(namespace, &template.metadata.labels)
-        .into_iter()
-        .flat_map(|service| service.spec.ports.iter().map(move |port| (service, port)))
-        .map(|(service, port)| ServicePort {
-            service: service.metadata.name.clone(),
-            port: port.port,
-            target: match &port.target_port {
-                Value::Number(number) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
-                Value::String(name) => named(name).or_else(|| name.parse().ok()),
-                _ => Some(port.port),
-            },
-            name: port.name.clone(),
-            app_protocol: port.app_protocol.clone(),
-            transport: port.protocol.clone().unwrap_or_else(|| "TCP".to_owned()),
-        })
-        .collect();
-    found.sort_unstable_by(|a, b| (&a.service, a.port).cmp(&(&b.service, b.port)));
-    found
 }
 
 fn sidecar(pods: &[super::Pod], revision: Option<String>, decision: &Decision) -> SidecarState {
@@ -198,9 +176,49 @@ fn sidecar(pods: &[super::Pod], revision: Option<String>, decision: &Decision) -
     }
 }
 
+/// What an object of ours selects by.
+fn selected(index: &Index<'_>, namespace: &str, name: &str) -> Option<Labels> {
+    let key = (namespace, name);
+    let listener = index.our_sidecars.get(&key);
+    let peers = index.our_peers.get(&key);
+    let policy = index.our_policies.get(&key);
+    listener
+        .map(|object| labels_at(&object.spec, "/workloadSelector/labels"))
+        .or_else(|| peers.map(|object| labels_at(&object.spec, "/selector/matchLabels")))
+        .or_else(|| policy.map(|object| labels_at(&object.spec, "/selector/matchLabels")))
+}
+
+/// The name that earlier versions gave our objects, where they exist and are for these pods.
+fn former_name(index: &Index<'_>, workload: &Workload) -> Option<String> {
+    let name = workload.id.former_name()?;
+    let selected = selected(index, &workload.id.namespace, &name)?;
+    (selected == workload.selector).then_some(name)
+}
+
+/// Another workload whose objects, of an earlier version, have the name that this one's would get.
+pub(super) fn taken(index: &Index<'_>, workload: &Workload) -> Option<WorkloadRef> {
+    let name = workload.id.our_name();
+    let other = WorkloadRef::new(
+        &workload.id.namespace,
+        Kind::Deployment,
+        name.strip_prefix("meshscrape-")?,
+    );
+    let selected = selected(index, &other.namespace, &name)?;
+    let labels = index.deployments.get(&(&other.namespace, &other.name))?;
+    let theirs = other.former_name().is_some() && **labels == selected;
+    (theirs && selected != workload.selector).then_some(other)
+}
+
 /// Our objects for a workload, and the port behind our listener.
-fn ours(index: &Index<'_>, id: &WorkloadRef) -> (Vec<ObjectRef>, Option<u16>) {
-    let name = id.our_name();
+fn ours(index: &Index<'_>, workload: &Workload) -> (Vec<ObjectRef>, Option<u16>) {
+    let id = &workload.id;
+    if taken(index, workload).is_some() {
+        return (Vec::new(), None);
+    }
+    let name = workload
+        .former_name
+        .clone()
+        .unwrap_or_else(|| id.our_name());
     let key = (id.namespace.as_str(), name.as_str());
     let mut found = Vec::new();
     let mut note = |there: bool, kind: Kind| {

@@ -1,6 +1,7 @@
 //! What the programs of others make of objects, computed by their own rules: one file a rule, each naming its source.
 
 pub mod authorization;
+pub mod inbound;
 pub mod mtls;
 pub mod sidecar;
 

@@ -4,13 +4,22 @@
 //! well (fault 9): a Gateway with 15091 alone, and a match on the port. `subjectAltNames` (with `spiffe://`) lets
 //! only Prometheus in. The ServiceEntry's host does not end in `.local` and is exported nowhere (fault 10).
 
-use super::{METRICS_PATH, SECURE_PORT, ours, own};
+use super::{METRICS_PATH, SECURE_PORT, ours, own, prices};
 use crate::answers::MetricsPort;
 use crate::mesh::Gateway;
 use crate::mesh::kinds::Kind;
 use crate::plan::{Action, Await, Change, Part};
 use serde_json::json;
 use std::time::Duration;
+
+/// A host for the gateway's own metrics, which no other gateway of its namespace has. `name`: of its Gateway.
+fn host(name: &str) -> String {
+    let own = name.strip_prefix("meshscrape-").unwrap_or(name);
+    match own.strip_prefix('-') {
+        Some(own) => format!("{own}.renamed.meshscrape.internal"),
+        None => format!("{own}.metrics.meshscrape.internal"),
+    }
+}
 
 /// ServiceEntry, VirtualService and Gateway, in the order of writing.
 ///
@@ -22,9 +31,9 @@ pub(super) fn changes(
     reader: &str,
 ) -> [Change; 3] {
     let of = &gateway.workload;
-    let name = of.id.our_name();
-    let short = name.trim_start_matches("meshscrape-");
-    let host = format!("{short}.metrics.meshscrape.internal");
+    let name = ours(Kind::Gateway, of).name;
+    let short = of.id.name.as_str();
+    let host = host(&name);
     let number = u16::from(port);
 
     let entry = ours(Kind::ServiceEntry, of);
@@ -44,7 +53,8 @@ pub(super) fn changes(
         &route,
         json!({
             "hosts": ["*"],
-            "gateways": [name],
+            // A bare name with a dot in it would mean a Gateway of another namespace.
+            "gateways": [format!("{}/{name}", of.id.namespace)],
             "exportTo": ["."],
             "http": [{
                 "match": [{"uri": {"exact": METRICS_PATH}, "port": SECURE_PORT}],
@@ -97,6 +107,7 @@ pub(super) fn changes(
         item,
         needs: vec![entry.id.clone(), route.id.clone()],
         before: vec![Await::Settle(Duration::from_secs(1))],
+        prices: prices::strays(of).into_iter().collect(),
         ..Change::new(
             listener,
             Part::Listener,

@@ -69,5 +69,8 @@ fn template_intent(object: &ObjectRef, template: Value) -> Value {
 }
 
 fn ours(kind: Kind, item: &crate::mesh::Workload) -> ObjectRef {
-    ObjectRef::new(kind, &item.id.namespace, item.id.our_name())
+    match &item.former_name {
+        Some(name) => ObjectRef::new(kind, &item.id.namespace, name),
+        None => item.id.ours(kind),
+    }
 }

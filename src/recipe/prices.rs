@@ -1,5 +1,6 @@
 //! What the parts cost, as facts/istio.md measured it: shown where the choice is made.
 
+use super::SECURE_PORT;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Prometheus, Storage, Workload};
 use crate::plan::Price;
@@ -57,4 +58,27 @@ pub(super) fn prometheus(of: &Prometheus) -> Vec<Price> {
         )));
     }
     prices
+}
+
+/// Pods without an owner that carry the workload's labels: what our objects mean for them.
+pub(super) fn strays(workload: &Workload) -> Option<Price> {
+    let space = &workload.id.namespace;
+    let names: Vec<String> = workload
+        .strays
+        .iter()
+        .map(|pod| format!("{space}/{}", pod.name))
+        .collect();
+    let (what, them) = match &names[..] {
+        [] => return None,
+        [one] => (format!("Pod {one} has no owner and carries"), "it"),
+        _ => (
+            format!("Pods {} have no owner and carry", names.join(", ")),
+            "them",
+        ),
+    };
+    Some(Price::Note(format!(
+        "{what} the labels of {}: port {SECURE_PORT} opens there too. Nothing annotates or restarts {them}, \
+         so Prometheus scrapes {them} as before.",
+        workload.id.name
+    )))
 }

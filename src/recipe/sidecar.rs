@@ -1,22 +1,19 @@
 //! The Sidecar that opens 15091, and keeps the workload's own ports.
 //!
 //! Facts: without a selector it governs the whole namespace; any listed `ingress` takes away the listeners of
-//! the workload's service ports, so that each target port stands here with its declared protocol, or with
-//! none, which keeps sniffing (fault 3).
+//! the workload's service ports, so that each target port stands here with the protocol that istiod reads today, or
+//! with none, which keeps detection (fault 3).
 
 use super::{SECURE_PORT, ours, own, prices};
 use crate::answers::MetricsPort;
 use crate::error::Error;
-use crate::gather::Gather;
+use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
-use crate::mesh::{ServicePort, Workload};
 use crate::plan::{Action, Await, Change, ChangeId, Part, Price};
+use crate::reach::inbound::{Protocol, ServicePort, by_target};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// Ports of the agent and of Envoy itself, which inbound capture leaves out.
-const PROXY_PORTS: [u16; 6] = [15000, 15001, 15006, 15020, 15021, 15090];
 
 /// # Errors
 /// A Service port whose target is not known, or one that leads to 15091 itself.
@@ -38,6 +35,7 @@ pub(super) fn listener(
     );
     let mut prices = prices::listener(workload);
     prices.extend(doubtful.into_iter().map(Price::Note));
+    prices.extend(prices::strays(workload));
     Ok(Change {
         item: Some(workload.id.clone()),
         needs: policies.to_vec(),
@@ -56,60 +54,46 @@ pub(super) fn listener(
     })
 }
 
-/// One entry for each target port of the workload's Services, and words where two Services disagree.
+/// One entry for each target port, and words where what leads to it is declared in more than one way.
 fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
-    let mut by_target: BTreeMap<u16, Vec<&ServicePort>> = BTreeMap::new();
     for port in &workload.services {
-        // Envoy has no inbound listeners for UDP and SCTP.
-        if !(port.transport.is_empty() || port.transport == "TCP") {
-            continue;
-        }
-        let target = port.target.ok_or_else(|| {
-            Error::new(format!(
-                "port {} of Service {}/{} leads to a container port that is not known",
-                port.port, workload.id.namespace, port.service
+        let object = || port.object(&workload.id.namespace);
+        if port.target.is_none() {
+            return Err(Error::new(format!(
+                "port {} of {} leads to a container port that is not known",
+                port.port,
+                object()
             ))
             .hint(format!(
                 "name that port in the pod template of {}",
                 workload.id
-            ))
-        })?;
-        if target == SECURE_PORT {
-            return Err(Error::new(format!(
-                "Service {}/{} already leads to port {SECURE_PORT} of {}",
-                workload.id.namespace, port.service, workload.id
             )));
         }
-        if !PROXY_PORTS.contains(&target) {
-            by_target.entry(target).or_default().push(port);
+        if port.target == Some(SECURE_PORT) {
+            return Err(Error::new(format!(
+                "{} already leads to port {SECURE_PORT} of {}",
+                object(),
+                workload.id
+            )));
         }
     }
     let mut names = BTreeSet::from(["http-metrics".to_owned()]);
     let mut doubts = Vec::new();
     let mut entries = Vec::new();
-    for (target, mut ports) in by_target {
-        // A declared protocol before none, then by Service, so that the plan does not waver.
-        ports.sort_unstable_by_key(|p| (protocol(p).is_none(), &p.service, p.port));
+    for (target, ports) in by_target(&workload.services) {
         let first = ports[0];
-        let declared: BTreeSet<&str> = ports.iter().filter_map(|p| protocol(p)).gather();
-        if declared.len() > 1 {
-            doubts.push(format!(
-                "Services declare port {target} of {} as {}; it is kept as {}",
-                workload.id.name,
-                declared.iter().copied().collect::<Vec<_>>().join(" and "),
-                protocol(first).unwrap_or("undeclared")
-            ));
-        }
+        doubts.extend(disagreement(workload, target, &ports));
         let mut name = first
             .name
             .clone()
+            .filter(|name| !name.is_empty())
             .unwrap_or_else(|| format!("port-{target}"));
         if !names.insert(name.clone()) {
             name = format!("{name}-{target}");
             names.insert(name.clone());
         }
         let mut port = json!({"number": target, "name": name});
-        if let Some(protocol) = protocol(first) {
+        if let Some(protocol) = first.protocol.in_sidecar() {
             port["protocol"] = protocol.into();
         }
         entries.push(json!({ "port": port }));
@@ -117,35 +101,39 @@ fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
     Ok((entries, doubts))
 }
 
-/// The protocol that a Service declares for a port: by `appProtocol`, else by the prefix of its name.
-pub(super) fn protocol(port: &ServicePort) -> Option<&'static str> {
-    if let Some(app) = &port.app_protocol {
-        return match app.to_ascii_lowercase().as_str() {
-            "kubernetes.io/h2c" => Some("HTTP2"),
-            "kubernetes.io/ws" => Some("HTTP"),
-            "kubernetes.io/wss" => Some("HTTPS"),
-            word => known(word),
-        };
+/// What Istio does today with declarations that differ, which the Sidecar keeps.
+fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Option<String> {
+    let (first, rest) = ports.split_first()?;
+    let mut others: Vec<String> = Vec::new();
+    let mut of_one_age = true;
+    for port in rest {
+        if !port.protocol.same_chain(first.protocol) {
+            of_one_age &= port.created == first.created;
+            let told = declares(port);
+            if !others.contains(&told) {
+                others.push(told);
+            }
+        }
     }
-    let name = port.name.as_deref()?.to_ascii_lowercase();
-    if name == "grpc-web" || name.starts_with("grpc-web-") {
-        return known("grpc-web");
+    if others.is_empty() {
+        return None;
     }
-    known(name.split('-').next()?)
+    let which = match of_one_age {
+        true => "the first by name of declarations of one age",
+        false => "the oldest declaration",
+    };
+    Some(format!(
+        "Port {target} of {}: Istio follows {which}, and the Sidecar keeps it: {}. Passed over: {}.",
+        workload.id.name,
+        declares(first),
+        others.join("; ")
+    ))
 }
 
-fn known(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "http" => "HTTP",
-        "https" => "HTTPS",
-        "http2" => "HTTP2",
-        "grpc" => "GRPC",
-        "grpc-web" => "GRPC-WEB",
-        "tcp" => "TCP",
-        "tls" => "TLS",
-        "mongo" => "MONGO",
-        "mysql" => "MYSQL",
-        "redis" => "REDIS",
-        _ => return None,
-    })
+fn declares(port: &ServicePort) -> String {
+    let (kind, name) = (port.kind.name(), &port.service);
+    match port.protocol {
+        Protocol::Detected => format!("{kind} {name} declares no protocol (Istio detects it)"),
+        declared => format!("{kind} {name} declares {}", declared.word()),
+    }
 }

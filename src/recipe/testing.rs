@@ -5,8 +5,8 @@ use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::objects::{Container, Template};
 use crate::mesh::{
     ControlPlane, Gateway, GatewayFlavour, Istio, Mesh, MtlsMode, Namespace, NamespaceInjection,
-    Pod, Prometheus, PrometheusConfig, PrometheusFlavour, Scraped, ServicePort, SidecarState,
-    Storage, Workload,
+    Pod, Prometheus, PrometheusConfig, PrometheusFlavour, Protocol, Scraped, ServicePort,
+    SidecarState, Storage, Workload,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,12 +117,14 @@ pub fn pod(name: &str) -> Pod {
 
 pub fn port(number: u16, target: u16, name: Option<&str>) -> ServicePort {
     ServicePort {
+        kind: Kind::Service,
         service: "svc".into(),
+        created: None,
+        host: "svc.demo.svc.cluster.local".into(),
         port: number,
         target: Some(target),
         name: name.map(Into::into),
-        app_protocol: None,
-        transport: "TCP".into(),
+        protocol: Protocol::of_service_port(number, name.unwrap_or_default(), "TCP", None),
     }
 }
 
@@ -145,6 +147,7 @@ pub fn workload(namespace: &str, name: &str) -> Workload {
             revision: "default".into(),
         },
         mtls: (MtlsMode::Permissive, None),
+        strays: Vec::new(),
         governed_by: Default::default(),
         scraped: Scraped {
             plaintext: Some(15020),
@@ -154,6 +157,7 @@ pub fn workload(namespace: &str, name: &str) -> Workload {
         owner: None,
         obstacles: Vec::new(),
         ours: Vec::new(),
+        former_name: None,
         secured_port: None,
     }
 }

@@ -181,7 +181,7 @@ impl<'a> Look<'a> {
 
     fn ours(&self, kind: Kind) -> ObjectRef {
         let item = &self.one.item;
-        ObjectRef::new(kind, &item.namespace, item.our_name())
+        item.ours(kind)
     }
 
     fn labels(&self) -> &'a Labels {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// Room, and what its files must not name.
 const RULES: &[(&str, &[&str])] = &[
     ("mesh", PURE),
+    ("reach", PURE),
     ("recipe", PURE),
     ("plan", PURE),
     ("targets", PURE),

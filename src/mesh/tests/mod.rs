@@ -2,6 +2,7 @@
 
 mod gateways;
 mod governed;
+mod inbound;
 mod injected;
 mod leftover;
 mod prometheis;

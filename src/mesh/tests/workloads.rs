@@ -1,5 +1,6 @@
 use super::*;
 use crate::mesh::{OwnerTool, SidecarState};
+use std::collections::HashSet;
 
 #[test]
 fn pods_of_a_deployment_are_found_through_its_replica_set() {
@@ -90,12 +91,13 @@ fn a_workload_without_pods_can_be_chosen() {
 }
 
 #[test]
-fn pods_without_an_owner_fall_to_the_selector() {
+fn pods_without_an_owner_are_beside_the_workload_and_none_of_its_own() {
     let text = format!("{ISTIO}{SHOP}").replace(
         "ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: cart-5d9c7b, uid: r}]",
         "",
     );
-    assert_eq!(workload(&mesh(&text), "shop/Deployment/cart").pods.len(), 2);
+    let cart = workload(&mesh(&text), "shop/Deployment/cart");
+    assert_eq!((cart.pods.len(), cart.strays.len()), (0, 2));
 }
 
 #[test]
@@ -381,4 +383,106 @@ fn an_owner_goes_by_its_word_and_by_its_managers() {
     for name in ["", "helmet", "kubectl", "prometheus-operator", "all"] {
         assert_eq!(OwnerTool::named(name), None, "{name}");
     }
+}
+
+#[test]
+fn no_two_workloads_have_objects_of_one_name() {
+    let long = "x".repeat(230);
+    let names = [
+        "db",
+        "db-sts",
+        "db-ds",
+        "db-sts-ds",
+        "db-ds-sts",
+        "db-sts-sts",
+        "a.b",
+        "a.b-sts",
+        "a-b",
+        "meshscrape-db",
+        "meshscrape--db-sts",
+        &long,
+        &format!("{long}-sts"),
+        &format!("{long}.sts"),
+        &"y".repeat(253),
+        &format!("{}z", "y".repeat(252)),
+        &"y".repeat(64),
+    ];
+    let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
+    let (mut plain, mut routed) = (HashSet::new(), HashSet::new());
+    for name in names {
+        for kind in kinds {
+            let id = WorkloadRef::new("shop", kind, name);
+            let ours = id.our_name();
+            assert!(
+                ours.len() <= 253 && ours.starts_with("meshscrape-"),
+                "{ours}"
+            );
+            assert!(plain.insert(ours.clone()), "{ours} twice");
+            // Istio takes a Gateway whose name is a DNS label alone.
+            let gateway = id.ours(Kind::Gateway).name;
+            let label = gateway.len() <= 63
+                && gateway
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && !gateway.ends_with('-');
+            assert!(label, "{gateway}");
+            assert!(routed.insert(gateway.clone()), "{gateway} twice");
+        }
+    }
+    let of = |kind, name: &str| WorkloadRef::new("shop", kind, name).our_name();
+    assert_eq!(of(Kind::Deployment, "cart"), "meshscrape-cart");
+    assert_eq!(of(Kind::StatefulSet, "db"), "meshscrape-db-sts");
+    assert_eq!(
+        of(Kind::DaemonSet, "node.agent"),
+        "meshscrape-node.agent-ds"
+    );
+    assert_eq!(of(Kind::Deployment, "db-sts"), "meshscrape--db-sts");
+}
+
+const MEET: &str = "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: x:1}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db-sts, namespace: shop}
+spec:
+  selector: {matchLabels: {app: other}}
+  template: {metadata: {labels: {app: other}}, spec: {containers: [{name: db, image: x:1}]}}
+";
+
+#[test]
+fn objects_that_an_earlier_version_named_stay_with_the_pods_that_they_select() {
+    let earlier = "
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: meshscrape-db-sts, namespace: shop, labels: {app.kubernetes.io/managed-by: meshscrape}}
+spec:
+  workloadSelector: {labels: {app: other}}
+  ingress: [{port: {number: 15091}, defaultEndpoint: '127.0.0.1:15020'}]
+";
+    let of = |earlier: &str| mesh(&format!("{ISTIO}{SHOP}---{MEET}{earlier}"));
+    let mesh = of(earlier);
+    let deployment = workload(&mesh, "shop/Deployment/db-sts");
+    assert_eq!(deployment.former_name.as_deref(), Some("meshscrape-db-sts"));
+    assert_eq!(
+        (deployment.ours.len(), deployment.secured_port),
+        (1, Some(15020))
+    );
+    let set = workload(&mesh, "shop/StatefulSet/db");
+    assert!(set.ours.is_empty() && set.secured_port.is_none());
+    assert!(set.obstacles.iter().any(|o| o.word == "name in use"));
+
+    let mine = earlier.replace("app: other", "app: db");
+    let mesh = of(&mine);
+    let set = workload(&mesh, "shop/StatefulSet/db");
+    assert_eq!(set.secured_port, Some(15020));
+    assert!(set.obstacles.iter().all(|o| o.word != "name in use"));
+    let deployment = workload(&mesh, "shop/Deployment/db-sts");
+    assert!(deployment.former_name.is_none() && deployment.ours.is_empty());
 }

@@ -1,8 +1,8 @@
 //! The sixteen faults of the published text (facts/istio, first table): each fails if the recipe falls back.
 
 use super::*;
-use crate::mesh::ServicePort;
 use crate::mesh::objects::VolumeMount;
+use crate::mesh::{Protocol, ServicePort};
 use crate::recipe::testing::{
     SAMPLE, answers, labels, mesh, port, with_config, with_prometheus, with_workload,
 };
@@ -64,11 +64,11 @@ fn fault_03_a_sidecar_without_selector_or_without_the_apps_ports() {
             port(81, 8080, Some("http-alias")),
             port(9000, 9001, None),
             ServicePort {
-                app_protocol: Some("grpc".into()),
+                protocol: Protocol::Grpc,
                 ..port(7000, 7001, Some("api"))
             },
             ServicePort {
-                transport: "UDP".into(),
+                protocol: Protocol::Udp,
                 ..port(53, 53, Some("dns"))
             },
         ];
@@ -88,6 +88,8 @@ fn fault_03_a_sidecar_without_selector_or_without_the_apps_ports() {
     assert_eq!(
         ports[1..],
         [
+            // Of a UDP port istiod makes a TCP chain, which is kept too.
+            &json!({"number": 53, "name": "dns", "protocol": "TCP"}),
             &json!({"number": 7001, "name": "api", "protocol": "GRPC"}),
             &json!({"number": 8080, "name": "http-web", "protocol": "HTTP"}),
             &json!({"number": 9001, "name": "port-9001"}),
@@ -195,7 +197,7 @@ fn fault_09_the_metrics_are_served_on_the_public_port() {
         json!(["spiffe://cluster.local/ns/istio-system/sa/prometheus"])
     );
     let route = &intent(of(&plan, Kind::VirtualService, name))["spec"];
-    assert_eq!(route["gateways"], json!([name]));
+    assert_eq!(route["gateways"], json!([format!("istio-system/{name}")]));
     for http in route["http"].as_array().expect("http") {
         for m in http["match"].as_array().expect("match") {
             assert_eq!(m["port"], 15091);

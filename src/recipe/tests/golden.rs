@@ -106,7 +106,7 @@ kind: VirtualService
 metadata: {name: meshscrape-istio-ingressgateway, namespace: istio-system}
 spec:
   hosts: ['*']
-  gateways: [meshscrape-istio-ingressgateway]
+  gateways: [istio-system/meshscrape-istio-ingressgateway]
   exportTo: ['.']
   http:
     - match: [{uri: {exact: /stats/prometheus}, port: 15091}]
