@@ -9,6 +9,7 @@ mod controls;
 mod disturbed;
 mod evidence;
 mod guards;
+mod inbound;
 mod matrix;
 mod objects;
 mod probe;
@@ -87,6 +88,14 @@ fn tests() -> Vec<Test> {
         namespace: None,
         turn: Turn::Matrix,
     });
+    all.extend(inbound::CELLS.iter().map(|cell| Test {
+        name: cell.name.into(),
+        about: cell.about(),
+        run: Box::new(|checks| cell.run(checks)),
+        evidence: Box::new(|| cell.evidence()),
+        namespace: Some(cell.namespace()),
+        turn: Turn::Others,
+    }));
     all.push(Test {
         name: wizard::NAME.into(),
         about: vec![("what", "the wizard, by keys in a terminal".into())],
