@@ -14,6 +14,7 @@ mod identity;
 mod locks;
 mod others;
 mod ports;
+mod released;
 mod secrets;
 
 use crate::called::{Called, Over, call};
