@@ -41,7 +41,8 @@ pub async fn run(
         if yes {
             // What another Prometheus's run left is that one's.
             let home = [prometheus.id.namespace.clone()];
-            call.note(&settle::all_stands(&opened.session, &home).await?);
+            let places = flow::lock_places(&opened, &prometheus);
+            call.note(&settle::all_stands(&opened.session, &home, &places).await?);
         }
         let outcome = look(&call, &opened, prometheus, watched).await;
         print(&mut call, "", &outcome, json, false)?;

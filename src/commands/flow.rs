@@ -5,7 +5,7 @@ use crate::answers::Answers;
 use crate::engine;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
-use crate::mesh::{Mesh, OwnerTool};
+use crate::mesh::{Mesh, OwnerTool, Prometheus};
 use crate::plan::review::{ItemState, Review, RunId};
 use crate::plan::{Plan, keeping};
 use crate::recipe;
@@ -164,6 +164,15 @@ pub fn chosen(opened: &Opened) -> Result<()> {
     Err(Error::new("nothing is chosen")
         .hint("name namespaces (-n), workloads (-w NS/KIND/NAME) or gateways (-g NS/NAME)")
         .hint("or start the wizard: meshscrape"))
+}
+
+/// Where a killed run for this Prometheus may have left locks: what another one's left is that one's.
+pub fn lock_places(opened: &Opened, prometheus: &Prometheus) -> Vec<String> {
+    let home = &prometheus.id.namespace;
+    let root = &opened.mesh.istio.root_namespace;
+    let mut places = opened.mesh.lock_places();
+    places.retain(|place| place == root || place == home);
+    places
 }
 
 /// Dry-runs a plan as it stands.

@@ -48,7 +48,7 @@ pub fn review(review: &Review) -> Value {
                 "diff": lines,
                 "conflicts": item.conflicts.iter().map(|of| conflict(of, review)).collect::<Vec<_>>(),
                 "owner": upstream(item).map(|of| owner(&of)),
-                "warnings": item.warnings,
+                "warnings": item.warnings.iter().cloned().chain(review.not_kept(item)).collect::<Vec<_>>(),
                 "pod": item.pod.as_ref().map(pod),
                 "hurdles": item.hurdles.iter().map(hurdle).collect::<Vec<_>>(),
                 "needs": change.needs,

@@ -8,6 +8,7 @@ use crate::engine::watch::follow;
 use crate::engine::{self, settle};
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
+use crate::plan::keeping;
 use crate::plan::undo::UndoNote;
 use crate::plan::undo::found::FOUND;
 
@@ -66,7 +67,7 @@ async fn take_back(
         let undo = engine::undo::plan_undo(&opened.session, &homes, run, only).await;
         if undo.is_err() && word.yes {
             // Killed before its first line, a run leaves no more than its lock.
-            call.note(&settle::locks(&opened.session, &homes).await);
+            call.note(&settle::locks(&opened.session, &opened.mesh.lock_places()).await);
         }
         undo.map_err(|error| match run {
             Some(_) => error,
@@ -93,14 +94,15 @@ async fn take_back(
         written(writeln!(call.out, "{line}"))?;
     }
     let prometheus = undo.target(&opened.mesh)?;
+    keeping::place(&mut undo.plan, &opened.mesh);
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
         if only.is_empty() {
             settle::ended(&opened.session, &undo.run, "undone")?;
         }
         if word.yes {
-            let home = [prometheus.id.namespace.clone()];
-            call.note(&settle::locks(&opened.session, &home).await);
+            let places = flow::lock_places(opened, &prometheus);
+            call.note(&settle::locks(&opened.session, &places).await);
         }
         let line = match json {
             true => events::finished(&undo.run, &Outcome::default()).to_string(),

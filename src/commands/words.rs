@@ -29,6 +29,9 @@ pub fn review(review: &Review) -> String {
             change.why
         );
         one(&mut out, item, state);
+        if let Some(words) = review.not_kept(item) {
+            let _ = writeln!(out, "  warning: {}", clean(&words));
+        }
         out.push('\n');
     }
     for price in &review.plan.prices {

@@ -14,6 +14,7 @@ use standing::Ahead;
 
 use super::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use super::keep::{self, Keeper, Mirror, Rows};
+use super::lock::Guard;
 pub use super::outcome::summary;
 use super::outcome::{Awaited, last_look};
 use super::session::{PART, Session};
@@ -131,8 +132,10 @@ struct Run {
     decisions: Option<mpsc::Receiver<Decision>>,
     /// The run that this one takes back.
     undoes: Option<String>,
-    /// The rows of lock and record.
+    /// The rows of locks and record.
     rows: Vec<ApprovedChange>,
+    /// Namespaces whose lock is not taken and keeps this run away.
+    respected: Vec<String>,
     keeper: Option<Keeper>,
     /// Rows that stood, once the keeper is gone.
     kept: Vec<ChangeId>,
@@ -169,6 +172,7 @@ pub async fn apply(
         rollout_within: options.rollout_timeout,
         stop: control.stop,
         report,
+        guard: Guard::default(),
     };
     let ids = changes.iter().map(|change| change.change().id.clone());
     let places = ids.zip(0..).gather();
@@ -192,6 +196,7 @@ pub async fn apply(
         decisions: control.decisions,
         undoes: options.undoes.clone(),
         rows,
+        respected: approved.respected().to_vec(),
         keeper: None,
         kept: Vec::new(),
     };
@@ -242,7 +247,7 @@ impl Run {
             undoes: options.undoes.clone(),
             prometheus: Some(around.target.id.clone()),
             answers: options.answers.clone().map(Box::new),
-            by: Some(session.who.clone()),
+            by: Some(Box::new(session.who.clone())),
         })?;
         self.begun = true;
         for change in self.rows.iter().chain(&self.changes) {
@@ -251,6 +256,7 @@ impl Run {
         let rows = Rows {
             rows: &self.rows,
             changes: &self.changes,
+            respected: &self.respected,
             break_lock: options.break_lock,
         };
         let report = around.report;
@@ -266,6 +272,7 @@ impl Run {
         let Some(keeper) = &self.keeper else {
             return Ok(false);
         };
+        around.guard = keeper.guard();
         for id in &keeper.kept {
             around.step(id, StepState::Done);
         }
@@ -436,9 +443,7 @@ impl Run {
             if change.part == Part::Listener && !self.policies_stand(around, change).await? {
                 return Ok(Done::Stopped);
             }
-            if let Some(keeper) = &self.keeper {
-                keeper.holds()?;
-            }
+            around.guard.holds().await?;
             answer = self.send(around, at).await?;
         }
         if self.fates.get(&change.id) == Some(&Fate::Written) && Run::waits_later(change, defer) {

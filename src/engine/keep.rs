@@ -1,10 +1,10 @@
-//! What surrounds a run's writes: the lock, and the record in the cluster.
+//! What surrounds a run's writes: the locks, and the record in the cluster.
 //!
 //! The record is written whole before the first change, with what every approved change is about to do, and
 //! again in batches while the run goes on: so it costs a few requests a run, and at any moment tells another
 //! machine what may have been written. The line before each write is the local file's.
 
-use super::lock::{self, Lock};
+use super::lock::{self, Guard, Lock};
 use super::session::{Journal, RunNote, Session};
 use super::steps;
 use crate::cluster::ApiError;
@@ -13,9 +13,10 @@ use crate::cluster::error::Reason;
 use crate::error::Error;
 use crate::journal::copy;
 use crate::mesh::kinds::{Kind, ObjectRef};
-use crate::plan::ChangeId;
+use crate::plan::keeping::LOCK_SECONDS;
 use crate::plan::record::Entry;
 use crate::plan::review::ApprovedChange;
+use crate::plan::{Change, ChangeId};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,12 +75,12 @@ pub(super) fn mirrored(session: &Session) -> (Session, Arc<Mirror>) {
     (session, mirror)
 }
 
-/// Lock and record of one run.
+/// Locks and record of one run.
 pub(super) struct Keeper {
     session: Session,
     mirror: Arc<Mirror>,
     run: String,
-    lock: Option<Lock>,
+    locks: Vec<Lock>,
     record: Option<Record>,
     /// The rows that stand, for the outcome.
     pub kept: Vec<ChangeId>,
@@ -102,11 +103,13 @@ pub(super) struct Rows<'a> {
     pub rows: &'a [ApprovedChange],
     /// The changes themselves.
     pub changes: &'a [ApprovedChange],
+    /// Namespaces whose lock this run does not take, and which keeps it away all the same.
+    pub respected: &'a [String],
     pub break_lock: bool,
 }
 
 impl Keeper {
-    /// Takes the lock and writes the record, as far as their rows were approved. `Started` is in the journal.
+    /// Takes the locks and writes the record, as far as their rows were approved. `Started` is in the journal.
     /// `None`: the user said stop.
     ///
     /// # Errors
@@ -123,26 +126,21 @@ impl Keeper {
             session: session.clone(),
             mirror,
             run: run.to_owned(),
-            lock: None,
+            locks: Vec::new(),
             record: None,
             kept: Vec::new(),
         };
         let of = |kind: Kind| {
-            let mut rows = rows.rows.iter().map(ApprovedChange::change);
-            rows.find(|change| change.object.kind == kind)
+            let rows = rows.rows.iter().map(ApprovedChange::change);
+            rows.filter(move |change| change.object.kind == kind)
         };
-        if let Some(row) = of(Kind::Lease) {
-            let id = &row.id;
-            let namespace = &row.object.namespace;
-            let tell = |words| waiting(id, words);
-            let force = rows.break_lock;
-            let Some(lock) = lock::take(session, namespace, run, force, stop, &tell).await? else {
-                return Ok(None);
-            };
-            keeper.lock = Some(lock);
-            keeper.kept.push(id.clone());
+        let taken = keeper.lock_up(rows, of(Kind::Lease), stop, waiting).await;
+        if !matches!(taken, Ok(true)) {
+            // What was taken before another one could not be.
+            keeper.release().await;
+            return taken.map(|_| None);
         }
-        if let Some(row) = of(Kind::Secret) {
+        if let Some(row) = of(Kind::Secret).next() {
             let mut planned = Vec::new();
             for (seq, change) in (0_u32..).zip(rows.changes) {
                 let live = change.reviewed().live.as_deref();
@@ -170,10 +168,45 @@ impl Keeper {
         Ok(Some(keeper))
     }
 
-    /// # Errors
-    /// The lock was taken over.
-    pub fn holds(&self) -> Result<(), Error> {
-        self.lock.as_ref().map_or(Ok(()), Lock::holds)
+    /// Takes each lock of these rows, the cluster's first; `false`: the user said stop.
+    async fn lock_up<'a>(
+        &mut self,
+        of: &Rows<'_>,
+        rows: impl Iterator<Item = &'a Change>,
+        stop: &mut Receiver<bool>,
+        waiting: &(dyn Fn(&ChangeId, String) + Send + Sync),
+    ) -> Result<bool, Error> {
+        let session = self.session.clone();
+        let force = of.break_lock;
+        let mut first = None;
+        for row in rows {
+            let tell = |words| waiting(&row.id, words);
+            let place = &row.object.namespace;
+            let Some(lock) = lock::take(&session, place, &self.run, force, stop, &tell).await?
+            else {
+                return Ok(false);
+            };
+            self.locks.push(lock);
+            self.kept.push(row.id.clone());
+            first.get_or_insert(&row.id);
+        }
+        // After its own lock stands, so that of two runs which respect each other one at least is seen.
+        for place in of.respected {
+            let tell = |words| {
+                if let Some(row) = first {
+                    waiting(row, words);
+                }
+            };
+            if !lock::respect(&session, place, force, stop, &tell).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is asked before each write.
+    pub fn guard(&self) -> Guard {
+        Guard::new(&self.locks)
     }
 
     /// Brings the record up to date, where it is time to. A record that is late still says what was planned.
@@ -227,12 +260,17 @@ impl Keeper {
         Ok(())
     }
 
-    async fn release(&mut self) -> Option<String> {
-        let lock = self.lock.take()?;
-        let failed = lock.release().await.err()?;
-        Some(format!(
-            "the lock could not be given back ({failed}); it falls by itself"
-        ))
+    async fn release(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        // The cluster's last: with it goes what keeps all others away.
+        while let Some(lock) = self.locks.pop() {
+            if let Err(failed) = lock.release().await {
+                words.push(format!(
+                    "could not release the lock ({failed}); it expires in {LOCK_SECONDS} s"
+                ));
+            }
+        }
+        words
     }
 
     async fn flush(&mut self) -> Result<(), Error> {

@@ -9,6 +9,7 @@ pub mod found;
 mod keep;
 mod lock;
 mod outcome;
+mod process;
 pub mod review;
 pub mod rollout;
 pub mod runs;

@@ -1,10 +1,14 @@
 //! What every job of the engine works with: the cluster, the journal, the clock. Demo swaps these three.
 
+pub use super::process::here;
+use super::process::sleep_ahead;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::plan::record::{Entry, Who};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::time::Instant;
 
 #[derive(Clone)]
@@ -14,23 +18,6 @@ pub struct Session {
     pub clock: Clock,
     /// Who writes, for the journal and the lock.
     pub who: Who,
-}
-
-/// This process, on this machine, of this user.
-pub fn here() -> Who {
-    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = named("USER")
-        .or_else(|| named("LOGNAME"))
-        .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
-    Who {
-        user,
-        host: rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
-        pid: std::process::id(),
-        program: env!("CARGO_PKG_VERSION").into(),
-    }
 }
 
 /// Where records of writes are kept. Appending returns only when the line is safe.
@@ -77,11 +64,22 @@ impl RunNote {
 /// What stands between a run's id and the number of a change of it that was taken back.
 pub const PART: &str = "-b";
 
-/// Wall-clock time that follows tokio's clock, so that tests can pause it.
+/// Wall-clock time that follows tokio's clock, so that tests can pause it, and counts the machine's sleep, which
+/// tokio's does not.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Timestamp,
     at: Instant,
+    sleep: Sleep,
+}
+
+/// How long the machine has slept since a clock began.
+#[derive(Clone, Copy, Debug)]
+enum Sleep {
+    /// From what was ahead at the beginning.
+    Measured(Duration),
+    /// So many seconds, as a test says.
+    Told(&'static AtomicU64),
 }
 
 impl Default for Clock {
@@ -89,12 +87,34 @@ impl Default for Clock {
         Clock {
             start: Timestamp::now(),
             at: Instant::now(),
+            sleep: Sleep::Measured(sleep_ahead()),
         }
     }
 }
 
 impl Clock {
+    /// The clock of a machine that sleeps as long as it is told to, in seconds; for tests.
+    pub fn sleeping(seconds: &'static AtomicU64) -> Self {
+        Clock {
+            sleep: Sleep::Told(seconds),
+            ..Clock::default()
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
-        self.start + SignedDuration::try_from(self.at.elapsed()).unwrap_or_default()
+        self.start + SignedDuration::try_from(self.elapsed()).unwrap_or_default()
+    }
+
+    /// Since the clock began, the machine's sleep counted.
+    pub fn elapsed(&self) -> Duration {
+        let slept = match self.sleep {
+            // The two clocks are not read at one moment, which is no sleep.
+            Sleep::Measured(ahead) => match sleep_ahead().saturating_sub(ahead) {
+                slept if slept < Duration::from_secs(1) => Duration::ZERO,
+                slept => slept,
+            },
+            Sleep::Told(seconds) => Duration::from_secs(seconds.load(Ordering::SeqCst)),
+        };
+        self.at.elapsed() + slept
     }
 }

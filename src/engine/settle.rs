@@ -1,4 +1,4 @@
-//! What a killed run leaves open, where there is nothing more to write for it: its end in the journal, its lock.
+//! What a killed run leaves open, where there is nothing more to write for it: its end in the journal, its locks.
 
 use super::lock;
 use super::runs;
@@ -7,13 +7,18 @@ use crate::error::Error;
 use crate::plan::record::Entry;
 use crate::plan::resume::Stands;
 
-/// Closes the newest run where it was cut off when all of it stood already. What was done, in words.
+/// Closes the newest run where it was cut off when all of it stood already, and gives its locks back. What was done,
+/// in words. Records are looked for in the `homes`, locks in the `places`.
 ///
 /// # Errors
 /// The journal cannot be read or written.
-pub async fn all_stands(session: &Session, namespaces: &[String]) -> Result<Vec<String>, Error> {
+pub async fn all_stands(
+    session: &Session,
+    homes: &[String],
+    places: &[String],
+) -> Result<Vec<String>, Error> {
     let mut words = Vec::new();
-    if let Some(found) = runs::unfinished_here(session, namespaces).await?
+    if let Some(found) = runs::unfinished_here(session, homes).await?
         && found.undo.is_none()
         && found.steps.iter().all(|step| step.stands == Stands::After)
     {
@@ -23,7 +28,7 @@ pub async fn all_stands(session: &Session, namespaces: &[String]) -> Result<Vec<
             "run {run} was cut off when all of it stood: nothing is left to do for it"
         ));
     }
-    words.extend(locks(session, namespaces).await);
+    words.extend(locks(session, places).await);
     Ok(words)
 }
 
@@ -43,16 +48,16 @@ pub fn ended(session: &Session, run: &str, how: &str) -> Result<(), Error> {
 }
 
 /// Gives back the locks that killed processes of this machine left. What was done or could not be, in words.
-pub async fn locks(session: &Session, namespaces: &[String]) -> Vec<String> {
+pub async fn locks(session: &Session, places: &[String]) -> Vec<String> {
     let mut words = Vec::new();
-    for namespace in namespaces {
+    for namespace in places {
         match lock::release_dead(session, namespace).await {
             Ok(true) => words.push(format!(
-                "the lock that the killed run left in namespace {namespace} was given back"
+                "the lock that the killed run left in namespace {namespace} is released"
             )),
             Ok(false) => {}
             Err(error) => words.push(format!(
-                "the lock in namespace {namespace} could not be looked after ({error}); a killed run's falls by itself"
+                "could not look whether a killed run left a lock in namespace {namespace} ({error}); such a lock expires by itself"
             )),
         }
     }

@@ -145,7 +145,7 @@ pub fn target(named: Option<&WorkloadRef>, mesh: &Mesh) -> Result<Arc<Prometheus
     }
 }
 
-/// What is to be said where the Prometheus of a run is gone; with its namespace goes the place of lock and record.
+/// What is to be said where the Prometheus of a run is gone; with its namespace goes the place of the record.
 async fn without(session: &Session, prometheus: &WorkloadRef, plan: &mut Plan) -> Option<String> {
     let gone = session.cluster.get(&prometheus.object()).await;
     // Who may not read it cannot be told.
@@ -162,7 +162,7 @@ async fn without(session: &Session, prometheus: &WorkloadRef, plan: &mut Plan) -
     };
     if leaving {
         plan.home = None;
-        words.push_str(", without a lock, since its namespace is gone too");
+        words.push_str("; its record went with its namespace");
     }
     Some(words)
 }
@@ -289,7 +289,7 @@ async fn straight(
         undoes: Some(undoes.to_owned()),
         prometheus: Some(around.target.id.clone()),
         answers: None,
-        by: Some(around.session.who.clone()),
+        by: Some(Box::new(around.session.who.clone())),
     })?;
     let result = straight_on(around, run, &approved, back).await;
     let how = if result.is_ok() { "whole" } else { "partWay" };
@@ -326,6 +326,7 @@ async fn straight_on(
         if around.stopped() {
             return Err(stopped());
         }
+        around.guard.holds().await?;
         let seq = u32::try_from(at).unwrap_or(u32::MAX);
         let object = &change.change().object;
         let moved = !written.insert(object.clone());

@@ -6,6 +6,7 @@ pub(super) use rollouts::DELETED;
 
 use super::compare::landed;
 use super::event::{ApplyEvent, StepState};
+use super::lock::Guard;
 use super::session::Session;
 use super::watch::Watch;
 use crate::error::Error;
@@ -66,6 +67,8 @@ pub(super) struct Around<'a> {
     pub rollout_within: Duration,
     pub stop: Receiver<bool>,
     pub report: &'a (dyn Fn(ApplyEvent) + Send + Sync),
+    /// The run's locks.
+    pub guard: Guard,
 }
 
 impl Around<'_> {

@@ -496,6 +496,15 @@ impl Mesh {
         spaces.into_iter().cloned().collect()
     }
 
+    /// The namespaces in which a lock may lie: Istio's root namespace first, then those of [`Mesh::homes`].
+    pub fn lock_places(&self) -> Vec<String> {
+        let root = &self.istio.root_namespace;
+        let mut places = vec![root.clone()];
+        places.extend(self.homes().into_iter().filter(|home| home != root));
+        places.retain(|place| !place.is_empty());
+        places
+    }
+
     pub fn prometheus(&self, id: &WorkloadRef) -> Option<&Arc<Prometheus>> {
         self.prometheis.iter().find(|p| p.id == *id)
     }

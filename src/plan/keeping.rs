@@ -3,10 +3,11 @@
 
 use super::record::Who;
 use super::{Action, Change, ChangeId, Part, Plan};
+use crate::mesh::Mesh;
 use crate::mesh::kinds::{Kind, MANAGER, ObjectRef};
 use serde_json::{Value, json};
 
-/// The lock's name; there is one in the namespace of each Prometheus.
+/// The lock's name; the cluster's lies in Istio's root namespace.
 pub const LOCK: &str = "meshscrape";
 /// Label on a run's Secrets: the run's id.
 pub const RUN_LABEL: &str = "meshscrape.dev/run";
@@ -17,7 +18,7 @@ pub const KEY: &str = "run.jsonl";
 /// Seconds after which a lock that nobody renews may be taken over.
 pub const LOCK_SECONDS: u32 = 30;
 
-/// The lock of the runs that a Prometheus of this namespace is for.
+/// The lock in this namespace.
 pub fn lock(namespace: &str) -> ObjectRef {
     ObjectRef::new(Kind::Lease, namespace, LOCK)
 }
@@ -56,36 +57,74 @@ pub fn lock_object(namespace: &str, who: &Who, run: &str) -> Value {
             "annotations": { RUN_LABEL: run },
         },
         "spec": {
-            "holderIdentity": format!("{who}/{}", who.pid),
+            "holderIdentity": who.holder(),
             "leaseDurationSeconds": LOCK_SECONDS,
         },
     })
 }
 
+/// Where the locks of this mesh lie.
+pub fn place(plan: &mut Plan, mesh: &Mesh) {
+    plan.root = Some(mesh.istio.root_namespace.clone()).filter(|root| !root.is_empty());
+    plan.homes = mesh.homes();
+}
+
+/// The namespaces in which a lock keeps this plan's run away, each once: the cluster's first.
+pub fn places(plan: &Plan) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for place in plan.root.iter().chain(&plan.home).chain(&plan.homes) {
+        if !all.contains(&place.as_str()) {
+            all.push(place);
+        }
+    }
+    all
+}
+
 /// Puts the rows of lock and record before the changes of a plan that has any, and after those of an undo
 /// the end of the record that it makes needless.
 ///
-/// An undo keeps no record of its own in the cluster: that of the run which it takes back serves.
+/// The lock in Istio's root namespace keeps every other run away. That in Prometheus's namespace is what older
+/// versions know, and users without the right to the root namespace. An undo keeps no record of its own in the
+/// cluster: that of the run which it takes back serves.
 pub fn keep(plan: &mut Plan, run: &str, who: &Who) {
-    let Some(home) = plan.home.clone().filter(|_| !plan.changes.is_empty()) else {
+    if plan.changes.is_empty() {
         return;
-    };
+    }
     let apply = |object: ObjectRef, intent: Value, why: &str| {
         row(object, Action::Apply { intent }, why.to_owned())
     };
-    let mut rows = vec![apply(
-        lock(&home),
-        lock_object(&home, who, run),
-        "keeps a second run from writing at the same time; gone when this one ends",
-    )];
-    if plan.undoes.is_none() {
-        let object = record(&home, run, 0);
+    let home = plan.home.clone();
+    let root = plan.root.clone().or_else(|| home.clone());
+    let mut rows = Vec::new();
+    if let Some(root) = &root {
+        let why = "the cluster's lock: keeps a second run away; deleted when this run ends";
+        rows.push(apply(lock(root), lock_object(root, who, run), why));
+    }
+    if let Some(home) = home.as_ref().filter(|home| root.as_ref() != Some(*home)) {
+        let why = "the lock of older versions, and of users without access to the one above; deleted when this run ends";
+        rows.push(apply(lock(home), lock_object(home, who, run), why));
+    }
+    if let (Some(home), None) = (&home, &plan.undoes) {
+        let object = record(home, run, 0);
         let intent = record_object(&object, run, "");
         let why = "the record of this run, so that it can be taken back from any machine";
         rows.push(apply(object, intent, why));
     }
     rows.append(&mut plan.changes);
     plan.changes = rows;
+}
+
+/// What a run goes without where the lock in this namespace cannot be taken; `others` are those that are.
+pub fn unguarded(plan: &Plan, place: &str, others: &[&str]) -> String {
+    match (plan.root.as_deref() == Some(place), others.first()) {
+        (_, None) => "no lock: nothing keeps a second run away".into(),
+        (true, Some(home)) => format!(
+            "no lock for the whole cluster: runs for a Prometheus outside namespace {home} are not kept away"
+        ),
+        (false, Some(_)) => format!(
+            "no lock in namespace {place}: runs of older versions are not kept away, nor users without access to the cluster's lock"
+        ),
+    }
 }
 
 /// The end of a run's record: after everything of the run is taken back. Leaving anything out keeps the record.

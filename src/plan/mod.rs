@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub mod diff;
 pub mod export;
+pub mod holder;
 pub mod hurdles;
 pub mod keeping;
 pub mod kubectl;
@@ -35,8 +36,13 @@ pub struct Plan {
     pub prices: Vec<Price>,
     /// What the plan deliberately does not do, and why; for the user.
     pub notes: Vec<String>,
-    /// The namespace of the Prometheus it is for: there lock and record are kept. `None`: nowhere.
+    /// The namespace of the Prometheus it is for: there the record is kept. `None`: nowhere.
     pub home: Option<String>,
+    /// Istio's root namespace: there the cluster's one lock lies. `None`: not known.
+    pub root: Option<String>,
+    /// The namespaces of every Prometheus: there the locks of older versions lie, and of users without the right to
+    /// the root namespace.
+    pub homes: Vec<String>,
     /// The run that it takes back.
     pub undoes: Option<String>,
     /// Changes that are left out until the user takes them in: over what somebody else changed since.

@@ -32,7 +32,7 @@ pub enum Entry {
         answers: Option<Box<Answers>>,
         /// Who ran it, and with which program.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        by: Option<Who>,
+        by: Option<Box<Who>>,
     },
     /// Written (and synced to disk) before the request is sent.
     Intent(Box<Intent>),
@@ -68,6 +68,16 @@ pub struct Who {
     pub pid: u32,
     /// The program's version.
     pub program: String,
+    /// What tells the process apart from all others; empty where the platform does not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub boot: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pid_namespace: String,
+    /// When the process began, in ticks since the boot.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub started: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
 }
 
 impl std::fmt::Display for Who {

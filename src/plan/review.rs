@@ -7,7 +7,7 @@ pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
 pub use state::{ItemState, LeftOut};
 
 use super::hurdles::Hurdle;
-use super::{Change, ChangeId, Plan, Price};
+use super::{Change, ChangeId, Plan, Price, keeping};
 use crate::gather::Gather;
 use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
@@ -292,6 +292,37 @@ impl Review {
         lost.into_iter().collect()
     }
 
+    /// What this run goes without where it does not take the lock there.
+    pub fn unguarded(&self, place: &str) -> String {
+        let taken = self.plan.changes.iter().filter(|row| {
+            let refused = self
+                .items
+                .get(&row.id)
+                .is_some_and(|item| matches!(item.verdict, Verdict::Refused(_)));
+            is_kept(row)
+                && row.object.kind == Kind::Lease
+                && !refused
+                && !self.left_out.contains(&row.id)
+        });
+        let taken = taken.map(|row| row.object.namespace.as_str());
+        let others: Vec<&str> = taken.filter(|other| *other != place).collect();
+        keeping::unguarded(&self.plan, place, &others)
+    }
+
+    /// What the run goes without where the cluster does not take this row of its own, and why.
+    pub fn not_kept(&self, reviewed: &Reviewed) -> Option<String> {
+        let change = &reviewed.change;
+        let Verdict::Refused(why) = &reviewed.verdict else {
+            return None;
+        };
+        let without = match change.object.kind {
+            _ if !is_kept(change) => return None,
+            Kind::Lease => self.unguarded(&change.object.namespace),
+            _ => "only this machine keeps the record of the run".to_owned(),
+        };
+        Some(format!("{without}: {why}"))
+    }
+
     /// The server's warnings and what admission noted, with the change they belong to.
     pub fn warnings(&self) -> Vec<(ChangeId, String)> {
         let mut out = Vec::new();
@@ -303,13 +334,10 @@ impl Review {
                 Some(PodVerdict::Admitted { notes, .. }) => notes,
                 _ => &[],
             };
-            if let (true, Verdict::Refused(why)) = (is_kept(change), &reviewed.verdict) {
-                let without = match change.object.kind {
-                    Kind::Lease => "nothing keeps a second run away",
-                    _ => "only this machine keeps the record of the run",
-                };
-                out.push((change.id.clone(), format!("{without}: {why}")));
-            }
+            out.extend(
+                self.not_kept(reviewed)
+                    .map(|words| (change.id.clone(), words)),
+            );
             for words in reviewed.warnings.iter().chain(notes) {
                 out.push((change.id.clone(), words.clone()));
             }

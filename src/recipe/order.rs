@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Listed, Mesh, Progress, Prometheus};
-use crate::plan::{Await, Change, ChangeId, Part, Plan, Price};
+use crate::plan::{Await, Change, ChangeId, Part, Plan, Price, keeping};
 use crate::text::few;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         home: Some(of.id.namespace.clone()),
         ..Plan::default()
     };
+    keeping::place(&mut plan, mesh);
 
     let base = prometheus(mesh, of, &config, fixes, &mut plan)?;
     let namespaces = injection::namespaces(mesh, answers, &chosen)?;

@@ -423,14 +423,19 @@ impl Jobs {
 
 /// The undo of a run; without any run, of what stands in the cluster all the same.
 async fn undo_of(session: &Session, mesh: &Mesh, run: Option<&str>) -> Result<undo::UndoPlan> {
-    if run == Some(FOUND) {
-        return found::plan_found(session, mesh).await;
-    }
-    let planned = undo::plan_undo(session, &mesh.homes(), run, &[]).await;
-    match planned {
-        Err(error) if run.is_none() => found::plan_found(session, mesh).await.map_err(|_| error),
-        planned => planned,
-    }
+    let planned = match run {
+        Some(FOUND) => found::plan_found(session, mesh).await,
+        _ => match undo::plan_undo(session, &mesh.homes(), run, &[]).await {
+            Err(error) if run.is_none() => {
+                found::plan_found(session, mesh).await.map_err(|_| error)
+            }
+            planned => planned,
+        },
+    };
+    planned.map(|mut planned| {
+        keeping::place(&mut planned.plan, mesh);
+        planned
+    })
 }
 
 /// Work that burns CPU or blocks, off the threads that others wait on. A panic in it is a panic here.

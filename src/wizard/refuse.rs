@@ -136,12 +136,18 @@ impl State {
         })
     }
 
-    /// What is given up with the lock or the record of the run.
+    /// What is given up with a lock or the record of the run.
     pub(super) fn unkept(&self) -> Vec<String> {
+        let unguarded = |place: &str| {
+            let review = self.review.review.as_ref();
+            let words = review.map_or_else(String::new, |review| review.unguarded(place));
+            let (first, rest) = words.split_at(words.chars().next().map_or(0, char::len_utf8));
+            format!("{}{rest}.", first.to_uppercase())
+        };
         let rows = self.review.all.iter();
         let out = rows.filter(|row| row.part == Part::Journal && row.standing == Standing::LeftOut);
         out.map(|row| match row.object.kind {
-            Kind::Lease => "Without the lock nothing keeps a second run away meanwhile.".into(),
+            Kind::Lease => unguarded(&row.object.namespace),
             _ => {
                 "Without its record in the cluster only this machine can take the run back.".into()
             }

@@ -6,6 +6,7 @@ use crate::cluster::api::{Answer, Write};
 use crate::cluster::error::Reason;
 use crate::mesh::kinds::Kind;
 use crate::plan::Change;
+use crate::plan::holder::shown;
 use crate::plan::review::Verdict;
 use serde_json::Value;
 use std::sync::Arc;
@@ -63,8 +64,8 @@ pub fn held_by(lease: &Value) -> String {
     let spec = &lease["spec"];
     let text = |field: &str| spec[field].as_str().unwrap_or("an unknown time");
     format!(
-        "{} holds the lock since {}, renewed {}; if it is no longer at work the lock falls by itself, else nothing is written",
-        spec["holderIdentity"].as_str().unwrap_or("somebody"),
+        "{} holds the lock since {}, renewed {}; if it is no longer at work the lock expires, else nothing is written",
+        shown(spec["holderIdentity"].as_str().unwrap_or("somebody")),
         text("acquireTime"),
         text("renewTime"),
     )

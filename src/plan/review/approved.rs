@@ -1,7 +1,7 @@
 //! What the user's word approved, and the one way to it.
 
-use super::{ItemState, PodVerdict, Review, Reviewed, RunId, Verdict};
-use crate::plan::{Await, Change, ChangeId};
+use super::{ItemState, LeftOut, PodVerdict, Review, Reviewed, RunId, Verdict};
+use crate::plan::{Await, Change, ChangeId, keeping};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ pub struct Approved {
     pub(in crate::plan) context: String,
     pub(in crate::plan) run: RunId,
     pub(in crate::plan) changes: Vec<ApprovedChange>,
+    pub(in crate::plan) respected: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +29,11 @@ impl Approved {
     }
     pub fn changes(&self) -> &[ApprovedChange] {
         &self.changes
+    }
+    /// Namespaces whose lock this run does not take, and which keeps it away all the same: those where it may not,
+    /// and where runs for another Prometheus lock.
+    pub fn respected(&self) -> &[String] {
+        &self.respected
     }
 }
 
@@ -136,8 +142,26 @@ impl Review {
         Ok(Approved {
             context: self.context.clone(),
             run: self.run.clone(),
+            respected: self.respected(&states),
             changes,
         })
+    }
+
+    /// The user's word that a lock is not for him holds for that place.
+    fn respected(&self, states: &BTreeMap<ChangeId, ItemState>) -> Vec<String> {
+        let decided = |place: &str| {
+            let object = keeping::lock(place);
+            let row = self.plan.changes.iter().find(|row| row.object == object);
+            row.and_then(|row| states.get(&row.id))
+                .is_some_and(|state| {
+                    state.is_written() || *state == ItemState::LeftOut(LeftOut::ByUser)
+                })
+        };
+        let places = keeping::places(&self.plan).into_iter();
+        places
+            .filter(|place| !decided(place))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// What the unchanged needs of a change would have waited for after their write.

@@ -130,7 +130,7 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
     assert!(!said(&state).contains("lock") && !said(&state).contains("note"));
     keys(&mut state, "G space");
     assert!(
-        said(&state).contains("Without the lock"),
+        said(&state).contains("No lock: nothing keeps a second run away."),
         "{}",
         said(&state)
     );

@@ -26,6 +26,7 @@ fn elsewhere(journey: &Journey) -> Journey {
         host: "elsewhere".into(),
         pid: 7,
         program: "0".into(),
+        ..Who::default()
     };
     other
 }
@@ -217,7 +218,12 @@ async fn a_lock_that_nobody_renews_falls_whatever_its_times_say() {
 async fn a_dead_process_of_this_machine_holds_no_lock() {
     let journey = Journey::new();
     // No process can have this number: the kernel's largest is below.
-    put_lease(&journey, &format!("{}/{}", journey.session.who, i32::MAX));
+    let dead = Who {
+        pid: i32::MAX as u32,
+        nonce: "of another".into(),
+        ..journey.session.who.clone()
+    };
+    put_lease(&journey, &dead.holder());
     let begun = tokio::time::Instant::now();
     let outcome = apply_anyway(&journey, "default/Deployment/httpbin").await;
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());

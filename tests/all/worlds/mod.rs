@@ -5,6 +5,7 @@
 
 mod guards;
 mod identity;
+mod locks;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
