@@ -62,6 +62,10 @@ pub enum Command {
         /// machine's; without one with the newest of this machine.
         #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
         resume: Option<String>,
+        /// Yes to going on with a run whose record does not name its cluster, or where namespace kube-system may not
+        /// be read: it was made in this cluster.
+        #[arg(long, requires = "resume")]
+        this_cluster: bool,
         /// One event a line as JSON.
         #[arg(long)]
         json: bool,
@@ -104,6 +108,10 @@ pub enum Command {
         /// is left; what that cannot know is said.
         #[arg(long, conflicts_with_all = ["run", "only", "list"])]
         without_record: bool,
+        /// Yes to taking back a run whose record does not name its cluster, or where namespace kube-system may not be
+        /// read: it was made in this cluster.
+        #[arg(long)]
+        this_cluster: bool,
         /// Yes to putting back also what somebody else changed since the run; each is shown with its three values.
         #[arg(long)]
         even_changed: bool,

@@ -20,7 +20,7 @@ pub async fn run(
     mut call: Call<'_>,
     yes: bool,
     lose_history: bool,
-    resume: Option<&str>,
+    resume: Option<&flow::Resume>,
     json: bool,
 ) -> Result<u8> {
     not_read_only(&call, yes)?;

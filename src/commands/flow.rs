@@ -5,6 +5,7 @@ use crate::answers::Answers;
 use crate::engine;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
+use crate::journal;
 use crate::mesh::{Mesh, OwnerTool, Prometheus};
 use crate::plan::review::{ItemState, Review, RunId};
 use crate::plan::{Plan, keeping};
@@ -71,13 +72,22 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
     call.note(&words);
 }
 
-/// Takes the choices from the record of a run; an empty name means the newest of this machine that was not finished.
+/// The run to go on with.
+pub struct Resume {
+    /// Its id; empty: the newest of this machine that was not finished.
+    pub run: String,
+    /// The user says that it was made in this cluster.
+    pub this_cluster: bool,
+}
+
+/// Takes the choices from the record of a run.
 ///
 /// # Errors
-/// There is no such run, or its record does not say what was chosen.
-pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Result<()> {
+/// There is no such run, its record does not say what was chosen, or it was made in another cluster.
+pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Result<()> {
     let homes = opened.mesh.homes();
-    let (run, answers) = if run.is_empty() {
+    let run = of.run.as_str();
+    let (run, note, answers) = if run.is_empty() {
         let found = engine::runs::unfinished_here(&opened.session, &homes).await?;
         let Some(found) = found else {
             if let Some(other) = engine::runs::unfinished(&opened.session, &homes).await? {
@@ -105,11 +115,21 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Resu
                 )));
         }
         call.note(&[found.words()]);
-        (found.known.note.run, found.answers)
+        let note = found.known.note;
+        (note.run.clone(), Some(note), found.answers)
     } else {
         let (entries, _) = engine::runs::entries(&opened.session, &homes, Some(run)).await?;
-        (run.to_owned(), engine::runs::answers(&entries))
+        (
+            run.to_owned(),
+            journal::note(&entries),
+            engine::runs::answers(&entries),
+        )
     };
+    if let Some(note) = note {
+        let made = (note.context.as_str(), note.cluster.as_deref());
+        let unproven = engine::identity::check(&opened.session, &run, made).await?;
+        by_word(unproven, of.this_cluster)?;
+    }
     let answers = answers.ok_or_else(|| {
         Error::new(format!("the record of run {run} does not say what was chosen"))
             .hint("an undo has no choices, nor has a run of an older version: apply with the same flags again")
@@ -117,6 +137,17 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, run: &str) -> Resu
     let taken = std::mem::replace(&mut opened.answers, answers).take;
     opened.answers.take.extend(taken);
     Ok(())
+}
+
+/// What is not known of a run's cluster keeps it from being written to, unless the user says that it is this one.
+///
+/// # Errors
+/// He did not.
+pub fn by_word(unproven: Option<Error>, word: bool) -> Result<()> {
+    match unproven {
+        Some(error) if !word => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn no_istio(mesh: &Mesh) -> Error {
@@ -169,9 +200,9 @@ pub fn chosen(opened: &Opened) -> Result<()> {
 /// Where a killed run for this Prometheus may have left locks: what another one's left is that one's.
 pub fn lock_places(opened: &Opened, prometheus: &Prometheus) -> Vec<String> {
     let home = &prometheus.id.namespace;
-    let root = &opened.mesh.istio.root_namespace;
+    let root = opened.mesh.istio.root_namespace.as_ref();
     let mut places = opened.mesh.lock_places();
-    places.retain(|place| place == root || place == home);
+    places.retain(|place| Some(place) == root || place == home);
     places
 }
 

@@ -56,8 +56,12 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
             yes,
             lose_history,
             resume,
+            this_cluster,
             json,
-        } => apply::run(call, yes, lose_history, resume.as_deref(), json).await,
+        } => {
+            let resume = resume.map(|run| flow::Resume { run, this_cluster });
+            apply::run(call, yes, lose_history, resume.as_ref(), json).await
+        }
         Command::Export {
             folder,
             overwrite,
@@ -74,6 +78,7 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
             lose_history,
             reopen,
             even_changed,
+            this_cluster,
             without_record,
             json,
             ..
@@ -83,6 +88,7 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
                 lose_history,
                 reopen,
                 even_changed,
+                this_cluster,
             };
             let run = match without_record {
                 true => Some(FOUND),

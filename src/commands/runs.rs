@@ -2,6 +2,7 @@
 
 use super::flow;
 use super::{Call, exit, written};
+use crate::engine::identity::{Made, identity};
 use crate::engine::runs::{self, Known};
 use crate::error::Result;
 use crate::text::clean;
@@ -12,7 +13,11 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
     let (runs, words) = runs::known(&opened.session, &opened.mesh.homes()).await?;
     call.note(&words);
-    let text = if json { as_json(&runs) } else { table(&runs) };
+    let cluster = identity(&opened.session).await.ok();
+    let text = match json {
+        true => as_json(&runs, cluster.as_deref()),
+        false => table(&runs, cluster.as_deref()),
+    };
     written(call.out.write_all(text.as_bytes()))?;
     Ok(exit::WELL)
 }
@@ -27,7 +32,7 @@ fn how(run: &Known) -> &str {
     }
 }
 
-fn table(runs: &[Known]) -> String {
+fn table(runs: &[Known], cluster: Option<&str>) -> String {
     use std::fmt::Write;
     if runs.is_empty() {
         return "No run has been made from here, and none has its record in the cluster.\n".into();
@@ -44,6 +49,10 @@ fn table(runs: &[Known]) -> String {
             Some(undone) => format!("undo of {undone}, {}", how(run)),
             None => how(run).to_owned(),
         };
+        let place = match run.made(cluster) {
+            Made::Elsewhere => format!("{place}, of another cluster"),
+            Made::Here | Made::Unknown => place.to_owned(),
+        };
         let by = run.note.by.as_deref().unwrap_or("");
         let line = format!(
             "{}  {}  {what}  ({place})  {by}",
@@ -55,12 +64,18 @@ fn table(runs: &[Known]) -> String {
     out
 }
 
-fn as_json(runs: &[Known]) -> String {
+fn as_json(runs: &[Known], cluster: Option<&str>) -> String {
     let runs: Vec<_> = runs
         .iter()
         .map(|run| {
+            let this = match run.made(cluster) {
+                Made::Here => Some(true),
+                Made::Elsewhere => Some(false),
+                Made::Unknown => None,
+            };
             json!({
                 "run": run.note.run, "at": run.note.at, "context": run.note.context,
+                "cluster": run.note.cluster, "thisCluster": this,
                 "ended": run.note.how, "undoes": run.note.undoes, "by": run.note.by,
                 "here": run.here, "inCluster": run.in_cluster,
             })

@@ -21,6 +21,8 @@ pub struct Yes {
     pub reopen: bool,
     /// Put back also what somebody else changed since.
     pub even_changed: bool,
+    /// The run was made in this cluster, though its record does not say so.
+    pub this_cluster: bool,
 }
 
 pub async fn run(
@@ -79,6 +81,7 @@ async fn take_back(
     if run.is_none() && word.yes {
         own_run(opened, &undo.run)?;
     }
+    flow::by_word(undo.unproven.take(), word.this_cluster)?;
     if word.even_changed {
         undo.plan.held.clear();
     } else if !undo.plan.held.is_empty() {
@@ -97,16 +100,23 @@ async fn take_back(
     keeping::place(&mut undo.plan, &opened.mesh);
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
-        if only.is_empty() {
+        if only.is_empty() && undo.met {
             settle::ended(&opened.session, &undo.run, "undone")?;
         }
         if word.yes {
             let places = flow::lock_places(opened, &prometheus);
             call.note(&settle::locks(&opened.session, &places).await);
         }
+        let run = &undo.run;
+        if !undo.met {
+            call.note(&[format!(
+                "run {run} is not recorded as undone: none of its objects was found in this cluster"
+            )]);
+        }
         let line = match json {
-            true => events::finished(&undo.run, &Outcome::default()).to_string(),
-            false => format!("Nothing to take back: run {} left nothing.", undo.run),
+            true => events::finished(run, &Outcome::default()).to_string(),
+            false if undo.met => format!("Nothing to take back: run {run} left nothing."),
+            false => "Nothing to take back in this cluster.".to_owned(),
         };
         written(writeln!(call.out, "{line}"))?;
         return Ok(exit::WELL);

@@ -1,6 +1,7 @@
 //! The objects, one revision counter for all of them, and the log that watches read.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -30,8 +31,19 @@ pub struct Event {
 
 type Place = (String, String);
 
+/// What makes the uids of one cluster others than those of any other.
+#[derive(Debug)]
+struct Seed(u64);
+
+impl Default for Seed {
+    fn default() -> Seed {
+        Seed(RandomState::new().build_hasher().finish())
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Store {
+    cluster: Seed,
     objects: BTreeMap<(&'static str, &'static str), BTreeMap<Place, Arc<Value>>>,
     revision: u64,
     log: VecDeque<Event>,
@@ -85,7 +97,10 @@ impl Store {
             }
         };
         let revision = self.revision;
-        let seed = format!("{}/{}/{}/{}", kind.plural, key.0, key.1, revision);
+        let seed = format!(
+            "{}/{}/{}/{revision}/{}",
+            kind.plural, key.0, key.1, self.cluster.0
+        );
         let meta = map_at(&mut object, &["metadata"]);
         match &old {
             Some(old) => {
@@ -94,7 +109,7 @@ impl Store {
                 meta.insert("creationTimestamp".into(), created);
             }
             None => {
-                meta.insert("uid".into(), json!(new_uid(&seed)));
+                meta.entry("uid").or_insert_with(|| json!(new_uid(&seed)));
                 meta.entry("creationTimestamp")
                     .or_insert_with(|| json!(stamp(now)));
             }

@@ -21,7 +21,7 @@ use super::session::{PART, Session};
 use super::steps::{self, Failure, Why, Wrote, title};
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Watch, Watched};
-use super::{settle, undo};
+use super::{identity, runs, settle, undo};
 use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
 use crate::gather::Gather;
@@ -113,6 +113,8 @@ struct Run {
     given_up: BTreeSet<ChangeId>,
     /// Its first line is in the journal.
     begun: bool,
+    /// The run that it takes back was made in this cluster for certain, or objects of its own stand here.
+    counts_as_undone: bool,
     /// The first failure that was answered by leaving a change out.
     left_out_for: Option<Error>,
     take_backs: u32,
@@ -184,6 +186,7 @@ pub async fn apply(
         fates: BTreeMap::new(),
         given_up: BTreeSet::new(),
         begun: false,
+        counts_as_undone: true,
         left_out_for: None,
         take_backs: 0,
         pace: options.pace,
@@ -239,11 +242,24 @@ impl Run {
             return Err(Error::refused("nothing was written: this is read-only")
                 .hint("leave --read-only away to write"));
         }
+        let cluster = identity::identity(session).await;
+        if let (Err(why), None) = (&cluster, &options.undoes) {
+            around.log(format!(
+                "the record cannot name the cluster, so that an undo will ask for --this-cluster: {why}"
+            ));
+        }
+        self.counts_as_undone = match &options.undoes {
+            Some(undone) => {
+                runs::is_of_this_cluster(session, undone, cluster.as_deref().ok()).await
+            }
+            None => true,
+        };
         session.journal.append(&Entry::Started {
             version: VERSION,
             run: self.id.clone(),
             at: session.clock.now(),
             context: context.to_owned(),
+            cluster: cluster.ok(),
             undoes: options.undoes.clone(),
             prometheus: Some(around.target.id.clone()),
             answers: options.answers.clone().map(Box::new),

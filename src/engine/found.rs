@@ -68,6 +68,8 @@ pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Erro
         notes,
         warnings,
         older: Vec::new(),
+        unproven: None,
+        met: true,
     })
 }
 

@@ -6,6 +6,7 @@ pub mod discover;
 pub mod event;
 pub mod folder;
 pub mod found;
+pub mod identity;
 mod keep;
 mod lock;
 mod outcome;

@@ -1,5 +1,6 @@
 //! The runs that there are: those of this machine's journal, and those whose record stands in the cluster.
 
+use super::identity::{Made, identity, made};
 use super::keep;
 use super::session::{RunNote, Session};
 use crate::answers::Answers;
@@ -29,6 +30,13 @@ pub struct Known {
     pub here: bool,
     /// In the cluster, so that another machine can take it back.
     pub in_cluster: bool,
+}
+
+impl Known {
+    /// Whether it was made in the cluster of this identity.
+    pub fn made(&self, cluster: Option<&str>) -> Made {
+        made(self.note.cluster.as_deref(), cluster)
+    }
 }
 
 /// Every run, newest first; and what could not be read, in words.
@@ -78,7 +86,8 @@ pub async fn known(
     Ok((runs, words))
 }
 
-/// The lines of a run: from this machine's journal, and what its record in the cluster knows beyond them.
+/// The lines of a run: from this machine's journal, and what its record in the cluster knows beyond them. Without a
+/// name the newest that was made in this cluster, or may have been; where there is none, the newest.
 ///
 /// # Errors
 /// There is no such run in either; the journal cannot be read.
@@ -87,7 +96,13 @@ pub async fn entries(
     namespaces: &[String],
     run: Option<&str>,
 ) -> Result<(Vec<Entry>, Vec<String>), Error> {
-    let here = local(session, run);
+    let cluster = match run {
+        Some(_) => None,
+        None => identity(session).await.ok(),
+    };
+    let may_be =
+        |note: &RunNote| made(note.cluster.as_deref(), cluster.as_deref()) != Made::Elsewhere;
+    let here = local(session, run, &may_be);
     let run = match &here {
         Ok(entries) => entries.first().map(|entry| entry.run().to_owned()),
         Err((_, Some(damaged))) => Some(damaged.clone()),
@@ -126,7 +141,9 @@ pub async fn entries(
         Err(missing) => missing,
     };
     let (missing, damaged) = missing;
-    found.retain(|(_, note)| note.how.as_deref() != Some("undone") && note.undoes.is_none());
+    found.retain(|(_, note)| {
+        note.how.as_deref() != Some("undone") && note.undoes.is_none() && may_be(note)
+    });
     found.sort_unstable_by(|(_, a), (_, b)| (a.at, &a.run).cmp(&(b.at, &b.run)));
     match found.pop() {
         Some((mut lines, note)) => {
@@ -150,9 +167,23 @@ pub async fn entries(
 
 /// The lines in this machine's journal; else the error, and which run it is whose lines stand here and cannot be
 /// read. A newer run of that kind is not passed over for an older one.
-fn local(session: &Session, run: Option<&str>) -> Result<Vec<Entry>, (Error, Option<String>)> {
+fn local(
+    session: &Session,
+    run: Option<&str>,
+    may_be: &dyn Fn(&RunNote) -> bool,
+) -> Result<Vec<Entry>, (Error, Option<String>)> {
     let journal = &session.journal;
-    let found = journal.run(run);
+    let newest = match run {
+        Some(_) => None,
+        None => {
+            let runs = journal.runs().map_err(|error| (error, None))?;
+            let newest = runs
+                .into_iter()
+                .find(|note| note.can_be_undone() && may_be(note));
+            newest.map(|note| note.run)
+        }
+    };
+    let found = journal.run(run.or(newest.as_deref()));
     if run.is_some() && found.is_ok() {
         return found.map_err(|error| (error, None));
     }
@@ -180,6 +211,8 @@ pub struct Unfinished {
     pub steps: Vec<Step>,
     /// What it was for, so that it can go on; `None`: the record does not say.
     pub answers: Option<Answers>,
+    /// It is certain that it was made in this cluster.
+    pub certain: bool,
 }
 
 impl Unfinished {
@@ -250,8 +283,13 @@ pub async fn unfinished_here(
 async fn unfinished_of(
     session: &Session,
     namespaces: &[String],
-    runs: Vec<Known>,
+    mut runs: Vec<Known>,
 ) -> Result<Option<Unfinished>, Error> {
+    if runs.is_empty() {
+        return Ok(None);
+    }
+    let cluster = identity(session).await.ok();
+    runs.retain(|run| run.made(cluster.as_deref()) != Made::Elsewhere);
     let open = |run: &Known| !matches!(run.note.how.as_deref(), Some("whole" | "undone"));
     let undo = runs
         .first()
@@ -277,6 +315,7 @@ async fn unfinished_of(
         return Ok(None);
     }
     Ok(Some(Unfinished {
+        certain: known.made(cluster.as_deref()) == Made::Here || met(&entries, &live),
         known,
         undo,
         steps,
@@ -296,11 +335,16 @@ pub(super) async fn beside(
     of: &[Entry],
 ) -> Result<Vec<String>, Error> {
     let (runs, _) = known(session, namespaces).await?;
+    let cluster = identity(session).await.ok();
     let others = runs.iter().filter(|other| {
         other.note.run != run
             && other.note.undoes.is_none()
             && other.note.how.as_deref() != Some("undone")
-            && other.note.context == session.cluster.context
+            && match other.made(cluster.as_deref()) {
+                Made::Here => true,
+                Made::Elsewhere => false,
+                Made::Unknown => other.note.context == session.cluster.context,
+            }
     });
     let (newer, older): (Vec<&Known>, Vec<&Known>) =
         others.partition(|other| (other.note.at, other.note.run.as_str()) > (at, run));
@@ -362,14 +406,50 @@ pub fn answers(entries: &[Entry]) -> Option<Answers> {
     }
 }
 
+/// Objects by name, as they are now; `None`: absent.
+pub(super) type Live = BTreeMap<ObjectRef, Option<Arc<Value>>>;
+
+/// Does one of the very objects that this run wrote stand here? No two clusters have objects of one uid.
+pub(super) fn met(entries: &[Entry], live: &Live) -> bool {
+    let uid = |object: &ObjectRef| live.get(object)?.as_ref()?["metadata"]["uid"].as_str();
+    let mut written: BTreeMap<u32, &ObjectRef> = BTreeMap::new();
+    entries.iter().any(|entry| match entry {
+        Entry::Intent(intent) => {
+            written.insert(intent.seq, &intent.object);
+            intent.uid.is_some() && intent.uid.as_deref() == uid(&intent.object)
+        }
+        Entry::Result { seq, uid: made, .. } => {
+            made.is_some() && made.as_deref() == written.get(seq).and_then(|object| uid(object))
+        }
+        _ => false,
+    })
+}
+
+/// Was this run of this machine's journal made here for certain, or does one of its own objects stand here? Of a run
+/// that is not in the journal nothing is called undone.
+pub(super) async fn is_of_this_cluster(
+    session: &Session,
+    run: &str,
+    cluster: Option<&str>,
+) -> bool {
+    let Ok(entries) = session.journal.run(Some(run)) else {
+        return true;
+    };
+    let note = journal::note(&entries);
+    let recorded = note.as_ref().and_then(|note| note.cluster.as_deref());
+    if made(recorded, cluster) == Made::Here {
+        return true;
+    }
+    live(session, &entries)
+        .await
+        .is_ok_and(|live| met(&entries, &live))
+}
+
 /// The objects that a run wrote or was about to write, as they are now.
 ///
 /// # Errors
 /// One of them cannot be read.
-pub(super) async fn live(
-    session: &Session,
-    entries: &[Entry],
-) -> Result<BTreeMap<ObjectRef, Option<Arc<Value>>>, Error> {
+pub(super) async fn live(session: &Session, entries: &[Entry]) -> Result<Live, Error> {
     let objects: BTreeSet<ObjectRef> = entries
         .iter()
         .filter_map(|entry| match entry {
@@ -427,6 +507,7 @@ mod tests {
             run: "r".into(),
             at,
             context: "c".into(),
+            cluster: None,
             undoes: None,
             prometheus,
             answers: None,

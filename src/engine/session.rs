@@ -44,6 +44,10 @@ pub struct RunNote {
     pub run: String,
     pub at: Timestamp,
     pub context: String,
+    /// The cluster's identity, where the record says it.
+    pub cluster: Option<String>,
+    /// It went as far as to write something.
+    pub wrote: bool,
     /// `whole`, `partWay`, `undone`; `None`: it never said, so it was cut off.
     pub how: Option<String>,
     pub undoes: Option<String>,
@@ -52,6 +56,11 @@ pub struct RunNote {
 }
 
 impl RunNote {
+    /// It wrote, and was neither taken back nor is it an undo itself.
+    pub fn can_be_undone(&self) -> bool {
+        self.wrote && self.undoes.is_none() && self.how.as_deref() != Some("undone")
+    }
+
     /// A change that was taken back while its run went on, not the undo of the run.
     pub fn is_part(&self) -> bool {
         self.undoes

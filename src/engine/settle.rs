@@ -20,6 +20,7 @@ pub async fn all_stands(
     let mut words = Vec::new();
     if let Some(found) = runs::unfinished_here(session, homes).await?
         && found.undo.is_none()
+        && found.certain
         && found.steps.iter().all(|step| step.stands == Stands::After)
     {
         let run = found.known.note.run;

@@ -1,5 +1,6 @@
 //! Taking a run back: its journal and the live objects make a plan, which goes the way of every plan.
 
+use super::identity;
 use super::keep;
 use super::runs;
 use super::session::Session;
@@ -30,14 +31,19 @@ pub struct UndoPlan {
     pub warnings: Vec<String>,
     /// Runs that stand after it all the same, newest first.
     pub older: Vec<String>,
+    /// Why it is not certain that the run was made in this cluster; goes on by the user's word alone.
+    pub unproven: Option<Error>,
+    /// It was made in this cluster for certain, or objects of its own were met: taken back, it counts as undone.
+    pub met: bool,
 }
 
 /// Plans the undo of a run; `None`: of the newest one that has not been undone. A run that this machine knows
 /// nothing of is looked for in the cluster, in the `homes` of its Prometheis.
 ///
 /// # Errors
-/// There is no such run, it was undone already or is an undo itself, it belongs to another context, a newer run
-/// rests on it, the journal or an object cannot be read.
+/// There is no such run, it was undone already or is an undo itself, it was made in another cluster, a newer run
+/// rests on it, the journal or an object cannot be read. Where it is not known in which cluster it was made, the plan
+/// says so ([`UndoPlan::unproven`]).
 pub async fn plan_undo(
     session: &Session,
     homes: &[String],
@@ -48,6 +54,7 @@ pub async fn plan_undo(
     let Some(Entry::Started {
         run,
         context,
+        cluster,
         undoes,
         prometheus,
         at,
@@ -65,13 +72,7 @@ pub async fn plan_undo(
                 .hint("apply again to have the changes back"),
         );
     }
-    if *context != session.cluster.context {
-        return Err(Error::new(format!(
-            "run {run} was on context {context}, and this is {}",
-            session.cluster.context
-        ))
-        .hint(format!("--context {context}")));
-    }
+    let unproven = identity::check(session, run, (context, cluster.as_deref())).await?;
     if is_undone(&entries) {
         return Err(Error::new(format!("run {run} was undone already")));
     }
@@ -86,7 +87,9 @@ pub async fn plan_undo(
             "the older run {name} is not taken back with it; after this one: meshscrape undo {name}"
         )
     }));
-    let (mut plan, notes) = plan_of(session, &entries).await?;
+    let live = runs::live(session, &entries).await?;
+    let (mut plan, notes) = undo(&entries, &|object| live.get(object).cloned().flatten())?;
+    let met = unproven.is_none() || runs::met(&entries, &live);
     plan.undoes = Some(run.clone());
     if let Some(gone) = &prometheus
         && let Some(words) = without(session, gone, &mut plan).await
@@ -109,6 +112,8 @@ pub async fn plan_undo(
         notes,
         warnings,
         older,
+        unproven,
+        met,
     })
 }
 
@@ -286,6 +291,7 @@ async fn straight(
         run: run.to_owned(),
         at: around.session.clock.now(),
         context: approved.context().to_owned(),
+        cluster: identity::identity(around.session).await.ok(),
         undoes: Some(undoes.to_owned()),
         prometheus: Some(around.target.id.clone()),
         answers: None,

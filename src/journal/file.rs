@@ -4,7 +4,7 @@
 //! the write to the cluster that it announces is sent right after. One process at a time writes to the
 //! journal of a context; the lock goes with the process, however it ends.
 
-use super::{VERSION, newest_first, no_such_run, nothing_to_undo, offered, summary};
+use super::{VERSION, newest_first, no_such_run, note, nothing_to_undo, offered};
 use crate::cluster::api::encode;
 use crate::engine::session::{Journal, RunNote};
 use crate::error::Error;
@@ -254,11 +254,11 @@ impl FileJournal {
         Ok(entries)
     }
 
-    fn summaries(&self) -> Result<Vec<super::Summary>, Error> {
+    fn notes(&self) -> Result<Vec<RunNote>, Error> {
         let mut runs = Vec::new();
         for name in self.names()? {
             match self.read(&name) {
-                Ok(entries) => runs.extend(summary(&entries)),
+                Ok(entries) => runs.extend(note(&entries)),
                 Err(error) => self.state().warnings.push(format!(
                     "run {name} is left aside: {}, {}",
                     error.what,
@@ -291,8 +291,8 @@ impl Journal for FileJournal {
         match run {
             // Compared with the list rather than made a path of: the name comes from the user.
             Some(run) if self.names()?.iter().any(|name| name == run) => self.read(run),
-            Some(run) => Err(no_such_run(run, &self.summaries()?)),
-            None => match offered(&self.summaries()?) {
+            Some(run) => Err(no_such_run(run, &self.notes()?)),
+            None => match offered(&self.notes()?) {
                 Some(run) => self.read(run),
                 None => Err(nothing_to_undo().hint(format!(
                     "runs are kept on the machine that applied them; here in {}",
@@ -303,7 +303,7 @@ impl Journal for FileJournal {
     }
 
     fn runs(&self) -> Result<Vec<RunNote>, Error> {
-        Ok(self.summaries()?.into_iter().map(|run| run.note).collect())
+        self.notes()
     }
 
     fn damaged(&self) -> Vec<String> {

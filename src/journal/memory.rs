@@ -1,4 +1,4 @@
-use super::{Summary, newest_first, no_such_run, nothing_to_undo, offered, summary};
+use super::{newest_first, no_such_run, note, nothing_to_undo, offered};
 use crate::engine::session::{Journal, RunNote};
 use crate::error::Error;
 use crate::plan::record::Entry;
@@ -27,9 +27,9 @@ impl MemoryJournal {
         entries.iter().filter(|e| e.run() == run).cloned().collect()
     }
 
-    fn summaries(entries: &[Entry]) -> Vec<Summary> {
+    fn notes(entries: &[Entry]) -> Vec<RunNote> {
         let runs = entries.iter().filter_map(|entry| match entry {
-            Entry::Started { run, .. } => summary(&Self::of(entries, run)),
+            Entry::Started { run, .. } => note(&Self::of(entries, run)),
             _ => None,
         });
         newest_first(runs.collect())
@@ -47,9 +47,9 @@ impl Journal for MemoryJournal {
 
     fn run(&self, run: Option<&str>) -> Result<Vec<Entry>, Error> {
         let entries = self.entries();
-        let runs = Self::summaries(&entries);
+        let runs = Self::notes(&entries);
         match run {
-            Some(run) if runs.iter().any(|r| r.note.run == run) => Ok(Self::of(&entries, run)),
+            Some(run) if runs.iter().any(|r| r.run == run) => Ok(Self::of(&entries, run)),
             Some(run) => Err(no_such_run(run, &runs)),
             None => match offered(&runs) {
                 Some(run) => Ok(Self::of(&entries, run)),
@@ -59,7 +59,6 @@ impl Journal for MemoryJournal {
     }
 
     fn runs(&self) -> Result<Vec<RunNote>, Error> {
-        let runs = Self::summaries(&self.entries());
-        Ok(runs.into_iter().map(|run| run.note).collect())
+        Ok(Self::notes(&self.entries()))
     }
 }

@@ -28,18 +28,14 @@ impl Entry {
     }
 }
 
-/// A run in short, and whether it went as far as to write anything.
-struct Summary {
-    note: RunNote,
-    wrote: bool,
-}
-
-/// `None` where the entries do not begin with `Started`. The last `Ended` counts: an undone run has two.
-fn summary(entries: &[Entry]) -> Option<Summary> {
+/// A run in short; `None` where the entries do not begin with `Started`. The last `Ended` counts: an undone run has
+/// two.
+pub fn note(entries: &[Entry]) -> Option<RunNote> {
     let Some(Entry::Started {
         run,
         at,
         context,
+        cluster,
         undoes,
         by,
         ..
@@ -51,39 +47,30 @@ fn summary(entries: &[Entry]) -> Option<Summary> {
         Entry::Ended { how, .. } => Some(how.clone()),
         _ => None,
     });
-    Some(Summary {
-        note: RunNote {
-            run: run.clone(),
-            at: *at,
-            context: context.clone(),
-            how,
-            undoes: undoes.clone(),
-            by: by.as_ref().map(ToString::to_string),
-        },
+    Some(RunNote {
+        run: run.clone(),
+        at: *at,
+        context: context.clone(),
+        cluster: cluster.clone(),
         wrote: entries
             .iter()
             .any(|entry| matches!(entry, Entry::Intent(_))),
+        how,
+        undoes: undoes.clone(),
+        by: by.as_ref().map(ToString::to_string),
     })
 }
 
-/// A run in short; `None` where the entries do not begin with its beginning.
-pub fn note(entries: &[Entry]) -> Option<RunNote> {
-    summary(entries).map(|summary| summary.note)
-}
-
-fn newest_first(mut runs: Vec<Summary>) -> Vec<Summary> {
-    runs.sort_unstable_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
+fn newest_first(mut runs: Vec<RunNote>) -> Vec<RunNote> {
+    runs.sort_unstable_by(|a, b| (b.at, &b.run).cmp(&(a.at, &a.run)));
     runs
 }
 
 /// The run that an undo without a name means: the newest that wrote something, is no undo itself and
 /// has not been undone.
-fn offered(runs: &[Summary]) -> Option<&str> {
-    runs.iter()
-        .find(|run| {
-            run.wrote && run.note.undoes.is_none() && run.note.how.as_deref() != Some("undone")
-        })
-        .map(|run| run.note.run.as_str())
+fn offered(runs: &[RunNote]) -> Option<&str> {
+    let found = runs.iter().find(|run| run.can_be_undone());
+    found.map(|run| run.run.as_str())
 }
 
 fn nothing_to_undo() -> Error {
@@ -91,12 +78,12 @@ fn nothing_to_undo() -> Error {
         .cause("the journal holds no run that wrote something and has not been undone")
 }
 
-fn no_such_run(run: &str, runs: &[Summary]) -> Error {
+fn no_such_run(run: &str, runs: &[RunNote]) -> Error {
     let error = Error::new(format!("there is no run `{run}` in the journal"));
     match runs {
         [] => error.cause("the journal is empty"),
         runs => {
-            let names: Vec<&str> = runs.iter().take(5).map(|r| r.note.run.as_str()).collect();
+            let names: Vec<&str> = runs.iter().take(5).map(|r| r.run.as_str()).collect();
             error.hint(format!("newest runs: {}", names.join(", ")))
         }
     }

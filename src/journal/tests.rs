@@ -17,6 +17,7 @@ fn started(run: &str, second: i64, undoes: Option<&str>) -> Entry {
         run: run.into(),
         at: at(second),
         context: "lab".into(),
+        cluster: None,
         undoes: undoes.map(str::to_owned),
         prometheus: None,
         answers: None,

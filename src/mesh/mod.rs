@@ -498,11 +498,11 @@ impl Mesh {
 
     /// The namespaces in which a lock may lie: Istio's root namespace first, then those of [`Mesh::homes`].
     pub fn lock_places(&self) -> Vec<String> {
-        let root = &self.istio.root_namespace;
-        let mut places = vec![root.clone()];
-        places.extend(self.homes().into_iter().filter(|home| home != root));
-        places.retain(|place| !place.is_empty());
-        places
+        let root = self.istio.root_namespace.clone();
+        let root = root.filter(|root| !root.is_empty());
+        let homes = self.homes().into_iter();
+        let homes: Vec<String> = homes.filter(|home| Some(home) != root.as_ref()).collect();
+        root.into_iter().chain(homes).collect()
     }
 
     pub fn prometheus(&self, id: &WorkloadRef) -> Option<&Arc<Prometheus>> {

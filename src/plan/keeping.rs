@@ -65,7 +65,8 @@ pub fn lock_object(namespace: &str, who: &Who, run: &str) -> Value {
 
 /// Where the locks of this mesh lie.
 pub fn place(plan: &mut Plan, mesh: &Mesh) {
-    plan.root = Some(mesh.istio.root_namespace.clone()).filter(|root| !root.is_empty());
+    let root = mesh.istio.root_namespace.clone();
+    plan.root = root.filter(|root| !root.is_empty());
     plan.homes = mesh.homes();
 }
 

@@ -23,6 +23,9 @@ pub enum Entry {
         run: String,
         at: Timestamp,
         context: String,
+        /// The cluster's identity; `None`: it could not be read, or the record is of an older version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
         /// Undo of this run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undoes: Option<String>,

@@ -270,6 +270,7 @@ impl Jobs {
                     let plan = plan.map(|found| UndoPlan {
                         notes: view::undo_notes(&found),
                         asks: view::undo_asks(&found),
+                        unproven: view::unproven(&found),
                         run: found.run,
                         prometheus: found.prometheus,
                         older: found.older,

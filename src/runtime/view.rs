@@ -202,6 +202,14 @@ pub(super) fn undo_asks(plan: &UndoPlan) -> Vec<String> {
     asks.map(|note| note.words()).collect()
 }
 
+/// Why it is not certain that the run was made in this cluster, in sentences.
+pub(super) fn unproven(plan: &UndoPlan) -> Vec<String> {
+    let why = plan.unproven.iter();
+    why.flat_map(|why| std::iter::once(&why.what).chain(&why.causes))
+        .cloned()
+        .collect()
+}
+
 /// What an undo leaves alone, in sentences.
 pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
     plan.warnings

@@ -298,6 +298,18 @@ impl State {
         )
     }
 
+    fn confirm_cluster(&self) -> Dialog {
+        dialog(
+            DialogKind::ConfirmCluster,
+            "Was this run made in this cluster?",
+            self.review.unproven.clone(),
+            vec![
+                button("Cancel", Answer::Cancel, false),
+                button("It was made here: undo it", Answer::Yes, true),
+            ],
+        )
+    }
+
     pub(super) fn quit_applying(&self) -> Dialog {
         let (done, all) = self.apply.progress();
         dialog(
@@ -426,13 +438,20 @@ impl State {
                 Vec::new()
             }
             DialogKind::UndoRun => self.decide(Decision::Undo),
-            DialogKind::ConfirmUndo if !self.review.asks.is_empty() => {
+            DialogKind::ConfirmUndo if !self.review.unproven.is_empty() => {
+                self.dialog = Some(self.confirm_cluster());
+                Vec::new()
+            }
+            DialogKind::ConfirmUndo | DialogKind::ConfirmCluster
+                if !self.review.asks.is_empty() =>
+            {
                 self.dialog = Some(self.confirm_opens());
                 Vec::new()
             }
-            DialogKind::ConfirmApply | DialogKind::ConfirmUndo | DialogKind::ConfirmOpens => {
-                self.approve(false)
-            }
+            DialogKind::ConfirmApply
+            | DialogKind::ConfirmUndo
+            | DialogKind::ConfirmCluster
+            | DialogKind::ConfirmOpens => self.approve(false),
             DialogKind::ConfirmHistory => self.approve(true),
             DialogKind::QuitApplying => {
                 self.quit_after = true;

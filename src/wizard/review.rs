@@ -48,6 +48,7 @@ impl State {
             undo_older: of.older,
             notes,
             asks: of.asks,
+            unproven: of.unproven,
             mode: self.review.mode,
             diff_height: self.viewport.diff,
             ..ReviewStep::default()

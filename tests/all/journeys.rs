@@ -297,6 +297,11 @@ pub fn ageless(mut objects: Objects) -> Objects {
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.remove("creationTimestamp");
         metadata.remove("uid");
+        if let Some(owners) = metadata.get_mut("ownerReferences") {
+            for owner in owners.as_array_mut().unwrap() {
+                owner.as_object_mut().unwrap().remove("uid");
+            }
+        }
         if let Some(annotations) = metadata.get_mut("annotations") {
             annotations
                 .as_object_mut()

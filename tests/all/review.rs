@@ -541,6 +541,7 @@ async fn an_undo_goes_the_same_road() {
         run: "r".into(),
         at,
         context: "demo".into(),
+        cluster: None,
         undoes: None,
         prometheus: None,
         answers: None,

@@ -46,6 +46,7 @@ fn entries(run: &str) -> Vec<Entry> {
         run: run.into(),
         at,
         context: "bench".into(),
+        cluster: None,
         undoes: None,
         prometheus: None,
         answers: None,

@@ -35,7 +35,8 @@ impl Run {
                 Ended::Undone => "undone",
             };
             around.record_end(&self.id, how);
-            if let (Some(run), Ended::Whole, false) = (&options.undoes, &ended, options.undoes_part)
+            let counts = self.counts_as_undone && !options.undoes_part;
+            if let (Some(run), Ended::Whole, true) = (&options.undoes, &ended, counts)
                 && let Err(error) = settle::ended(around.session, run, "undone")
             {
                 around.log(error.what);

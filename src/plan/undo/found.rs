@@ -49,6 +49,7 @@ pub fn entries(
         run: FOUND.into(),
         at: Timestamp::UNIX_EPOCH,
         context: context.to_owned(),
+        cluster: None,
         undoes: None,
         prometheus: Some(prometheus.clone()),
         answers: None,

@@ -23,6 +23,7 @@ fn started() -> Entry {
         run: "r".into(),
         at: "2026-11-23T10:00:00Z".parse().unwrap(),
         context: "c".into(),
+        cluster: None,
         undoes: None,
         prometheus: Some(prometheus()),
         answers: None,

@@ -81,6 +81,15 @@ pub(super) fn reverse(
         }
     }
     cancel(&mut edits);
+    let another = writes.iter().any(|write| {
+        let uid = write.intent.uid.as_deref();
+        uid.is_some_and(|uid| live["metadata"]["uid"] != uid)
+    });
+    if another && !edits.is_empty() {
+        // Ours may stand in it all the same, as where it was made anew from the old one: by the user's word it goes.
+        note(NoteKind::Successor);
+        disputed.append(&mut edits);
+    }
 
     // Rules in old jobs come out first, jobs of ours only when nothing is marked for them any more.
     let is_rule =

@@ -52,6 +52,7 @@ pub enum DialogKind {
     ConfirmUndo,
     /// The undo brings back somebody's listener without policies: a confirmation of its own.
     ConfirmOpens,
+    ConfirmCluster,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -182,6 +182,8 @@ pub struct ReviewStep {
     pub undo_older: Vec<String>,
     /// What of an undo takes a word of its own.
     pub asks: Vec<String>,
+    /// Why it is not certain that the run was made in this cluster.
+    pub unproven: Vec<String>,
     /// What an undo leaves alone, and why; or what the plan deliberately does not do.
     pub notes: Vec<String>,
     /// Every change, in the order in which they are shown.
@@ -246,6 +248,8 @@ pub struct UndoPlan {
     pub notes: Vec<String>,
     /// What takes a word of its own: somebody's open listener that would come back.
     pub asks: Vec<String>,
+    /// Why it is not certain that the run was made in this cluster; takes a word of its own too.
+    pub unproven: Vec<String>,
     /// Runs that stand after it all the same, newest first.
     pub older: Vec<String>,
 }

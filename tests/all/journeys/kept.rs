@@ -309,6 +309,7 @@ async fn a_large_record_is_split_and_read_back() {
         run: "r".into(),
         at: jiff::Timestamp::UNIX_EPOCH,
         context: "c".repeat(1000),
+        cluster: None,
         undoes: None,
         prometheus: None,
         answers: Some(Box::new(answers)),

@@ -5,6 +5,7 @@
 
 mod guards;
 mod identity;
+mod clusters;
 mod locks;
 
 use crate::called::{Called, Over, call};
