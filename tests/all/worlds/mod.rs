@@ -7,6 +7,7 @@ mod guards;
 mod identity;
 mod clusters;
 mod locks;
+mod released;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
