@@ -30,7 +30,7 @@ pub async fn run(
         None => flow::note_unfinished(&mut call, &opened).await,
     }
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
-    let review = flow::review(&opened).await?;
+    let (review, contact) = flow::reviewed(&opened).await?;
     flow::note_takes(&mut call, &opened, &review);
     let watched = follow::watched(&opened.mesh, &opened.answers);
     let prometheus = selection.prometheus.clone();
@@ -43,18 +43,32 @@ pub async fn run(
             let home = [prometheus.id.namespace.clone()];
             call.note(&settle::all_stands(&opened.session, &home).await?);
         }
-        let outcome = look(&call, &opened, prometheus, watched).await;
+        let outcome = look(&mut call, &opened, prometheus, watched, yes).await;
         print(&mut call, "", &outcome, json, false)?;
         return Ok(outcome.exit_code(false, !call.choices.no_probe));
     }
     if !yes {
-        return Err(not_yes(&mut call, &review, "apply", json)?);
+        let refused = not_yes(&mut call, &review, "apply", json)?;
+        if !json {
+            let text = words::contact(&contact);
+            written(call.out.write_all(text.as_bytes()))?;
+        }
+        return Err(refused);
+    }
+    let unproven = flow::provable(&contact);
+    match unproven {
+        Some(refused) if !call.choices.unproven => return Err(refused),
+        Some(_) => call.note(&[
+            "Prometheus cannot be asked: no target is awaited, and the plaintext jobs stay".into(),
+        ]),
+        None => call.note(&words::behind(&contact)),
     }
     let job = Job {
         lose_history,
         json,
         undoes: None,
         part: false,
+        unproven: contact.unproven().is_some(),
     };
     let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
     Ok(outcome.exit_code(false, !call.choices.no_probe))
@@ -85,23 +99,43 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) 
 }
 
 /// Nothing to change: what was applied before is looked at, for as long as it may take.
+/// `yes`: a Prometheus whose certificates came late is reloaded.
 async fn look(
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     opened: &Opened,
     prometheus: Arc<Prometheus>,
     watched: Vec<Watched>,
+    yes: bool,
 ) -> Outcome {
     let probe = !call.choices.no_probe;
     let ground = follow::ground(&opened.mesh, &prometheus);
     let mut watch = Watch::new(&opened.session, prometheus, watched, probe).on(ground);
     let deadline = Instant::now() + call.choices.timeout();
+    let done = Mutex::new(Vec::new());
+    let told = |words: String| {
+        if let Ok(mut done) = done.lock() {
+            done.push(words);
+        }
+    };
+    let told: Option<&(dyn Fn(String) + Send + Sync)> = match yes {
+        true => Some(&told),
+        false => None,
+    };
     let board = watch
-        .until(LOOK_EVERY, deadline, &|_| {}, |board| {
+        .until_cured(LOOK_EVERY, deadline, &|_| {}, told, |board| {
             let asked =
                 |row: &Row| !matches!(row.state, State::Up { .. }) || row.probe != Probe::NotAsked;
-            board.counts.waiting == 0 && (!probe || board.rows.iter().all(|row| asked(row)))
+            let late = yes
+                && board
+                    .replicas
+                    .iter()
+                    .any(|replica| !replica.late.is_empty());
+            !late
+                && board.counts.waiting == 0
+                && (!probe || board.rows.iter().all(|row| asked(row)))
         })
         .await;
+    call.note(&done.into_inner().unwrap_or_default());
     let counts = board.counts;
     Outcome {
         all_up: counts.all() > 0 && counts.up == counts.all() && counts.unguarded == 0,
@@ -121,6 +155,8 @@ pub struct Job {
     pub undoes: Option<String>,
     /// Only a part of it.
     pub part: bool,
+    /// Nobody can be asked whether the targets come UP.
+    pub unproven: bool,
 }
 
 /// Approves and writes; prints progress, and the outcome at the end.
@@ -142,11 +178,19 @@ pub async fn write(
     let approved = review
         .approve(word)
         .map_err(|why| match why {
-            NotApprovable::HistoryNotConfirmed => Error::refused(
-                "nothing was written: Prometheus would lose its history, and that takes a word of its own",
-            )
-            .cause("it keeps its data in an emptyDir, which goes with the pod at the restart that these changes need")
-            .hint("add --lose-history, or give Prometheus a volume that stays"),
+            NotApprovable::HistoryNotConfirmed => {
+                let refused = Error::refused(
+                    "nothing was written: Prometheus would lose all its history",
+                )
+                .cause("its data goes with its pod (an emptyDir, or the container itself), and these changes restart it")
+                .hint("to allow this: --lose-history; to avoid it, give Prometheus a volume that stays");
+                match job.undoes {
+                    Some(_) => refused,
+                    None => refused.cause(
+                        "an undo restarts it once more: what it gathers until then is lost too",
+                    ),
+                }
+            }
             NotApprovable::StillAsking(count) => {
                 Error::refused(format!("nothing was written: {count} changes have no answer yet"))
             }
@@ -173,6 +217,7 @@ pub async fn write(
         break_lock: call.choices.break_lock,
         pace: opened.answers.options.pace,
         ground: follow::ground(&opened.mesh, &prometheus),
+        unproven: job.unproven,
     };
     let control = Control {
         stop: call.stop.clone(),

@@ -1,5 +1,6 @@
 //! A review, a board and an outcome as plain text, for terminals and logs.
 
+use crate::engine::contact::Contact;
 use crate::engine::event::{Ended, Outcome, StepState};
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
@@ -249,6 +250,59 @@ pub fn price(price: &Price) -> String {
         Price::Note(note) => note.clone(),
     };
     clean(&text).into_owned()
+}
+
+/// Whether Prometheus can be asked, and what works without.
+pub fn contact(contact: &Contact) -> String {
+    let mut out = String::new();
+    match contact {
+        Contact::Answers { url, late, .. } => {
+            if let Some(url) = url {
+                let _ = writeln!(out, "\nPrometheus answers at {}.", clean(url));
+                for line in behind(contact) {
+                    let _ = writeln!(out, "  {}", clean(&line));
+                }
+            }
+            if !late.is_empty() {
+                let _ = writeln!(
+                    out,
+                    "\nPrometheus does not scrape by job {}: it was loaded before its certificates were there. apply --yes reloads Prometheus.",
+                    clean(&late.join(", "))
+                );
+            }
+        }
+        Contact::NotRunning(error) => {
+            let _ = writeln!(out, "\nPrometheus does not run yet: {}", clean(&error.what));
+        }
+        Contact::Unreachable(error) => {
+            let _ = writeln!(out, "\nPrometheus cannot be asked: {}", clean(&error.what));
+            for cause in &error.causes {
+                let _ = writeln!(out, "  cause: {}", clean(cause));
+            }
+            for hint in &error.hints {
+                let _ = writeln!(out, "  try: {}", clean(hint));
+            }
+            let _ = writeln!(
+                out,
+                "  plan, export and undo work without; apply is refused (or takes --unproven), and status shows no target"
+            );
+        }
+    }
+    out
+}
+
+/// What one answer for several replicas leaves open.
+pub fn behind(contact: &Contact) -> Vec<String> {
+    match contact {
+        Contact::Answers {
+            url: Some(url),
+            replicas,
+            ..
+        } if *replicas > 1 => vec![format!(
+            "{replicas} replicas run behind {url}: what one of them answers is taken for all"
+        )],
+        _ => Vec::new(),
+    }
 }
 
 /// The table of targets.

@@ -1,7 +1,7 @@
 //! The last look at the targets, and the words for how an apply ended.
 
 use super::event::{ApplyEvent, Ended, Outcome};
-use super::waits::{Around, LOOK_EVERY, lacking, stop_wanted};
+use super::waits::{Around, LOOK_EVERY, lacking, stop_wanted, teller};
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::ChangeId;
 use crate::targets::{Board, Probe, Row, State};
@@ -37,6 +37,7 @@ pub(super) async fn last_look(
     around.log("now the targets: what counts are scrapes begun after the last change");
     let last = std::sync::Mutex::new(Arc::<Board>::default());
     let report = around.report;
+    let told = teller(around.session.clock, report);
     let mut stop = around.stop.clone();
     let deadline = Instant::now() + patience;
     let keep = |board: Arc<Board>| {
@@ -63,7 +64,7 @@ pub(super) async fn last_look(
     tokio::select! {
         biased;
         () = stop_wanted(&mut stop) => {}
-        board = around.watch.until(LOOK_EVERY, deadline, &keep, settled) => return board,
+        board = around.watch.until_cured(LOOK_EVERY, deadline, &keep, Some(&told), settled) => return board,
     }
     last.into_inner().unwrap_or_default()
 }

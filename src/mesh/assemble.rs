@@ -11,8 +11,8 @@ use super::objects::{self as lean, Labels, Meta};
 use super::pods::Pods;
 use super::scraped::OldJobs;
 use super::{
-    Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
-    gateway, leftovers, prometheus, scraped, workload,
+    ControlPlane, Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress,
+    Prometheus, Workload, gateway, leftovers, prometheus, scraped, workload,
 };
 use crate::gather::Gather;
 use serde_json::Value;
@@ -89,6 +89,7 @@ pub(super) struct Index<'a> {
     pub injector: Injector<'a>,
     pub mtls: Mtls<'a>,
     pub root: String,
+    pub planes: Vec<ControlPlane>,
     pub merge: bool,
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
@@ -138,7 +139,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     let native_port = settings.config.native_port().map(str::to_owned);
     let mtls = Mtls::new(inventory, &root);
     let injector = Injector::new(inventory, &planes);
-    let istio = istio::istio(inventory, planes, settings, &mtls, &injector);
+    let istio = istio::istio(inventory, planes.clone(), settings, &mtls, &injector);
     let mut index = Index {
         unread: unread(inventory),
         namespaces: inventory
@@ -187,6 +188,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         injector,
         mtls,
         root,
+        planes,
     };
 
     let mut prometheis: Vec<Arc<Prometheus>> = Vec::new();
@@ -245,7 +247,9 @@ pub(super) fn all_workloads(
 /// ConfigMaps (namespace, name) that are worth reading, by the workloads known so far: Istio's and those of
 /// every Prometheus.
 pub fn wanted_config_maps(inventory: &Inventory) -> Vec<(String, String)> {
-    let mut wanted = istio::config_maps(&istio::control_planes(inventory));
+    let planes = istio::control_planes(inventory);
+    let mut wanted = istio::config_maps(&planes);
+    wanted.extend(istio::injector_maps(&planes));
     wanted.extend(all_workloads(inventory).filter_map(|(_, item)| prometheus::config_map(item)));
     wanted.sort_unstable();
     wanted.dedup();

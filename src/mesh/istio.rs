@@ -6,6 +6,7 @@ use super::mtls::Mtls;
 use super::objects as lean;
 use super::pods::tag;
 use super::{ControlPlane, Inventory, Istio};
+use crate::reach::outbound::Defaults;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -107,6 +108,38 @@ pub(super) fn config_maps(planes: &[ControlPlane]) -> Vec<(String, String)> {
             (plane.namespace.clone(), name)
         })
         .collect()
+}
+
+/// The ConfigMap of a revision's injector.
+fn injector_map(namespace: &str, revision: &str) -> (String, String) {
+    let name = match revision {
+        "default" | "" => "istio-sidecar-injector".to_owned(),
+        revision => format!("istio-sidecar-injector-{revision}"),
+    };
+    (namespace.to_owned(), name)
+}
+
+/// The injectors' own values, for what their annotations would replace.
+pub(super) fn injector_maps(planes: &[ControlPlane]) -> Vec<(String, String)> {
+    let all = planes.iter();
+    all.map(|plane| injector_map(&plane.namespace, &plane.revision))
+        .collect()
+}
+
+/// What a revision's injector captures by itself; `None`: its values could not be read.
+pub(super) fn outbound_defaults(
+    inventory: &Inventory,
+    planes: &[ControlPlane],
+    revision: &str,
+) -> Option<Defaults> {
+    // A revision may be a tag; of several planes any is as good as none.
+    let plane = planes
+        .iter()
+        .find(|plane| plane.revision == revision)
+        .or(planes.first().filter(|_| planes.len() == 1))?;
+    let (namespace, name) = injector_map(&plane.namespace, &plane.revision);
+    let map = inventory.config_maps.get(&format!("{namespace}/{name}"))?;
+    Defaults::read(map.as_ref().ok()?.data.get("values")?)
 }
 
 /// The mesh's settings, as far as they are known.

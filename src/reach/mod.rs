@@ -1,7 +1,10 @@
 //! What the programs of others make of objects, computed by their own rules: one file a rule, each naming its source.
 
 pub mod authorization;
+pub mod certificates;
 pub mod mtls;
+pub mod outbound;
+pub mod sends;
 pub mod sidecar;
 
 use crate::mesh::objects::{Labels, Meta};

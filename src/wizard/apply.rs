@@ -63,6 +63,7 @@ impl State {
         }
         self.enter(Step::Apply);
         self.reached = Step::Status;
+        let unproven = undoes.is_none() && self.unproven().is_some();
         vec![Effect::Apply {
             approved,
             mesh: self.mesh.clone(),
@@ -70,6 +71,7 @@ impl State {
             prometheus,
             undoes,
             break_lock: self.start.break_lock || self.review.break_lock,
+            unproven,
         }]
     }
 

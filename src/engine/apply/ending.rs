@@ -153,7 +153,7 @@ impl Run {
         let board = if items.is_empty() || self.fates.is_empty() {
             Arc::default()
         } else {
-            let patience = if whole && forward && !lost {
+            let patience = if whole && forward && !lost && !options.unproven {
                 options.timeout
             } else {
                 Duration::ZERO

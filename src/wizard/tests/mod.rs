@@ -3,6 +3,7 @@
 mod apply;
 mod choices;
 mod cluster;
+mod contact;
 mod export;
 mod keys;
 mod options;

@@ -3,8 +3,11 @@
 //! A world is the objects of `base.yaml` with its own laid over them: one of the same kind, namespace and name
 //! replaces. What the program says of it and would write is asserted by code and object.
 
+mod asked;
 mod guards;
 mod identity;
+mod late;
+mod prometheus;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
