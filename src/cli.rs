@@ -1,6 +1,7 @@
 //! The command line. Flags make the same choices as the wizard's steps.
 
 use crate::answers::{Answers, GatewayRef, Injection, Mark, MetricsPort, Pace};
+use crate::cluster::direct::{Direct, Way, secret};
 use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
 use crate::gather::Gather;
@@ -9,6 +10,7 @@ use crate::mesh::named::Named;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes Prometheus scrape an Istio mesh over mutual TLS: finds what is there, shows every change as a
@@ -170,6 +172,30 @@ pub struct Choices {
     /// The Prometheus that scrapes; needed where several could.
     #[arg(long, value_name = "NS/KIND/NAME", global = true)]
     pub prometheus: Option<WorkloadRef>,
+    /// Ask Prometheus at this URL, in place of through the API server: http(s)://HOST[:PORT][/PREFIX].
+    #[arg(long, value_name = "URL", global = true)]
+    pub prometheus_url: Option<String>,
+    /// The CA that signed its certificate (PEM) [default: those of this machine].
+    #[arg(long, value_name = "FILE", requires = "prometheus_url", global = true)]
+    pub prometheus_ca: Option<PathBuf>,
+    /// A file with the bearer token for it; or MESHSCRAPE_PROMETHEUS_TOKEN in the environment.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "prometheus_url",
+        conflicts_with = "prometheus_user",
+        global = true
+    )]
+    pub prometheus_token_file: Option<PathBuf>,
+    /// The user for its basic auth.
+    #[arg(long, value_name = "NAME", requires = "prometheus_url", global = true)]
+    pub prometheus_user: Option<String>,
+    /// A file with that user's password; or MESHSCRAPE_PROMETHEUS_PASSWORD in the environment.
+    #[arg(long, value_name = "FILE", requires = "prometheus_user", global = true)]
+    pub prometheus_password_file: Option<PathBuf>,
+    /// Apply also where Prometheus cannot be asked: it may restart, no target is awaited, plaintext jobs stay.
+    #[arg(long, global = true)]
+    pub unproven: bool,
     /// Where pods are marked: on their template (lasting, restarts them) or on the running pods [default: template].
     #[arg(long, value_name = "template|pods", value_parser = mark, global = true)]
     pub mark: Option<Mark>,
@@ -371,6 +397,9 @@ impl Screen {
     }
 }
 
+const TOKEN: &str = "MESHSCRAPE_PROMETHEUS_TOKEN";
+const PASSWORD: &str = "MESHSCRAPE_PROMETHEUS_PASSWORD";
+
 /// Waiting time where no `--timeout` is given.
 pub const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -456,6 +485,46 @@ impl Choices {
         answers.options.inject |= self.inject;
         answers.take.extend(self.take.iter().cloned());
         Ok(answers)
+    }
+
+    /// The way to Prometheus that these flags name. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// A URL or file that cannot be used, a user without a password.
+    pub fn direct(&self) -> Result<Option<Arc<Direct>>, Error> {
+        let Some(url) = &self.prometheus_url else {
+            return Ok(None);
+        };
+        let named = |file: &Option<PathBuf>, variable: &str| match file {
+            Some(file) => secret(file).map(Some),
+            None => Ok(std::env::var(variable).ok().filter(|text| !text.is_empty())),
+        };
+        let user = match &self.prometheus_user {
+            None => None,
+            Some(name) => {
+                let password = named(&self.prometheus_password_file, PASSWORD)?;
+                let password = password.ok_or_else(|| {
+                    Error::new(format!(
+                        "there is no password for the user {name} of Prometheus"
+                    ))
+                    .hint(format!(
+                        "name a file with --prometheus-password-file, or set {PASSWORD}"
+                    ))
+                })?;
+                Some((name.clone(), password))
+            }
+        };
+        let token = match &user {
+            Some(_) => None,
+            None => named(&self.prometheus_token_file, TOKEN)?,
+        };
+        let way = Way {
+            url: url.clone(),
+            ca: self.prometheus_ca.clone(),
+            token,
+            user,
+        };
+        Direct::new(way).map(|direct| Some(Arc::new(direct)))
     }
 
     pub fn timeout(&self) -> Duration {

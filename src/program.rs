@@ -88,6 +88,7 @@ fn world(cli: &Cli) -> Box<dyn World> {
         Box::new(Real {
             kubeconfig: cli.choices.kubeconfig.clone(),
             read_only: cli.choices.read_only,
+            choices: cli.choices.clone(),
         })
     }
 }

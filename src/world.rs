@@ -1,6 +1,7 @@
 //! The two worlds that the program can work in: a real cluster, or the simulated one.
 //! They differ in connection, journal and clock, and in nothing else.
 
+use crate::cli::Choices;
 use crate::cluster::Cluster;
 use crate::cluster::connect::{self, ConnectOptions};
 use crate::demo::Simulation;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 pub struct Real {
     pub kubeconfig: Option<PathBuf>,
     pub read_only: bool,
+    /// For the way to Prometheus that they name.
+    pub choices: Choices,
 }
 
 impl World for Real {
@@ -34,8 +37,10 @@ impl World for Real {
             context,
             read_only: self.read_only,
         };
+        let choices = self.choices.clone();
         Box::pin(async move {
-            let cluster = connect::connect(&options).await?;
+            let mut cluster = connect::connect(&options).await?;
+            cluster.prometheus = choices.direct()?;
             let journal = FileJournal::of_context(&cluster.context)?;
             Ok(Session {
                 cluster,

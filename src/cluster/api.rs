@@ -3,6 +3,7 @@
 //! Objects travel as `serde_json::Value` or as the lean types of `mesh::objects`: a typed read-modify-write
 //! would lose fields that this program does not know.
 
+use super::direct::Direct;
 use super::error::ApiError;
 use crate::mesh::kinds::{Kind, MANAGER, ObjectRef};
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time limit of a request, unless a caller sets its own.
@@ -27,6 +29,8 @@ pub struct Cluster {
     pub timeout: Duration,
     /// Writes are held back by the guard around every request; nothing that leads to one need be begun.
     pub read_only: bool,
+    /// Prometheus by its URL; without it the API server's proxy leads to it.
+    pub prometheus: Option<Arc<Direct>>,
 }
 
 /// An answer with the server's `Warning:` headers.
@@ -107,6 +111,7 @@ impl Cluster {
             context: context.into(),
             timeout: TIMEOUT,
             read_only: false,
+            prometheus: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod connect;
+pub mod direct;
 pub mod error;
 mod kubeconfig;
 pub mod stack;

@@ -37,7 +37,7 @@ pub async fn run(
         None => flow::note_unfinished(&mut call, &opened).await,
     }
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
-    let mut review = flow::review(&opened).await?;
+    let (mut review, contact) = flow::reviewed(&opened).await?;
     review.unchecked_pods = word.unchecked_pods;
     flow::note_takes(&mut call, &opened, &review);
     let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);
@@ -52,18 +52,32 @@ pub async fn run(
             let places = flow::lock_places(&opened, &prometheus);
             call.note(&settle::all_stands(&opened.session, &home, &places).await?);
         }
-        let outcome = look(&mut call, &opened, &review, json, prometheus, watched).await;
+        let outcome = look(&mut call, &opened, &review, json, prometheus, watched, yes).await;
         print(&mut call, "", &outcome, json, false)?;
         return Ok(outcome.exit_code(false, !call.choices.no_probe));
     }
     if !yes {
-        return Err(not_yes(&mut call, &review, "apply", json)?);
+        let refused = not_yes(&mut call, &review, "apply", json)?;
+        if !json {
+            let text = words::contact(&contact);
+            written(call.out.write_all(text.as_bytes()))?;
+        }
+        return Err(refused);
+    }
+    let unproven = flow::provable(&contact);
+    match unproven {
+        Some(refused) if !call.choices.unproven => return Err(refused),
+        Some(_) => call.note(&[
+            "Prometheus cannot be asked: no target is awaited, and the plaintext jobs stay".into(),
+        ]),
+        None => call.note(&words::behind(&contact)),
     }
     let job = Job {
         lose_history: word.lose_history,
         json,
         undoes: None,
         part: false,
+        unproven: contact.unproven().is_some(),
     };
     let outcome = write(&mut call, &opened, &review, &job, prometheus, watched).await?;
     Ok(outcome.exit_code(false, !call.choices.no_probe))
@@ -94,6 +108,7 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) 
 }
 
 /// Nothing to change: what was applied before is looked at, for as long as it may take.
+/// `yes`: a Prometheus whose certificates came late is reloaded.
 async fn look(
     call: &mut Call<'_>,
     opened: &Opened,
@@ -101,6 +116,7 @@ async fn look(
     json: bool,
     prometheus: Arc<Prometheus>,
     watched: Vec<Watched>,
+    yes: bool,
 ) -> Outcome {
     let options = options(call, opened, review, &prometheus, &watched);
     let stop = call.stop.clone();
@@ -115,6 +131,7 @@ async fn look(
         prometheus,
         watched,
         &options,
+        yes,
         stop,
         &report,
     )
@@ -152,6 +169,8 @@ pub struct Job {
     pub undoes: Option<String>,
     /// Only a part of it.
     pub part: bool,
+    /// Nobody can be asked whether the targets come UP.
+    pub unproven: bool,
 }
 
 /// Approves and writes; prints progress, and the outcome at the end.
@@ -173,11 +192,19 @@ pub async fn write(
     let approved = review
         .approve(word)
         .map_err(|why| match why {
-            NotApprovable::HistoryNotConfirmed => Error::refused(
-                "nothing was written: Prometheus would lose its history, and that takes a word of its own",
-            )
-            .cause("it keeps its data in an emptyDir, which goes with the pod at the restart that these changes need")
-            .hint("add --lose-history, or give Prometheus a volume that stays"),
+            NotApprovable::HistoryNotConfirmed => {
+                let refused = Error::refused(
+                    "nothing was written: Prometheus would lose all its history",
+                )
+                .cause("its data goes with its pod (an emptyDir, or the container itself), and these changes restart it")
+                .hint("to allow this: --lose-history; to avoid it, give Prometheus a volume that stays");
+                match job.undoes {
+                    Some(_) => refused,
+                    None => refused.cause(
+                        "an undo restarts it once more: what it gathers until then is lost too",
+                    ),
+                }
+            }
             NotApprovable::PodsNotChecked(ids) => not_checked(review, &ids),
             NotApprovable::StillAsking(count) => {
                 Error::refused(format!("nothing was written: {count} changes have no answer yet"))
@@ -199,6 +226,7 @@ pub async fn write(
         undoes: job.undoes.clone(),
         undoes_part: job.part,
         answers: job.undoes.is_none().then(|| opened.answers.clone()),
+        unproven: job.unproven,
         ..options(call, opened, review, &prometheus, &watched)
     };
     let control = Control {

@@ -3,6 +3,7 @@
 use super::Call;
 use crate::answers::Answers;
 use crate::engine;
+use crate::engine::contact::{Contact, contact};
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::journal;
@@ -25,7 +26,11 @@ pub struct Opened {
 /// A bad kubeconfig or answers file, an API server that does not answer, expired credentials.
 pub async fn open(call: &Call<'_>) -> Result<Opened> {
     let mut answers = call.choices.answers()?;
-    let session = call.world.connect(call.choices.context.clone()).await?;
+    let direct = call.choices.direct()?;
+    let mut session = call.world.connect(call.choices.context.clone()).await?;
+    if direct.is_some() {
+        session.cluster.prometheus = direct;
+    }
     let told = answers.options.told();
     let mesh = engine::discover::discover_told(session.cluster.clone(), told, |_| {}).await;
     if let Some(Err(why)) = &mesh.server {
@@ -170,6 +175,34 @@ pub async fn review(opened: &Opened) -> Result<Review> {
     chosen(opened)?;
     let plan = recipe::plan(&opened.mesh, &opened.answers)?;
     Ok(ask(opened, plan).await)
+}
+
+/// The same, and beside it whether the Prometheus of the answers can be asked.
+///
+/// # Errors
+/// As [`review`].
+pub async fn reviewed(opened: &Opened) -> Result<(Review, Contact)> {
+    chosen(opened)?;
+    let selection = recipe::select(&opened.mesh, &opened.answers)?;
+    let asked = contact(&opened.session, &selection.prometheus);
+    let (review, contact) = tokio::join!(review(opened), asked);
+    Ok((review?, contact))
+}
+
+/// Refuses a run that could not be proved.
+pub fn provable(contact: &Contact) -> Option<Error> {
+    let why = contact.unproven()?;
+    let mut refused = Error::refused(
+        "nothing was written: Prometheus cannot be asked, so no target could be seen UP",
+    )
+    .cause(&why.what);
+    refused.causes.extend(why.causes.iter().cloned());
+    refused.hints.extend(why.hints.iter().cloned());
+    Some(
+        refused
+            .hint("ask it another way: --prometheus-url URL")
+            .hint("write all the same: --unproven (no target is awaited, and the plaintext jobs stay)"),
+    )
 }
 
 /// Says of each name after `--take` that nothing bears it: most likely a slip.

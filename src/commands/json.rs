@@ -1,5 +1,6 @@
 //! JSON with stable names. Every value and every line carries [`VERSION`].
 
+use crate::engine::contact::Contact;
 use crate::mesh::OtherPods;
 use crate::mesh::others::in_plaintext;
 use crate::plan::Price;
@@ -153,6 +154,27 @@ fn price(price: &Price) -> Value {
         Price::Note(_) => "note",
     };
     json!({"kind": kind, "text": super::words::price(price)})
+}
+
+/// Whether Prometheus can be asked.
+pub fn contact(contact: &Contact) -> Value {
+    let (state, error) = match contact {
+        Contact::Answers { .. } => ("answers", None),
+        Contact::NotRunning(error) => ("notRunning", Some(error)),
+        Contact::Unreachable(error) => ("unreachable", Some(error)),
+    };
+    let (url, replicas, late) = match contact {
+        Contact::Answers {
+            url,
+            replicas,
+            late,
+        } => (url.as_deref(), Some(replicas), &late[..]),
+        _ => (None, None, &[][..]),
+    };
+    json!({
+        "state": state, "url": url, "replicas": replicas, "jobsToReload": late,
+        "what": error.map(|e| &e.what), "causes": error.map(|e| &e.causes), "hints": error.map(|e| &e.hints),
+    })
 }
 
 /// The board as `status --json` prints it.

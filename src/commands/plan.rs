@@ -5,14 +5,16 @@ use crate::error::Result;
 
 pub async fn run(mut call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
-    let review = flow::review(&opened).await?;
+    let (review, contact) = flow::reviewed(&opened).await?;
     flow::note_takes(&mut call, &opened, &review);
     let text = if json {
-        format!("{:#}\n", json::review(&review))
+        let mut value = json::review(&review);
+        value["prometheus"] = json::contact(&contact);
+        format!("{value:#}\n")
     } else if yaml {
         crate::plan::yaml::export(&review)
     } else {
-        words::review(&review)
+        words::review(&review) + &words::contact(&contact)
     };
     written(call.out.write_all(text.as_bytes()))?;
     if let Some(stopped) = flow::stopped(&review) {

@@ -1,6 +1,7 @@
 //! `meshscrape status`: one look at every target.
 
 use super::{Call, exit, flow, json, words, written};
+use crate::engine::contact::contact;
 use crate::engine::watch::{Beside, Watch, follow};
 use crate::error::Result;
 use crate::recipe;
@@ -8,7 +9,7 @@ use crate::targets::Board;
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
+pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
     let opened = flow::open(&call).await?;
     let (mesh, answers) = (&opened.mesh, &opened.answers);
     if answers.chooses_something() {
@@ -40,6 +41,10 @@ pub async fn run(call: Call<'_>, json: bool) -> Result<u8> {
         others: follow::others(mesh, answers, &watched),
         ..Beside::default()
     };
+    if opened.session.cluster.prometheus.is_some() {
+        let contact = contact(&opened.session, &prometheus).await;
+        call.note(&words::behind(&contact));
+    }
     let ground = follow::ground(mesh, &prometheus);
     let probe = !call.choices.no_probe;
     let watch = Watch::new(&opened.session, prometheus, watched, probe);

@@ -160,6 +160,7 @@ async fn take_back(
         json,
         undoes: Some(undo.run.clone()),
         part: !only.is_empty(),
+        unproven: false,
     };
     let outcome = apply::write(call, opened, &review, &job, prometheus, Vec::new()).await?;
     Ok(outcome.exit_code(true, !call.choices.no_probe))
@@ -207,6 +208,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
         json,
         undoes: None,
         part: false,
+        unproven: false,
     };
     let prometheus = selection.prometheus.clone();
     apply::write(call, opened, &review, &job, prometheus, watched).await?;

@@ -1,5 +1,6 @@
 //! A review, a board and an outcome as plain text, for terminals and logs.
 
+use crate::engine::contact::Contact;
 use crate::engine::event::{Ended, Outcome, StepState};
 use crate::mesh::OtherPods;
 use crate::mesh::others::in_plaintext;
@@ -265,6 +266,59 @@ pub fn price(price: &Price) -> String {
         Price::Note(note) => note.clone(),
     };
     flat(&text).into_owned()
+}
+
+/// Whether Prometheus can be asked, and what works without.
+pub fn contact(contact: &Contact) -> String {
+    let mut out = String::new();
+    match contact {
+        Contact::Answers { url, late, .. } => {
+            if let Some(url) = url {
+                let _ = writeln!(out, "\nPrometheus answers at {}.", flat(url));
+                for line in behind(contact) {
+                    let _ = writeln!(out, "  {}", flat(&line));
+                }
+            }
+            if !late.is_empty() {
+                let _ = writeln!(
+                    out,
+                    "\nPrometheus does not scrape by job {}: it was loaded before its certificates were there. apply --yes reloads Prometheus.",
+                    flat(&late.join(", "))
+                );
+            }
+        }
+        Contact::NotRunning(error) => {
+            let _ = writeln!(out, "\nPrometheus does not run yet: {}", flat(&error.what));
+        }
+        Contact::Unreachable(error) => {
+            let _ = writeln!(out, "\nPrometheus cannot be asked: {}", flat(&error.what));
+            for cause in &error.causes {
+                let _ = writeln!(out, "  cause: {}", flat(cause));
+            }
+            for hint in &error.hints {
+                let _ = writeln!(out, "  try: {}", flat(hint));
+            }
+            let _ = writeln!(
+                out,
+                "  plan, export and undo work without; apply is refused (or takes --unproven), and status shows no target"
+            );
+        }
+    }
+    out
+}
+
+/// What one answer for several replicas leaves open.
+pub fn behind(contact: &Contact) -> Vec<String> {
+    match contact {
+        Contact::Answers {
+            url: Some(url),
+            replicas,
+            ..
+        } if *replicas > 1 => vec![format!(
+            "{replicas} replicas run behind {url}: what one of them answers is taken for all"
+        )],
+        _ => Vec::new(),
+    }
 }
 
 /// The table of targets.

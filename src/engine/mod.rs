@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod compare;
+pub mod contact;
 pub mod discover;
 pub mod event;
 pub mod folder;

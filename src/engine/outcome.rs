@@ -1,7 +1,7 @@
 //! The last look at the targets, and the words for how an apply ended.
 
 use super::event::{ApplyEvent, Ended, Outcome};
-use super::waits::{Around, LOOK_EVERY, stop_wanted};
+use super::waits::{Around, LOOK_EVERY, stop_wanted, teller};
 use crate::plan::ChangeId;
 use crate::targets::{Awaited, Board};
 use std::sync::Arc;
@@ -9,14 +9,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Looks until nothing that is awaited lacks anything, or what lacks it never will; until the time is over, or the
-/// user says stop.
+/// user says stop. `cure`: a Prometheus whose certificates came late is reloaded meanwhile.
 pub(super) async fn last_look(
     around: &mut Around<'_>,
     patience: Duration,
     awaited: &Awaited,
+    cure: bool,
     done: impl Fn(&Board) -> bool,
 ) -> Arc<Board> {
     let report = around.report;
+    let told = teller(around.session.clock, report);
+    let told: Option<&(dyn Fn(String) + Send + Sync)> = match cure {
+        true => Some(&told),
+        false => None,
+    };
     let last = std::sync::Mutex::new(Arc::<Board>::default());
     let tell = |board: Arc<Board>| {
         if let Ok(mut last) = last.lock() {
@@ -35,7 +41,7 @@ pub(super) async fn last_look(
     tokio::select! {
         biased;
         () = stop_wanted(&mut stop) => {}
-        board = around.watch.until(LOOK_EVERY, deadline, &tell, done) => return board,
+        board = around.watch.until_cured(LOOK_EVERY, deadline, &tell, told, done) => return board,
     }
     last.into_inner().unwrap_or_default()
 }

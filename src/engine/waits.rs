@@ -7,8 +7,8 @@ pub(super) use rollouts::DELETED;
 use super::compare::landed;
 use super::event::{ApplyEvent, StepState};
 use super::lock::Guard;
-use super::session::Session;
-use super::watch::Watch;
+use super::session::{Clock, Session};
+use super::watch::{Loaded, Watch};
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh;
@@ -85,9 +85,7 @@ impl Around<'_> {
     }
 
     pub fn log(&self, line: impl AsRef<str>) {
-        let now = self.session.clock.now().to_zoned(TimeZone::system());
-        let line = format!("{}  {}", now.strftime("%H:%M:%S"), line.as_ref());
-        (self.report)(ApplyEvent::Log(line));
+        teller(self.session.clock, self.report)(line.as_ref().to_owned());
     }
 
     /// Tells the watch what a write may have changed for the targets.
@@ -220,7 +218,7 @@ impl Around<'_> {
     }
 
     /// Waits until the running configuration is as wanted.
-    async fn config(&self, wanted: &Wanted<'_>, about: &About<'_>) -> Waited {
+    async fn config(&mut self, wanted: &Wanted<'_>, about: &About<'_>) -> Waited {
         let id = &self.target.id;
         let reloads = self.target.reloader || self.target.lifecycle;
         if !reloads && about.restart_follows {
@@ -230,18 +228,30 @@ impl Around<'_> {
         let begun = Instant::now();
         let mut reload_at = begun + RELOAD_EVERY;
         loop {
+            let plain = |over: bool| match over {
+                true => Loaded::Yes,
+                false => Loaded::NotYet,
+            };
             let state = match wanted {
                 Wanted::Runs(job) => self.watch.job_loaded(job).await,
-                Wanted::Gone(job) => self.watch.job_dropped(job).await,
-                Wanted::LeavesOut(jobs) => self.watch.marked_left_out(jobs).await,
+                Wanted::Gone(job) => self.watch.job_dropped(job).await.map(plain),
+                Wanted::LeavesOut(jobs) => self.watch.marked_left_out(jobs).await.map(plain),
             };
             let answered = state.is_ok();
+            let failed = matches!(state, Ok(Loaded::NoPool(_)));
             let why = match state {
-                Ok(true) => return Waited::Over,
-                Ok(false) => wanted.not_yet(),
+                Ok(Loaded::Yes) => return Waited::Over,
+                Ok(Loaded::NotYet) => wanted.not_yet(),
+                Ok(Loaded::NoPool(why)) => why,
                 Err(why) if self.prometheus_gone().await => return self.gone(wanted, why),
                 Err(why) => why,
             };
+            if let Wanted::Runs(job) = wanted
+                && failed
+                && let Some(words) = self.watch.cure_job(job).await
+            {
+                self.log(words);
+            }
             let seconds = begun.elapsed().as_secs();
             self.waiting(
                 about.id,
@@ -351,6 +361,7 @@ impl Around<'_> {
         }
         self.waiting(id, "the targets to come UP");
         let report = self.report;
+        let told = teller(self.session.clock, report);
         let deadline = Instant::now() + self.up_within;
         let awaited = Awaited {
             items: Some(items.iter().copied().cloned().gather()),
@@ -362,12 +373,26 @@ impl Around<'_> {
         };
         let board = self
             .watch
-            .until(LOOK_EVERY, deadline, &tell, |board| awaited.is_met(board))
+            .until_cured(LOOK_EVERY, deadline, &tell, Some(&told), |board| {
+                awaited.is_met(board)
+            })
             .await;
         match lacking(&board, &awaited) {
             None => Waited::Over,
             Some(why) => Waited::NotUp(why),
         }
+    }
+}
+
+/// Logs, also while what surrounds the run is at work.
+pub(super) fn teller<'a>(
+    clock: Clock,
+    report: &'a (dyn Fn(ApplyEvent) + Send + Sync),
+) -> impl Fn(String) + Send + Sync + 'a {
+    move |line| {
+        let now = clock.now().to_zoned(TimeZone::system());
+        let line = format!("{}  {line}", now.strftime("%H:%M:%S"));
+        report(ApplyEvent::Log(line));
     }
 }
 

@@ -10,16 +10,22 @@ mod tests;
 use super::session::Session;
 use crate::answers::MetricsPort;
 use crate::error::Error;
-use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{self, OtherPods};
 use crate::prometheus::{Prom, Running, Wanted};
-use crate::targets::{self, About, Board, BoardInput, Expected, Ground, Memory, Replica, Standing};
+use crate::reach::certificates;
+use crate::targets::{
+    self, About, Board, BoardInput, Expected, Files, Ground, Memory, Replica, Standing,
+};
 use guards::Guards;
 use probe::{Memo, Probes};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Discovery needs five seconds to make the pool that a reload is for.
+const CURE_EVERY: Duration = Duration::from_secs(30);
 
 /// A workload or gateway whose pods should be scraped over mTLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +63,7 @@ impl SharedMemory {
 pub struct Watch {
     session: Session,
     prom: Prom,
+    target: Arc<mesh::Prometheus>,
     items: Vec<Watched>,
     probe: bool,
     /// Items that the user left out.
@@ -67,6 +74,18 @@ pub struct Watch {
     guards: Guards,
     ground: Ground,
     last: Option<Arc<Board>>,
+    /// When replicas were reloaded last, since certificates came late.
+    cured: Option<Instant>,
+}
+
+/// How far every replica has come with a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    Yes,
+    /// Some replica's running configuration lacks it.
+    NotYet,
+    /// Some replica failed to start it, in words: its certificates may come late.
+    NoPool(String),
 }
 
 /// What one look read.
@@ -85,6 +104,7 @@ impl Watch {
     ) -> Self {
         Watch {
             prom: Prom::new(session.cluster.clone(), &prometheus),
+            target: prometheus,
             session: session.clone(),
             items,
             probe,
@@ -95,6 +115,7 @@ impl Watch {
             guards: Guards::default(),
             ground: Ground::default(),
             last: None,
+            cured: None,
         }
     }
 
@@ -151,10 +172,27 @@ impl Watch {
         report: &(dyn Fn(Arc<Board>) + Send + Sync),
         done: impl Fn(&Board) -> bool,
     ) -> Arc<Board> {
+        self.until_cured(every, deadline, report, None, done).await
+    }
+
+    /// As [`Watch::until`]; a Prometheus whose certificates came late is reloaded meanwhile, and `told` what was done.
+    pub async fn until_cured(
+        &mut self,
+        every: Duration,
+        deadline: Instant,
+        report: &(dyn Fn(Arc<Board>) + Send + Sync),
+        told: Option<&(dyn Fn(String) + Send + Sync)>,
+        done: impl Fn(&Board) -> bool,
+    ) -> Arc<Board> {
         loop {
             let next = Instant::now() + every;
             let board = self.look().await;
             report(Arc::clone(&board));
+            if let Some(told) = told
+                && let Some(words) = self.cure_seen().await
+            {
+                told(words);
+            }
             if board.stale.is_none() && done(&board) || Instant::now() >= deadline {
                 return board;
             }
@@ -163,25 +201,24 @@ impl Watch {
     }
 
     /// Whether this job runs in every replica: in its running configuration, and at work.
-    /// `Ok(false)`: some replica has not loaded it yet.
     ///
     /// # Errors
-    /// In words what stands in the way: a replica that cannot be asked, or that failed to start the job. It may pass.
-    pub async fn job_loaded(&self, job: &str) -> Result<bool, String> {
+    /// In words what stands in the way: a replica that cannot be asked. It may pass.
+    pub async fn job_loaded(&self, job: &str) -> Result<Loaded, String> {
         for pod in self.prom.pods().await.map_err(|e| words(&e))? {
             let running = self.prom.config(&pod).await.map_err(|e| words(&e))?;
             if !running.has(job) {
-                return Ok(false);
+                return Ok(Loaded::NotYet);
             }
             let pools = self.prom.pools(&pod).await.map_err(|e| words(&e))?;
             if pools.is_some_and(|pools| !pools.iter().any(|pool| pool == job)) {
-                return Err(format!(
+                return Ok(Loaded::NoPool(format!(
                     "Prometheus {pod} has job {job} in its configuration, but not at work yet: \
                      its certificate files may be missing"
-                ));
+                )));
             }
         }
-        Ok(true)
+        Ok(Loaded::Yes)
     }
 
     /// Whether this job is gone from the running configuration of every replica.
@@ -245,6 +282,104 @@ impl Watch {
         Ok(())
     }
 
+    /// What the pod tells of these files; nothing where it cannot be read.
+    async fn files(&self, pod: &str, files: &[String]) -> Files {
+        // Behind a URL it is known which pod answers where there is one.
+        let only = match self.prom.url() {
+            None => pod.to_owned(),
+            Some(_) => match self.prom.running().await.as_deref() {
+                Ok([only]) => only.clone(),
+                _ => return Files::Unknown,
+            },
+        };
+        let object = ObjectRef::new(Kind::Pod, &self.target.id.namespace, only);
+        match self.session.cluster.get(&object).await {
+            Ok(Some(found)) => certificates::files(&found, &self.target.container, files),
+            _ => Files::Unknown,
+        }
+    }
+
+    /// Replicas in which a reload would start this job, since its certificates came after the configuration.
+    async fn late(&self, job: &str) -> Result<Vec<String>, Error> {
+        let mut late = Vec::new();
+        for pod in self.prom.pods().await? {
+            let running = self.prom.config(&pod).await?;
+            let pools = self.prom.pools(&pod).await?;
+            let fails = pools.is_some_and(|pools| !pools.iter().any(|pool| pool == job));
+            if running.has(job) && fails {
+                let named = running.files(&[job.to_owned()]);
+                if self.files(&pod, &named).await == Files::Written {
+                    late.push(pod);
+                }
+            }
+        }
+        Ok(late)
+    }
+
+    /// Secure jobs that a reload would start, in whatever replica; none where that cannot be asked.
+    pub async fn late_jobs(&self) -> Vec<String> {
+        let mut late = BTreeSet::new();
+        for pod in self.prom.pods().await.unwrap_or_default() {
+            let Ok(running) = self.prom.config(&pod).await else {
+                continue;
+            };
+            let Ok(Some(pools)) = self.prom.pools(&pod).await else {
+                continue;
+            };
+            let mut failing = running.secure();
+            failing.retain(|job| !pools.contains(job));
+            if self.files(&pod, &running.files(&failing)).await == Files::Written {
+                late.extend(failing);
+            }
+        }
+        late.into_iter().collect()
+    }
+
+    /// Reloads the replicas that loaded this job before its certificates were there. What was done, in words.
+    pub async fn cure_job(&mut self, job: &str) -> Option<String> {
+        if !self.may_cure() {
+            return None;
+        }
+        let late = self.late(job).await.ok()?;
+        self.cure(&late, job).await
+    }
+
+    /// The same for what the last look has shown.
+    pub async fn cure_seen(&mut self) -> Option<String> {
+        let board = self.last.clone().filter(|board| board.stale.is_none())?;
+        let late = board.replicas.iter().filter(|r| !r.late.is_empty());
+        let pods: Vec<String> = late.clone().map(|replica| replica.pod.clone()).collect();
+        if pods.is_empty() || !self.may_cure() {
+            return None;
+        }
+        let jobs: BTreeSet<&str> = late
+            .flat_map(|r| r.late.iter().map(String::as_str))
+            .collect();
+        let jobs: Vec<&str> = jobs.into_iter().collect();
+        self.cure(&pods, &jobs.join(", ")).await
+    }
+
+    fn may_cure(&self) -> bool {
+        let due = self.cured.is_none_or(|at| at.elapsed() >= CURE_EVERY);
+        due && self.target.lifecycle && !self.session.cluster.read_only
+    }
+
+    async fn cure(&mut self, pods: &[String], jobs: &str) -> Option<String> {
+        if pods.is_empty() {
+            return None;
+        }
+        self.cured = Some(Instant::now());
+        for pod in pods {
+            if let Err(error) = self.prom.reload(pod).await {
+                return Some(words(&error));
+            }
+        }
+        Some(format!(
+            "reloaded Prometheus {}: it had loaded job {jobs} before its certificates were there",
+            pods.join(", ")
+        ))
+    }
+
     async fn see(&self) -> Result<Seen, (Error, Vec<Expected>)> {
         let cluster = &self.session.cluster;
         let (expected, proms) =
@@ -284,8 +419,17 @@ impl Watch {
 
     async fn replica(&self, pod: &str, wanted: &Arc<Wanted>) -> Result<Replica, Error> {
         let running = self.prom.config(pod).await?;
-        let pools = self.prom.pools(pod).await?;
         let jobs_loaded = running.secure();
+        let pools = self.prom.pools(pod).await?;
+        let pools = pools.unwrap_or_else(|| jobs_loaded.clone());
+        let failing = jobs_loaded.iter().filter(|job| !pools.contains(job));
+        let failing: Vec<String> = failing.cloned().collect();
+        let (files, loaded_at) = if failing.is_empty() {
+            (Files::Unknown, None)
+        } else {
+            let named = running.files(&failing);
+            tokio::join!(self.files(pod, &named), self.prom.loaded_at(pod))
+        };
         // Ours first: see `Memory`.
         let asked_at = Some(self.session.clock.now());
         let now = self.prom.time(pod).await;
@@ -300,7 +444,10 @@ impl Watch {
             error: None,
             asked_at,
             now,
-            pools: pools.unwrap_or_else(|| jobs_loaded.clone()),
+            pools,
+            files,
+            loaded_at,
+            reloads: self.target.lifecycle,
             jobs_loaded,
             targets,
         })

@@ -11,8 +11,8 @@ use super::objects::{self as lean, Labels, Meta};
 use super::pods::Pods;
 use super::scraped::OldJobs;
 use super::{
-    Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress, Prometheus, Workload,
-    gateway, inbound, leftovers, others, prometheus, scraped, workload,
+    ControlPlane, Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress,
+    Prometheus, Workload, gateway, inbound, leftovers, others, prometheus, scraped, workload,
 };
 use crate::gather::Gather;
 use serde_json::Value;
@@ -96,6 +96,7 @@ pub(super) struct Index<'a> {
     pub injector: Injector<'a>,
     pub mtls: Mtls<'a>,
     pub root: String,
+    pub planes: Vec<ControlPlane>,
     pub merge: bool,
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
@@ -146,7 +147,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     let native_port = settings.config.native_port().map(str::to_owned);
     let mtls = Mtls::new(inventory, &root);
     let injector = Injector::new(inventory, &planes, &settings.config);
-    let istio = istio::istio(inventory, planes, settings, &mtls, &injector);
+    let istio = istio::istio(inventory, planes.clone(), settings, &mtls, &injector);
     let mut index = Index {
         unread: unread(inventory),
         namespaces: inventory
@@ -210,6 +211,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         injector,
         mtls,
         root,
+        planes,
     };
 
     let mut prometheis: Vec<Arc<Prometheus>> = Vec::new();

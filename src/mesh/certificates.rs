@@ -3,12 +3,13 @@
 use super::config_source::volume;
 use super::injection::INJECT;
 use super::objects::{Container, Template};
+use crate::reach::outbound::{EXCLUDE_PORTS, INCLUDE_RANGES, Outbound};
 use serde_json::Value;
 
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 const USER_MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
 const USER_VOLUMES: &str = "sidecar.istio.io/userVolume";
-const OUTBOUND: &str = "traffic.sidecar.istio.io/includeOutboundIPRanges";
+const SECURE_PORT: u16 = 15091;
 /// The Secret that Citadel wrote for each service account, and that nothing writes any more.
 const GONE_SECRET: &str = "istio.default";
 
@@ -99,7 +100,12 @@ pub(super) fn shared(template: &Template, container: &Container) -> Option<Strin
 }
 
 /// Faults of the published recipe, each one sentence with the form that works.
-pub(super) fn faults(template: &Template, container: &Container) -> Vec<String> {
+/// `outbound`: what its sidecar captures today, where it has one.
+pub(super) fn faults(
+    template: &Template,
+    container: &Container,
+    outbound: Option<&Outbound>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let volumes = template.spec.volumes.iter();
     let gone = volumes
@@ -143,11 +149,18 @@ pub(super) fn faults(template: &Template, container: &Container) -> Vec<String> 
              It should be a label of the pod template."
         ));
     }
-    if output(template).is_some() && annotation(template, OUTBOUND) != Some("") {
-        found.push(format!(
-            "Prometheus's own outbound traffic goes through its sidecar, which can make it scrape itself. \
-             {OUTBOUND} should be empty."
-        ));
+    if output(template).is_some() {
+        match outbound {
+            Some(outbound) if outbound.captures_port(SECURE_PORT) => found.push(format!(
+                "Prometheus's own outbound traffic to port {SECURE_PORT} goes through its sidecar, which can make it scrape itself. \
+                 {EXCLUDE_PORTS} should name the port."
+            )),
+            None if annotation(template, INCLUDE_RANGES) != Some("") => found.push(format!(
+                "Prometheus's own outbound traffic goes through its sidecar, which can make it scrape itself. \
+                 {INCLUDE_RANGES} should be empty."
+            )),
+            _ => {}
+        }
     }
     found
 }

@@ -7,6 +7,7 @@ use super::objects as lean;
 use super::pods::tag;
 use super::{ControlPlane, Inventory, Istio};
 use crate::reach::injector;
+use crate::reach::outbound::Defaults;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -165,6 +166,22 @@ pub(super) fn config_maps(planes: &[ControlPlane]) -> Vec<(String, String)> {
             (plane.namespace.clone(), name)
         })
         .collect()
+}
+
+/// What a revision's injector captures by itself; `None`: its values could not be read.
+pub(super) fn outbound_defaults(
+    inventory: &Inventory,
+    planes: &[ControlPlane],
+    revision: &str,
+) -> Option<Defaults> {
+    // A revision may be a tag; of several planes any is as good as none.
+    let plane = planes
+        .iter()
+        .find(|plane| plane.revision == revision)
+        .or(planes.first().filter(|_| planes.len() == 1))?;
+    let (namespace, name) = (plane.namespace.clone(), by_revision(INJECTOR, &plane.revision));
+    let map = inventory.config_maps.get(&format!("{namespace}/{name}"))?;
+    Defaults::read(map.as_ref().ok()?.data.get("values")?)
 }
 
 /// The mesh's settings, as far as they are known.

@@ -24,6 +24,7 @@ mod pods;
 mod prometheus;
 mod scraped;
 mod sharers;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -32,8 +33,10 @@ pub use crate::reach::inbound::{Protocol, ServicePort};
 pub use assemble::{assemble, wanted_config_maps};
 pub use listed::Listed;
 pub use others::OtherPods;
+pub use prometheus::storage_of;
 
 use crate::gather::Gather;
+use crate::reach::outbound::Outbound;
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
 use std::collections::BTreeMap;
@@ -400,6 +403,8 @@ pub struct Prometheus {
     /// `Recreate` or `RollingUpdate`.
     pub strategy: String,
     pub sidecar: bool,
+    /// What its sidecar captures of what it sends; `None`: it is in no mesh today.
+    pub outbound: Option<Outbound>,
     /// Mount path of certificates written by OUTPUT_CERTS that both containers share, if so set up.
     pub certificates: Option<String>,
     /// Why it cannot be chosen. Empty: it can.

@@ -151,6 +151,7 @@ pub struct Container {
     pub ports: Vec<ContainerPort>,
     pub command: Vec<String>,
     pub args: Vec<String>,
+    pub working_dir: String,
     pub volume_mounts: Vec<VolumeMount>,
     /// `Always` makes an init container a native sidecar.
     pub restart_policy: Option<String>,

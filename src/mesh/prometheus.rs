@@ -2,14 +2,15 @@
 //! and the configuration that its `--config.file` leads to.
 
 use super::assemble::Index;
-use super::config_source::{Source, config_path, flag, follow, mount_of, option, volume};
+use super::config_source::{Source, config_path, flag, follow, mount_of, option};
 use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::objects::{self as lean, Container};
 use super::{
     Inventory, Obstacle, Prometheus, PrometheusConfig, PrometheusFlavour, Storage, certificates,
-    owner, pods, sharers,
+    istio, owner, pods, sharers, storage,
 };
+use crate::reach::outbound::outbound;
 use std::sync::Arc;
 
 const DEFAULT_PORT: u16 = 9090;
@@ -91,6 +92,17 @@ fn flavour(item: &lean::Workload, container: &Container) -> PrometheusFlavour {
     }
 }
 
+/// Where the Prometheus of this workload, as the API server gives it, keeps its data; unknown where none runs in it.
+pub fn storage_of(object: &serde_json::Value) -> Storage {
+    let item: Option<lean::Workload> = serde_json::from_value(object.clone()).ok();
+    let found = item
+        .as_ref()
+        .and_then(|item| Some((item, scraper(item)?.0)));
+    found.map_or(Storage::Unknown, |(item, container)| {
+        storage::storage(item, container)
+    })
+}
+
 /// The ConfigMap (namespace, name) that a Prometheus reads, so that it can be fetched.
 pub(super) fn config_map(item: &lean::Workload) -> Option<(String, String)> {
     let (container, _) = scraper(item)?;
@@ -107,39 +119,6 @@ fn reloads(container: &Container) -> bool {
         || ["watched-dir", "volume-dir", "webhook-url", "reload-url"]
             .iter()
             .any(|name| option(container, name).is_some())
-}
-
-fn storage(item: &lean::Workload, container: &Container) -> Storage {
-    let template = &item.spec.template;
-    let path = option(container, "storage.tsdb.path").unwrap_or("/prometheus");
-    let path = match path.starts_with('/') {
-        true => path.to_owned(),
-        false => format!("/prometheus/{path}"),
-    };
-    let Some((mount, _)) = mount_of(container, path.trim_end_matches('/')) else {
-        // The container's own file system goes with the pod as well.
-        return Storage::EmptyDir;
-    };
-    let claimed = item
-        .spec
-        .volume_claim_templates
-        .iter()
-        .any(|claim| claim["metadata"]["name"].as_str() == Some(mount.name.as_str()));
-    if claimed {
-        return Storage::Lasting(format!("PersistentVolumeClaim {}", mount.name));
-    }
-    let Some(volume) = volume(template, &mount.name) else {
-        return Storage::Unknown;
-    };
-    if !volume["emptyDir"].is_null() {
-        Storage::EmptyDir
-    } else if let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() {
-        Storage::Lasting(format!("PersistentVolumeClaim {claim}"))
-    } else if let Some(path) = volume["hostPath"]["path"].as_str() {
-        Storage::Lasting(format!("host path {path}"))
-    } else {
-        Storage::Unknown
-    }
 }
 
 fn http_port(container: &Container) -> u16 {
@@ -176,12 +155,8 @@ pub(super) fn prometheus(
     let meta = &item.metadata;
     let template = &item.spec.template;
     let id = WorkloadRef::new(&meta.namespace, kind, &meta.name);
-    let pods: Vec<super::Pod> = index
-        .pods
-        .of(&meta.namespace, kind, &meta.name)
-        .into_iter()
-        .map(pods::pod)
-        .collect();
+    let own = index.pods.of(&meta.namespace, kind, &meta.name);
+    let pods: Vec<super::Pod> = own.iter().copied().map(pods::pod).collect();
     let source = follow(template, container);
     let config = config(inventory, &meta.namespace, &source);
     let mut living = pods.iter().filter(|pod| !pod.terminating).peekable();
@@ -197,6 +172,18 @@ pub(super) fn prometheus(
         &template.metadata.annotations,
         &template.spec,
     );
+    let meshed = match pods.iter().any(|pod| !pod.terminating) {
+        true => pods
+            .iter()
+            .any(|pod| !pod.terminating && pod.proxy.is_some()),
+        false => decision == Decision::Injects,
+    };
+    let outbound = meshed.then(|| {
+        let revision = own.iter().find_map(|pod| pods::revision(pod));
+        let revision = revision.as_deref().unwrap_or("default");
+        let defaults = istio::outbound_defaults(inventory, &index.planes, revision);
+        outbound(&template.metadata.annotations, defaults.as_ref())
+    });
     let config_volume = mount_of(container, config_path(container)).map(|(mount, _)| &mount.name);
     let watches = |other: &&Container| {
         let mounts = &other.volume_mounts;
@@ -222,14 +209,15 @@ pub(super) fn prometheus(
         web_config: option(container, "web.config.file").is_some_and(|file| !file.is_empty()),
         reloader: template.spec.containers.iter().any(|other| watches(&other)),
         lifecycle: flag(container, "web.enable-lifecycle"),
-        storage: storage(item, container),
+        storage: storage::storage(item, container),
         strategy: match strategy.as_str() {
             "" => "RollingUpdate".to_owned(),
             strategy => strategy.to_owned(),
         },
         sidecar,
         certificates: certificates::shared(template, container),
-        faults: certificates::faults(template, container),
+        faults: certificates::faults(template, container, outbound.as_ref()),
+        outbound,
         obstacles: Vec::new(),
         template: template.clone(),
         config,
@@ -281,6 +269,7 @@ impl Prometheus {
             storage: Storage::Unknown,
             strategy: String::new(),
             sidecar: false,
+            outbound: None,
             certificates: None,
             obstacles: Vec::new(),
             faults: Vec::new(),

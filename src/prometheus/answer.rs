@@ -113,8 +113,8 @@ pub(super) fn accept(status: u16, body: Bytes) -> Result<Bytes, Fault> {
     }
     Err(match status {
         401 => Fault::new(
-            "asks for a password (basic auth in its --web.config.file)",
-            "meshscrape sends none: let the API server's proxy in without one, or look at the targets in Prometheus itself",
+            "asks for credentials (basic auth in its --web.config.file)",
+            "ask it by its URL, with credentials from a file: --prometheus-url, --prometheus-user, --prometheus-password-file",
         ),
         403 => Fault::new(
             "refused the request",
@@ -132,6 +132,14 @@ pub(super) fn accept(status: u16, body: Bytes) -> Result<Bytes, Fault> {
     })
 }
 
+/// It is not listening yet, or not ready: that passes.
+pub(super) fn starting(status: u16, body: &[u8]) -> bool {
+    match on_the_way(body) {
+        Some(message) => message.contains("connection refused"),
+        None => status == 503,
+    }
+}
+
 /// Prometheus's own words for an error.
 fn said(body: &[u8]) -> Option<String> {
     let envelope: Envelope<serde::de::IgnoredAny> = serde_json::from_slice(body).ok()?;
@@ -142,9 +150,9 @@ fn unreached(message: String) -> Fault {
     let hint = if message.contains("connection refused") {
         "it is starting, or listens on another port (--web.listen-address)"
     } else if message.contains("connection reset") || message.contains("EOF") {
-        "a sidecar captures its port: the pod template needs traffic.sidecar.istio.io/includeInboundPorts: \"\""
+        "its sidecar demands mTLS on the port. Forward it (kubectl port-forward POD 9090), and ask it there: --prometheus-url http://127.0.0.1:9090"
     } else if message.contains("timeout") || message.contains("deadline exceeded") {
-        "a NetworkPolicy may keep the API server off it, or its node is away"
+        "a NetworkPolicy may keep the API server off it, or its node is away: ask it another way (--prometheus-url)"
     } else if message.contains("not found") {
         "the pod is gone; the next look finds its successor"
     } else {

@@ -25,6 +25,8 @@ pub struct Job {
     pub pods: bool,
     /// Drops what carries the secure port's annotation.
     pub leaves_marked_out: bool,
+    /// The files that its TLS settings name.
+    pub files: Vec<String>,
 }
 
 impl Running {
@@ -40,6 +42,12 @@ impl Running {
     /// Names of the other jobs that discover pods: those that may scrape the same ones in plaintext.
     pub fn old(&self) -> Vec<String> {
         self.names(|job| job.pods && !job.secure)
+    }
+
+    /// The files that these jobs name.
+    pub fn files(&self, jobs: &[String]) -> Vec<String> {
+        let asked = self.jobs.iter().filter(|job| jobs.contains(&job.name));
+        asked.flat_map(|job| job.files.iter().cloned()).collect()
     }
 
     /// Whether every one of these jobs drops what carries the mark. A job that is not there scrapes nothing.
@@ -71,6 +79,15 @@ struct ScrapeConfig {
     job_name: String,
     kubernetes_sd_configs: Option<Vec<Discovery>>,
     relabel_configs: Option<Vec<Rule>>,
+    tls_config: Option<Tls>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Tls {
+    ca_file: Option<String>,
+    cert_file: Option<String>,
+    key_file: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -107,7 +124,11 @@ fn job(config: ScrapeConfig) -> Job {
     let rules = config.relabel_configs.unwrap_or_default();
     let leaves_marked_out = rules.iter().any(drops_marked);
     let discoveries = config.kubernetes_sd_configs.unwrap_or_default();
+    let tls = config.tls_config.unwrap_or_default();
+    let files = [tls.ca_file, tls.cert_file, tls.key_file];
+    let files = files.into_iter().flatten();
     Job {
+        files: files.filter(|file| !file.is_empty()).collect(),
         name: config.job_name,
         secure: rules.iter().any(keyed),
         pods: discoveries.iter().any(|sd| sd.role == "pod"),

@@ -12,7 +12,7 @@ mod tests;
 
 pub use config::{Job, Running};
 pub use targets::Wanted;
-pub use way::owned_by;
+pub use way::{Ready, owned_by};
 
 use crate::cluster::api::encode;
 use crate::cluster::{ApiError, Cluster};
@@ -22,6 +22,7 @@ use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::objects::Labels;
 use crate::targets::Target;
 use bytes::Bytes;
+use http::Method;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -159,11 +160,29 @@ impl Prom {
         targets::time(&body)
     }
 
+    /// When it loaded its configuration, by its own clock; `None` where it cannot say.
+    pub async fn loaded_at(&self, pod: &str) -> Option<Timestamp> {
+        let body = self.get(pod, "/api/v1/status/runtimeinfo").await.ok()?;
+        targets::loaded_at(&body)
+    }
+
     /// Makes Prometheus read its configuration file again. Only where `--web.enable-lifecycle` is set.
     ///
     /// # Errors
     /// As [`Prom::targets`]; a configuration that Prometheus refuses, in its own words.
     pub async fn reload(&self, pod: &str) -> Result<(), Error> {
+        if let Some(direct) = &self.cluster.prometheus {
+            // The guard of the cluster's own requests does not stand before this one.
+            if self.cluster.read_only {
+                return Err(Error::refused(
+                    "Prometheus was not reloaded: this is read-only",
+                ));
+            }
+            let answer = direct.ask(Method::POST, "/-/reload").await;
+            let answer = answer.map_err(|e| self.denied(pod, &e))?;
+            return answer::reloaded(answer.status, &answer.body)
+                .map_err(|e| e.at(&self.place(pod)));
+        }
         let path = format!("{}/-/reload", self.at.prefix);
         let (ns, port) = (&self.at.id.namespace, self.at.port);
         let mut again = true;
@@ -218,10 +237,18 @@ impl Prom {
     }
 
     fn place(&self, pod: &str) -> String {
+        if let Some(url) = self.url() {
+            return url.to_owned();
+        }
         format!("{}/{pod} on port {}", self.at.id.namespace, self.at.port)
     }
 
     fn denied(&self, pod: &str, error: &ApiError) -> Error {
+        if let Some(url) = self.url() {
+            return Error::new(format!("Prometheus ({url}) cannot be reached"))
+                .cause(&error.message)
+                .hint("check the URL (--prometheus-url), and the authority of its certificate (--prometheus-ca)");
+        }
         answer::denied(&self.place(pod), error)
     }
 }

@@ -193,6 +193,17 @@ pub(super) fn pools(body: &[u8]) -> Result<Vec<String>, Fault> {
     Ok(pools.scrape_pools.unwrap_or_default())
 }
 
+/// `lastConfigTime` of `/api/v1/status/runtimeinfo`.
+pub(super) fn loaded_at(body: &[u8]) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        last_config_time: String,
+    }
+    let info: Info = answer::data(body).ok()?;
+    moment(&info.last_config_time)
+}
+
 /// The result of the query `time()`: seconds with a fraction.
 pub(super) fn time(body: &[u8]) -> Option<Timestamp> {
     #[derive(Deserialize)]

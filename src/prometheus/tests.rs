@@ -191,7 +191,7 @@ fn odd_answers_are_told_in_words() {
             r#"{"status":"error","errorType":"bad_data","error":"no such thing"}"#.into(),
             "no such thing",
         ),
-        (401, "Unauthorized".into(), "a password"),
+        (401, "Unauthorized".into(), "credentials"),
         (404, "404 page not found".into(), "does not know this path"),
         (503, "Service Unavailable".into(), "not ready yet"),
         (
@@ -204,7 +204,7 @@ fn odd_answers_are_told_in_words() {
         (
             503,
             status("error trying to reach service: read: connection reset by peer"),
-            "includeInboundPorts",
+            "--prometheus-url",
         ),
         (500, "boom".into(), "answered 500"),
     ];
@@ -302,6 +302,7 @@ fn prometheus() -> mesh::Prometheus {
         storage: mesh::Storage::EmptyDir,
         strategy: "Recreate".into(),
         sidecar: true,
+        outbound: None,
         certificates: None,
         obstacles: Vec::new(),
         faults: Vec::new(),

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::objects::{Labels, OwnerReference, Pod, Service, Workload};
 use bytes::Bytes;
+use http::Method;
 
 /// A Service that leads to Prometheus's port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +15,53 @@ pub(super) struct Through {
     pub port: u16,
 }
 
+/// Whether a replica can be asked.
+#[derive(Clone, Debug)]
+pub enum Ready {
+    Yes,
+    /// It is not listening yet, or reads its log again.
+    Starting(Error),
+    No(Error),
+}
+
 impl Prom {
+    /// By its URL, past the API server.
+    pub fn url(&self) -> Option<&str> {
+        self.cluster.prometheus.as_ref().map(|direct| direct.url())
+    }
+
+    /// Whether it answers with Prometheus's API.
+    pub async fn ready(&self, pod: &str) -> Ready {
+        let answer = match self.ask(pod, "/api/v1/status/buildinfo").await {
+            Ok(answer) => answer,
+            Err(error) => return Ready::No(error),
+        };
+        let starting = answer::starting(answer.status, &answer.body);
+        let read = answer::accept(answer.status, answer.body)
+            .and_then(|body| answer::data::<serde::de::IgnoredAny>(&body).map(drop));
+        match read.map_err(|e| e.at(&self.place(pod))) {
+            Ok(()) => Ready::Yes,
+            Err(error) if starting => Ready::Starting(error),
+            Err(error) => Ready::No(error),
+        }
+    }
+
+    /// Whom to ask: the pods that run now, or whoever answers at the URL.
+    ///
+    /// # Errors
+    /// As [`Prom::running`].
+    pub async fn pods(&self) -> Result<Vec<String>, Error> {
+        match self.url() {
+            Some(url) => Ok(vec![url.to_owned()]),
+            None => self.running().await,
+        }
+    }
+
     /// Names of the pods that run now, in order.
     ///
     /// # Errors
     /// The list was refused or failed, or no pod runs: the states of those that there are.
-    pub async fn pods(&self) -> Result<Vec<String>, Error> {
+    pub async fn running(&self) -> Result<Vec<String>, Error> {
         let id = &self.at.id;
         let pods = self.all_pods().await?;
         let mut running: Vec<String> = pods
@@ -88,6 +130,10 @@ impl Prom {
 
     /// The status and body as Prometheus (or the way to it) gave them.
     pub(super) async fn ask(&self, pod: &str, path: &str) -> Result<Proxied, Error> {
+        if let Some(direct) = &self.cluster.prometheus {
+            let answer = direct.ask(Method::GET, path).await;
+            return answer.map_err(|e| self.denied(pod, &e));
+        }
         let path = format!("{}{path}", self.at.prefix);
         let first = self.once(pod, &path).await?;
         if self.other_scheme(first.status, &first.body) {
@@ -110,7 +156,7 @@ impl Prom {
             return Err(self.denied(pod, &refused));
         }
         // A Service answers for any replica: it can stand for a pod only where there is one.
-        let alone = self.pods().await.is_ok_and(|pods| pods.len() == 1);
+        let alone = self.running().await.is_ok_and(|pods| pods.len() == 1);
         let through = if alone { self.service().await } else { None };
         let Some(Through { service, port }) = through else {
             return Err(self.denied(pod, &refused));

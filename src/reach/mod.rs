@@ -1,12 +1,15 @@
 //! What the programs of others make of objects, computed by their own rules: one file a rule, each naming its source.
 
 pub mod authorization;
+pub mod certificates;
 pub mod inbound;
 pub mod injected;
 pub mod injector;
 pub mod labels;
 pub mod merging;
 pub mod mtls;
+pub mod outbound;
+pub mod sends;
 pub mod sidecar;
 
 use crate::mesh::objects::{Labels, Meta};

@@ -39,9 +39,15 @@ pub(super) fn prometheus(of: &Prometheus) -> Vec<Price> {
         },
     ];
     match &of.storage {
-        Storage::EmptyDir => prices.push(Price::LosesHistory {
-            prometheus: of.id.clone(),
-        }),
+        Storage::EmptyDir => prices.extend([
+            Price::LosesHistory {
+                prometheus: of.id.clone(),
+            },
+            Price::Note(format!(
+                "an undo restarts {} again, and loses what it gathers until then",
+                of.id
+            )),
+        ]),
         Storage::Lasting(_) => {}
         Storage::Unknown => prices.push(Price::Note(format!(
             "it is not known where {} keeps its history; the restart may lose it",

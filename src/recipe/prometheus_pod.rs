@@ -3,17 +3,22 @@
 //! Facts: inject is a label (fault 7); `INBOUND_CAPTURE_PORTS` is read by nothing, so capture is switched off by
 //! the `traffic.sidecar.istio.io` annotations (fault 6); the volume is an `emptyDir` in memory, writable for the
 //! agent (fault 4) and mounted by the Prometheus container as well (fault 5); `tlsMode: disabled` keeps meshed
-//! clients on plaintext; `merge-metrics: "false"` keeps the pod from becoming a plaintext target itself.
+//! clients on plaintext; `merge-metrics: "false"` keeps the pod from becoming a plaintext target itself. What the
+//! sidecar of a Prometheus in the mesh captures already stays captured.
 
-use super::{INJECT, injection, prices, template_intent};
+use super::{INJECT, SECURE_PORT, injection, prices, template_intent};
 use crate::error::Error;
 use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
 use crate::plan::path::LeafPath;
 use crate::plan::scrape_config::emit;
-use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part};
+use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part, Price};
+use crate::reach::outbound::{EXCLUDE_PORTS, INCLUDE_RANGES};
+use crate::reach::sends::{Peer, Purpose, peers};
+use crate::text::few;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+const INBOUND: &str = "traffic.sidecar.istio.io/includeInboundPorts";
 const MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 /// Stands in the template of a Prometheus that reads its configuration only at its start.
@@ -69,10 +74,7 @@ pub(super) fn prometheus_pod(
         .cause(format!("volume {} of its pod template", place.volume))
         .hint("let it be repaired, or take that volume out"));
     }
-    let mut labels = BTreeMap::from([
-        (INJECT.to_owned(), "true".to_owned()),
-        ("security.istio.io/tlsMode".into(), "disabled".into()),
-    ]);
+    let mut labels = BTreeMap::from([(INJECT.to_owned(), "true".to_owned())]);
     let by_namespace = matches!(
         injection::namespace(mesh, &of.id.namespace),
         Some(NamespaceInjection::Revision(_))
@@ -80,19 +82,12 @@ pub(super) fn prometheus_pod(
     if !by_namespace && let Some(revision) = injection::revision(mesh)? {
         labels.insert("istio.io/rev".into(), revision);
     }
-    let mut annotations = BTreeMap::from([
-        (
-            "traffic.sidecar.istio.io/includeInboundPorts".to_owned(),
-            String::new(),
-        ),
-        (
-            "traffic.sidecar.istio.io/includeOutboundIPRanges".into(),
-            String::new(),
-        ),
-        (MOUNTS.into(), place.mounts.clone()),
-        (PROXY_CONFIG.into(), proxy_config(of, &place.path, repair)?),
-        ("prometheus.istio.io/merge-metrics".into(), "false".into()),
-    ]);
+    let mut annotations = capture(of, repair)?;
+    if annotations.get(INBOUND).is_some_and(String::is_empty) {
+        labels.insert("security.istio.io/tlsMode".into(), "disabled".into());
+    }
+    annotations.insert(MOUNTS.into(), place.mounts.clone());
+    annotations.insert(PROXY_CONFIG.into(), proxy_config(of, &place.path, repair)?);
     if let Some(hash) = config(&place.path) {
         annotations.insert(CONFIG_HASH.into(), hash);
     }
@@ -102,6 +97,15 @@ pub(super) fn prometheus_pod(
                 leaves: edits(of, &place, secret, &labels, &annotations),
             },
             "Repairs Prometheus's pod: a sidecar that captures nothing writes the certificates into memory",
+        ),
+        None if of.outbound.is_some() => (
+            Action::Apply {
+                intent: template_intent(
+                    &of.id.object(),
+                    template(of, &place, &labels, &annotations),
+                ),
+            },
+            "Prometheus's sidecar writes its certificates into memory; port 15091 is excluded from outbound capture",
         ),
         None => (
             Action::Apply {
@@ -113,10 +117,108 @@ pub(super) fn prometheus_pod(
             "Prometheus gets a sidecar that captures nothing and writes its certificates into memory",
         ),
     };
+    let mut change = finish(of, action, why, true);
+    change.prices.extend(keeps(of));
     Ok(PrometheusPod {
-        change: Some(finish(of, action, why, true)),
+        change: Some(change),
         certificates: place.path,
     })
+}
+
+/// The annotations that say what the sidecar captures. A Prometheus that gets its first sidecar goes on as without
+/// one. One that is in the mesh already may need it, for its alerts as for who reads it: all that changes there is
+/// that its scrapes of the secure port, which speak mTLS themselves, pass the sidecar by.
+///
+/// # Errors
+/// It sends something else to the secure port through the mesh.
+fn capture(of: &Prometheus, repair: bool) -> Result<BTreeMap<String, String>, Error> {
+    let mut annotations = BTreeMap::new();
+    let Some(outbound) = &of.outbound else {
+        for key in [INBOUND, INCLUDE_RANGES] {
+            annotations.insert(key.to_owned(), String::new());
+        }
+        annotations.insert("prometheus.istio.io/merge-metrics".into(), "false".into());
+        return Ok(annotations);
+    };
+    let today = &of.template.metadata.annotations;
+    // Whoever set this meant that nothing be captured inbound (fault 6).
+    let meant = repair
+        && read_proxy_config(of)?
+            .get("proxyMetadata")
+            .is_some_and(|metadata| !metadata["INBOUND_CAPTURE_PORTS"].is_null());
+    match today.get(INBOUND) {
+        Some(ports) => _ = annotations.insert(INBOUND.to_owned(), ports.clone()),
+        None if meant => _ = annotations.insert(INBOUND.to_owned(), String::new()),
+        None => {}
+    }
+    if outbound.captures_port(SECURE_PORT) {
+        let others = peers_of(of).unwrap_or_default();
+        if let Some(peer) = others.into_iter().find(|p| p.port == Some(SECURE_PORT)) {
+            return Err(Error::new(format!(
+                "the sidecar of {} cannot leave port {SECURE_PORT} alone",
+                of.id
+            ))
+            .cause(format!(
+                "its configuration names {peer} for {}, which goes through the sidecar today",
+                peer.purpose.word()
+            ))
+            .hint("move that service to another port"));
+        }
+        annotations.insert(EXCLUDE_PORTS.into(), outbound.excluding(SECURE_PORT));
+    } else if let Some(ports) = today.get(EXCLUDE_PORTS) {
+        annotations.insert(EXCLUDE_PORTS.into(), ports.clone());
+    }
+    Ok(annotations)
+}
+
+/// Whom it speaks to by its configuration; `None`: that was not read.
+fn peers_of(of: &Prometheus) -> Option<Vec<Peer>> {
+    peers(of.config.as_ref()?.text.as_deref().ok()?)
+}
+
+/// What stays as it is of the traffic of a Prometheus that is in the mesh already.
+fn keeps(of: &Prometheus) -> Vec<Price> {
+    let Some(outbound) = of
+        .outbound
+        .as_ref()
+        .filter(|o| o.captures_port(SECURE_PORT))
+    else {
+        return Vec::new();
+    };
+    let through = match peers_of(of) {
+        None => "whom it sends to is not known".to_owned(),
+        Some(peers) if peers.is_empty() => {
+            "its configuration names no alerts and no remote write".into()
+        }
+        Some(peers) => {
+            let mut by: Vec<(Purpose, Vec<String>)> = Vec::new();
+            for peer in peers {
+                match by.last_mut() {
+                    Some((purpose, hosts)) if *purpose == peer.purpose => {
+                        hosts.push(peer.to_string())
+                    }
+                    _ => by.push((peer.purpose, vec![peer.to_string()])),
+                }
+            }
+            let parts = by
+                .iter()
+                .map(|(purpose, hosts)| format!("{} ({})", purpose.word(), few(hosts, 3)));
+            format!(
+                "as before go through it: {}",
+                parts.collect::<Vec<_>>().join(", ")
+            )
+        }
+    };
+    let mut said = vec![Price::Note(format!(
+        "outbound traffic of {} stays in its sidecar, but for port {SECURE_PORT}; {through}",
+        of.id
+    ))];
+    if outbound.unread {
+        said.push(Price::Note(format!(
+            "{EXCLUDE_PORTS} replaces the mesh's own list, which could not be read (ConfigMap istio-sidecar-injector)"
+        )));
+    }
+    said
 }
 
 fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change {

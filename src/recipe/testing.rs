@@ -215,6 +215,7 @@ pub fn prometheus(text: &str) -> Prometheus {
         storage: Storage::EmptyDir,
         strategy: "Recreate".into(),
         sidecar: false,
+        outbound: None,
         certificates: None,
         obstacles: Vec::new(),
         faults: Vec::new(),

@@ -6,6 +6,7 @@ use super::World;
 use super::view;
 use crate::answers::Answers;
 use crate::engine::apply::{self, ApplyOptions, Control, Steering};
+use crate::engine::contact::contact;
 use crate::engine::event::{ApplyEvent, Decision, ReviewEvent};
 use crate::engine::folder::put;
 use crate::engine::session::{Clock, Session};
@@ -49,6 +50,7 @@ enum Question {
     View,
     Undo,
     Earlier,
+    Contact,
     Watch,
 }
 
@@ -185,6 +187,7 @@ impl Jobs {
                     Question::Discover,
                     Question::Plan,
                     Question::Review,
+                    Question::Contact,
                     Question::Watch,
                 ] {
                     if let Some(older) = self.newest.remove(&question) {
@@ -249,14 +252,38 @@ impl Jobs {
                 undoes,
                 break_lock,
                 left_out,
+                unproven,
             } => {
                 let options = ApplyOptions {
                     undoes,
                     break_lock,
                     beside: self.beside(left_out),
+                    unproven,
                     ..ApplyOptions::default()
                 };
                 self.apply(approved, &mesh, &answers, prometheus, options);
+            }
+            Effect::Contact(generation, prometheus) => {
+                if let Ok(session) = self.open() {
+                    self.ask(Question::Contact, async move {
+                        let found = contact(&session, &prometheus).await;
+                        let _ = tell.send(Report::Msg(Msg::Contact(generation, found)));
+                    });
+                }
+            }
+            Effect::Reload { mesh, answers } => {
+                let asked = self
+                    .open()
+                    .and_then(|session| Ok((follow::prometheus(&mesh, &answers)?, session)));
+                match asked {
+                    Ok((prometheus, session)) => {
+                        _ = self.tasks.spawn(async move {
+                            let watch = Watch::new(&session, prometheus, Vec::new(), false);
+                            let _ = tell.send(Report::Msg(Msg::Reloaded(watch.reload().await)));
+                        })
+                    }
+                    Err(error) => self.say(Msg::Reloaded(Err(error))),
+                }
             }
             Effect::Decide(decision) => {
                 if let Some((_, steering)) = &self.writing {

@@ -2,7 +2,7 @@
 
 use super::memory::Freshness;
 use super::{
-    About, Board, Cause, Counts, Expected, Ground, Guard, Health, Memory, Probe, Replica,
+    About, Board, Cause, Counts, Expected, Files, Ground, Guard, Health, Memory, Probe, Replica,
     ReplicaNote, Row, Standing, State, Target, address, cause, wait,
 };
 use crate::mesh::OtherPods;
@@ -60,6 +60,10 @@ fn note(replica: &Replica) -> ReplicaNote {
         pod: replica.pod.clone(),
         error: replica.error.clone(),
         job_loaded: !replica.jobs_loaded.is_empty() && replica.failing().next().is_none(),
+        late: match replica.files {
+            Files::Written => replica.failing().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -336,13 +340,20 @@ impl<'a> Index<'a> {
         let Some(job) = replica.failing().next() else {
             return Says::Waiting(wait::discovery(one, memory, now));
         };
-        let gone_by = memory.failing_for(&replica.pod, job, now);
-        if gone_by < wait::POOL_PATIENCE {
-            return Says::Waiting(wait::pool(gone_by));
+        // How long this program has looked on, or since Prometheus loaded it, whichever is more.
+        let since = replica.loaded_at.zip(replica.now);
+        let since = since.map_or(Duration::ZERO, |(at, now)| super::memory::gone_by(at, now));
+        let gone_by = memory.failing_for(&replica.pod, job, now).max(since);
+        let patience = match replica.files {
+            Files::Written => wait::POOL_DUE,
+            _ => wait::POOL_PATIENCE,
+        };
+        if gone_by < patience {
+            return Says::Waiting(wait::pool(gone_by, &replica.files));
         }
         Says::Down(
             format!("job {job} is in the configuration, but Prometheus failed to start it"),
-            Some(cause::failed_pool()),
+            Some(cause::failed_pool(&replica.files, replica.reloads)),
         )
     }
 

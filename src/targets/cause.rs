@@ -1,6 +1,6 @@
 //! From Prometheus's `lastError` to a cause in plain words and what to do: a table, tried from the top.
 
-use super::{Cause, Expected, Policy};
+use super::{Cause, Expected, Files, Policy};
 use crate::answers::MetricsPort;
 
 /// What is known of the item besides the error.
@@ -219,14 +219,44 @@ pub fn group(error: &str) -> String {
     format!("{}{after}", &before[..start])
 }
 
-/// A job in the running configuration without a scrape pool.
-pub(super) fn failed_pool() -> Cause {
+/// A job in the running configuration without a scrape pool. `reloads`: this Prometheus takes reload requests.
+pub(super) fn failed_pool(files: &Files, reloads: bool) -> Cause {
+    let look = "look at Prometheus's pod: the volume istio-certs in both containers, writable in istio-proxy";
+    let (code, cause, fix) = match (files, reloads) {
+        (Files::Written, true) => (
+            "late-certificates",
+            "Prometheus loaded the job before its certificates were there, and starts it only when a pod changes or with a reload",
+            "reload Prometheus: r in the monitor, meshscrape apply … --yes, or POST /-/reload",
+        ),
+        (Files::Written, false) => (
+            "late-certificates",
+            "Prometheus loaded the job before its certificates were there, and takes no reload requests",
+            "restart Prometheus (kubectl rollout restart), or set --web.enable-lifecycle and reload it",
+        ),
+        (Files::Awaited, _) => (
+            "no-certificates",
+            "the job's certificates are missing: istio-proxy beside Prometheus has none from istiod yet",
+            "see that istiod runs, and the log of istio-proxy in Prometheus's pod; reload Prometheus after that",
+        ),
+        (Files::Nobody(why), _) => {
+            return Cause {
+                code: "failed-pool",
+                cause: format!("Prometheus cannot read the job's certificate files: {why}"),
+                fix: look.into(),
+                ..Cause::default()
+            };
+        }
+        (Files::Unknown, _) => (
+            "failed-pool",
+            "Prometheus cannot read the job's certificate files: its pod has no sidecar that writes them, or they \
+             are not mounted where the job looks",
+            look,
+        ),
+    };
     Cause {
-        code: "failed-pool",
-        cause: "Prometheus cannot read the job's certificate files: its pod has no sidecar that writes them, or they \
-                are not mounted where the job looks"
-            .into(),
-        fix: "look at Prometheus's pod: the volume istio-certs in both containers, writable in istio-proxy".into(),
+        code,
+        cause: cause.into(),
+        fix: fix.into(),
         ..Cause::default()
     }
 }

@@ -12,6 +12,7 @@ mod wait;
 mod tests;
 
 pub use awaited::{Awaited, Lacking};
+pub use crate::reach::certificates::Files;
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
 pub use cause::{About, cause, group};
 pub use memory::Memory;
@@ -68,6 +69,12 @@ pub struct Replica {
     pub jobs_loaded: Vec<String>,
     /// Jobs whose scrape pool exists: a job without one failed to load (certificates unreadable).
     pub pools: Vec<String>,
+    /// Of the files that such jobs name.
+    pub files: Files,
+    /// When it loaded its configuration, by its own clock; asked where a job failed.
+    pub loaded_at: Option<Timestamp>,
+    /// It takes reload requests.
+    pub reloads: bool,
     pub targets: Vec<Target>,
 }
 
@@ -217,6 +224,8 @@ pub struct ReplicaNote {
     pub pod: String,
     pub error: Option<String>,
     pub job_loaded: bool,
+    /// Jobs that a reload would start: their certificates came after the configuration was loaded.
+    pub late: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! What a target waits for, in words.
 
-use super::{Expected, Memory, Target, memory};
+use super::{Expected, Files, Memory, Target, memory};
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// A pool may be missing for a moment after a reload, and while the certificates are being written.
 pub(super) const POOL_PATIENCE: Duration = Duration::from_secs(60);
+/// With its files there a pool is made at the first update of discovery, which are 5 s apart.
+pub(super) const POOL_DUE: Duration = Duration::from_secs(15);
 /// Service discovery in Prometheus sends updates every 5 s.
 const DISCOVERY_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a pod that is not ready may fail to answer without being called DOWN.
@@ -47,12 +49,17 @@ pub(super) fn config(touched: Option<Timestamp>, now: Timestamp) -> String {
     )
 }
 
-pub(super) fn pool(gone_by: Duration) -> String {
-    format!(
-        "the scrape job to start: Prometheus has it in its configuration but not at work, as when its \
-         certificates are not there yet ({} gone by)",
-        seconds(gone_by)
-    )
+pub(super) fn pool(gone_by: Duration, files: &Files) -> String {
+    let seconds = seconds(gone_by);
+    match files {
+        Files::Awaited => format!(
+            "the certificates of the scrape job: istio-proxy beside Prometheus has none from istiod yet ({seconds} gone by)"
+        ),
+        _ => format!(
+            "the scrape job to start: Prometheus has it in its configuration but not at work, as when its \
+             certificates are not there yet ({seconds} gone by)"
+        ),
+    }
 }
 
 pub(super) fn discovery(one: &Expected, memory: &Memory, now: Timestamp) -> String {

@@ -67,6 +67,7 @@ impl State {
         }
         self.enter(Step::Apply);
         self.reached = Step::Status;
+        let unproven = undoes.is_none() && self.unproven().is_some();
         vec![Effect::Apply {
             approved,
             mesh: self.mesh.clone(),
@@ -75,6 +76,7 @@ impl State {
             undoes,
             break_lock: self.start.break_lock || self.review.break_lock,
             left_out,
+            unproven,
         }]
     }
 

@@ -49,6 +49,8 @@ impl State {
         if self.cluster.context != context {
             self.mesh = Arc::default();
             self.cluster.whole = false;
+            self.cluster.asks = None;
+            self.cluster.contact = None;
             self.cluster.checks = Vec::new();
             self.cluster.earlier = None;
             self.cluster.earlier_asked = false;
@@ -139,6 +141,10 @@ impl State {
         self.check_earlier();
         self.preselect_prometheus();
         if last {
+            self.cluster.asks = None;
+        }
+        self.check_contact();
+        if last {
             self.whole_mesh();
         }
         self.derive(self.step);
@@ -154,6 +160,7 @@ impl State {
         if self.step == Step::Options && last {
             effects.extend(self.plan_anew());
         }
+        effects.extend(self.ask_contact());
         effects
     }
 

@@ -1,5 +1,6 @@
 //! Decisions. The answer that changes nothing has the focus.
 
+use super::contact;
 use super::msg::Effect;
 use super::options::pace;
 use super::refuse::plural;
@@ -179,6 +180,8 @@ impl State {
         if history {
             lines.push("Prometheus's history is lost: that is asked once more, separately.".into());
         }
+        let unproven = self.unproven().filter(|_| self.review.undoes.is_none());
+        lines.extend(unproven.map(contact::costs).into_iter().flatten());
         if self.review.break_lock {
             lines.push(
                 "The lock is taken from its holder, even if that run is still at work.".into(),
@@ -242,7 +245,10 @@ impl State {
                     "Apply {} to {context}?",
                     plural(counts.changes, "change", "changes")
                 ),
-                format!("Apply {}", plural(counts.changes, "change", "changes")),
+                match unproven {
+                    Some(_) => "Apply without proof".to_owned(),
+                    None => format!("Apply {}", plural(counts.changes, "change", "changes")),
+                },
             ),
         };
         let kind = match self.review.undoes {
@@ -265,13 +271,17 @@ impl State {
             Some(id) => id.to_string(),
             None => "Prometheus".into(),
         };
+        let mut lines = vec![
+            format!("{of} keeps its data in its pod (an emptyDir), and has to restart."),
+            "All history is lost with the restart. This cannot be undone.".into(),
+        ];
+        if self.review.undoes.is_none() {
+            lines.push("An undo restarts it again: what it gathers until then is lost too.".into());
+        }
         dialog(
             DialogKind::ConfirmHistory,
             "Lose Prometheus's history?",
-            vec![
-                format!("{of} keeps its data in an emptyDir, and has to restart."),
-                "All history is lost with the restart. This cannot be undone.".into(),
-            ],
+            lines,
             vec![
                 button("Cancel", Answer::Cancel, false),
                 button(

@@ -113,6 +113,8 @@ pub enum Action {
     GoOn,
     Problems,
     Freeze,
+    /// Prometheus reads its configuration again.
+    Reload,
     ButtonNext,
     ButtonBefore,
     Press,

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod cluster;
+mod contact;
 mod dialog;
 mod enter;
 mod export;

@@ -3,10 +3,11 @@
 use super::keymap::{Action, Key};
 use super::state::{ChangeView, Contexts, Earlier, Forbidden, Planned, Step, UndoPlan};
 use crate::answers::Answers;
+use crate::engine::contact::Contact;
 use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
-use crate::mesh::Mesh;
 use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{Mesh, Prometheus};
 use crate::plan::review::{Approved, Review, Reviewed};
 use crate::plan::{ChangeId, Plan};
 use crate::targets::Board;
@@ -84,6 +85,9 @@ pub enum Msg {
     UndoPlanned(Generation, Result<UndoPlan, Error>),
     /// The newest run, where it was not finished.
     Earlier(Generation, Option<Box<Earlier>>),
+    /// Whether the chosen Prometheus can be asked.
+    Contact(Generation, Contact),
+    Reloaded(Result<(), Error>),
     Saved(Result<PathBuf, Error>),
     /// The file to save into is there already.
     SaveExists(PathBuf),
@@ -140,6 +144,15 @@ pub enum Effect {
         break_lock: bool,
         /// Items that were left out, so that nothing waits for their targets.
         left_out: Arc<BTreeSet<WorkloadRef>>,
+        /// Nobody can be asked whether the targets come UP, and the user said yes to that.
+        unproven: bool,
+    },
+    /// Asks whether this Prometheus answers.
+    Contact(Generation, Arc<Prometheus>),
+    /// Makes the Prometheus of these answers read its configuration again.
+    Reload {
+        mesh: Arc<Mesh>,
+        answers: Arc<Answers>,
     },
     Decide(Decision),
     /// Ends the apply after the write under way.

@@ -48,7 +48,7 @@ impl State {
             self.answers.prometheus = Some(p.id.clone());
             self.prometheus_by_user = true;
         }
-        Vec::new()
+        self.ask_contact()
     }
 
     /// No Prometheus can be chosen yet, and none is being looked for: one may be installed meanwhile.

@@ -14,6 +14,7 @@ use super::list::{List, Row, RowKey};
 use super::msg::Generation;
 use super::refuse::plural;
 use crate::answers::Answers;
+use crate::engine::contact::Contact;
 use crate::engine::event::{Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::Mesh;
@@ -207,6 +208,10 @@ pub struct ClusterStep {
     pub filling: bool,
     /// The picture that stands came of a reading to the end.
     pub whole: bool,
+    /// The Prometheus that was asked whether it answers, since the last reading.
+    pub asks: Option<WorkloadRef>,
+    /// What came of that.
+    pub contact: Option<Contact>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -279,6 +284,7 @@ pub struct Generations {
     pub review: Generation,
     pub view: Generation,
     pub undo: Generation,
+    pub contact: Generation,
 }
 
 /// Everything.

@@ -111,7 +111,13 @@ impl State {
                 return self.choose_context();
             }
             Step::Prometheus if self.answers.prometheus.is_none() => {
-                self.choose_prometheus();
+                let mut effects = self.choose_prometheus();
+                effects.extend(
+                    self.step
+                        .next()
+                        .map_or_else(Vec::new, |step| self.enter(step)),
+                );
+                return effects;
             }
             // There would be no row in the step between.
             Step::Namespaces if self.passes_over_workloads() => {
@@ -451,6 +457,7 @@ impl State {
                 self.toggle_frozen();
                 Vec::new()
             }
+            Action::Reload => self.reload(),
             Action::ButtonNext => {
                 self.move_button(1);
                 Vec::new()
@@ -582,6 +589,20 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::UndoPlanned(of, result) => state.undo_planned(of, result),
+        Msg::Contact(of, contact) => {
+            state.contact_came(of, contact);
+            Vec::new()
+        }
+        Msg::Reloaded(result) => {
+            state.notice = Some(match result {
+                Ok(()) => Notice {
+                    tone: Tone::Good,
+                    text: "Prometheus reloaded: its targets show within seconds".into(),
+                },
+                Err(error) => error_notice(&error),
+            });
+            Vec::new()
+        }
         Msg::Earlier(of, earlier) => {
             state.earlier_found(of, earlier.map(|earlier| *earlier));
             Vec::new()

@@ -100,6 +100,7 @@ pub fn prometheus() -> Arc<Prometheus> {
         storage: Storage::EmptyDir,
         strategy: "Recreate".into(),
         sidecar: false,
+        outbound: None,
         certificates: None,
         obstacles: Vec::new(),
         faults: Vec::new(),

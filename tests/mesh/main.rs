@@ -12,6 +12,7 @@ mod guards;
 mod inbound;
 mod injector;
 mod matrix;
+mod meshed;
 mod objects;
 mod probe;
 mod program;
@@ -54,6 +55,8 @@ struct Test {
 enum Turn {
     Matrix,
     Others,
+    /// One after the other, since each takes something away that all need.
+    Alone,
 }
 
 fn tests() -> Vec<Test> {
@@ -146,6 +149,17 @@ fn tests() -> Vec<Test> {
         namespace: Some(cell.namespace()),
         turn: Turn::Others,
     }));
+    all.extend(meshed::CELLS.iter().map(|cell| Test {
+        name: cell.name.into(),
+        about: vec![("what", cell.about.into())],
+        run: Box::new(|checks| (cell.run)(cell, checks)),
+        evidence: Box::new(|| cell.evidence()),
+        namespace: Some(cell.namespace()),
+        turn: match cell.alone {
+            true => Turn::Alone,
+            false => Turn::Others,
+        },
+    }));
     all.extend(controls::CONTROLS.iter().map(|control| Test {
         name: control.name.into(),
         about: vec![("what", control.about.into())],
@@ -221,6 +235,9 @@ fn run(tests: &[Test]) -> Vec<Row> {
     for turn in [Turn::Matrix, Turn::Others] {
         let now: Vec<&Test> = tests.iter().filter(|test| test.turn == turn).collect();
         rows.extend(together(&now));
+    }
+    for test in tests.iter().filter(|test| test.turn == Turn::Alone) {
+        rows.extend(together(&[test]));
     }
     let place = |row: &Row| tests.iter().position(|test| test.name == row.cell);
     rows.sort_by_key(place);

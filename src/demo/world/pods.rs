@@ -355,14 +355,20 @@ impl World {
             self.pods.remove(key);
             return;
         }
+        let istiod = self.istiod_answers();
         if run.certs_at.is_some_and(|at| at <= now) {
-            run.certs_at = None;
-            run.certs = true;
-            self.prometheus_look_again(key);
+            run.certs_at = Some(now + self.settings.certs).filter(|_| !istiod);
+            if istiod {
+                run.certs = true;
+                self.prometheus_look_again(key);
+            }
         }
         if run.next.is_some_and(|at| at <= now) {
             run.next = None;
             let certs = injection::output_certs(&object);
+            // Without istiod the agent gets no certificate, and is not ready.
+            let unsigned = !istiod && !run.certs && certs.is_some();
+            let again = Some(now + self.settings.certs);
             let native = list(&object, "/spec/initContainers")
                 .iter()
                 .any(|c| text(c, "/name") == "istio-proxy");
@@ -389,7 +395,12 @@ impl World {
                 Stage::Init if native && certs_fail => {
                     run.waiting = Some("istio-proxy is not ready".to_owned());
                 }
+                Stage::Init if native && unsigned => {
+                    run.waiting = Some("istio-proxy is not ready".to_owned());
+                    run.next = again;
+                }
                 Stage::Init => {
+                    run.waiting = None;
                     run.stage = Stage::Started;
                     run.next = Some(now + run.pace.mul_f32(0.4));
                     if !native {
@@ -416,11 +427,33 @@ impl World {
                 Stage::Started if certs_fail => {
                     run.waiting = Some("istio-proxy is not ready".to_owned());
                 }
-                Stage::Started | Stage::Ready => run.stage = Stage::Ready,
+                Stage::Started if unsigned => {
+                    run.waiting = Some("istio-proxy is not ready".to_owned());
+                    run.next = again;
+                }
+                Stage::Started | Stage::Ready => {
+                    run.waiting = None;
+                    run.stage = Stage::Ready;
+                }
             }
         }
         self.pods.insert(key.to_owned(), run);
         self.refresh_pod(key);
+    }
+
+    /// A pod of istiod is ready; a cluster without any is taken to have one elsewhere.
+    fn istiod_answers(&self) -> bool {
+        let deployments = self.store.all(&kinds::DEPLOYMENT);
+        let mut istiods = deployments
+            .filter(|d| label(d, "app") == Some("istiod"))
+            .peekable();
+        if istiods.peek().is_none() {
+            return true;
+        }
+        self.store.all(&kinds::POD).any(|pod| {
+            label(pod, "app") == Some("istiod")
+                && self.pods.get(uid(pod)).is_some_and(PodRun::is_ready)
+        })
     }
 
     /// Writes a pod's status where it changed.

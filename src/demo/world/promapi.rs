@@ -41,6 +41,9 @@ impl World {
         let Some(run) = self.proms.get_mut(pod).filter(|_| ready) else {
             return Reply::text(503, "Service Unavailable");
         };
+        if run.asks_password {
+            return Reply::text(401, "Unauthorized\n");
+        }
         match (method, path) {
             ("GET", "/-/ready") => Reply::text(200, "Prometheus Server is Ready.\n"),
             ("GET", "/-/healthy") => Reply::text(200, "Prometheus Server is Healthy.\n"),

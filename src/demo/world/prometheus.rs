@@ -1,13 +1,15 @@
 //! Prometheus in its pod: the configuration it has loaded, the targets it has discovered, and its scrapes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use serde_json::Value;
 
 use super::World;
-use super::config::{self, Config, Job};
+use super::config::{self, Config, Discovery, Job};
 use super::discovery::Found;
 use super::injection::{mount_of, output_certs, proxy_container};
 use super::relabel::Labels;
@@ -33,12 +35,16 @@ pub struct PromRun {
     pub port: u16,
     /// `--web.enable-lifecycle`
     pub lifecycle: bool,
+    /// Basic auth stands in its `--web.config.file`.
+    pub asks_password: bool,
     reloader: bool,
     source: Option<Source>,
     synced: String,
     sync_at: Option<Duration>,
     reload_at: Option<Duration>,
     pub(super) discover_at: Option<Duration>,
+    /// Of what its discovery watches, as it was when it was told last.
+    watched: u64,
     pub config: Config,
     pub loaded_ok: bool,
     pub loaded_at: Duration,
@@ -169,6 +175,7 @@ impl World {
                 }
                 _ => false,
             };
+            let watched = self.watched(run);
             let Some(run) = self.proms.get_mut(&key) else {
                 continue;
             };
@@ -177,8 +184,37 @@ impl World {
             } else {
                 None
             };
-            run.discover_at = Some(run.discover_at.unwrap_or(now + discovery));
+            if run.watched != watched {
+                run.watched = watched;
+                run.discover_at = Some(run.discover_at.unwrap_or(now + discovery));
+            }
         }
+    }
+
+    /// Changes with every object that some job's discovery watches.
+    fn watched(&self, run: &PromRun) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let ways = run.config.jobs.iter().flat_map(|job| &job.discoveries);
+        let mut spaces: BTreeSet<&str> = BTreeSet::new();
+        for way in ways {
+            match way {
+                Discovery::Pods(named) if named.is_empty() => _ = spaces.insert(""),
+                Discovery::Pods(named) => spaces.extend(named.iter().map(String::as_str)),
+                Discovery::Nodes => {
+                    for node in self.store.all(&kinds::NODE) {
+                        text(node, "/metadata/resourceVersion").hash(&mut hasher);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for pod in self.store.all(&kinds::POD) {
+            if spaces.contains("") || spaces.contains(namespace(pod)) {
+                uid(pod).hash(&mut hasher);
+                text(pod, "/metadata/resourceVersion").hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     fn start_prometheus(&mut self, pod: &Arc<Value>) {
@@ -211,12 +247,14 @@ impl World {
             container: text(container, "/name").to_owned(),
             port,
             lifecycle: has_arg(container, "web.enable-lifecycle"),
+            asks_password: self.asks_password(pod, container),
             reloader,
             source,
             synced,
             sync_at: None,
             reload_at: None,
             discover_at: None,
+            watched: 0,
             config: Config::default(),
             loaded_ok: true,
             loaded_at: self.now,
@@ -227,6 +265,41 @@ impl World {
         let key = uid(pod).to_owned();
         self.proms.insert(key.clone(), run);
         self.load(&key);
+    }
+
+    /// The file of `--web.config.file`, in a ConfigMap or Secret, names users.
+    fn asks_password(&self, pod: &Value, container: &Value) -> bool {
+        let args = list(container, "/args").iter().filter_map(Value::as_str);
+        let mut args = args.map(|arg| arg.trim_start_matches('-'));
+        let Some(file) = args.find_map(|arg| arg.strip_prefix("web.config.file=")) else {
+            return false;
+        };
+        let Some(mount) = mount_of(container, file) else {
+            return false;
+        };
+        let mut volumes = list(pod, "/spec/volumes").iter();
+        let Some(volume) = volumes.find(|v| text(v, "/name") == text(mount, "/name")) else {
+            return false;
+        };
+        let name = file.rsplit('/').next().unwrap_or_default();
+        let key = format!("/data/{name}");
+        let of = |kind, object: &str| {
+            let found = self.store.get(kind, namespace(pod), object)?;
+            Some(text(found, &key).to_owned())
+        };
+        let map = of(&kinds::CONFIG_MAP, text(volume, "/configMap/name"));
+        let secret = of(&kinds::SECRET, text(volume, "/secret/secretName"));
+        let plain = secret.and_then(|text| {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .ok()?;
+            String::from_utf8(bytes).ok()
+        });
+        let texts = [map, plain];
+        texts
+            .iter()
+            .flatten()
+            .any(|text| text.contains("basic_auth_users:"))
     }
 
     /// Reads the configuration that lies in the pod.
@@ -265,11 +338,15 @@ impl World {
         }
     }
 
-    /// Certificates came to this pod: a pool that could not be made may be made now.
+    /// Certificates came to this pod. A pool that could not be made is tried again with the next update of discovery:
+    /// the first comes a moment after the configuration was loaded, any other when what is watched changes.
     pub(super) fn prometheus_look_again(&mut self, key: &str) {
-        let soon = self.now + self.settings.discovery;
-        if let Some(run) = self.proms.get_mut(key) {
-            run.discover_at = Some(soon);
+        let first = self.settings.discovery * 5;
+        let now = self.now;
+        if let Some(run) = self.proms.get_mut(key)
+            && now <= run.loaded_at + first
+        {
+            run.discover_at = Some(run.discover_at.unwrap_or(run.loaded_at + first));
         }
     }
 

@@ -195,14 +195,14 @@ impl Run {
         };
         let board = if items.is_empty() || self.fates.is_empty() {
             Arc::default()
-        } else if whole && forward && !lost && !options.timeout.is_zero() {
+        } else if whole && forward && !lost && !options.timeout.is_zero() && !options.unproven {
             around.log("now the targets: what counts are scrapes begun after the last change");
-            last_look(around, options.timeout, &awaited, |board| {
+            last_look(around, options.timeout, &awaited, true, |board| {
                 awaited.is_met(board)
             })
             .await
         } else {
-            last_look(around, Duration::ZERO, &awaited, |_| true).await
+            last_look(around, Duration::ZERO, &awaited, false, |_| true).await
         };
         let counts = |item: &WorkloadRef| awaited.concerns(item);
         let rows = || {
@@ -225,12 +225,13 @@ impl Run {
 }
 
 /// Looks at what stands, where nothing had to be written: as long as after any other apply, unless what is not UP
-/// stays so for a cause that waiting does not take away.
+/// stays so for a cause that waiting does not take away. `cure`: a Prometheus whose certificates came late is reloaded.
 pub async fn look(
     session: &Session,
     target: Arc<mesh::Prometheus>,
     watched: Vec<Watched>,
     options: &ApplyOptions,
+    cure: bool,
     stop: tokio::sync::watch::Receiver<bool>,
     report: &(dyn Fn(ApplyEvent) + Send + Sync),
 ) -> Outcome {
@@ -250,8 +251,9 @@ pub async fn look(
         probe: options.probe,
         ..Awaited::default()
     };
-    let done = |board: &Board| awaited.is_settled(board);
-    let board = last_look(&mut around, options.timeout, &awaited, done).await;
+    let late = |board: &Board| board.replicas.iter().any(|of| !of.late.is_empty());
+    let done = |board: &Board| awaited.is_settled(board) && !(cure && late(board));
+    let board = last_look(&mut around, options.timeout, &awaited, cure, done).await;
     let counts = board.counts;
     let wanted = board.rows.iter().filter(|row| !row.left_out);
     Outcome {

@@ -238,6 +238,7 @@ fn prometheus() -> mesh::Prometheus {
         storage: Storage::EmptyDir,
         strategy: "Recreate".into(),
         sidecar: true,
+        outbound: None,
         certificates: None,
         obstacles: Vec::new(),
         faults: Vec::new(),
@@ -426,13 +427,13 @@ async fn until_looks_again_and_ends_in_time() {
 async fn whether_a_job_is_loaded() {
     let script = Script::default();
     let watch = script.watch(false);
-    assert_eq!(watch.job_loaded(JOB).await, Ok(true));
+    assert_eq!(watch.job_loaded(JOB).await, Ok(Loaded::Yes));
     assert_eq!(watch.job_dropped(JOB).await, Ok(false));
     script.scene().pool = false;
-    let missing = watch.job_loaded(JOB).await.expect_err("no pool");
-    assert!(missing.contains("certificate"), "{missing}");
+    let missing = watch.job_loaded(JOB).await;
+    assert!(matches!(missing, Ok(Loaded::NoPool(_))), "{missing:?}");
     script.scene().job_loaded = false;
-    assert_eq!(watch.job_loaded(JOB).await, Ok(false));
+    assert_eq!(watch.job_loaded(JOB).await, Ok(Loaded::NotYet));
     assert_eq!(watch.job_dropped(JOB).await, Ok(true));
     script.scene().proms.clear();
     assert!(watch.job_loaded(JOB).await.is_err());

@@ -4,6 +4,7 @@ use super::*;
 use crate::mesh::objects::VolumeMount;
 use crate::plan::LeafEdit;
 use crate::plan::path::Step;
+use crate::reach::outbound::{Defaults, EXCLUDE_PORTS, INCLUDE_RANGES, outbound};
 use crate::recipe::testing::*;
 use serde_json::json;
 
@@ -164,4 +165,104 @@ fn a_second_run_over_our_own_template_wants_the_same() {
                 .expect("mounts");
     });
     assert_eq!(plan(&mesh, &answers(false)).changes, first.changes);
+}
+
+/// In the mesh already, with this captured of what it sends.
+fn in_the_mesh(mesh: &mut Mesh, all: &[(&str, &str)]) {
+    with_prometheus(mesh, |p| {
+        p.sidecar = true;
+        let all = all.iter();
+        p.template.metadata.annotations = all
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        let annotations = &p.template.metadata.annotations;
+        p.outbound = Some(outbound(annotations, Some(&Defaults::default())));
+    });
+}
+
+#[test]
+fn a_prometheus_in_the_mesh_keeps_what_its_sidecar_captures() {
+    for (before, excluded) in [
+        (&[][..], Some("15091")),
+        (&[(EXCLUDE_PORTS, "443")], Some("443,15091")),
+        (&[(EXCLUDE_PORTS, "15091")], Some("15091")),
+        (
+            &[("traffic.sidecar.istio.io/includeInboundPorts", "9090")],
+            Some("15091"),
+        ),
+        (&[(INCLUDE_RANGES, "10.0.0.0/8")], Some("15091")),
+        // Nothing is captured: there is nothing to exclude.
+        (&[(INCLUDE_RANGES, "")], None),
+    ] {
+        let mut mesh = mesh();
+        in_the_mesh(&mut mesh, before);
+        let plan = plan(&mesh, &answers(false));
+        let written = annotations(&plan);
+        assert_eq!(
+            written.get(EXCLUDE_PORTS).and_then(Value::as_str),
+            excluded,
+            "{before:?}"
+        );
+        assert_eq!(written.get(INCLUDE_RANGES), None, "{before:?}");
+        assert_eq!(written.get("prometheus.istio.io/merge-metrics"), None);
+        let inbound = before
+            .iter()
+            .find(|(key, _)| key.ends_with("includeInboundPorts"));
+        let inbound = inbound.map(|(_, value)| *value);
+        let kept = written.get("traffic.sidecar.istio.io/includeInboundPorts");
+        assert_eq!(kept.and_then(Value::as_str), inbound, "{before:?}");
+        let labels = &intent(of(&plan, Kind::Deployment, "prometheus"))["spec"]["template"]["metadata"]
+            ["labels"];
+        assert_eq!(
+            labels.get("security.istio.io/tlsMode"),
+            None,
+            "its clients speak mTLS"
+        );
+    }
+}
+
+#[test]
+fn whom_it_sends_to_through_the_mesh_is_said() {
+    let mut mesh = mesh();
+    in_the_mesh(&mut mesh, &[]);
+    let text = format!(
+        "{SAMPLE}alerting:\n  alertmanagers:\n  - static_configs: [{{targets: ['am.mon:9093']}}]\nremote_write:\n- url: http://user:secret@mimir.mon:8080/push\n"
+    );
+    with_config(&mut mesh, &text);
+    let plan = plan(&mesh, &answers(false));
+    let prices = format!("{:?}", of(&plan, Kind::Deployment, "prometheus").prices);
+    assert!(
+        prices.contains("am.mon:9093") && prices.contains("mimir.mon:8080"),
+        "{prices}"
+    );
+    assert!(!prices.contains("secret"), "{prices}");
+}
+
+#[test]
+fn what_goes_to_the_secure_port_through_the_mesh_is_not_cut_off() {
+    let mut mesh = mesh();
+    in_the_mesh(&mut mesh, &[]);
+    let text = format!("{SAMPLE}remote_write:\n- url: http://mimir.mon:15091/push\n");
+    with_config(&mut mesh, &text);
+    assert!(refusal(&mesh, &answers(false)).contains("mimir.mon:15091"));
+}
+
+#[test]
+fn whoever_meant_to_capture_nothing_inbound_gets_it() {
+    let mut mesh = mesh();
+    in_the_mesh(
+        &mut mesh,
+        &[(
+            "proxy.istio.io/config",
+            "proxyMetadata: {INBOUND_CAPTURE_PORTS: ''}",
+        )],
+    );
+    let plan = plan(&mesh, &answers(false));
+    assert_eq!(
+        annotations(&plan)["traffic.sidecar.istio.io/includeInboundPorts"],
+        ""
+    );
+    let labels = &intent(of(&plan, Kind::Deployment, "prometheus"))["spec"]["template"]["metadata"]
+        ["labels"];
+    assert_eq!(labels["security.istio.io/tlsMode"], "disabled");
 }

@@ -220,3 +220,37 @@ fn what_came_up_after_a_policy_change_is_not_held_back_when_it_settles() {
         "no connection was open"
     );
 }
+
+#[test]
+fn why_a_pool_failed_is_told_by_its_files() {
+    let one = pod("cart-1");
+    // Loaded 100 s ago by its own clock, which goes 5 s fast; seen for the first time.
+    let see = |files: Files, reloads: bool, loaded: i64| {
+        let mut replica = replica("p-0", 200, 5, Vec::new());
+        replica.pools = vec![OLD.into()];
+        (replica.files, replica.reloads) = (files, reloads);
+        replica.loaded_at = Some(at(loaded));
+        let board = World::default().look(200, std::slice::from_ref(&one), &[replica]);
+        (board.rows[0].state.clone(), board.replicas[0].late.len())
+    };
+    let code = |state: &State| match state {
+        State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code),
+        _ => None,
+    };
+    for (files, wanted, late) in [
+        (Files::Written, "late-certificates", 1),
+        (Files::Awaited, "no-certificates", 0),
+        (Files::Nobody("no sidecar".into()), "failed-pool", 0),
+        (Files::Unknown, "failed-pool", 0),
+    ] {
+        for reloads in [true, false] {
+            let (state, jobs) = see(files.clone(), reloads, 105);
+            assert_eq!((code(&state), jobs), (Some(wanted), late), "{files:?}");
+        }
+    }
+    // A moment after it was loaded nothing is wrong yet, and the seconds go by.
+    let (state, _) = see(Files::Written, true, 195);
+    assert!(waits_for(&state, "(10 s gone by)"), "{state:?}");
+    let (state, _) = see(Files::Awaited, true, 165);
+    assert!(waits_for(&state, "(40 s gone by)"), "{state:?}");
+}

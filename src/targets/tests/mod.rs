@@ -73,6 +73,7 @@ fn replica(name: &str, now: i64, skew: i64, targets: Vec<Target>) -> Replica {
         jobs_loaded: vec![SECURE.into()],
         pools: vec![SECURE.into(), OLD.into()],
         targets,
+        ..Replica::default()
     }
 }
 

@@ -35,6 +35,13 @@ pub(super) fn status_keys(state: &State, all: &mut Vec<Binding>) {
     let freeze = if status.frozen { "go on" } else { "freeze" };
     all.push(Binding::new(Char('p'), problems, Action::Problems));
     all.push(Binding::new(Char('f'), freeze, Action::Freeze));
+    if state.late_jobs() {
+        let read_only = state
+            .start
+            .read_only
+            .then(|| "read-only: nothing is written".to_owned());
+        all.push(Binding::new(Char('r'), "reload Prometheus", Action::Reload).unless(read_only));
+    }
     let filtered = !status.rows.filter.text.is_empty();
     all.push(
         Binding::new(Char('/'), "filter", Action::Filter)

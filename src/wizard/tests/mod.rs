@@ -3,6 +3,7 @@
 mod apply;
 mod choices;
 mod cluster;
+mod contact;
 mod enter;
 mod export;
 mod keys;

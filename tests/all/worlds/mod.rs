@@ -4,6 +4,7 @@
 //! replaces. What the program says of it and would write is asserted by code and object.
 
 mod annotated;
+mod asked;
 mod clusters;
 mod entering;
 mod escapes;
@@ -11,9 +12,11 @@ mod exports;
 mod gateways;
 mod guards;
 mod identity;
+mod late;
 mod locks;
 mod others;
 mod ports;
+mod prometheus;
 mod released;
 mod secrets;
 

@@ -1,0 +1,80 @@
+//! Whether Prometheus can be asked: known before anything rests on it.
+
+use super::session::Session;
+use super::watch::Watch;
+use crate::error::Error;
+use crate::mesh;
+use crate::prometheus::{Prom, Ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often one that is starting is asked, and how far apart.
+const TRIES: usize = 4;
+const BETWEEN: Duration = Duration::from_secs(3);
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub enum Contact {
+    /// Every replica that runs answers.
+    Answers {
+        /// The URL that it was asked by, past the API server.
+        url: Option<String>,
+        replicas: usize,
+        /// Secure jobs without a pool that a reload would start: their certificates came late.
+        late: Vec<String>,
+    },
+    /// None of its pods is ready: there is nothing to be asked yet.
+    NotRunning(Error),
+    /// It runs, and cannot be asked.
+    Unreachable(Error),
+}
+
+impl Contact {
+    /// Why what is written could not be proved.
+    pub fn unproven(&self) -> Option<&Error> {
+        match self {
+            Contact::Unreachable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+pub async fn contact(session: &Session, prometheus: &Arc<mesh::Prometheus>) -> Contact {
+    let prom = Prom::new(session.cluster.clone(), prometheus);
+    let running = match prom.running().await {
+        Ok(pods) => pods.len(),
+        // By its URL it can be asked all the same.
+        Err(_) if prom.url().is_some() => 0,
+        Err(error) => return Contact::NotRunning(error),
+    };
+    let ready = prometheus.pods.iter().any(|pod| pod.ready);
+    for attempt in 1.. {
+        let mut starting = None;
+        let pods = match prom.pods().await {
+            Ok(pods) => pods,
+            Err(error) => return Contact::NotRunning(error),
+        };
+        for pod in &pods {
+            match prom.ready(pod).await {
+                Ready::Yes => {}
+                Ready::Starting(error) => starting = Some(error),
+                Ready::No(error) if ready || prom.url().is_some() => {
+                    return Contact::Unreachable(error);
+                }
+                Ready::No(error) => return Contact::NotRunning(error),
+            }
+        }
+        match starting {
+            None => break,
+            Some(error) if !ready => return Contact::NotRunning(error),
+            Some(error) if attempt == TRIES => return Contact::Unreachable(error),
+            Some(_) => tokio::time::sleep(BETWEEN).await,
+        }
+    }
+    let watch = Watch::new(session, Arc::clone(prometheus), Vec::new(), false);
+    Contact::Answers {
+        url: prom.url().map(str::to_owned),
+        replicas: running,
+        late: watch.late_jobs().await,
+    }
+}

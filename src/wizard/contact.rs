@@ -1,0 +1,128 @@
+//! Whether the chosen Prometheus can be asked: a line of the checklist, and a word more before an apply.
+
+use super::msg::{Effect, Generation};
+use super::state::{Check, CheckLine, State};
+use crate::engine::contact::Contact;
+use crate::error::Error;
+use std::sync::Arc;
+
+/// The checklist's line.
+const LABEL: &str = "Prometheus API";
+
+impl State {
+    /// Asks whether the chosen Prometheus answers, once for each reading of the cluster.
+    pub(super) fn ask_contact(&mut self) -> Vec<Effect> {
+        let Some(id) = self.answers.prometheus.clone() else {
+            return Vec::new();
+        };
+        if self.start.monitor || !self.cluster.whole || self.cluster.asks.as_ref() == Some(&id) {
+            return Vec::new();
+        }
+        if matches!(self.mesh.server, Some(Err(_))) {
+            return Vec::new();
+        }
+        let Some(found) = self.mesh.prometheus(&id).cloned() else {
+            return Vec::new();
+        };
+        self.cluster.asks = Some(id);
+        self.cluster.contact = None;
+        self.check_contact();
+        vec![Effect::Contact(self.generations.contact.advance(), found)]
+    }
+
+    pub(super) fn contact_came(&mut self, of: Generation, contact: Contact) {
+        if of == self.generations.contact {
+            self.cluster.contact = Some(contact);
+            self.check_contact();
+        }
+    }
+
+    /// Why a run could not be proved, for all that is known.
+    pub(super) fn unproven(&self) -> Option<&Error> {
+        let asked = self.cluster.asks == self.answers.prometheus;
+        let contact = self.cluster.contact.as_ref().filter(|_| asked)?;
+        contact.unproven()
+    }
+
+    pub(super) fn check_contact(&mut self) {
+        self.cluster.checks.retain(|line| line.label != LABEL);
+        let line = |check, found: String, todo: String| CheckLine {
+            check,
+            label: LABEL,
+            found,
+            todo,
+        };
+        let line = match (&self.cluster.asks, &self.cluster.contact) {
+            (None, _) => return,
+            (Some(_), None) => line(Check::Asking, "is being asked".into(), String::new()),
+            (
+                _,
+                Some(Contact::Answers {
+                    url,
+                    replicas,
+                    late,
+                }),
+            ) => {
+                let found = match url {
+                    Some(url) => format!("answers at {url}"),
+                    None => "answers through the API server".into(),
+                };
+                match (&late[..], url) {
+                    ([], Some(_)) if *replicas > 1 => line(
+                        Check::Good,
+                        found,
+                        format!(
+                            "{replicas} replicas run behind it: what one answers is taken for all"
+                        ),
+                    ),
+                    ([], _) => line(Check::Good, found, String::new()),
+                    (jobs, _) => line(
+                        Check::Warning,
+                        format!("{found}, but does not scrape by job {}", jobs.join(", ")),
+                        "its certificates came late: r in the monitor (step 9) reloads Prometheus"
+                            .into(),
+                    ),
+                }
+            }
+            (_, Some(Contact::NotRunning(error))) => line(
+                Check::Warning,
+                error.what.clone(),
+                "targets show once it runs".into(),
+            ),
+            (_, Some(Contact::Unreachable(error))) => {
+                let cause = error.causes.first();
+                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                let hint = error.hints.first().cloned().unwrap_or_default();
+                line(
+                    Check::Warning,
+                    format!("{}{cause}", error.what),
+                    format!("without it no target is seen UP, and apply asks once more; {hint}"),
+                )
+            }
+        };
+        self.cluster.checks.push(line);
+    }
+}
+
+/// What an apply without Prometheus's word comes to, for the question before it.
+pub(super) fn costs(why: &Error) -> [String; 2] {
+    [
+        format!("{}: nobody could see the targets come UP.", why.what),
+        "Applied without proof, no target is awaited, and the plaintext jobs stay.".into(),
+    ]
+}
+
+impl State {
+    /// What the reload of a Prometheus is wanted for: jobs that it loaded before their certificates were there.
+    pub(super) fn late_jobs(&self) -> bool {
+        let mut replicas = self.status.board.replicas.iter();
+        replicas.any(|replica| !replica.late.is_empty())
+    }
+
+    pub(super) fn reload(&mut self) -> Vec<Effect> {
+        vec![Effect::Reload {
+            mesh: Arc::clone(&self.mesh),
+            answers: Arc::new(self.effective()),
+        }]
+    }
+}

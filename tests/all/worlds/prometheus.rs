@@ -1,0 +1,148 @@
+//! Prometheus servers that are in the mesh already, and where they keep their data.
+
+use super::{WEB, World};
+use serde_json::Value;
+
+const RUN: &str = "-w shop/Deployment/web --prometheus mon/Deployment/prometheus";
+
+/// A Prometheus of its own in a namespace that injects, with these annotations of its template, and this below its
+/// scrape jobs.
+fn meshed(annotations: &str, more: &str) -> World {
+    World::of(&format!(
+        r#"{WEB}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {{name: mon, labels: {{istio-injection: enabled}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: prometheus, namespace: mon}}
+spec:
+  selector: {{matchLabels: {{app: prometheus}}}}
+  template:
+    metadata: {{labels: {{app: prometheus}}, annotations: {{{annotations}}}}}
+    spec:
+      serviceAccountName: prometheus
+      containers:
+      - name: prometheus
+        image: docker.io/prom/prometheus:v3.10.0
+        args: [--config.file=/etc/config/prometheus.yml, --storage.tsdb.path=/data, --web.enable-lifecycle]
+        ports: [{{containerPort: 9090}}]
+        volumeMounts: [{{name: config, mountPath: /etc/config}}, {{name: data, mountPath: /data}}]
+      volumes:
+      - {{name: config, configMap: {{name: prometheus}}}}
+      - {{name: data, persistentVolumeClaim: {{claimName: prometheus}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: prometheus, namespace: mon}}
+data:
+  prometheus.yml: |
+    scrape_configs:
+    - job_name: kubernetes-pods
+      kubernetes_sd_configs: [{{role: pod}}]
+      relabel_configs:
+      - {{action: keep, regex: true, source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]}}
+      - {{action: replace, regex: '(\d+);((([0-9]+?)(\.|$)){{4}})', replacement: $2:$1, source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_port, __meta_kubernetes_pod_ip], target_label: __address__}}
+{more}"#
+    ))
+}
+
+const SENDS: &str = "    alerting:
+      alertmanagers:
+      - static_configs: [{targets: ['alertmanager.mon:9093']}]
+    remote_write:
+    - url: http://receiver.mon:19291/api/v1/receive
+";
+
+fn template(world: &World) -> Value {
+    let found = world.simulation.objects("Deployment", "mon");
+    let prometheus = found.iter().find(|o| o["metadata"]["name"] == "prometheus");
+    prometheus.expect("it is there")["spec"]["template"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_meshed_prometheus_keeps_its_outbound_capture() {
+    let world = meshed(
+        "traffic.sidecar.istio.io/excludeOutboundPorts: '4317'",
+        SENDS,
+    );
+    let plan = world.plan(RUN).await;
+    let changes = plan["changes"].as_array().unwrap();
+    let pod = changes.iter().find(|c| c["part"] == "prometheusPod");
+    let prices = pod.expect("a change of the pod")["prices"].to_string();
+    for named in ["alertmanager.mon:9093", "receiver.mon:19291"] {
+        assert!(prices.contains(named), "{prices}");
+    }
+    let (code, words) = world.call(&format!("apply {RUN} --yes")).await.told();
+    assert_eq!(code, 0, "{words}");
+    let annotations = &template(&world)["metadata"]["annotations"];
+    let traffic = |key: &str| annotations.get(format!("traffic.sidecar.istio.io/{key}"));
+    assert_eq!(traffic("excludeOutboundPorts").unwrap(), "4317,15091");
+    assert_eq!(traffic("includeOutboundIPRanges"), None);
+    assert_eq!(traffic("includeInboundPorts"), None);
+    // And so it is as wanted.
+    let again = world.plan(RUN).await;
+    assert_eq!(again["summary"]["changes"], 0, "{again:#}");
+    // The way back leaves it as it was.
+    let (code, words) = world.call("undo --yes").await.told();
+    assert_eq!(code, 0, "{words}");
+    let annotations = &template(&world)["metadata"]["annotations"];
+    assert_eq!(
+        annotations["traffic.sidecar.istio.io/excludeOutboundPorts"],
+        "4317"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_sidecar_captures_nothing() {
+    let world = World::of(WEB);
+    let (code, words) = world
+        .call("apply -w shop/Deployment/web --yes")
+        .await
+        .told();
+    assert_eq!(code, 0, "{words}");
+    let found = world.simulation.objects("Deployment", "istio-system");
+    let prometheus = found.iter().find(|o| o["metadata"]["name"] == "prometheus");
+    let annotations = &prometheus.unwrap()["spec"]["template"]["metadata"]["annotations"];
+    for key in ["includeOutboundIPRanges", "includeInboundPorts"] {
+        assert_eq!(annotations[format!("traffic.sidecar.istio.io/{key}")], "");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_default_folder_on_a_claim_lasts() {
+    let world = World::of(&format!(
+        r"{WEB}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: prometheus, namespace: istio-system}}
+spec:
+  selector: {{matchLabels: {{app: prometheus}}}}
+  template:
+    metadata: {{labels: {{app: prometheus}}}}
+    spec:
+      serviceAccountName: prometheus
+      containers:
+      - name: prometheus
+        image: docker.io/prom/prometheus:v3.10.0
+        args: [--config.file=/etc/config/prometheus.yml, --web.enable-lifecycle]
+        ports: [{{containerPort: 9090}}]
+        volumeMounts: [{{name: config, mountPath: /etc/config}}, {{name: data, mountPath: /prometheus/data}}]
+      volumes:
+      - {{name: config, configMap: {{name: prometheus}}}}
+      - {{name: data, persistentVolumeClaim: {{claimName: prometheus}}}}
+"
+    ));
+    let plan = world.plan("-w shop/Deployment/web").await;
+    assert!(!plan.to_string().contains("losesHistory"), "{plan:#}");
+    let (code, words) = world
+        .call("apply -w shop/Deployment/web --yes")
+        .await
+        .told();
+    assert_eq!(code, 0, "{words}");
+    let (code, words) = world.call("undo --yes").await.told();
+    assert_eq!(code, 0, "{words}");
+}

@@ -1,0 +1,275 @@
+//! A Prometheus that is in the mesh already: what it sends through its sidecar goes on; and one whose certificates
+//! come later than its configuration.
+
+use crate::evidence;
+use crate::objects::{objects, same, text};
+use crate::program::Program;
+use crate::prom::{Prom, pod};
+use crate::report::{Checks, Stop};
+use crate::shell::{apply, get, http, kubectl, pause, rolled_out, until};
+use crate::world::{self, httpbin};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub struct Cell {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub run: fn(&Cell, &mut Checks) -> Result<(), Stop>,
+    /// It takes istiod away: nothing else may be at work.
+    pub alone: bool,
+}
+
+pub const CELLS: &[Cell] = &[
+    Cell {
+        name: "meshed-prometheus",
+        about: "a Prometheus in the mesh goes on sending alerts and remote write to what demands mTLS",
+        run: meshed,
+        alone: false,
+    },
+    Cell {
+        name: "late-certificates",
+        about: "istiod is away while Prometheus restarts: the cause is told, and an apply cures it",
+        run: late,
+        alone: true,
+    },
+];
+
+const SHORT: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(150);
+const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
+
+impl Cell {
+    pub fn namespace(&self) -> String {
+        format!("mesh-{}", self.name)
+    }
+
+    fn choices(&self) -> Vec<String> {
+        let namespace = self.namespace();
+        let words = format!(
+            "-w {namespace}/Deployment/httpbin --prometheus {namespace}/Deployment/prometheus --timeout 120"
+        );
+        words.split_whitespace().map(str::to_owned).collect()
+    }
+
+    pub fn evidence(&self) -> String {
+        evidence::of(&self.namespace(), &self.choices(), &[])
+    }
+
+    /// Namespace under STRICT, httpbin, and the sample Prometheus after some changes to its Deployment.
+    fn build(&self, change: impl Fn(&mut Value), more: &str) -> Result<(), String> {
+        let namespace = self.namespace();
+        world::clear(&namespace, true)?;
+        apply(&world::namespace(&namespace, Some("STRICT")))?;
+        let mut all = httpbin(&namespace)?;
+        all.extend(world::prometheus(&namespace)?);
+        for object in &mut all {
+            let prometheus = object["metadata"]["name"] == "prometheus";
+            if object["kind"] == "Deployment" && prometheus {
+                change(&mut object["spec"]["template"]);
+            }
+            if object["kind"] == "ConfigMap" && prometheus {
+                let config = text(&object["data"]["prometheus.yml"]).to_owned();
+                object["data"]["prometheus.yml"] = format!("{config}{more}").into();
+                let rule = "groups:\n- name: g\n  interval: 5s\n  rules: [{alert: Always, expr: vector(1)}]\n";
+                object["data"]["alerting_rules.yml"] = rule.into();
+            }
+        }
+        apply(&all)?;
+        rolled_out(&namespace, "httpbin")?;
+        rolled_out(&namespace, "prometheus")
+    }
+}
+
+/// One of Prometheus's own counters, over all its labels.
+fn counter(prom: &Prom, name: &str) -> Result<f64, String> {
+    let (_, body) = http("GET", &prom.ip, 9090, "/metrics")?;
+    let values = body.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let of = rest.starts_with([' ', '{']);
+        of.then(|| line.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    Ok(values.sum())
+}
+
+/// Alerts and samples arrive, none fails.
+fn sends(prom: &Prom) -> Result<String, String> {
+    until(SHORT, || {
+        let sent = counter(prom, "prometheus_notifications_sent_total")?;
+        let errors = counter(prom, "prometheus_notifications_errors_total")?;
+        let samples = counter(prom, "prometheus_remote_storage_samples_total")?;
+        let failed = counter(prom, "prometheus_remote_storage_samples_failed_total")?;
+        let retried = counter(prom, "prometheus_remote_storage_samples_retried_total")?;
+        let words = format!(
+            "alerts sent {sent}, errors {errors}; samples {samples}, failed {failed}, retried {retried}"
+        );
+        match sent > errors && samples > 0.0 && failed == 0.0 && retried == 0.0 {
+            true => Ok(words),
+            false => Err(words),
+        }
+    })
+}
+
+fn meshed(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
+    let namespace = cell.namespace();
+    let sink = format!("httpbin.{namespace}.svc:8000");
+    let more = format!(
+        "alerting:\n  alertmanagers:\n  - path_prefix: /anything\n    static_configs: [{{targets: ['{sink}']}}]\n\
+         remote_write:\n- url: http://{sink}/anything\n"
+    );
+    let (mut prom, mut program, mut before) = (None, None, None);
+    checks.must("a Prometheus in the mesh that sends", || {
+        let meshed = |template: &mut Value| {
+            template["metadata"]["labels"]["sidecar.istio.io/inject"] = "true".into();
+            // So that this harness may ask it.
+            let key = "traffic.sidecar.istio.io/includeInboundPorts";
+            template["metadata"]["annotations"] = json!({key: ""});
+        };
+        cell.build(meshed, &more)?;
+        let found = until(SHORT, || Prom::of(&namespace))?;
+        let words = sends(&found)?;
+        program = Some(Program::new(cell.name, &cell.choices())?);
+        before = Some(objects(&namespace)?);
+        prom = Some(found);
+        Ok(words)
+    })?;
+    let (Some(program), Some(before)) = (program, before) else {
+        return Err(Stop);
+    };
+    checks.must("apply", || program.apply()?.well())?;
+    checks.add("only the secure port leaves the capture", || {
+        let deployment = get(&["-n", &namespace, "deployment", "prometheus"])?;
+        let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
+        let cut = annotations.get("traffic.sidecar.istio.io/includeOutboundIPRanges");
+        match annotations[EXCLUDED] == "15091" && cut.is_none() {
+            true => Ok(annotations[EXCLUDED].to_string()),
+            false => Err(annotations.to_string()),
+        }
+    });
+    checks.add("alerts and samples still arrive", || {
+        sends(&until(SHORT, || Prom::of(&namespace))?)
+    });
+    checks.add("undo", || program.undo()?.well());
+    checks.add("the objects as before", || {
+        same(&before, &objects(&namespace)?)
+    });
+    Ok(())
+}
+
+/// Its agent is an ordinary container, and starts half a minute after the pod was admitted: time to take istiod away.
+fn slow(template: &mut Value) {
+    let image = std::env::var("MESH_BASE_IMAGE").unwrap_or_default();
+    template["metadata"]["annotations"] = json!({"sidecar.istio.io/nativeSidecar": "false"});
+    template["spec"]["initContainers"] = json!([{
+        "name": "slow", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", "sleep 30"],
+    }]);
+    template["spec"]["terminationGracePeriodSeconds"] = 1.into();
+}
+
+fn scale_istiod(replicas: u8) -> Result<(), String> {
+    let replicas = format!("--replicas={replicas}");
+    kubectl(&[
+        "scale",
+        "-n",
+        "istio-system",
+        "deployment/istiod",
+        &replicas,
+    ])
+    .map(drop)
+}
+
+/// The cause of the one target that is not UP.
+fn cause(program: &Program) -> Result<String, String> {
+    let (code, status) = program.status()?;
+    let cause = text(&status["targets"][0]["cause"]["code"]).to_owned();
+    match code {
+        3 if !cause.is_empty() => Ok(cause),
+        code => Err(format!("exit {code}: {}", status["targets"])),
+    }
+}
+
+fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
+    let namespace = cell.namespace();
+    let mut program = None;
+    checks.must("a Prometheus whose agent is slow, secured", || {
+        cell.build(slow, "")?;
+        let made = Program::new(cell.name, &cell.choices())?;
+        let words = made.apply()?.well()?;
+        program = Some(made);
+        Ok(words)
+    })?;
+    let Some(program) = program else {
+        return Err(Stop);
+    };
+    checks.must("it restarts while istiod is away", || {
+        let labels = "app.kubernetes.io/name=prometheus";
+        let old = text(&pod(&namespace, labels)?["metadata"]["uid"]).to_owned();
+        kubectl(&[
+            "delete",
+            "pods",
+            "-n",
+            &namespace,
+            "-l",
+            labels,
+            "--wait=false",
+        ])?;
+        until(SHORT, || {
+            let found = pod(&namespace, labels)?;
+            match found["metadata"]["uid"] == old.as_str() {
+                false => Ok(()),
+                true => Err("the old pod is still there".to_owned()),
+            }
+        })?;
+        scale_istiod(0)?;
+        kubectl(&[
+            "delete",
+            "pods",
+            "-n",
+            "istio-system",
+            "-l",
+            "app=istiod",
+            "--force",
+            "--grace-period=0",
+        ])?;
+        until(SHORT, || {
+            let prom = Prom::of(&namespace)?;
+            let (status, _) = http("GET", &prom.ip, 9090, "/-/ready")?;
+            match status {
+                200 => Ok("Prometheus runs".to_owned()),
+                other => Err(format!("ready: {other}")),
+            }
+        })
+    })?;
+    let told = checks.add("without istiod that is the cause", || {
+        until(LONG, || match &*cause(&program)? {
+            "no-certificates" => Ok("no-certificates".to_owned()),
+            other => Err(other.to_owned()),
+        })
+    });
+    checks.must("istiod comes back", || {
+        scale_istiod(1)?;
+        rolled_out("istio-system", "istiod")?;
+        rolled_out(&namespace, "prometheus").map(|()| String::new())
+    })?;
+    if told {
+        checks.add("then it is that they came late", || {
+            until(SHORT, || match &*cause(&program)? {
+                "late-certificates" => Ok("late-certificates".to_owned()),
+                other => Err(other.to_owned()),
+            })
+        });
+    }
+    checks.add("Prometheus does not try again by itself", || {
+        // Discovery gathers for 5 s; this is six times that.
+        pause(30_000);
+        cause(&program)
+    });
+    checks.add("an apply that has nothing to write reloads it", || {
+        let told = program.apply()?;
+        told.well()?;
+        match told.text.contains("reloaded") {
+            true => Ok("reloaded, and all UP".into()),
+            false => Err(told.text),
+        }
+    });
+    Ok(())
+}
