@@ -103,6 +103,7 @@ async fn command_line(command: Command, cli: &Cli) -> Result<u8> {
         world: world.as_ref(),
         out: &mut out,
         err: &mut err,
+        colour: colours(),
         stop: stopped,
     };
     commands::run(command, call).await
@@ -126,6 +127,14 @@ async fn wizard(cli: &Cli, monitor: bool) -> Result<u8> {
         break_lock: cli.choices.break_lock,
     };
     runtime::on_terminal(start, || world(cli)).await
+}
+
+/// Standard output is a terminal, and nobody asked for none (`NO_COLOR`, not empty; `TERM=dumb`).
+fn colours() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    std::io::stdout().is_terminal()
+        && set("NO_COLOR").is_none()
+        && set("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// # Errors

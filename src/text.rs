@@ -36,11 +36,51 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// How a piece of a command's output looks on a terminal that has colours. It is marked by characters of Unicode's
+/// private use, which text from the cluster cannot bring along ([`clean`] takes them out); the exit makes a colour of
+/// them, or drops them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Added,
+    Removed,
+    Warning,
+    Bad,
+    Strong,
+}
+
+const PLAIN_AGAIN: char = '\u{f8ff}';
+
+impl Tone {
+    const ALL: [(Tone, char, &'static str); 5] = [
+        (Tone::Added, '\u{f8f0}', "\x1b[32m"),
+        (Tone::Removed, '\u{f8f1}', "\x1b[31m"),
+        (Tone::Warning, '\u{f8f2}', "\x1b[33m"),
+        (Tone::Bad, '\u{f8f3}', "\x1b[1;31m"),
+        (Tone::Strong, '\u{f8f4}', "\x1b[1m"),
+    ];
+
+    pub fn of(self, text: &str) -> String {
+        let mark = Tone::ALL.iter().find(|(tone, ..)| *tone == self);
+        let mark = mark.map_or(PLAIN_AGAIN, |(_, mark, _)| *mark);
+        format!("{mark}{text}{PLAIN_AGAIN}")
+    }
+
+    fn escape(mark: char) -> Option<&'static str> {
+        if mark == PLAIN_AGAIN {
+            return Some("\x1b[0m");
+        }
+        let found = Tone::ALL.iter().find(|(_, own, _)| *own == mark);
+        found.map(|(.., escape)| *escape)
+    }
+}
+
 /// What the one exit of all output makes of characters that could drive a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Pictures, as [`clean`] does.
     Words,
+    /// The same, and each [`Tone`] in its colour.
+    Colours,
     /// JSON's own escapes: readers get back what was meant.
     Json,
 }
@@ -81,7 +121,11 @@ fn out_of(text: &str, exit: Exit) -> Cow<'_, str> {
     for c in text.chars() {
         match exit {
             _ if c == '\t' || !needs_care(c) => safe.push(c),
-            Exit::Words => safe.push_str(&clean(c.encode_utf8(&mut [0; 4]))),
+            Exit::Colours if Tone::escape(c).is_some() => {
+                safe.push_str(Tone::escape(c).unwrap_or_default());
+            }
+            Exit::Words if Tone::escape(c).is_some() => {}
+            Exit::Words | Exit::Colours => safe.push_str(&clean(c.encode_utf8(&mut [0; 4]))),
             Exit::Json => safe.push_str(&format!("\\u{:04x}", c as u32)),
         }
     }
@@ -119,6 +163,8 @@ pub fn needs_care(c: char) -> bool {
         '\n' => false,
         c if (c as u32) < 0x20 => true,
         '\u{7f}'..='\u{9f}' => true,
+        // What marks the tones of this program's own words.
+        '\u{f8f0}'..='\u{f8ff}' => true,
         // Left-to-right and right-to-left marks, embeddings, overrides and isolates; line separators;
         // the byte order mark.
         '\u{061c}'

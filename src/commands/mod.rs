@@ -33,6 +33,8 @@ pub struct Call<'a> {
     pub out: &'a mut (dyn Write + Send),
     /// Progress for a person, beside JSON too.
     pub err: &'a mut (dyn Write + Send),
+    /// The output is a terminal that shows colours.
+    pub colour: bool,
     /// Becomes true with Ctrl-C, SIGTERM or SIGHUP.
     pub stop: tokio::sync::watch::Receiver<bool>,
 }
@@ -57,9 +59,11 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
         | Command::Export { json: true, .. }
         | Command::Status { json: true, .. }
         | Command::Undo { json: true, .. } => text::Exit::Json,
+        _ if call.colour => text::Exit::Colours,
         _ => text::Exit::Words,
     };
     let call = Call {
+        colour: call.colour,
         out: &mut Cleaned::new(call.out, exit),
         err: &mut Cleaned::new(call.err, text::Exit::Words),
         choices: call.choices,

@@ -7,16 +7,18 @@ use crate::mesh::others::in_plaintext;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
-use crate::plan::{Part, Price};
+use crate::plan::{ChangeId, Part, Price};
 use crate::targets::{Board, Cause, Guard, Probe, Row, State};
-use crate::text::{few, line as flat};
+use crate::text::{Tone, few, line as flat};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The whole review: every change that counts with its diff, then the sum.
+/// The whole review: one line a change, then each that counts with its diff, then the sum.
 pub fn review(review: &Review) -> String {
     let mut out = String::new();
     let states = review.states();
+    overview(&mut out, review, &states);
     for change in &review.plan.changes {
         let (Some(item), Some(state)) = (review.items.get(&change.id), states.get(&change.id))
         else {
@@ -27,9 +29,12 @@ pub fn review(review: &Review) -> String {
         }
         let _ = writeln!(
             out,
-            "{} {}   {}",
-            sign(item),
-            flat(&change.object.to_string()),
+            "{}   {}",
+            Tone::Strong.of(&format!(
+                "{} {}",
+                sign(item),
+                flat(&change.object.to_string())
+            )),
             flat(&change.why)
         );
         one(&mut out, item, state);
@@ -70,15 +75,65 @@ pub fn review(review: &Review) -> String {
     out
 }
 
+/// Every change that counts in a line: what, how much, and what to look at.
+fn overview(out: &mut String, review: &Review, states: &BTreeMap<ChangeId, ItemState>) {
+    let rows = review.plan.changes.iter().filter_map(|change| {
+        let state = states.get(&change.id)?;
+        let item = review.items.get(&change.id)?;
+        (!matches!(state, ItemState::Unchanged)).then_some((change, item, state))
+    });
+    let rows: Vec<_> = rows.collect();
+    // Two are seen whole anyway.
+    if rows.len() < 3 {
+        return;
+    }
+    for (change, item, state) in rows {
+        let diff = item.diff();
+        let count = |kind: LineKind| diff.lines.iter().filter(|line| line.kind == kind).count();
+        let words = format!("{} {}", sign(item), flat(&change.id.title()));
+        let words = match item.verdict {
+            Verdict::New => Tone::Added.of(&words),
+            Verdict::Deletes => Tone::Removed.of(&words),
+            _ => words,
+        };
+        let figures = match (count(LineKind::Added), count(LineKind::Removed)) {
+            (added, 0) => format!("+{added}"),
+            (added, removed) => format!("+{added} -{removed}"),
+        };
+        let stands = match state {
+            ItemState::Conflict(managers) => {
+                let managers = flat(&few(managers, 3)).into_owned();
+                Some(Tone::Bad.of(&format!("conflict with {managers}")))
+            }
+            ItemState::Refused(_) => Some(Tone::Bad.of("refused")),
+            ItemState::Gate { .. } => Some(Tone::Bad.of("not safe to edit")),
+            ItemState::Failed(_) => Some(Tone::Bad.of("no answer")),
+            ItemState::LeftOut(_) => Some("skipped".to_owned()),
+            _ if !(item.warnings.is_empty() && item.hurdles.is_empty()) => {
+                let warnings = item.warnings.len() + item.hurdles.len();
+                Some(Tone::Warning.of(&format!("warnings: {warnings}")))
+            }
+            _ => None,
+        };
+        let stands = stands
+            .map(|stands| format!("  {stands}"))
+            .unwrap_or_default();
+        let _ = writeln!(out, "{words}  {figures}{stands}");
+    }
+    out.push('\n');
+}
+
 fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
     let diff = item.diff();
     for line in &diff.lines {
-        let mark = match line.kind {
-            LineKind::Added => '+',
-            LineKind::Removed => '-',
-            LineKind::Same | LineKind::Folded(_) => ' ',
+        let (mark, tone) = match line.kind {
+            LineKind::Added => ('+', Some(Tone::Added)),
+            LineKind::Removed => ('-', Some(Tone::Removed)),
+            LineKind::Same | LineKind::Folded(_) => (' ', None),
         };
-        let _ = writeln!(out, "  {mark} {}", flat(&line.text));
+        let words = format!("  {mark} {}", flat(&line.text));
+        let words = tone.map_or_else(|| words.clone(), |tone| tone.of(&words));
+        let _ = writeln!(out, "{words}");
     }
     for conflict in &item.conflicts {
         let was = conflict

@@ -77,7 +77,9 @@ async fn of_intents(
         each.push(async move {
             let done = one(&session, &object, &intents, others.as_deref()).await;
             let failed = done.err()?;
-            Some(format!("the fields of {object} could not be released: {failed}"))
+            Some(format!(
+                "the fields of {object} could not be released: {failed}"
+            ))
         });
     }
     let failed: Vec<Option<String>> = stream::iter(each).buffered(AT_ONCE).collect().await;
@@ -145,7 +147,9 @@ async fn others(session: &Session, homes: &[String], run: &str) -> Option<Vec<In
         if !counts || run == FOUND {
             continue;
         }
-        let (entries, _) = runs::entries(session, homes, Some(&other.note.run)).await.ok()?;
+        let (entries, _) = runs::entries(session, homes, Some(&other.note.run))
+            .await
+            .ok()?;
         out.extend(entries.into_iter().filter_map(|entry| match entry {
             Entry::Intent(intent) => Some(*intent),
             _ => None,

@@ -179,7 +179,10 @@ pub(super) fn outbound_defaults(
         .iter()
         .find(|plane| plane.revision == revision)
         .or(planes.first().filter(|_| planes.len() == 1))?;
-    let (namespace, name) = (plane.namespace.clone(), by_revision(INJECTOR, &plane.revision));
+    let (namespace, name) = (
+        plane.namespace.clone(),
+        by_revision(INJECTOR, &plane.revision),
+    );
     let map = inventory.config_maps.get(&format!("{namespace}/{name}"))?;
     Defaults::read(map.as_ref().ok()?.data.get("values")?)
 }

@@ -191,7 +191,9 @@ fn is_ours(entry: &Value) -> bool {
 }
 
 fn is_subresource(entry: &Value) -> bool {
-    entry["subresource"].as_str().is_some_and(|of| !of.is_empty())
+    entry["subresource"]
+        .as_str()
+        .is_some_and(|of| !of.is_empty())
 }
 
 /// The part of a `fieldsV1` set that lies on the way to this path and below it; `None`: nothing of it is owned.
@@ -328,7 +330,11 @@ mod tests {
     #[test]
     fn a_field_taken_by_force_is_its_owners_again() {
         let first = json!([
-            entry(HAND, "Update", labelled(json!({".": {}, "f:app": {}, "f:inject": {}}))),
+            entry(
+                HAND,
+                "Update",
+                labelled(json!({".": {}, "f:app": {}, "f:inject": {}}))
+            ),
             entry("controller", "Update", json!({"f:status": {}})),
         ]);
         let mut of = intent();
@@ -352,7 +358,11 @@ mod tests {
         assert_eq!(released(&after, &[&of], true), Some(first.clone()));
         // Where its owner has nothing left, the entry is made anew.
         let mut bare = after.clone();
-        bare["metadata"]["managedFields"] = json!([entry("meshscrape", "Update", labelled(json!({"f:inject": {}})))]);
+        bare["metadata"]["managedFields"] = json!([entry(
+            "meshscrape",
+            "Update",
+            labelled(json!({"f:inject": {}}))
+        )]);
         let made = json!([entry(HAND, "Update", labelled(json!({"f:inject": {}})))]);
         assert_eq!(released(&bare, &[&of], true), Some(made));
         // While it stands as written it stays ours, and is given to nobody.
@@ -367,11 +377,18 @@ mod tests {
     /// The key of a container that was not ours stays under our name after a patch.
     #[test]
     fn what_others_hold_as_well_is_let_go_and_what_is_ours_alone_stays() {
-        let container = |inner: Value| json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": inner}}});
-        let theirs = entry(HAND, "Update", container(json!({".": {}, "f:image": {}, "f:name": {}})));
+        let container =
+            |inner: Value| json!({"f:spec": {"f:containers": {"k:{\"name\":\"app\"}": inner}}});
+        let theirs = entry(
+            HAND,
+            "Update",
+            container(json!({".": {}, "f:image": {}, "f:name": {}})),
+        );
         let ours = |inner: Value| entry("meshscrape", "Apply", container(inner));
-        let object = |ours: Value| json!({"metadata": {"uid": "u", "managedFields": [theirs, ours]},
-            "spec": {"containers": [{"name": "app", "image": "i", "tty": true}]}});
+        let object = |ours: Value| {
+            json!({"metadata": {"uid": "u", "managedFields": [theirs, ours]},
+            "spec": {"containers": [{"name": "app", "image": "i", "tty": true}]}})
+        };
         let of = intent();
         let left = object(ours(json!({".": {}, "f:name": {}})));
         assert_eq!(released(&left, &[&of], true), Some(json!([theirs])));
@@ -391,7 +408,10 @@ mod tests {
             after: Some(json!("true")),
         }];
         let other = labelled(json!({"f:other": {}}));
-        let managed = json!([entry("meshscrape", "Update", other.clone()), entry("meshscrape", "Apply", other)]);
+        let managed = json!([
+            entry("meshscrape", "Update", other.clone()),
+            entry("meshscrape", "Apply", other)
+        ]);
         assert_eq!(released(&live("false", managed), &[&of], false), None);
     }
 
@@ -403,14 +423,19 @@ mod tests {
         }];
         let before = "scrape_configs:\n- job_name: a\n";
         let after = crate::plan::scrape_config::apply(before, &edits).expect("inserted");
-        let data = |text: &str, managed: Value| {
-            json!({"metadata": {"uid": "u", "managedFields": managed}, "data": {"p": text}})
-        };
-        let first = json!([entry(HAND, "Update", json!({"f:data": {".": {}, "f:p": {}}}))]);
+        let data = |text: &str, managed: Value| json!({"metadata": {"uid": "u", "managedFields": managed}, "data": {"p": text}});
+        let first = json!([entry(
+            HAND,
+            "Update",
+            json!({"f:data": {".": {}, "f:p": {}}})
+        )]);
         let mut of = intent();
         of.object = ObjectRef::new(Kind::ConfigMap, "mon", "prometheus");
         of.text = Some(TextRecord::new("p", &edits, before, &after));
-        of.taken = taken(&data(before, first.clone()), [LeafPath::fields(["data", "p"])].iter());
+        of.taken = taken(
+            &data(before, first.clone()),
+            [LeafPath::fields(["data", "p"])].iter(),
+        );
         let ours = json!([
             entry(HAND, "Update", json!({"f:data": {}})),
             entry("meshscrape", "Update", json!({"f:data": {"f:p": {}}})),
@@ -424,10 +449,14 @@ mod tests {
     fn an_object_that_comes_back_is_its_owners_again() {
         let theirs = entry(HAND, "Update", json!({"f:spec": {"f:a": {}}}));
         let mut of = intent();
-        of.deleted = Some(json!({"metadata": {"uid": "u", "managedFields": [theirs]}, "spec": {"a": 1}}));
+        of.deleted =
+            Some(json!({"metadata": {"uid": "u", "managedFields": [theirs]}, "spec": {"a": 1}}));
         let ours = entry("meshscrape", "Apply", json!({"f:spec": {"f:a": {}}}));
         let back = |uid: &str, by: &Value| json!({"metadata": {"uid": uid, "managedFields": [by]}, "spec": {"a": 1}});
-        assert_eq!(released(&back("v", &ours), &[&of], true), Some(json!([theirs])));
+        assert_eq!(
+            released(&back("v", &ours), &[&of], true),
+            Some(json!([theirs]))
+        );
         // Never deleted, or somebody else's by the same name.
         assert_eq!(released(&back("u", &theirs), &[&of], true), None);
         let others = entry("helm", "Apply", json!({"f:spec": {"f:a": {}}}));

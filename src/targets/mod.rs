@@ -11,8 +11,8 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use awaited::{Awaited, Lacking};
 pub use crate::reach::certificates::Files;
+pub use awaited::{Awaited, Lacking};
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
 pub use cause::{About, cause, group};
 pub use memory::Memory;

@@ -28,6 +28,7 @@ pub async fn call(world: &dyn World, args: &str) -> Called {
         world,
         out: &mut out,
         err: &mut err,
+        colour: false,
         stop: stopped,
     };
     let ended = commands::run(cli.command.unwrap(), call).await;

@@ -112,6 +112,7 @@ fn as_told() {
             world: &world,
             out: &mut out,
             err: &mut err,
+            colour: false,
             stop: stopped,
         };
         match commands::run(cli.command.unwrap(), call).await {

@@ -77,14 +77,20 @@ fn owners(world: &World) -> Owned {
 }
 
 fn differing(before: &Owned, after: &Owned) -> Vec<String> {
-    let differs = before.iter().filter(|(name, owned)| after.get(*name) != Some(owned));
+    let differs = before
+        .iter()
+        .filter(|(name, owned)| after.get(*name) != Some(owned));
     differs
         .map(|(name, owned)| format!("{name}\n  {owned:?}\n  {:?}", after.get(name)))
         .collect()
 }
 
 fn ours(owned: &Owned) -> Vec<&String> {
-    let ours = |of: &&String| owned[*of].iter().any(|(by, _)| by.starts_with("meshscrape/"));
+    let ours = |of: &&String| {
+        owned[*of]
+            .iter()
+            .any(|(by, _)| by.starts_with("meshscrape/"))
+    };
     owned.keys().filter(ours).collect()
 }
 
@@ -154,13 +160,21 @@ async fn what_an_older_run_applied_stays_ours_until_it_is_undone_too() {
 async fn a_part_that_is_undone_is_released_and_the_rest_stays_ours() {
     let world = world();
     let before = owners(&world);
-    did(&world, "apply -w shop/Deployment/web shop/Deployment/api --yes").await;
+    did(
+        &world,
+        "apply -w shop/Deployment/web shop/Deployment/api --yes",
+    )
+    .await;
     let all = owners(&world);
     did(&world, "undo --only shop/Deployment/api --yes").await;
     let after = owners(&world);
     let api = "Deployment shop/api";
     assert_eq!(after[api], before[api]);
-    for kept in ["Deployment shop/web", "Deployment istio-system/prometheus", "ConfigMap istio-system/prometheus"] {
+    for kept in [
+        "Deployment shop/web",
+        "Deployment istio-system/prometheus",
+        "ConfigMap istio-system/prometheus",
+    ] {
         assert_eq!(after[kept], all[kept], "{kept}");
     }
     did(&world, "undo --yes").await;
@@ -174,12 +188,18 @@ async fn a_field_under_our_name_is_no_persons() {
     let patch = json!([
         {"op": "replace", "path": "/spec/template/metadata/labels/sidecar.istio.io~1inject", "value": "no"},
     ]);
-    let path = "/apis/apps/v1/namespaces/istio-system/deployments/prometheus?fieldManager=meshscrape";
+    let path =
+        "/apis/apps/v1/namespaces/istio-system/deployments/prometheus?fieldManager=meshscrape";
     let request = http::Request::patch(path)
         .header("content-type", "application/json-patch+json")
         .body(patch.to_string().into_bytes())
         .unwrap();
-    world.simulation.client().request_text(request).await.unwrap();
+    world
+        .simulation
+        .client()
+        .request_text(request)
+        .await
+        .unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     let found = world.plan("-w shop/Deployment/web").await;
     let conflicts: Vec<&Value> = found["changes"]

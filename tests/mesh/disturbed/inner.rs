@@ -306,6 +306,7 @@ pub fn run() -> i32 {
         world: &world,
         out: &mut out,
         err: &mut err,
+        colour: false,
         stop: stopped,
     };
     match runtime.block_on(commands::run(command, call)) {
