@@ -2,7 +2,7 @@
 
 use super::path::LeafPath;
 use super::release::Taken;
-use super::scrape_config::{TextEdit, freed, text_of_job};
+use super::scrape_config::{TextEdit, effective, freed, text_of_job, text_of_rule};
 use super::{ChangeId, Part, mask};
 use crate::answers::Answers;
 use crate::gather::Gather;
@@ -148,6 +148,9 @@ pub struct TextRecord {
     /// The text of each replaced job, where it holds no credential.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub was_text: BTreeMap<String, String>,
+    /// The text of the rule that was taken out of each job, and its place there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was_rule: BTreeMap<String, (String, usize)>,
 }
 
 impl TextRecord {
@@ -177,13 +180,23 @@ impl TextRecord {
                 _ => None,
             })
             .gather();
+        let was_rule = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                TextEdit::RemoveRule { job, rule } => {
+                    Some((job.clone(), text_of_rule(before, job, rule)?))
+                }
+                _ => None,
+            })
+            .gather();
         TextRecord {
             key: key.into(),
-            edits: edits.to_vec(),
+            edits: effective(before, edits),
             before: sha256(before),
             after: sha256(after),
             was,
             was_text,
+            was_rule,
         }
     }
 }

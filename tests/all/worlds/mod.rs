@@ -15,8 +15,10 @@ mod identity;
 mod late;
 mod locks;
 mod others;
+mod plaintext;
 mod ports;
 mod prometheus;
+mod readers;
 mod released;
 mod secrets;
 
