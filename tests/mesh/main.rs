@@ -128,7 +128,7 @@ fn tests() -> Vec<Test> {
         run: Box::new(wizard::run),
         evidence: Box::new(wizard::evidence),
         namespace: Some(wizard::namespace()),
-        turn: Turn::Others,
+        turn: Turn::Alone,
     });
     all.push(Test {
         name: guards::NAME.into(),
@@ -159,7 +159,7 @@ fn tests() -> Vec<Test> {
         run: Box::new(|checks| (cell.run)(cell, checks)),
         evidence: Box::new(|| cell.evidence()),
         namespace: Some(cell.namespace()),
-        turn: Turn::Others,
+        turn: Turn::Alone,
     }));
     all.extend(meshed::CELLS.iter().map(|cell| Test {
         name: cell.name.into(),

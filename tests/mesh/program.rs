@@ -4,6 +4,7 @@ use crate::shell::{Ran, run, tail};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The program as one user of one machine runs it.
@@ -19,6 +20,8 @@ pub struct Told {
     pub last: Value,
     pub text: String,
 }
+
+static WRITES: Mutex<()> = Mutex::new(());
 
 const LIMIT: Duration = Duration::from_secs(480);
 
@@ -39,6 +42,9 @@ impl Program {
         if choices {
             command.args(&self.choices);
         }
+        // One run a cluster: a second one would be refused, and rightly.
+        let _alone = matches!(words.first(), Some(&("apply" | "undo")))
+            .then(|| WRITES.lock().unwrap_or_else(PoisonError::into_inner));
         run(&mut command, "", LIMIT)
     }
 

@@ -38,6 +38,10 @@ fn lasting(journey: &Journey) -> Objects {
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.remove("uid");
         metadata.remove("creationTimestamp");
+        let owners = metadata.get_mut("ownerReferences");
+        for owner in owners.and_then(Value::as_array_mut).into_iter().flatten() {
+            owner.as_object_mut().unwrap().remove("uid");
+        }
         if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
             annotations.remove("meshscrape.dev/run");
             if annotations.is_empty() {
