@@ -89,8 +89,9 @@ pub struct Options {
     /// All that is chosen may get its first sidecar.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub inject: bool,
-    /// Old plaintext jobs leave secured pods out. `None`: the default of the port
-    /// (15020: yes; 15090: only where nothing but Envoy's series would be lost).
+    /// Old plaintext jobs leave secured pods out. `None`: each workload of which nothing would be lost
+    /// (15020: mostly; 15090: only where nothing but Envoy's series is scraped today). `true`: all that are chosen, or
+    /// none where one would lose. `false`: none that is not left out already.
     pub stop_plaintext_jobs: Option<bool>,
     /// Repair what the published recipe or Istio's sample left behind.
     pub repair: bool,
@@ -102,6 +103,9 @@ pub struct Options {
     pub trust_domain: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_namespace: Option<String>,
+    /// Nobody but the chosen Prometheus may read the secure port, whoever was let in by an earlier run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_this_prometheus: bool,
 }
 
 /// How fast workloads are restarted, one after another or together.
@@ -150,6 +154,7 @@ impl Default for Options {
             pace: Pace::One,
             trust_domain: None,
             root_namespace: None,
+            only_this_prometheus: false,
         }
     }
 }

@@ -170,6 +170,9 @@ pub struct Choices {
     /// The Prometheus that scrapes; needed where several could.
     #[arg(long, value_name = "NS/KIND/NAME", global = true)]
     pub prometheus: Option<WorkloadRef>,
+    /// Take from other Prometheus servers the right to read the secure ports that earlier runs gave them.
+    #[arg(long, global = true)]
+    pub only_this_prometheus: bool,
     /// Where pods are marked: on their template (lasting, restarts them) or on the running pods [default: template].
     #[arg(long, value_name = "template|pods", value_parser = mark, global = true)]
     pub mark: Option<Mark>,
@@ -454,6 +457,7 @@ impl Choices {
         }
         answers.leave_out.extend(self.skip.iter().cloned());
         answers.options.inject |= self.inject;
+        answers.options.only_this_prometheus |= self.only_this_prometheus;
         answers.take.extend(self.take.iter().cloned());
         Ok(answers)
     }

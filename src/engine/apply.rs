@@ -127,6 +127,8 @@ struct Run {
     gone: BTreeMap<WorkloadRef, String>,
     /// What a write was sent to.
     sent: BTreeSet<ObjectRef>,
+    /// Items whose plaintext scrape was to end and did not, since they were not UP.
+    kept_plaintext: BTreeSet<WorkloadRef>,
     /// What failed before its turn, since it was sent together with the one before.
     early: BTreeMap<ChangeId, Failure>,
     /// Policies that were written and are not read back yet, as the server answered: their listener waits for it.
@@ -198,6 +200,7 @@ pub async fn apply(
         gone: BTreeMap::new(),
         sent: BTreeSet::new(),
         early: BTreeMap::new(),
+        kept_plaintext: BTreeSet::new(),
         unread: BTreeMap::new(),
         seen: BTreeSet::new(),
         ahead: None,
@@ -321,13 +324,6 @@ impl Run {
                 continue;
             }
             self.look_ahead(around, at);
-            // A mark of what was given up may still stand: its pods would then be scraped by nobody.
-            if change.change().part == Part::OldJobs && !self.given_up.is_empty() {
-                let why = "something was left out in this run; apply again once the rest is UP";
-                around.step(id, StepState::Held(why.into()));
-                self.settle(around, id, Fate::Held);
-                continue;
-            }
             let defer = self.pace == Pace::All && self.may_overtake(around, at);
             if let Some(end) = self.through(around, at, defer).await {
                 return end;
@@ -445,20 +441,22 @@ impl Run {
         }
         // After a retry only what failed is done again: a change that was written is waited for.
         if !self.fates.contains_key(&change.id) {
+            let mut lacking = None;
             for what in approved.before() {
                 match self.wait(around, &what, at, None).await {
                     Waited::Over => {}
                     Waited::Stopped => return Ok(Done::Stopped),
                     Waited::Failed(error) => return Err(error.into()),
-                    Waited::NotUp(why) => {
-                        around.step(&change.id, StepState::Held(why.clone()));
-                        around.log(format!("{} is held back: {why}", title(change)));
-                        return Ok(Done::Fate(Fate::Held));
-                    }
+                    Waited::NotUp(why) => lacking = Some(why),
                 }
             }
             if around.stopped() {
                 return Ok(Done::Stopped);
+            }
+            if let Err(why) = self.only_what_is_up(around, at, lacking).await {
+                around.step(&change.id, StepState::Held(why.clone()));
+                around.log(format!("{} is held back: {why}", title(change)));
+                return Ok(Done::Fate(Fate::Held));
             }
             self.stands(around, approved).await?;
             if change.part == Part::Listener && !self.policies_stand(around, change).await? {

@@ -15,7 +15,7 @@ use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
 use crate::plan::review::{ApprovedChange, Reviewed};
-use crate::plan::{Await, Change, ChangeId, Part};
+use crate::plan::{Await, Change, ChangeId, LeavesOut, Part};
 use crate::targets::{Awaited, Board, Row, State};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -150,7 +150,7 @@ impl Around<'_> {
             Await::Rollout(workload) => self.rollout(&workload.object(), about.id).await,
             Await::ConfigLoaded { job, .. } => self.config(&Wanted::Runs(job), about).await,
             Await::ConfigDropped { job, .. } => self.config(&Wanted::Gone(job), about).await,
-            Await::MarkedLeftOut { jobs, .. } => self.config(&Wanted::LeavesOut(jobs), about).await,
+            Await::LeftOut { jobs, .. } => self.config(&Wanted::LeavesOut(jobs), about).await,
             Await::TargetsUp(items) => {
                 let items: Vec<&WorkloadRef> = items
                     .iter()
@@ -233,7 +233,7 @@ impl Around<'_> {
             let state = match wanted {
                 Wanted::Runs(job) => self.watch.job_loaded(job).await,
                 Wanted::Gone(job) => self.watch.job_dropped(job).await,
-                Wanted::LeavesOut(jobs) => self.watch.marked_left_out(jobs).await,
+                Wanted::LeavesOut(jobs) => self.watch.left_out(jobs).await,
             };
             let answered = state.is_ok();
             let why = match state {
@@ -383,7 +383,12 @@ pub(super) async fn stop_wanted(stop: &mut Receiver<bool>) {
 enum Wanted<'a> {
     Runs(&'a str),
     Gone(&'a str),
-    LeavesOut(&'a [String]),
+    LeavesOut(&'a [LeavesOut]),
+}
+
+fn names(jobs: &[LeavesOut]) -> String {
+    let names: Vec<&str> = jobs.iter().map(|job| job.job.as_str()).collect();
+    names.join(", ")
 }
 
 impl Wanted<'_> {
@@ -394,7 +399,7 @@ impl Wanted<'_> {
             Wanted::LeavesOut(jobs) => {
                 format!(
                     "{} to leave secured pods out, in Prometheus's running configuration",
-                    jobs.join(", ")
+                    names(jobs)
                 )
             }
         }
@@ -405,7 +410,7 @@ impl Wanted<'_> {
             Wanted::Runs(job) => format!("job {job} is not in the running configuration yet"),
             Wanted::Gone(job) => format!("job {job} is still in the running configuration"),
             Wanted::LeavesOut(jobs) => {
-                let jobs = jobs.join(", ");
+                let jobs = names(jobs);
                 format!(
                     "{jobs} still scrape secured pods in plaintext too, by the running configuration"
                 )

@@ -12,6 +12,7 @@ use crate::answers::MetricsPort;
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{self, OtherPods};
+use crate::plan::LeavesOut;
 use crate::prometheus::{Prom, Running, Wanted};
 use crate::targets::{self, About, Board, BoardInput, Expected, Ground, Memory, Replica, Standing};
 use guards::Guards;
@@ -192,13 +193,27 @@ impl Watch {
         self.every_replica_runs(|config| !config.has(job)).await
     }
 
-    /// Whether these jobs leave out what carries the mark, in the running configuration of every replica.
+    /// Whether these jobs leave out these workloads, and nothing for the mark alone, in the running configuration of
+    /// every replica.
     ///
     /// # Errors
     /// A replica that cannot be asked, in words.
-    pub async fn marked_left_out(&self, jobs: &[String]) -> Result<bool, String> {
-        self.every_replica_runs(|config| config.leave_marked_out(jobs))
+    pub async fn left_out(&self, jobs: &[LeavesOut]) -> Result<bool, String> {
+        self.every_replica_runs(|config| config.leave_out(jobs))
             .await
+    }
+
+    /// Are all targets of this item UP, by the last look? An item without a target is not, and old figures prove nothing.
+    pub fn is_up(&self, item: &WorkloadRef) -> bool {
+        let Some(board) = self.last.as_ref().filter(|board| board.stale.is_none()) else {
+            return false;
+        };
+        let of = |row: &&Arc<targets::Row>| row.expected.item == *item;
+        let up = targets::Awaited {
+            items: Some([item.clone()].into()),
+            ..targets::Awaited::default()
+        };
+        up.is_met(board) && board.rows.iter().any(|row| of(&row))
     }
 
     async fn every_replica_runs(&self, wanted: impl Fn(&Running) -> bool) -> Result<bool, String> {

@@ -143,6 +143,7 @@ pub(super) fn gateway(
     workload.strays = strays.into_iter().map(super::pods::pod).collect();
     workload.former_name = former_name(index, &workload.id, &selector);
     (workload.ours, workload.secured_port) = ours(index, &workload);
+    workload.admits = admits(index, &workload);
     let caught = others
         .iter()
         .find(|other| takes(&selector, &other.spec.template))
@@ -236,6 +237,26 @@ fn by_injection(index: &Index<'_>, workload: &Workload, decision: Decision) -> V
         }
         _ => Vec::new(),
     }
+}
+
+/// Whom our own Gateway lets in: the `subjectAltNames` of its secure server.
+fn admits(index: &Index<'_>, workload: &Workload) -> Vec<String> {
+    let ours = workload.ours.iter().find(|of| of.kind == Kind::Gateway);
+    let gateway = ours.and_then(|of| {
+        let key = (of.namespace.as_str(), of.name.as_str());
+        index.our_gateways.get(&key)
+    });
+    let servers = gateway.and_then(|gateway| gateway.spec["servers"].as_array());
+    let names = servers
+        .into_iter()
+        .flatten()
+        .filter(|server| secure(server))
+        .filter_map(|server| server["tls"]["subjectAltNames"].as_array())
+        .flatten();
+    names
+        .filter_map(|name| name.as_str()?.strip_prefix("spiffe://"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn obstacles(

@@ -1,6 +1,7 @@
 //! What is there: the cluster as meshscrape understands it. Values only; `engine::discover` fills
 //! an [`Inventory`] from the API server, [`assemble`] makes a [`Mesh`] of it.
 
+pub mod ended;
 pub mod kinds;
 pub mod objects;
 
@@ -264,6 +265,8 @@ pub struct Workload {
     pub former_name: Option<String>,
     /// 15020 or 15090, read from our own Sidecar or Gateway where it exists.
     pub secured_port: Option<u16>,
+    /// Principals (without `spiffe://`) that our own policy or Gateway lets in to the secure port, as it stands.
+    pub admits: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -316,6 +319,8 @@ pub struct Governed {
 pub struct Scraped {
     /// Port of the plaintext scrape by a `prometheus.io/scrape` job, if any.
     pub plaintext: Option<u16>,
+    /// The same, as if no job left out what is secured: what comes back where that ends.
+    pub asks: Option<u16>,
     /// Some pod or the template carries the secure port.
     pub secure: bool,
     /// The template itself carries it (lasting), not only pods.

@@ -116,7 +116,7 @@ pub(super) fn others(index: &Index<'_>, inventory: &Inventory) -> Vec<Arc<OtherP
             });
         of.pods += 1;
         of.meshed += usize::from(pod.proxy().is_some());
-        of.plaintext += usize::from(scraped::in_plaintext(&meta.annotations, index.old_jobs));
+        of.plaintext += usize::from(scraped::in_plaintext(&meta.annotations, &index.old_jobs));
     }
     found.into_values().map(Arc::new).collect()
 }

@@ -1,11 +1,14 @@
 //! How pods are scraped today: what their annotations say, and what the scrape jobs make of it.
 
+use super::ended;
+use super::kinds::WorkloadRef;
 use super::objects::{Labels, Template};
 use super::pods::SECURE_PORT;
 use super::{Pod, Prometheus, Scraped};
 use crate::reach::labels::read_as;
 use serde::Deserialize;
 use serde_yaml::Value;
+use std::collections::BTreeSet;
 
 const MERGED: u16 = 15020;
 pub(super) const SCRAPE: &str = "prometheus.io/scrape";
@@ -40,6 +43,12 @@ struct Rule {
 impl Rule {
     fn reads(&self, label: &str) -> bool {
         self.source_labels.iter().any(|source| source == label)
+    }
+
+    /// The workloads that it names to be left out.
+    fn names(&self) -> Option<BTreeSet<WorkloadRef>> {
+        let sources: Vec<&str> = self.source_labels.iter().map(String::as_str).collect();
+        ended::read_parts(&sources, &self.action, self.regex.as_str()?)
     }
 }
 
@@ -77,11 +86,19 @@ impl Job {
             .map(|rule| rule.regex.as_str().unwrap_or("(.*)"))
     }
 
-    /// Leaves out pods that carry the secure port.
+    /// Leaves out whatever carries the secure port.
     fn leaves_marked_out(&self) -> bool {
-        self.relabel_configs
-            .iter()
-            .any(|rule| rule.action == "drop" && (rule.reads(MARKED) || rule.reads(META_SECURE)))
+        self.relabel_configs.iter().any(|rule| {
+            rule.action == "drop"
+                && (rule.reads(MARKED) || rule.reads(META_SECURE))
+                && rule.names().is_none()
+        })
+    }
+
+    /// Leaves out the annotated pods of these workloads.
+    fn leaves_out(&self) -> BTreeSet<WorkloadRef> {
+        let rules = self.relabel_configs.iter();
+        rules.filter_map(Rule::names).flatten().collect()
     }
 }
 
@@ -102,15 +119,38 @@ pub(super) fn jobs(text: &str) -> Vec<Job> {
 }
 
 /// What all configurations found say of pods that follow `prometheus.io/scrape`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OldJobs {
     /// No configuration could be read: the annotations alone must tell.
     Unknown,
     /// None takes them.
     None,
-    Take {
-        marked_too: bool,
-    },
+    /// Each of these takes them, but for the annotated pods that it leaves out.
+    Take(Vec<LeavesOut>),
+}
+
+/// Which annotated pods a job leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LeavesOut {
+    All,
+    Of(BTreeSet<WorkloadRef>),
+}
+
+impl OldJobs {
+    /// Does one of them scrape pods of this workload?
+    fn take(&self, of: Option<&WorkloadRef>, annotated: bool) -> bool {
+        match self {
+            OldJobs::None => false,
+            OldJobs::Unknown => true,
+            OldJobs::Take(jobs) => jobs.iter().any(|job| {
+                !annotated
+                    || match job {
+                        LeavesOut::All => false,
+                        LeavesOut::Of(named) => of.is_none_or(|of| !named.contains(of)),
+                    }
+            }),
+        }
+    }
 }
 
 pub(super) fn old_jobs(prometheis: &[std::sync::Arc<Prometheus>]) -> OldJobs {
@@ -121,17 +161,19 @@ pub(super) fn old_jobs(prometheis: &[std::sync::Arc<Prometheus>]) -> OldJobs {
     if texts.is_empty() {
         return OldJobs::Unknown;
     }
-    let following: Vec<Job> = texts
+    let following: Vec<LeavesOut> = texts
         .into_iter()
         .flat_map(jobs)
         .filter(Job::follows_annotations)
+        .map(|job| match job.leaves_marked_out() {
+            true => LeavesOut::All,
+            false => LeavesOut::Of(job.leaves_out()),
+        })
         .collect();
     if following.is_empty() {
         return OldJobs::None;
     }
-    OldJobs::Take {
-        marked_too: !following.iter().all(Job::leaves_marked_out),
-    }
+    OldJobs::Take(following)
 }
 
 /// By either of Istio's sample jobs, the slow one too.
@@ -140,20 +182,9 @@ fn wants(annotations: &Labels) -> bool {
     says(SCRAPE) || says("prometheus.io/scrape_slow")
 }
 
-/// Does a job that follows `prometheus.io/scrape` take a pod with these annotations?
-pub(super) fn in_plaintext(annotations: &Labels, old: OldJobs) -> bool {
-    wants(annotations) && old.take(annotations.contains_key(SECURE_PORT))
-}
-
-impl OldJobs {
-    /// The jobs take a pod that says `prometheus.io/scrape`, with or without the secure port's annotation.
-    fn take(self, marked: bool) -> bool {
-        match self {
-            OldJobs::None => false,
-            OldJobs::Unknown => true,
-            OldJobs::Take { marked_too } => marked_too || !marked,
-        }
-    }
+/// Does a job that follows `prometheus.io/scrape` take a pod with these annotations, of no workload that a rule names?
+pub(super) fn in_plaintext(annotations: &Labels, old: &OldJobs) -> bool {
+    wants(annotations) && old.take(None, annotations.contains_key(SECURE_PORT))
 }
 
 fn plaintext_port(annotations: &Labels, template: &Template) -> Option<u16> {
@@ -188,18 +219,28 @@ fn app_metrics(template: &Template, merge: bool) -> bool {
             .is_none_or(|port| port.parse() != Ok(MERGED))
 }
 
-pub(super) fn scraped(template: &Template, pods: &[Pod], merge: bool, old: OldJobs) -> Scraped {
+pub(super) fn scraped(
+    id: &WorkloadRef,
+    template: &Template,
+    pods: &[Pod],
+    merge: bool,
+    old: &OldJobs,
+) -> Scraped {
     let secure_template = template.metadata.annotations.contains_key(SECURE_PORT);
-    let taken = |marked: bool| old.take(marked);
-    let plaintext = if pods.is_empty() {
-        plaintext_port(&template.metadata.annotations, template).filter(|_| taken(secure_template))
-    } else {
-        pods.iter()
-            .filter(|pod| taken(pod.secure_port.is_some()))
-            .find_map(|pod| plaintext_port(&pod.annotations, template))
+    // As if nothing left out what is annotated.
+    let of = |as_annotated: bool| {
+        if pods.is_empty() {
+            plaintext_port(&template.metadata.annotations, template)
+                .filter(|_| old.take(Some(id), as_annotated && secure_template))
+        } else {
+            pods.iter()
+                .filter(|pod| old.take(Some(id), as_annotated && pod.secure_port.is_some()))
+                .find_map(|pod| plaintext_port(&pod.annotations, template))
+        }
     };
     Scraped {
-        plaintext,
+        plaintext: of(true),
+        asks: of(false),
         secure: secure_template || pods.iter().any(|pod| pod.secure_port.is_some()),
         secure_template,
         app_metrics: app_metrics(template, merge),

@@ -122,13 +122,14 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         sidecar: sidecar(&pods, revision, &decision),
         mtls: index.mtls.workload(&meta.namespace, labels),
         governed_by: governed::governed(index, &meta.namespace, labels),
-        scraped: scraped::scraped(template, &pods, index.merge, index.old_jobs),
+        scraped: scraped::scraped(&id, template, &pods, index.merge, &index.old_jobs),
         envoy_filters: Vec::new(),
         owner: owner::owner(meta),
         obstacles: Vec::new(),
         ours: Vec::new(),
         former_name: None,
         secured_port: None,
+        admits: Vec::new(),
         pods,
         id,
     };
@@ -167,6 +168,7 @@ pub(super) fn workload(
     workload.envoy_filters = governed::envoy_filters(index, &workload);
     workload.former_name = former_name(index, &workload);
     (workload.ours, workload.secured_port) = ours(index, &workload);
+    workload.admits = admits(index, &workload);
     workload.obstacles =
         obstacles::obstacles(index, catches, item, &workload, decision, &contradictions);
     workload
@@ -261,6 +263,29 @@ fn ours(index: &Index<'_>, workload: &Workload) -> (Vec<ObjectRef>, Option<u16>)
             .ok()
     });
     (found, port)
+}
+
+/// Whom our own policy lets in to the secure port: the exceptions of its DENY rules.
+fn admits(index: &Index<'_>, workload: &Workload) -> Vec<String> {
+    let mut ours = workload.ours.iter();
+    let ours = ours.find(|of| of.kind == Kind::AuthorizationPolicy);
+    let policy = ours.and_then(|of| {
+        let key = (of.namespace.as_str(), of.name.as_str());
+        index.our_policies.get(&key)
+    });
+    let rules = policy.and_then(|policy| policy.spec["rules"].as_array());
+    let sources = rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule["from"].as_array())
+        .flatten();
+    let excepted = sources
+        .filter_map(|from| from["source"]["notPrincipals"].as_array())
+        .flatten();
+    excepted
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// An ingress entry or a server on 15091.

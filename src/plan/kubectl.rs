@@ -3,7 +3,7 @@
 use super::leaves;
 use super::mask;
 use super::review::{Reviewed, Verdict};
-use super::scrape_config::TextEdit;
+use super::scrape_config::{TextEdit, ended_rules};
 use super::yaml::to_yaml;
 use super::{Action, Change};
 use crate::mesh::kinds::MANAGER;
@@ -164,14 +164,29 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
                 format!("in {key}, take out of relabel_configs of the job {job}:"),
                 Some(rule),
             ),
-        };
-        let _ = writeln!(out, "# {words}");
-        if let Some(yaml) = yaml {
-            let list = Value::Array(vec![mask::setting(yaml)]);
-            for line in to_yaml(&list).lines() {
-                let _ = writeln!(out, "#   {line}");
+            TextEdit::ReplaceRule { job, by, .. } => (
+                format!("in {key}, in relabel_configs of the job {job}, in place of its like:"),
+                Some(by),
+            ),
+            TextEdit::RestoreRule { job, rule, at, .. } => (
+                format!("in {key}, in relabel_configs of the job {job}, after {at} others:"),
+                Some(rule),
+            ),
+            TextEdit::EndPlaintext { job, items } => {
+                let words = format!(
+                    "in {key}, as the first of relabel_configs of the job {job}; names that such a rule has there stay in:"
+                );
+                rules(&mut out, &words, &ended_rules(items));
+                continue;
             }
-        }
+            TextEdit::ResumePlaintext { job, items } => {
+                let words =
+                    format!("in {key}, take these names out of relabel_configs of the job {job}:");
+                rules(&mut out, &words, &ended_rules(items));
+                continue;
+            }
+        };
+        rules(&mut out, &words, yaml.map_or(&[], std::slice::from_ref));
     }
     let _ = write!(
         out,
@@ -180,6 +195,17 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
         resource(object)
     );
     out
+}
+
+fn rules(out: &mut String, words: &str, list: &[Value]) {
+    let _ = writeln!(out, "# {words}");
+    if list.is_empty() {
+        return;
+    }
+    let masked: Vec<Value> = list.iter().map(mask::setting).collect();
+    for line in to_yaml(&Value::Array(masked)).lines() {
+        let _ = writeln!(out, "#   {line}");
+    }
 }
 
 fn namespace(object: &ObjectRef) -> String {

@@ -243,15 +243,23 @@ pub enum Await {
         prometheus: WorkloadRef,
         job: String,
     },
-    /// The running configuration has these jobs leave out what carries the mark.
-    MarkedLeftOut {
+    /// The running configuration has each of these jobs leave out its workloads, and nothing for the mark alone.
+    LeftOut {
         prometheus: WorkloadRef,
-        jobs: Vec<String>,
+        jobs: Vec<LeavesOut>,
     },
     /// Every target of these items is UP by a scrape begun after the last change.
     TargetsUp(Vec<WorkloadRef>),
     /// No Prometheus replica scrapes a pod of this item over mTLS any more (undo).
     TargetsGone(WorkloadRef),
+}
+
+/// The workloads that a plaintext job leaves out by name, and some that it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LeavesOut {
+    pub job: String,
+    pub of: Vec<WorkloadRef>,
+    pub not: Vec<WorkloadRef>,
 }
 
 /// What a change costs, shown where the choice is made.

@@ -1,7 +1,7 @@
 //! What the journal keeps of a write: enough to go on, or to take it back. One JSON object a line.
 
 use super::path::LeafPath;
-use super::scrape_config::{TextEdit, freed, text_of_job};
+use super::scrape_config::{TextEdit, effective, freed, text_of_job, text_of_rule};
 use super::{ChangeId, Part, mask};
 use crate::answers::Answers;
 use crate::gather::Gather;
@@ -144,6 +144,9 @@ pub struct TextRecord {
     /// The text of each replaced job, where it holds no credential.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub was_text: BTreeMap<String, String>,
+    /// The text of the rule that was taken out of each job, and its place there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub was_rule: BTreeMap<String, (String, usize)>,
 }
 
 impl TextRecord {
@@ -173,13 +176,23 @@ impl TextRecord {
                 _ => None,
             })
             .gather();
+        let was_rule = edits
+            .iter()
+            .filter_map(|edit| match edit {
+                TextEdit::RemoveRule { job, rule } => {
+                    Some((job.clone(), text_of_rule(before, job, rule)?))
+                }
+                _ => None,
+            })
+            .gather();
         TextRecord {
             key: key.into(),
-            edits: edits.to_vec(),
+            edits: effective(before, edits),
             before: sha256(before),
             after: sha256(after),
             was,
             was_text,
+            was_rule,
         }
     }
 }

@@ -4,16 +4,20 @@
 //! edit with certainty it refuses, and says what to paste.
 
 use super::mask;
+use crate::mesh::kinds::WorkloadRef;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value as Yaml;
 
 pub mod emit;
+mod ended;
 pub(crate) mod jobs;
 mod place;
 #[cfg(test)]
 mod tests;
 
-pub use jobs::{Job, jobs, leave_marked_out_rule};
+pub(in crate::plan) use ended::rename;
+pub use ended::{effective, ended_rules, fewer};
+pub use jobs::{Job, jobs};
 
 /// One edit of the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +49,29 @@ pub enum TextEdit {
     RemoveRule {
         job: String,
         rule: serde_json::Value,
+    },
+    /// Puts a rule in the place of another one.
+    ReplaceRule {
+        job: String,
+        rule: serde_json::Value,
+        by: serde_json::Value,
+    },
+    /// Puts the very text that a rule had back where it stood (undo of its removal).
+    RestoreRule {
+        job: String,
+        rule: serde_json::Value,
+        text: String,
+        at: usize,
+    },
+    /// A plaintext job leaves out the annotated pods of these workloads, beside those that it leaves out already.
+    EndPlaintext {
+        job: String,
+        items: Vec<WorkloadRef>,
+    },
+    /// A plaintext job scrapes the pods of these workloads again.
+    ResumePlaintext {
+        job: String,
+        items: Vec<WorkloadRef>,
     },
 }
 
@@ -79,16 +106,17 @@ pub fn apply(text: &str, edits: &[TextEdit]) -> Result<String, GateRefusal> {
             why,
             paste: paste(edit),
         };
-        let before = parse(&text).map_err(refuse)?;
-        let Some(wanted) = model(&before, edit).map_err(refuse)? else {
+        if !matches!(
+            edit,
+            TextEdit::EndPlaintext { .. } | TextEdit::ResumePlaintext { .. }
+        ) {
+            text = single(text, edit).map_err(refuse)?;
             continue;
-        };
-        if let TextEdit::InsertJob { name, job } | TextEdit::ReplaceJob { name, job } = edit {
-            carries_none(name, job).map_err(refuse)?;
         }
-        let after = place::edit(&text, &before, edit).map_err(refuse)?;
-        gate(&after, wanted).map_err(refuse)?;
-        text = after;
+        // Each step is found in the text as the one before has left it.
+        while let Some(step) = ended::step(&text, edit).map_err(refuse)? {
+            text = single(text, &step).map_err(refuse)?;
+        }
     }
     Ok(text)
 }
@@ -125,10 +153,29 @@ pub(super) fn freed(job: &serde_json::Value) -> serde_json::Value {
     job
 }
 
+fn single(text: String, edit: &TextEdit) -> Result<String, String> {
+    let before = parse(&text)?;
+    let Some(wanted) = model(&before, edit)? else {
+        return Ok(text);
+    };
+    if let TextEdit::InsertJob { name, job } | TextEdit::ReplaceJob { name, job } = edit {
+        carries_none(name, job)?;
+    }
+    let after = place::edit(&text, &before, edit)?;
+    gate(&after, wanted)?;
+    Ok(after)
+}
+
 /// The text of a job, from its dash to its last line with content; `None`: it cannot be told apart.
 pub fn text_of_job(text: &str, name: &str) -> Option<String> {
     let root = parse(text).ok()?;
     place::job(text, &root, name).ok().map(str::to_owned)
+}
+
+/// The text of a rule and its place among the rules of its job; `None`: it cannot be told apart.
+pub fn text_of_rule(text: &str, job: &str, rule: &serde_json::Value) -> Option<(String, usize)> {
+    let root = parse(text).ok()?;
+    place::rule(text, &root, job, &to_yaml(rule).ok()?).ok()
 }
 
 fn without_credentials(
@@ -259,6 +306,31 @@ fn model(before: &Yaml, edit: &TextEdit) -> Result<Option<Yaml>, String> {
             rules.remove(k);
             set(&mut list[i], "relabel_configs", Yaml::Sequence(rules));
         }
+        TextEdit::ReplaceRule { job, rule, by } => {
+            let (rule, by) = (to_yaml(rule)?, to_yaml(by)?);
+            let i = at(job)?.ok_or_else(|| format!("there is no job `{job}`"))?;
+            let mut rules = rules_of(&list[i])?;
+            let Some(k) = rules.iter().position(|r| *r == rule) else {
+                return Err(format!("the job `{job}` has no such rule to replace"));
+            };
+            rules[k] = by;
+            set(&mut list[i], "relabel_configs", Yaml::Sequence(rules));
+        }
+        TextEdit::RestoreRule {
+            job, rule, at: k, ..
+        } => {
+            let rule = to_yaml(rule)?;
+            let i = at(job)?.ok_or_else(|| format!("there is no job `{job}`"))?;
+            let mut rules = rules_of(&list[i])?;
+            if rules.contains(&rule) {
+                return Ok(None);
+            }
+            rules.insert((*k).min(rules.len()), rule);
+            set(&mut list[i], "relabel_configs", Yaml::Sequence(rules));
+        }
+        TextEdit::EndPlaintext { .. } | TextEdit::ResumePlaintext { .. } => {
+            return Err("it is made step by step".into());
+        }
     }
     set(&mut root, "scrape_configs", Yaml::Sequence(list));
     Ok(Some(root))
@@ -316,7 +388,8 @@ pub(crate) fn to_yaml(value: &serde_json::Value) -> Result<Yaml, String> {
 }
 
 fn paste(edit: &TextEdit) -> String {
-    let item = |value| emit::block_item(&mask::setting(value), emit::Style::default());
+    let item =
+        |value: &serde_json::Value| emit::block_item(&mask::setting(value), emit::Style::default());
     match edit {
         TextEdit::InsertJob { job, .. } => {
             format!("# first under scrape_configs:\n{}", item(job))
@@ -342,5 +415,21 @@ fn paste(edit: &TextEdit) -> String {
             "# take this out of relabel_configs: of the job {job}\n{}",
             item(rule)
         ),
+        TextEdit::ReplaceRule { job, rule, by } => format!(
+            "# in relabel_configs: of the job {job}, in place of this\n{}# this\n{}",
+            item(rule),
+            item(by)
+        ),
+        TextEdit::RestoreRule { job, text, .. } => {
+            format!("# under relabel_configs: of the job {job}\n{text}")
+        }
+        TextEdit::EndPlaintext { job, items } => {
+            let rules: String = ended_rules(items).iter().map(item).collect();
+            format!("# first under relabel_configs: of the job {job}\n{rules}")
+        }
+        TextEdit::ResumePlaintext { job, items } => {
+            let rules: String = ended_rules(items).iter().map(item).collect();
+            format!("# take the names in this out of relabel_configs: of the job {job}\n{rules}")
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::export::{
     with_rules,
 };
 use super::review::{Hands, Reviewed, Verdict};
-use super::scrape_config::{TextEdit, emit, jobs};
+use super::scrape_config::{TextEdit, emit, ended_rules, jobs};
 use super::yaml::to_yaml;
 use super::{Action, Part, mask};
 use crate::gather::Gather;
@@ -246,7 +246,7 @@ fn values(item: &Reviewed, chart: &str) -> Option<Vec<Fragment>> {
                 .map(|job| (job.name.clone(), job.rules().to_vec()))
                 .gather();
             Some(vec![fragment(
-                "values, once every new target is UP; the rules of today with one more",
+                "values, once every new target is UP; the rules of today with the new ones",
                 &json!({"scrapeConfigs": with_rules(&rules, &today)}),
             )])
         }
@@ -272,23 +272,36 @@ fn plain(item: &Reviewed) -> Option<Vec<Fragment>> {
         let head = format!("{key}: first of relabel_configs of the job {job}");
         of_text(
             head,
-            emit::block_item(&mask::setting(rule), emit::Style::default()),
+            emit::block_item(&mask::setting(&rule), emit::Style::default()),
         )
     }));
-    out.extend(edits.iter().filter_map(|edit| match edit {
-        TextEdit::RemoveJob { name } => {
-            let head = format!("{key}: take the job {name} out");
-            Some(of_text(head, String::new()))
+    out.extend(edits.iter().filter_map(|edit| {
+        match edit {
+            TextEdit::RemoveJob { name } => {
+                let head = format!("{key}: take the job {name} out");
+                Some(of_text(head, String::new()))
+            }
+            TextEdit::RestoreJob { name, text } => {
+                let head = format!("{key}: the job {name} as it was");
+                Some(of_text(head, mask::text(text)))
+            }
+            TextEdit::RemoveRule { job, rule } => Some(of_text(
+                format!("{key}: take this out of relabel_configs of the job {job}"),
+                emit::block_item(&mask::setting(rule), emit::Style::default()),
+            )),
+            TextEdit::RestoreRule { job, text, .. } => {
+                let head = format!("{key}: back into relabel_configs of the job {job}");
+                Some(of_text(head, mask::text(text)))
+            }
+            TextEdit::ResumePlaintext { job, items } => Some(of_text(
+                format!("{key}: take these names out of relabel_configs of the job {job}"),
+                ended_rules(items)
+                    .iter()
+                    .map(|rule| emit::block_item(rule, emit::Style::default()))
+                    .collect(),
+            )),
+            _ => None,
         }
-        TextEdit::RestoreJob { name, text } => {
-            let head = format!("{key}: the job {name} as it was");
-            Some(of_text(head, mask::text(text)))
-        }
-        TextEdit::RemoveRule { job, rule } => Some(of_text(
-            format!("{key}: take this out of relabel_configs of the job {job}"),
-            emit::block_item(&mask::setting(rule), emit::Style::default()),
-        )),
-        _ => None,
     }));
     Some(out)
 }

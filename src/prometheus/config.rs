@@ -1,7 +1,11 @@
 //! The running configuration, as far as the targets are concerned: which jobs, and what they are keyed on.
 
 use super::answer::{self, Fault};
+use crate::mesh::ended;
+use crate::mesh::kinds::WorkloadRef;
+use crate::plan::LeavesOut;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Prometheus's meta label of the annotation `prometheus.istio.io/secure-port`.
@@ -23,8 +27,10 @@ pub struct Job {
     pub secure: bool,
     /// Discovers pods.
     pub pods: bool,
-    /// Drops what carries the secure port's annotation.
+    /// Drops whatever carries the secure port's annotation.
     pub leaves_marked_out: bool,
+    /// Workloads whose annotated pods it drops by name.
+    pub leaves_out: BTreeSet<WorkloadRef>,
 }
 
 impl Running {
@@ -42,10 +48,18 @@ impl Running {
         self.names(|job| job.pods && !job.secure)
     }
 
-    /// Whether every one of these jobs drops what carries the mark. A job that is not there scrapes nothing.
-    pub fn leave_marked_out(&self, jobs: &[String]) -> bool {
-        let mut asked = self.jobs.iter().filter(|job| jobs.contains(&job.name));
-        asked.all(|job| job.leaves_marked_out)
+    /// Whether each of these jobs drops the pods of its workloads, and not whatever is annotated. A job that is not
+    /// there scrapes nothing.
+    pub fn leave_out(&self, wanted: &[LeavesOut]) -> bool {
+        wanted.iter().all(|wanted| {
+            let mut of = self.jobs.iter().filter(|job| job.name == wanted.job);
+            of.all(|job| {
+                let named = |item: &WorkloadRef| job.leaves_out.contains(item);
+                !job.leaves_marked_out
+                    && wanted.of.iter().all(named)
+                    && !wanted.not.iter().any(named)
+            })
+        })
     }
 
     fn names(&self, which: impl Fn(&Job) -> bool) -> Vec<String> {
@@ -85,6 +99,7 @@ struct Rule {
     source_labels: Option<Vec<String>>,
     action: Option<String>,
     target_label: Option<String>,
+    regex: serde_yaml::Value,
 }
 
 pub(super) fn hash(body: &[u8]) -> u64 {
@@ -112,7 +127,14 @@ fn job(config: ScrapeConfig) -> Job {
         secure: rules.iter().any(keyed),
         pods: discoveries.iter().any(|sd| sd.role == "pod"),
         leaves_marked_out,
+        leaves_out: rules.iter().filter_map(named).flatten().collect(),
     }
+}
+
+fn named(rule: &Rule) -> Option<BTreeSet<WorkloadRef>> {
+    let labels = rule.source_labels.as_deref().unwrap_or_default();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    ended::read_parts(&labels, rule.action.as_deref()?, rule.regex.as_str()?)
 }
 
 fn drops_marked(rule: &Rule) -> bool {

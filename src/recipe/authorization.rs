@@ -3,13 +3,16 @@
 //! Facts: behind 15020 stands the agent's whole mux, with `/quitquitquit` and `/debug` (fault 2). DENY, since the
 //! first ALLOW would close every other port of the pod. Principals are written without `spiffe://` here.
 
-use super::{METRICS_PATH, SECURE_PORT, ours, own};
+use super::{METRICS_PATH, SECURE_PORT, ours, own, scrape_job};
 use crate::answers::Answers;
 use crate::error::Error;
+use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Mesh, Prometheus, Workload};
-use crate::plan::{Action, Await, Change, Part};
+use crate::plan::{Action, Await, Change, Part, Price};
+use crate::text::few;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Prometheus's identity, `<trust domain>/ns/<namespace>/sa/<service account>`; `None` while the trust domain is not
 /// known.
@@ -29,7 +32,7 @@ pub fn principal(mesh: &Mesh, prometheus: &Prometheus) -> Option<String> {
 ///
 /// # Errors
 /// The mesh's trust domain or root namespace is not known, or the user says otherwise than the cluster.
-pub(super) fn known_principal(
+fn known_principal(
     mesh: &Mesh,
     answers: &Answers,
     prometheus: &Prometheus,
@@ -80,7 +83,7 @@ pub(super) fn known_principal(
 }
 
 /// Who may read the port, in words: an identity is a ServiceAccount, and others may run under it.
-pub(super) fn reader(prometheus: &Prometheus) -> String {
+fn reader(prometheus: &Prometheus) -> String {
     match prometheus.shared_with.as_slice() {
         [] => "Prometheus".into(),
         _ => format!(
@@ -90,9 +93,106 @@ pub(super) fn reader(prometheus: &Prometheus) -> String {
     }
 }
 
-pub(super) fn policy(workload: &Workload, principal: &str, prometheus: &Prometheus) -> Change {
+/// Who may read the secure port of an item, and who no longer may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Readers {
+    /// The chosen Prometheus, in words.
+    pub who: String,
+    /// In the order in which they stand today, so that each Prometheus's plan finds the same.
+    pub principals: Vec<String>,
+    gone: Vec<String>,
+}
+
+impl Readers {
+    pub fn prices(&self, workload: &Workload) -> Vec<Price> {
+        if self.gone.is_empty() {
+            return Vec::new();
+        }
+        vec![Price::Note(format!(
+            "{} can no longer read the metrics of {} over mutual TLS",
+            few(&self.gone, 3),
+            workload.id
+        ))]
+    }
+}
+
+/// Who may read what was chosen.
+pub(super) struct Access {
+    own: String,
+    who: String,
+    only: bool,
+    /// Every identity that some Prometheus here has, and whether one of them has a use for the secure port.
+    known: BTreeMap<String, bool>,
+}
+
+impl Access {
+    /// The chosen Prometheus, and whom an earlier run let in: all but those that are known to have no use for it any
+    /// more, since no scrape job of theirs is keyed on the mark. One that cannot be read may have one, and so may
+    /// whatever runs under an identity that no Prometheus here has. `only`: by the user's word nobody else.
+    ///
+    /// # Errors
+    /// As for [`known_principal`].
+    pub fn new(mesh: &Mesh, answers: &Answers, of: &Prometheus) -> Result<Self, Error> {
+        let own = known_principal(mesh, answers, of)?;
+        let mut known: BTreeMap<String, bool> = BTreeMap::new();
+        for prometheus in &mesh.prometheis {
+            let Some(identity) = principal(mesh, prometheus) else {
+                continue;
+            };
+            let scrapes = match scrape_job::config(prometheus) {
+                Ok(config) => config.jobs.iter().any(|job| job.secure || job.secure_envoy),
+                Err(_) => true,
+            };
+            *known.entry(identity).or_default() |= scrapes;
+        }
+        Ok(Access {
+            own,
+            who: reader(of),
+            only: answers.options.only_this_prometheus,
+            known,
+        })
+    }
+
+    pub fn readers(&self, workload: &Workload) -> Readers {
+        let mut readers = Readers {
+            who: self.who.clone(),
+            ..Readers::default()
+        };
+        let stays = |one: &String| {
+            *one == self.own || (!self.only && self.known.get(one).copied().unwrap_or(true))
+        };
+        for one in &workload.admits {
+            match stays(one) {
+                true => readers.principals.push(one.clone()),
+                false => readers.gone.push(one.clone()),
+            }
+        }
+        if !readers.principals.contains(&self.own) {
+            readers.principals.push(self.own.clone());
+        }
+        readers
+    }
+
+    /// Who else goes on reading these, in words.
+    pub fn beside<'a>(&self, workloads: impl Iterator<Item = &'a Workload>) -> Option<String> {
+        let all: BTreeSet<String> = workloads
+            .flat_map(|workload| self.readers(workload).principals)
+            .filter(|principal| *principal != self.own)
+            .gather();
+        let all: Vec<String> = all.into_iter().collect();
+        (!all.is_empty()).then(|| {
+            format!(
+                "also let in to port {SECURE_PORT}, by an earlier run: {}; --only-this-prometheus takes that away",
+                few(&all, 3)
+            )
+        })
+    }
+}
+
+pub(super) fn policy(workload: &Workload, readers: &Readers) -> Change {
     let object = ours(Kind::AuthorizationPolicy, workload);
     let port = SECURE_PORT.to_string();
+    let principals = &readers.principals;
     let intent = own(
         &object,
         json!({
@@ -100,7 +200,7 @@ pub(super) fn policy(workload: &Workload, principal: &str, prometheus: &Promethe
             "action": "DENY",
             "rules": [
                 {
-                    "from": [{"source": {"notPrincipals": [principal]}}],
+                    "from": [{"source": {"notPrincipals": principals}}],
                     "to": [{"operation": {"ports": [port]}}],
                 },
                 {"to": [{"operation": {"ports": [port], "notPaths": [METRICS_PATH]}}]},
@@ -110,14 +210,14 @@ pub(super) fn policy(workload: &Workload, principal: &str, prometheus: &Promethe
     Change {
         item: Some(workload.id.clone()),
         then: vec![Await::ReadBack],
+        prices: readers.prices(workload),
         ..Change::new(
             object,
             Part::Policy,
             Action::Apply { intent },
             format!(
                 "Only {} reads port {SECURE_PORT} of {}, and only {METRICS_PATH}",
-                reader(prometheus),
-                workload.id.name
+                readers.who, workload.id.name
             ),
         )
     }

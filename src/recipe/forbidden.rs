@@ -32,7 +32,8 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
     };
     let mut found = Vec::new();
     let losses = old_jobs::losses(mesh, answers, &chosen);
-    if !losses.is_empty() {
+    // Where some lose nothing, ending theirs is a choice.
+    if !losses.is_empty() && losses.len() == chosen.items(answers).count() {
         found.push(Forbidden {
             choice: Choice::StopPlaintextJobs,
             item: None,
@@ -99,7 +100,8 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
 
 /// The old jobs leave marked pods out already, so that a mark ends the plaintext scrape at once.
 fn ended(chosen: &Selection) -> bool {
-    scrape_job::config(&chosen.prometheus).is_ok_and(|c| old_jobs::leave_marked_out(&c.jobs))
+    let of = &chosen.prometheus;
+    scrape_job::config(of).is_ok_and(|c| old_jobs::leave_marked_out(of, &c.jobs))
 }
 
 fn said(losses: &[old_jobs::Loss]) -> String {

@@ -4,6 +4,7 @@
 //! well (fault 9): a Gateway with 15091 alone, and a match on the port. `subjectAltNames` (with `spiffe://`) lets
 //! only Prometheus in. The ServiceEntry's host does not end in `.local` and is exported nowhere (fault 10).
 
+use super::authorization::Readers;
 use super::{METRICS_PATH, SECURE_PORT, ours, own, prices};
 use crate::answers::MetricsPort;
 use crate::mesh::Gateway;
@@ -22,14 +23,7 @@ fn host(name: &str) -> String {
 }
 
 /// ServiceEntry, VirtualService and Gateway, in the order of writing.
-///
-/// `reader` is in words who has the principal.
-pub(super) fn changes(
-    gateway: &Gateway,
-    port: MetricsPort,
-    principal: &str,
-    reader: &str,
-) -> [Change; 3] {
+pub(super) fn changes(gateway: &Gateway, port: MetricsPort, readers: &Readers) -> [Change; 3] {
     let of = &gateway.workload;
     let name = ours(Kind::Gateway, of).name;
     let short = of.id.name.as_str();
@@ -63,6 +57,10 @@ pub(super) fn changes(
         }),
     );
     let listener = ours(Kind::Gateway, of);
+    let identities = readers
+        .principals
+        .iter()
+        .map(|one| format!("spiffe://{one}"));
     let listener_intent = own(
         &listener,
         json!({
@@ -71,7 +69,7 @@ pub(super) fn changes(
                 "port": {"number": SECURE_PORT, "name": "https-metrics", "protocol": "HTTPS"},
                 "tls": {
                     "mode": "ISTIO_MUTUAL",
-                    "subjectAltNames": [format!("spiffe://{principal}")],
+                    "subjectAltNames": identities.collect::<Vec<_>>(),
                 },
                 "hosts": ["*"],
             }],
@@ -107,14 +105,20 @@ pub(super) fn changes(
         item,
         needs: vec![entry.id.clone(), route.id.clone()],
         before: vec![Await::Settle(Duration::from_secs(1))],
-        prices: prices::strays(of).into_iter().collect(),
+        prices: prices::strays(of)
+            .into_iter()
+            .chain(readers.prices(of))
+            .collect(),
         ..Change::new(
             listener,
             Part::Listener,
             Action::Apply {
                 intent: listener_intent,
             },
-            format!("Port {SECURE_PORT} of {short}, over mutual TLS, for {reader} alone"),
+            format!(
+                "Port {SECURE_PORT} of {short}, over mutual TLS, for {} alone",
+                readers.who
+            ),
         )
     };
     [entry, route, listener]

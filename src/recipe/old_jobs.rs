@@ -1,23 +1,34 @@
-//! The plaintext jobs of today leave out what carries the mark, once the secure targets are UP.
+//! The plaintext jobs of today leave out, by name, the workloads whose secure targets are UP.
 //!
 //! Facts: the `kubernetes-pods` job would scrape every secured pod a second time, in plaintext (fault 13). With
-//! 15090 behind the port, ending the old job loses what only the merged endpoint has.
+//! 15090 behind the port, ending the old job loses what only the merged endpoint has. So it is decided for each
+//! workload and each job, and nobody else is held back by one that has to stay.
 
+use super::order::reloads;
 use super::select::{Item, Selection};
-use super::{JOB, scrape_job, scrape_job::Config};
+use super::{JOB, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
+use crate::gather::Gather;
+use crate::mesh::ended;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus, Workload};
-use crate::plan::scrape_config::{Job, TextEdit, leave_marked_out_rule};
-use crate::plan::{Action, Await, Change, Part, Price};
+use crate::plan::scrape_config::{Job, TextEdit};
+use crate::plan::{Action, Await, Change, LeavesOut, Part, Price};
 use crate::reach::{injector, merging};
 use crate::text::few;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Whether the old jobs are to leave marked pods out, and what is said of it.
+/// Which plaintext scrapes end, and what is said of it.
+#[derive(Default)]
 pub(super) struct Decision {
-    pub stop: bool,
+    /// Edits that come with the scrape job, before anything is marked: names in place of the rule of an earlier
+    /// version, and what has to be scraped in plaintext again.
+    pub first: Vec<TextEdit>,
+    /// What the jobs leave out after these.
+    first_left_out: Vec<LeavesOut>,
+    /// What each job leaves out at the end, once it is UP.
+    last: Vec<(String, Vec<WorkloadRef>)>,
     pub notes: Vec<String>,
 }
 
@@ -36,7 +47,9 @@ impl fmt::Display for Loss {
 
 /// `None`: nothing would be lost.
 pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Loss> {
-    let today = workload.scraped.plaintext?;
+    // What is left out already would be lost all the same.
+    let scraped = &workload.scraped;
+    let today = scraped.plaintext.or(scraped.asks)?;
     let by_sidecar = lost_by_sidecar(mesh, workload);
     let what = match port {
         MetricsPort::Merged if by_sidecar.is_some() => by_sidecar?.to_string(),
@@ -82,66 +95,187 @@ pub(super) fn keeps_own_scrape(mesh: &Mesh, answers: &Answers, workload: &Worklo
     answers.options.stop_plaintext_jobs != Some(true) && lost_by_sidecar(mesh, workload).is_some()
 }
 
-/// Everything that would be lost by ending the old jobs for what carries the mark, chosen now or secured before.
+/// What ending the plaintext scrapes of all that was chosen would lose.
 pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<Loss> {
-    let mut losses: Vec<Loss> = chosen
-        .items(answers)
+    let items = chosen.items(answers);
+    items
         .filter_map(|item| lost(mesh, item.workload, item.port))
-        .collect();
-    for workload in others(mesh, chosen) {
-        let port = workload
-            .secured_port
-            .and_then(|p| MetricsPort::try_from(p).ok());
-        if let Some(port) = port.filter(|_| workload.scraped.secure) {
-            losses.extend(lost(mesh, workload, port));
+        .collect()
+}
+
+/// [`lost`], by ending what this job scrapes: Envoy's own port brings nothing that both secure ports do not.
+fn lost_of(job: &Job, mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Loss> {
+    let loss = lost(mesh, workload, port);
+    loss.filter(|_| job.plaintext || !job.envoy_stats)
+}
+
+fn everything(mesh: &Mesh) -> impl Iterator<Item = &Workload> {
+    let workloads = mesh.workloads.iter().map(|w| w.as_ref());
+    workloads.chain(mesh.gateways.iter().map(|g| &g.workload))
+}
+
+/// The port that stands behind ours by an earlier run.
+fn secured_on(workload: &Workload) -> Option<MetricsPort> {
+    let port = workload.secured_port.filter(|_| workload.scraped.secure)?;
+    port.try_into().ok()
+}
+
+/// The user's word, else what loses nothing. What runs no pod cannot be seen UP, and nobody waits for it.
+pub(super) fn decide(
+    mesh: &Mesh,
+    answers: &Answers,
+    of: &Prometheus,
+    config: &Config,
+    items: &[Item],
+) -> Decision {
+    let mut decision = Decision::default();
+    let own = &of.id.namespace;
+    let ports: BTreeMap<&WorkloadRef, MetricsPort> = items
+        .iter()
+        .map(|item| (&item.workload.id, item.port))
+        .gather();
+    let stays = answers.options.stop_plaintext_jobs == Some(false);
+    let mut losses: Vec<Loss> = Vec::new();
+    let mut again: BTreeSet<String> = BTreeSet::new();
+    let mut ends: BTreeSet<WorkloadRef> = BTreeSet::new();
+    for job in old(&config.jobs) {
+        let earlier = job.rule_of_earlier_versions();
+        // Somebody's own rule for all that is marked is theirs to keep.
+        if job.leaves_marked_out && earlier.is_none() {
+            continue;
+        }
+        let named = job.leaves_out();
+        let mut first = LeavesOut {
+            job: job.name.clone(),
+            ..LeavesOut::default()
+        };
+        let discovers = |w: &Workload| job.discovers_pods_in(&w.id.namespace, own);
+        let loses = |w: &Workload| {
+            let port = ports.get(&w.id).copied().or_else(|| secured_on(w));
+            port.and_then(|port| lost_of(job, mesh, w, port))
+        };
+        if let Some(rule) = earlier {
+            decision.first.push(TextEdit::RemoveRule {
+                job: job.name.clone(),
+                rule: rule.clone(),
+            });
+            let (stay, back): (Vec<&Workload>, Vec<&Workload>) = everything(mesh)
+                .filter(|w| w.scraped.secure && discovers(w))
+                .partition(|w| {
+                    secured_on(w).is_some() && loses(w).is_none() && ended::can_name(&w.id)
+                });
+            again.extend(back.iter().map(|w| w.id.to_string()));
+            let left: Vec<WorkloadRef> = stay.iter().map(|w| w.id.clone()).collect();
+            if !left.is_empty() {
+                decision.first.push(TextEdit::EndPlaintext {
+                    job: job.name.clone(),
+                    items: left.clone(),
+                });
+            }
+            first.of = left;
+        }
+        let mut resumed = Vec::new();
+        let mut last = Vec::new();
+        for item in items.iter().filter(|item| discovers(item.workload)) {
+            let id = &item.workload.id;
+            let loss = loses(item.workload);
+            // A name that was left behind would end the scrape with the mark, before anything is UP.
+            let secured = secured_on(item.workload).is_some();
+            if named.contains(id) && (loss.is_some() || !secured) {
+                resumed.push(id.clone());
+                if secured {
+                    again.insert(id.to_string());
+                }
+            }
+            if let Some(loss) = loss {
+                losses.push(loss);
+            } else if item.workload.desired > 0 && !stays && ended::can_name(id) {
+                last.push(id.clone());
+            }
+        }
+        if !resumed.is_empty() {
+            first.not = resumed.clone();
+            decision.first.push(TextEdit::ResumePlaintext {
+                job: job.name.clone(),
+                items: resumed,
+            });
+        }
+        if earlier.is_some() || !first.not.is_empty() {
+            decision.first_left_out.push(first);
+        }
+        if !last.is_empty() {
+            ends.extend(last.iter().cloned());
+            decision.last.push((job.name.clone(), last));
         }
     }
-    losses
+    let mut seen = BTreeSet::new();
+    losses.retain(|loss| seen.insert(loss.of.clone()));
+    decision.say(mesh, items, &losses, &ends, &again, stays);
+    decision
 }
 
-/// Workloads and gateways that were not chosen, and that the old jobs of this Prometheus can discover.
-fn others<'a>(mesh: &'a Mesh, chosen: &'a Selection) -> impl Iterator<Item = &'a Workload> {
-    let workloads = mesh.workloads.iter().map(|w| w.as_ref());
-    let jobs = scrape_job::config(&chosen.prometheus).map(|config| config.jobs);
-    let own = &chosen.prometheus.id.namespace;
-    let discovered = move |namespace: &str| match &jobs {
-        Ok(jobs) => old(jobs).any(|job| job.discovers_pods_in(namespace, own)),
-        // What cannot be read may reach anything.
-        Err(_) => true,
-    };
-    workloads
-        .chain(mesh.gateways.iter().map(|g| &g.workload))
-        .filter(|w| !chosen.workloads.iter().any(|c| c.id == w.id))
-        .filter(|w| !chosen.gateways.iter().any(|c| c.workload.id == w.id))
-        .filter(move |w| discovered(&w.id.namespace))
-}
+impl Decision {
+    fn say(
+        &mut self,
+        mesh: &Mesh,
+        items: &[Item],
+        losses: &[Loss],
+        ends: &BTreeSet<WorkloadRef>,
+        again: &BTreeSet<String>,
+        stays: bool,
+    ) {
+        let notes = &mut self.notes;
+        if stays {
+            notes.push(
+                "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series stand under both jobs"
+                    .into(),
+            );
+        }
+        notes.extend(together(losses));
+        let names = |list: Vec<String>| few(&list, 3);
+        let idle: Vec<String> = items
+            .iter()
+            .filter(|item| item.workload.desired == 0)
+            .map(|item| item.workload.id.to_string())
+            .collect();
+        if !idle.is_empty() {
+            notes.push(format!(
+                "no pods: {}; the plaintext scrape ends by an apply that sees the targets UP",
+                names(idle)
+            ));
+        }
+        let strangers: Vec<String> = everything(mesh)
+            .filter(|w| w.scraped.secure && w.secured_port.is_none() && !ends.contains(&w.id))
+            .filter(|w| w.scraped.plaintext.is_some() || w.scraped.asks.is_some())
+            .map(|w| w.id.to_string())
+            .collect();
+        if !strangers.is_empty() {
+            notes.push(format!(
+                "annotated with secure-port, but not secured by this program: {}; the plaintext scrape stays",
+                names(strangers)
+            ));
+        }
+        if !again.is_empty() {
+            notes.push(format!(
+                "scraped in plaintext again: {}",
+                names(again.iter().cloned().collect())
+            ));
+        }
+    }
 
-/// The user's word, else: yes where nothing is lost by it.
-pub(super) fn decide(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Decision {
-    let losses = losses(mesh, answers, chosen);
-    let strangers: Vec<String> = others(mesh, chosen)
-        .filter(|w| w.scraped.secure && w.secured_port.is_none() && w.scraped.plaintext.is_some())
-        .map(|w| w.id.to_string())
-        .collect();
-    let mut notes = Vec::new();
-    let stop = match answers.options.stop_plaintext_jobs {
-        Some(stop) => stop,
-        None => losses.is_empty() && strangers.is_empty(),
-    };
-    if !stop {
-        notes.push(
-            "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series stand under both jobs"
-                .into(),
-        );
-        notes.extend(together(&losses));
+    /// What is waited for after the first edits, where they are read without a restart.
+    pub fn loaded(&self, of: &Prometheus) -> Option<Await> {
+        let any = !self.first_left_out.is_empty() && reloads(of);
+        any.then(|| Await::LeftOut {
+            prometheus: of.id.clone(),
+            jobs: self.first_left_out.clone(),
+        })
     }
-    if !strangers.is_empty() {
-        notes.push(format!(
-            "the mark is also on {}, though this program did not secure that: plaintext jobs that leave marked pods out would leave it to the secure job alone",
-            strangers.join(", ")
-        ));
+
+    /// Every workload whose plaintext scrape ends at the end.
+    pub fn ends(&self) -> BTreeSet<&WorkloadRef> {
+        self.last.iter().flat_map(|(_, items)| items).gather()
     }
-    Decision { stop, notes }
 }
 
 /// One note for all that would lose the same.
@@ -152,7 +286,7 @@ fn together(losses: &[Loss]) -> Vec<String> {
     }
     let notes = of.into_iter().map(|(what, items)| {
         let items = few(&items, 3);
-        format!("ending the plaintext jobs would lose, of {items}: {what}")
+        format!("scraped twice: {items}; without the plaintext scrape this would be lost: {what}")
     });
     notes.collect()
 }
@@ -162,44 +296,47 @@ pub(super) fn old(jobs: &[Job]) -> impl Iterator<Item = &Job> {
     jobs.iter().filter(|job| job.plaintext || job.envoy_stats)
 }
 
-/// Whether a mark takes its pod out of an old job at once.
-pub(super) fn leave_marked_out(jobs: &[Job]) -> bool {
-    old(jobs).any(|job| job.plaintext && job.leaves_marked_out)
+/// Whether a mark takes its pod out of an old job at once: by somebody's own rule, or by that of an earlier version
+/// where what takes its place is read at the next start only.
+pub(super) fn leave_marked_out(of: &Prometheus, jobs: &[Job]) -> bool {
+    let replaced = |job: &Job| job.rule_of_earlier_versions().is_some() && reloads(of);
+    old(jobs).any(|job| job.plaintext && job.leaves_marked_out && !replaced(job))
 }
 
-/// The last change of a plan. `items` must all be UP before it.
-pub(super) fn old_jobs(config: &Config, of: &Prometheus, items: &[Item]) -> Option<Change> {
-    let rule = leave_marked_out_rule();
-    let edits: Vec<TextEdit> = old(&config.jobs)
-        .filter(|job| !job.leaves_marked_out || job.rules().contains(&rule))
-        .map(|job| TextEdit::AddRule {
-            job: job.name.clone(),
-            rule: rule.clone(),
-        })
-        .collect();
-    if edits.is_empty() {
+/// The last change of a plan.
+pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) -> Option<Change> {
+    if decision.last.is_empty() {
         return None;
     }
-    let names: Vec<String> = edits
+    let edits = decision
+        .last
         .iter()
-        .filter_map(|edit| match edit {
-            TextEdit::AddRule { job, .. } => Some(job.clone()),
-            _ => None,
-        })
-        .collect();
+        .map(|(job, items)| TextEdit::EndPlaintext {
+            job: job.clone(),
+            items: items.clone(),
+        });
+    let names: Vec<&str> = decision.last.iter().map(|(job, _)| job.as_str()).collect();
     let price = Price::Note(format!(
         "the series of secured pods go on under a job label that begins with {JOB}, in place of {}; rules and dashboards that name it have to follow",
         names.join(", ")
     ));
     Some(Change {
         before: vec![Await::TargetsUp(
-            items.iter().map(|item| item.workload.id.clone()).collect(),
+            decision.ends().into_iter().cloned().collect(),
         )],
         // Without either, the file counts from its next restart on.
         then: if of.reloader || of.lifecycle {
-            vec![Await::MarkedLeftOut {
+            vec![Await::LeftOut {
                 prometheus: of.id.clone(),
-                jobs: names,
+                jobs: decision
+                    .last
+                    .iter()
+                    .map(|(job, items)| LeavesOut {
+                        job: job.clone(),
+                        of: items.clone(),
+                        not: Vec::new(),
+                    })
+                    .collect(),
             }]
         } else {
             Vec::new()
@@ -210,9 +347,9 @@ pub(super) fn old_jobs(config: &Config, of: &Prometheus, items: &[Item]) -> Opti
             Part::OldJobs,
             Action::Text {
                 key: config.place.key.clone(),
-                edits,
+                edits: edits.collect(),
             },
-            "The plaintext jobs leave out pods that carry the mark, so that nothing is scraped twice",
+            "The plaintext jobs leave out the workloads that are UP over mutual TLS, so that nothing is scraped twice",
         )
     })
 }

@@ -25,17 +25,18 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let chosen = select(mesh, answers)?;
     forbidden::check(mesh, answers, &chosen)?;
     let of = chosen.prometheus.as_ref();
-    let principal = authorization::known_principal(mesh, answers, of)?;
+    let access = authorization::Access::new(mesh, answers, of)?;
     let config = scrape_job::config(of)?;
     let fixes = answers.options.repair;
-    let decision = old_jobs::decide(mesh, answers, &chosen);
+    let items: Vec<Item> = chosen.items(answers).collect();
+    let decision = old_jobs::decide(mesh, answers, of, &config, &items);
     let mut plan = Plan {
         home: Some(of.id.namespace.clone()),
         ..Plan::default()
     };
     keeping::place(&mut plan, mesh);
 
-    let base = prometheus(mesh, of, &config, fixes, &mut plan)?;
+    let base = prometheus(mesh, of, &config, fixes, &decision, &mut plan)?;
     let namespaces = injection::namespaces(mesh, answers, &chosen)?;
     let by_space: BTreeMap<String, ChangeId> = namespaces
         .iter()
@@ -43,10 +44,9 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         .gather();
     plan.changes.extend(namespaces);
 
-    let leaves_out = old_jobs::leave_marked_out(&config.jobs);
+    let leaves_out = old_jobs::leave_marked_out(of, &config.jobs);
     let mut listeners: BTreeMap<WorkloadRef, ChangeId> = BTreeMap::new();
     let mut marked: Vec<(WorkloadRef, Vec<ChangeId>)> = Vec::new();
-    let items: Vec<Item> = chosen.items(answers).collect();
     let (of_workloads, of_gateways) = items.split_at(chosen.workloads.len());
 
     // `parts`: what opens the port of this item.
@@ -81,7 +81,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     for item in of_workloads {
         let policies = [
             mtls::peer_authentication(item.workload),
-            authorization::policy(item.workload, &principal, of),
+            authorization::policy(item.workload, &access.readers(item.workload)),
         ];
         selects_something(item)?;
         let ids = policies.each_ref().map(|c| c.id.clone());
@@ -117,12 +117,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             ))
             .hint("take that server away, or leave this gateway out"));
         }
-        let [entry, route, listener] = gateway::changes(
-            of,
-            item.port,
-            &principal,
-            &authorization::reader(&chosen.prometheus),
-        );
+        let [entry, route, listener] =
+            gateway::changes(of, item.port, &access.readers(item.workload));
         listeners.insert(item.workload.id.clone(), listener.id.clone());
         gateway_marks.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
         plan.changes.extend([entry, route, listener]);
@@ -142,23 +138,15 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         }
     }
 
-    if decision.stop
-        && let Some(mut last) = old_jobs::old_jobs(&config, of, &items)
-    {
+    if let Some(mut last) = old_jobs::old_jobs(&decision, &config, of) {
         let jobs = plan.changes.iter().filter(|c| c.part == Part::ScrapeJob);
         last.needs = jobs.map(|c| c.id.clone()).collect();
-        // A pod that carries the mark already would be scraped by nobody, were its own changes left out.
-        for (item, ids) in &marked {
-            let carries = items
-                .iter()
-                .any(|i| i.workload.id == *item && i.workload.scraped.secure);
-            if carries {
-                last.needs.extend(ids.iter().cloned());
-            }
-        }
         last.after = plan.changes.iter().map(|c| c.id.clone()).collect();
-        let marks: Vec<ChangeId> = marked.iter().flat_map(|(_, ids)| ids.clone()).collect();
-        if !marks.is_empty() && !items.iter().any(|i| i.workload.scraped.secure) {
+        let ends = decision.ends();
+        let of_ended = marked.iter().filter(|(item, _)| ends.contains(item));
+        let marks: Vec<ChangeId> = of_ended.flat_map(|(_, ids)| ids.clone()).collect();
+        let secure = |i: &Item| i.workload.scraped.secure && ends.contains(&i.workload.id);
+        if !marks.is_empty() && !items.iter().any(secure) {
             plan.serves.insert(last.id.clone(), marks);
         }
         if !reloads(of) {
@@ -170,6 +158,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         plan.changes.push(last);
     }
     plan.notes.extend(decision.notes);
+    plan.notes
+        .extend(access.beside(items.iter().map(|item| item.workload)));
     notes(&mut plan, mesh, &chosen, answers);
     Ok(plan)
 }
@@ -180,6 +170,7 @@ fn prometheus(
     of: &Prometheus,
     config: &scrape_job::Config,
     repair: bool,
+    decision: &old_jobs::Decision,
     plan: &mut Plan,
 ) -> Result<Vec<ChangeId>, Error> {
     let by_restart = !reloads(of);
@@ -197,8 +188,9 @@ fn prometheus(
     let pod = prometheus_pod::prometheus_pod(mesh, of, repair, fingerprint)?;
     let jobs = scrape_job::scrape_jobs(config, &pod.certificates, repair);
     plan.notes.extend(jobs.notes);
-    let loaded = scrape_job::loaded(of, &jobs.names);
-    let mut job = jobs.change;
+    let mut loaded = scrape_job::loaded(of, &jobs.names);
+    loaded.extend(decision.loaded(of));
+    let mut job = scrape_job::with(jobs.change, config, &decision.first);
     let mut pod = pod.change;
     // With a reloader the job follows its certificates; without, one restart loads both.
     let job_first = !of.reloader || by_restart;
@@ -229,7 +221,7 @@ fn prometheus(
 }
 
 /// Whether a changed file is read without a restart. A subPath mount is never updated in a running pod.
-fn reloads(of: &Prometheus) -> bool {
+pub(super) fn reloads(of: &Prometheus) -> bool {
     let sub_path = of.config.as_ref().is_some_and(|c| c.sub_path);
     (of.reloader || of.lifecycle) && !sub_path
 }

@@ -108,6 +108,28 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     }
 }
 
+/// The change with more edits of the same text.
+pub(super) fn with(change: Option<Change>, config: &Config, more: &[TextEdit]) -> Option<Change> {
+    if more.is_empty() {
+        return change;
+    }
+    let mut change = change.unwrap_or_else(|| {
+        Change::new(
+            config.place.config_map.clone(),
+            Part::ScrapeJob,
+            Action::Text {
+                key: config.place.key.clone(),
+                edits: Vec::new(),
+            },
+            "The plaintext jobs leave out by name what is secured, in place of whatever is annotated",
+        )
+    });
+    if let Action::Text { edits, .. } = &mut change.action {
+        edits.extend_from_slice(more);
+    }
+    Some(change)
+}
+
 fn stands(job: &Job, wanted: &[(String, Value)]) -> bool {
     wanted
         .iter()

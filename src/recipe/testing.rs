@@ -160,6 +160,7 @@ pub fn workload(namespace: &str, name: &str) -> Workload {
         ours: Vec::new(),
         former_name: None,
         secured_port: None,
+        admits: Vec::new(),
     }
 }
 

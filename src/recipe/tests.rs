@@ -1,12 +1,14 @@
 //! The recipe as values: the samples, each fault of the published text, and what must always be true.
 
 mod choices;
+mod ended;
 mod faults;
 mod golden;
 mod job;
 mod leaving_out;
 mod must_not;
 mod pod;
+mod readers;
 mod repairs;
 mod table;
 

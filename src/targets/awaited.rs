@@ -12,8 +12,8 @@ pub struct Awaited {
     pub items: Option<BTreeSet<WorkloadRef>>,
     /// Plaintext to the port is asked for, and answered.
     pub probe: bool,
-    /// No plaintext job scrapes them besides.
-    pub no_double: bool,
+    /// No plaintext job scrapes these besides: their plaintext scrape was ended.
+    pub no_double: BTreeSet<WorkloadRef>,
 }
 
 /// The targets that a wait still lacks: the gravest few, and how many more.
@@ -51,7 +51,7 @@ impl Awaited {
         match &row.state {
             State::Up { double } => {
                 !row.guard.faults().is_empty()
-                    || (self.no_double && double.is_some())
+                    || (double.is_some() && self.no_double.contains(&row.expected.item))
                     || (self.probe && !matches!(row.probe, Probe::Refused | Probe::Unknown(_)))
             }
             _ => true,

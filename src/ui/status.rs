@@ -358,7 +358,7 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
                     room,
                 ));
                 // What is lost without the old job: recipe/old_jobs.rs.
-                let way = "An apply lets that job leave it out once every target is UP, if no metrics are lost by it.";
+                let way = "An apply lets that job leave it out once its targets are UP, if no metrics are lost by it.";
                 lines.extend(item(' ', Role::Muted, way, room));
             }
             let text = format!("UP over mTLS on 15091 → {}", u16::from(of.expected.port));

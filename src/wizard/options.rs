@@ -156,7 +156,7 @@ impl State {
                         OptionChoice::Port(MetricsPort::Envoy),
                         "15090 Envoy only",
                         "",
-                        "the app's own metrics are not in it; where the old jobs bring them, the old jobs stay",
+                        "the app's own metrics are not in it; where the old jobs bring them, they go on for that workload",
                         options.port == MetricsPort::Envoy,
                     ),
                 ],
@@ -346,7 +346,8 @@ impl State {
             OptionChoice::InjectTemplate => options.injection = Injection::Template,
             OptionChoice::InjectNamespace => options.injection = Injection::Namespace,
             OptionChoice::Pace(pace) => options.pace = pace,
-            OptionChoice::StopPlaintext => options.stop_plaintext_jobs = Some(true),
+            // For each workload by itself: where metrics would be lost, the recipe keeps the scrape.
+            OptionChoice::StopPlaintext => options.stop_plaintext_jobs = None,
             OptionChoice::KeepPlaintext => options.stop_plaintext_jobs = Some(false),
             OptionChoice::Repair => options.repair = true,
             OptionChoice::NoRepair => options.repair = false,

@@ -212,13 +212,9 @@ fn scrape_job() -> Change {
 }
 
 fn old_jobs() -> Change {
-    let rule = json!({
-        "source_labels": ["__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port"],
-        "action": "drop", "regex": "true",
-    });
-    let edits = ["kubernetes-pods", "kubernetes-pods-slow"].map(|job| TextEdit::AddRule {
+    let edits = ["kubernetes-pods", "kubernetes-pods-slow"].map(|job| TextEdit::EndPlaintext {
         job: job.into(),
-        rule: rule.clone(),
+        items: vec![httpbin()],
     });
     let action = Action::Text {
         key: "prometheus.yml".into(),

@@ -7,6 +7,7 @@
 
 mod controls;
 mod disturbed;
+mod ended;
 mod evidence;
 mod guards;
 mod inbound;
@@ -136,6 +137,17 @@ fn tests() -> Vec<Test> {
         run: Box::new(guards::run),
         evidence: Box::new(guards::evidence),
         namespace: Some(guards::namespace()),
+        turn: Turn::Others,
+    });
+    all.push(Test {
+        name: ended::NAME.into(),
+        about: vec![(
+            "what",
+            "15020 and 15090 together, with a pod of nobody and a Deployment without pods".into(),
+        )],
+        run: Box::new(ended::run),
+        evidence: Box::new(ended::evidence),
+        namespace: Some(ended::namespace()),
         turn: Turn::Others,
     });
     all.extend(disturbed::CELLS.iter().map(|cell| Test {

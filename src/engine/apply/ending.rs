@@ -2,8 +2,50 @@
 
 use super::*;
 use crate::gather::Gather;
+use crate::text::few;
 
 impl Run {
+    /// Before a plaintext scrape ends: only that of workloads whose secure targets are UP; the others keep theirs, and
+    /// hold nobody back.
+    ///
+    /// # Errors
+    /// Why nothing of the change is left.
+    pub(super) async fn only_what_is_up(
+        &mut self,
+        around: &mut Around<'_>,
+        at: usize,
+        lacking: Option<String>,
+    ) -> Result<(), String> {
+        let approved = &self.changes[at];
+        let ends = match approved.change().part {
+            Part::OldJobs => approved.ends(),
+            _ => BTreeSet::new(),
+        };
+        if ends.is_empty() {
+            return lacking.map_or(Ok(()), Err);
+        }
+        if lacking.is_none() {
+            // Those that were not waited for too.
+            around.watch.look().await;
+        }
+        let (up, others): (BTreeSet<_>, BTreeSet<_>) =
+            ends.into_iter().partition(|item| around.watch.is_up(item));
+        if others.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = others.iter().map(ToString::to_string).collect();
+        let why = match lacking {
+            Some(why) => format!("not UP: {}: {why}", few(&names, 3)),
+            None => format!("not UP: {}", few(&names, 3)),
+        };
+        let fewer = approved.fewer(|item| up.contains(item));
+        let fewer = fewer.ok_or_else(|| why.clone())?;
+        around.log(format!("the plaintext scrape stays: {why}"));
+        self.changes[at] = fewer;
+        self.kept_plaintext.extend(others);
+        Ok(())
+    }
+
     pub(super) async fn end(
         &mut self,
         around: &mut Around<'_>,
@@ -151,18 +193,20 @@ impl Run {
         let whole = ended == Ended::Whole;
         // After an undo nothing is to come UP.
         let forward = options.undoes.is_none();
-        let old_jobs = self.changes.iter().any(|change| {
+        let ending = self.changes.iter().filter(|change| {
             change.change().part == Part::OldJobs
                 && self.fates.get(&change.change().id) == Some(&Fate::Written)
         });
+        // For those that keep their plaintext scrape all the time was waited already.
+        let waited = !self.kept_plaintext.is_empty();
         let awaited = Awaited {
             items: Some(items.iter().filter(|i| !out.contains(i)).cloned().gather()),
             probe: options.probe,
-            no_double: old_jobs,
+            no_double: ending.flat_map(ApprovedChange::ends).gather(),
         };
         let board = if items.is_empty() || self.fates.is_empty() {
             Arc::default()
-        } else if whole && forward && !lost && !options.timeout.is_zero() {
+        } else if whole && forward && !lost && !waited && !options.timeout.is_zero() {
             around.log("now the targets: what counts are scrapes begun after the last change");
             last_look(around, options.timeout, &awaited, |board| {
                 awaited.is_met(board)

@@ -116,11 +116,14 @@ fn lives(pod: &Pod) -> bool {
         && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
 }
 
+/// A pod without an owner belongs to nobody, whatever its labels: no rollout ever reaches it.
 fn belongs(pod: &Pod, watched: &Watched) -> bool {
     let labels = &pod.metadata.labels;
+    let owners = &pod.metadata.owner_references;
     let mut selector = watched.selector.iter();
     selector.all(|(key, value)| labels.get(key) == Some(value))
-        && owned_by(&pod.metadata.owner_references, &watched.item)
+        && !owners.is_empty()
+        && owned_by(owners, &watched.item)
 }
 
 async fn is_scaled_to_zero(cluster: &Cluster, watched: &Watched) -> bool {

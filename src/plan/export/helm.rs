@@ -4,6 +4,7 @@ use super::prometheus::{self, Pod};
 use super::{File, Setup, Step, comment, file};
 use crate::gather::Gather;
 use crate::mesh::PrometheusFlavour;
+use crate::mesh::ended;
 use crate::plan::mask;
 use crate::plan::yaml::to_yaml;
 use serde_json::{Map, Value, json};
@@ -67,8 +68,8 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
         let old = with_rules(&prometheus::rules(steps), &setup.old_jobs);
         if old != json!({}) {
             let head = [
-                "Second step, once every new target is UP: the old jobs leave marked pods out.",
-                "Chart prometheus-community/prometheus, version 28 and later; the rules are those of today with one more.",
+                "Second step, once every new target is UP: the old jobs leave out what is secured.",
+                "Chart prometheus-community/prometheus, version 28 and later; the rules are those of today with the new ones.",
             ];
             let text = values(&head, &json!({"scrapeConfigs": old}));
             files.push(file("values/prometheus-28-old-jobs.yaml", text));
@@ -112,17 +113,25 @@ pub(in crate::plan) fn by_name(jobs: &[(&str, &Value)]) -> Value {
     Value::Object(jobs.gather::<Map<_, _>>())
 }
 
-/// `scrapeConfigs` of the old jobs, each with its rule before those of today.
+/// `scrapeConfigs` of the old jobs, each with its rules before those of today.
 pub(in crate::plan) fn with_rules(
-    rules: &[(&str, &Value)],
+    rules: &[(&str, Value)],
     today: &BTreeMap<String, Vec<Value>>,
 ) -> Value {
-    let mut old = json!({});
+    let mut jobs: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (job, rule) in rules {
-        let mut rules = today.get(*job).cloned().unwrap_or_default();
-        rules.retain(|other| other != *rule);
-        rules.insert(0, (*rule).clone());
-        old[*job] = json!({"relabel_configs": rules});
+        let all = jobs
+            .entry(job)
+            .or_insert_with(|| today.get(*job).cloned().unwrap_or_default());
+        let goes = |other: &Value| {
+            other == rule || ended::is_everything(other) || prometheus::takes_place(rule, other)
+        };
+        all.retain(|other| !goes(other));
+        all.insert(0, rule.clone());
+    }
+    let mut old = json!({});
+    for (job, rules) in jobs {
+        old[job] = json!({"relabel_configs": rules});
     }
     old
 }

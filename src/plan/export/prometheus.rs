@@ -2,8 +2,8 @@
 
 use super::{File, Setup, Step, comment, file, merge};
 use crate::gather::Gather;
-use crate::mesh::PrometheusFlavour;
-use crate::plan::scrape_config::{TextEdit, emit};
+use crate::mesh::{PrometheusFlavour, ended};
+use crate::plan::scrape_config::{TextEdit, emit, ended_rules};
 use crate::plan::{Action, Part, mask};
 use serde_json::{Map, Value};
 
@@ -80,13 +80,17 @@ pub(in crate::plan) fn jobs_of(edits: &[TextEdit]) -> Vec<(&str, &Value)> {
     jobs
 }
 
-/// Old jobs and the rule that each gets.
-pub(in crate::plan) fn rules_of(edits: &[TextEdit]) -> Vec<(&str, &Value)> {
+/// Old jobs and the rules that each gets; they stand for those of the same form that it has.
+pub(in crate::plan) fn rules_of(edits: &[TextEdit]) -> Vec<(&str, Value)> {
     edits
         .iter()
-        .filter_map(|edit| match edit {
-            TextEdit::AddRule { job, rule } => Some((job.as_str(), rule)),
-            _ => None,
+        .flat_map(|edit| match edit {
+            TextEdit::AddRule { job, rule } => vec![(job.as_str(), rule.clone())],
+            TextEdit::EndPlaintext { job, items } => {
+                let rules = ended_rules(items).into_iter();
+                rules.map(|rule| (job.as_str(), rule)).collect()
+            }
+            _ => Vec::new(),
         })
         .collect()
 }
@@ -103,9 +107,23 @@ pub(super) fn jobs<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
     jobs_of(edits(steps, Part::ScrapeJob))
 }
 
-/// Old jobs and the rule that each gets.
-pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
-    rules_of(edits(steps, Part::OldJobs))
+/// Old jobs and the rules that each gets: once all is UP, and before, in place of the rule of an earlier version.
+pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, Value)> {
+    let last = rules_of(edits(steps, Part::OldJobs));
+    let mut rules = rules_of(edits(steps, Part::ScrapeJob));
+    rules.retain(|(job, rule)| {
+        !last
+            .iter()
+            .any(|(other, by)| job == other && takes_place(by, rule))
+    });
+    rules.extend(last);
+    rules
+}
+
+/// Both name workloads of one namespace.
+pub(super) fn takes_place(by: &Value, rule: &Value) -> bool {
+    let space = |rule: &Value| Some(ended::read(rule)?.first()?.namespace.clone());
+    space(by).is_some_and(|of| space(rule) == Some(of))
 }
 
 /// The job as the text of one list entry, credentials masked.
@@ -146,13 +164,16 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     let rules = rules(steps);
     if !rules.is_empty() {
         let mut text = comment(
-            "Last of all, once every new target is UP: the old jobs leave marked pods out.",
+            "Last of all, once every new target is UP: the old jobs leave out what is secured.",
         );
+        text.push_str(&comment(
+            "In place of a rule there with the same source_labels and the same namespace, and of one that drops whatever carries the annotation.",
+        ));
         for (job, rule) in rules {
             text.push_str(&comment(&format!(
                 "Place: first of relabel_configs of the job {job}."
             )));
-            text.push_str(&emit::block_item(rule, emit::Style::default()));
+            text.push_str(&emit::block_item(&rule, emit::Style::default()));
         }
         files.push(file("prometheus/old-jobs-rule.yaml", text));
     }

@@ -296,7 +296,7 @@ impl Writer<'_> {
             }
             // An undo is not exported.
             Await::TargetsGone(_) => {}
-            Await::MarkedLeftOut { .. } | Await::ConfigDropped { .. } => {
+            Await::LeftOut { .. } | Await::ConfigDropped { .. } => {
                 self.call("say", &["Prometheus reads this within about a minute."]);
             }
         }

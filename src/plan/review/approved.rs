@@ -1,8 +1,10 @@
 //! What the user's word approved, and the one way to it.
 
 use super::{ItemState, LeftOut, PodVerdict, Review, Reviewed, RunId, Verdict};
-use crate::plan::{Await, Change, ChangeId, Part, keeping};
-use std::collections::BTreeMap;
+use crate::gather::Gather;
+use crate::mesh::kinds::WorkloadRef;
+use crate::plan::{Action, Await, Change, ChangeId, Part, keeping, scrape_config};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Changes approved by the user's word. Can only be made by [`Review`]; apply takes nothing else.
@@ -79,6 +81,53 @@ impl ApprovedChange {
             standing: self.standing.clone(),
         })
     }
+    /// The workloads whose plaintext scrape it ends.
+    pub fn ends(&self) -> BTreeSet<WorkloadRef> {
+        let Action::Text { edits, .. } = &self.reviewed.change.action else {
+            return BTreeSet::new();
+        };
+        let ended = edits.iter().filter_map(|edit| match edit {
+            scrape_config::TextEdit::EndPlaintext { items, .. } => Some(items),
+            _ => None,
+        });
+        ended.flatten().cloned().gather()
+    }
+    /// The same change, less than what was approved: the plaintext scrape ends only for those of which this holds.
+    /// `None`: nothing would be left of it.
+    pub fn fewer(&self, of: impl Fn(&WorkloadRef) -> bool) -> Option<ApprovedChange> {
+        let Action::Text { key, edits } = &self.reviewed.change.action else {
+            return None;
+        };
+        let edits = scrape_config::fewer(edits, &of);
+        let live = self.reviewed.live.as_ref()?;
+        let before = live["data"][key.as_str()].as_str()?;
+        let text = scrape_config::apply(before, &edits).ok()?;
+        if text == before {
+            return None;
+        }
+        let mut after = live.as_ref().clone();
+        after["data"][key.as_str()] = text.into();
+        let mut reviewed = self.reviewed.as_ref().clone();
+        reviewed.after = Some(Arc::new(after));
+        let change = &mut reviewed.change;
+        change.action = Action::Text {
+            key: key.clone(),
+            edits,
+        };
+        for wait in change.before.iter_mut().chain(&mut change.then) {
+            match wait {
+                Await::TargetsUp(items) => items.retain(&of),
+                Await::LeftOut { jobs, .. } => {
+                    jobs.iter_mut().for_each(|job| job.of.retain(&of));
+                }
+                _ => {}
+            }
+        }
+        Some(ApprovedChange {
+            reviewed: Arc::new(reviewed),
+            standing: self.standing.clone(),
+        })
+    }
     pub fn uid(&self) -> Option<&str> {
         self.reviewed.live.as_ref()?["metadata"]["uid"].as_str()
     }
@@ -126,16 +175,30 @@ impl Review {
         if !stopped.is_empty() {
             return Err(NotApprovable::Stopped(stopped));
         }
+        let out: BTreeSet<WorkloadRef> = self
+            .plan
+            .changes
+            .iter()
+            .filter(|change| matches!(states.get(&change.id), Some(ItemState::LeftOut(_))))
+            .filter_map(|change| change.item.clone())
+            .gather();
         let changes: Vec<ApprovedChange> = self
             .plan
             .changes
             .iter()
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
             .filter_map(|change| {
-                Some(ApprovedChange {
+                let approved = ApprovedChange {
                     reviewed: Arc::clone(self.items.get(&change.id)?),
                     standing: self.standing(change, &states),
-                })
+                };
+                // What is left out is not waited for, and keeps its plaintext scrape.
+                match change.part {
+                    Part::OldJobs if approved.ends().iter().any(|item| out.contains(item)) => {
+                        approved.fewer(|item| !out.contains(item))
+                    }
+                    _ => Some(approved),
+                }
             })
             .collect();
         if changes.is_empty() {

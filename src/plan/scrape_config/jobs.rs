@@ -1,8 +1,12 @@
 //! The scrape jobs of a `prometheus.yml`, and what each has to do with the secure port.
 
 use super::{Yaml, parse};
+use crate::gather::Gather;
+use crate::mesh::ended;
+use crate::mesh::kinds::WorkloadRef;
 use regex::Regex;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 const SCRAPE: &str = "__meta_kubernetes_pod_annotation_prometheus_io_scrape";
 const PRESENT: &str = "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port";
@@ -25,7 +29,7 @@ pub struct Job {
     pub secure: bool,
     /// Keyed on `prometheus.istio.io/secure-envoy-port`.
     pub secure_envoy: bool,
-    /// Already leaves out pods that carry the mark.
+    /// Leaves out whatever carries the mark.
     pub leaves_marked_out: bool,
 }
 
@@ -35,6 +39,17 @@ impl Job {
         self.value["relabel_configs"]
             .as_array()
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// The workloads whose annotated pods it leaves out by name.
+    pub fn leaves_out(&self) -> BTreeSet<WorkloadRef> {
+        let rules = self.rules().iter();
+        rules.filter_map(ended::read).flatten().gather()
+    }
+
+    /// The rule of earlier versions, which leaves out whatever carries the mark, as it is written here.
+    pub fn rule_of_earlier_versions(&self) -> Option<&Value> {
+        self.rules().iter().find(|rule| ended::is_everything(rule))
     }
 
     /// Does the job's discovery look for pods in a namespace? `own` is Prometheus's own one.
@@ -56,11 +71,6 @@ impl Job {
             .flatten()
             .any(|sd| sd["role"] == "pod" && looks(sd))
     }
-}
-
-/// The rule by which an old plaintext job leaves out pods that carry the mark (facts: old jobs).
-pub fn leave_marked_out_rule() -> Value {
-    json!({"source_labels": [PRESENT], "action": "drop", "regex": "true"})
 }
 
 /// All jobs of the text, in its order.

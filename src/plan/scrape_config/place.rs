@@ -9,6 +9,7 @@ use std::ops::Range;
 const OURS: &str = "# added by meshscrape";
 
 const UNSURE: &str = "cannot be found with certainty in the text";
+const FLOW: &str = "the entry is written in flow style, and not as it was inserted";
 
 /// The text after the edit; the edit is known to be needed.
 pub(super) fn edit(text: &str, root: &Yaml, edit: &TextEdit) -> Result<String, String> {
@@ -42,7 +43,7 @@ pub(super) fn edit(text: &str, root: &Yaml, edit: &TextEdit) -> Result<String, S
         TextEdit::RemoveJob { name } => {
             let list = file.scrape_configs(root)?;
             let i = position(root, name)?;
-            file.remove(&list, i, &root["scrape_configs"][i])
+            file.remove(&list, i, root, "scrape_configs")
         }
         TextEdit::AddRule { job, rule } => {
             let i = position(root, job)?;
@@ -60,14 +61,91 @@ pub(super) fn edit(text: &str, root: &Yaml, edit: &TextEdit) -> Result<String, S
             let jobs = file.scrape_configs(root)?;
             let value = &root["scrape_configs"][i];
             let rules = file.rules(jobs.item(i)?, value)?;
-            let rule = to_yaml(rule)?;
-            let k = rules_of(value)?
-                .iter()
-                .position(|r| *r == rule)
-                .ok_or("the rule is not there")?;
-            file.remove(&rules, k, &rule)
+            let k = place_of(value, &to_yaml(rule)?)?;
+            file.remove(&rules, k, value, "relabel_configs")
+        }
+        TextEdit::ReplaceRule { job, rule, by } => {
+            let i = position(root, job)?;
+            let jobs = file.scrape_configs(root)?;
+            let value = &root["scrape_configs"][i];
+            let rules = file.rules(jobs.item(i)?, value)?;
+            let k = place_of(value, &to_yaml(rule)?)?;
+            if rules.flow.is_some() {
+                let bytes = file.in_flow(&rules, k, &value["relabel_configs"])?;
+                return Ok(file.splice(bytes, &emit::flow(by)));
+            }
+            let item = rules.item(k)?;
+            let new = emit::block_item(by, rules.style(item, &file));
+            Ok(file.splice(file.bytes(item.lines.clone()), &new))
+        }
+        TextEdit::RestoreRule {
+            job,
+            rule,
+            text: was,
+            at,
+        } => {
+            let i = position(root, job)?;
+            let jobs = file.scrape_configs(root)?;
+            let value = &root["scrape_configs"][i];
+            if value.get("relabel_configs").is_none() {
+                return file.insert_list_in(jobs.item(i)?, rule, jobs.nested());
+            }
+            let rules = file.rules(jobs.item(i)?, value)?;
+            if rules.flow.is_some() {
+                return match at {
+                    0 => file.insert_first(&rules, rule),
+                    _ => Err(FLOW.into()),
+                };
+            }
+            let Some(next) = rules.items.get(*at) else {
+                return match rules.items.last() {
+                    Some(last) if file.ended(last.lines.end - 1) => {
+                        let end = file.bytes(last.lines.clone()).end;
+                        Ok(file.splice(end..end, was))
+                    }
+                    Some(_) => Err("the last line has no line end".into()),
+                    None => file.insert_first(&rules, rule),
+                };
+            };
+            let start = file.bytes(next.lines.clone()).start;
+            if indent(was) == next.indent {
+                return Ok(file.splice(start..start, was));
+            }
+            // Somebody has set the list at another column since.
+            let new = emit::block_item(rule, rules.style(next, &file));
+            Ok(file.splice(start..start, &new))
+        }
+        TextEdit::EndPlaintext { .. } | TextEdit::ResumePlaintext { .. } => {
+            Err("it is made step by step".into())
         }
     }
+}
+
+fn place_of(job: &Yaml, rule: &Yaml) -> Result<usize, String> {
+    let mut rules = rules_of(job)?.into_iter();
+    rules
+        .position(|other| other == *rule)
+        .ok_or_else(|| "the rule is not there".into())
+}
+
+/// The text of a rule, and its place among those of its job.
+pub(super) fn rule(
+    text: &str,
+    root: &Yaml,
+    job: &str,
+    rule: &Yaml,
+) -> Result<(String, usize), String> {
+    let file = File::new(text);
+    let i = position(root, job)?;
+    let jobs = file.scrape_configs(root)?;
+    let value = &root["scrape_configs"][i];
+    let rules = file.rules(jobs.item(i)?, value)?;
+    let k = place_of(value, rule)?;
+    let bytes = match rules.flow {
+        Some(_) => file.in_flow(&rules, k, &value["relabel_configs"])?,
+        None => file.bytes(rules.item(k)?.lines.clone()),
+    };
+    Ok((text[bytes].to_owned(), k))
 }
 
 /// The text of a job: from the first line to the last with content.
@@ -394,16 +472,29 @@ impl<'a> File<'a> {
         Ok(self.splice(at..at, &new))
     }
 
-    fn remove(&self, list: &List, i: usize, value: &Yaml) -> Result<String, String> {
-        if let Some(at) = list.flow {
-            let value = serde_json::to_value(value).map_err(|e| e.to_string())?;
+    /// Where the i-th entry of a list in flow style stands, if it and those before it are written as we write them.
+    fn in_flow(&self, list: &List, i: usize, entries: &Yaml) -> Result<Range<usize>, String> {
+        let mut at = list.flow.ok_or(FLOW)?;
+        for (n, entry) in entries.as_sequence().ok_or(FLOW)?.iter().enumerate() {
+            let value = serde_json::to_value(entry).map_err(|e| e.to_string())?;
             let ours = emit::flow(&value);
-            if i != 0 || !self.text[at..].starts_with(&ours) {
-                return Err(
-                    "the entry is written in flow style, and not as it was inserted".into(),
-                );
+            if !self.text[at..].starts_with(&ours) {
+                return Err(FLOW.into());
             }
-            let end = at + ours.len();
+            if n == i {
+                return Ok(at..at + ours.len());
+            }
+            at += ours.len();
+            let comma = self.text[at..].strip_prefix(", ").ok_or(FLOW)?;
+            at = self.text.len() - comma.len();
+        }
+        Err(FLOW.into())
+    }
+
+    /// The i-th entry of the list under `key` of `parent`.
+    fn remove(&self, list: &List, i: usize, parent: &Yaml, key: &str) -> Result<String, String> {
+        if list.flow.is_some() {
+            let Range { start: at, end } = self.in_flow(list, i, &parent[key])?;
             let comma = if self.text[end..].starts_with(", ") {
                 2
             } else {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::TextRecord;
 use serde_json::json;
 
@@ -31,7 +32,7 @@ fn remove() -> TextEdit {
 }
 
 fn rule(job: &str) -> (TextEdit, TextEdit) {
-    let (job, rule) = (job.to_owned(), leave_marked_out_rule());
+    let (job, rule) = (job.to_owned(), crate::mesh::ended::everything());
     (
         TextEdit::AddRule {
             job: job.clone(),
@@ -203,7 +204,11 @@ fn a_rule_comes_and_goes_without_a_trace() {
             apply(text, std::slice::from_ref(&add)).unwrap_or_else(|e| panic!("{what}: {e}"));
         let all = jobs(&with).expect("jobs");
         let changed = all.iter().find(|j| j.name == "a").expect("a");
-        assert_eq!(changed.rules()[0], leave_marked_out_rule(), "{what}");
+        assert_eq!(
+            changed.rules()[0],
+            crate::mesh::ended::everything(),
+            "{what}"
+        );
         assert_eq!(
             apply(&with, &[add]).as_deref(),
             Ok(with.as_str()),
@@ -515,4 +520,119 @@ scrape_configs:
             ("services", [false; 5]),
         ]
     );
+}
+
+/// A plaintext job leaves workloads out by name, and scrapes them again: the very bytes, whatever came between.
+#[test]
+fn names_come_and_go_in_any_order_and_leave_the_text_as_it_was() {
+    let named = |names: &[&str]| -> Vec<WorkloadRef> {
+        names
+            .iter()
+            .map(|name| name.parse().expect("a workload"))
+            .collect()
+    };
+    let end = |names: &[&str]| TextEdit::EndPlaintext {
+        job: "a".into(),
+        items: named(names),
+    };
+    let resume = |names: &[&str]| TextEdit::ResumePlaintext {
+        job: "a".into(),
+        items: named(names),
+    };
+    let all = [
+        "shop/Deployment/web",
+        "shop/StatefulSet/db",
+        "pay/Deployment/api",
+    ];
+    let texts = EDITABLE
+        .iter()
+        .filter(|(_, text)| text.contains("job_name: a"));
+    let mut tried = 0;
+    for (what, text) in texts {
+        let Ok(one) = apply(text, &[end(&all[..1])]) else {
+            continue;
+        };
+        tried += 1;
+        let of = |text: &str| -> Vec<String> {
+            let jobs = jobs(text).expect("jobs");
+            let job = jobs.iter().find(|job| job.name == "a").expect("a");
+            job.leaves_out().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(of(&one), &all[..1], "{what}");
+        let three = apply(&one, &[end(&all)]).unwrap_or_else(|e| panic!("{what}: {e}\n{one}"));
+        assert_eq!(of(&three).len(), 3, "{what}");
+        assert_eq!(
+            apply(&three, &[end(&all[1..])]).as_deref(),
+            Ok(three.as_str()),
+            "{what}: twice"
+        );
+        for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+            let mut back = three.clone();
+            for at in order {
+                back = apply(&back, &[resume(&[all[at]])])
+                    .unwrap_or_else(|e| panic!("{what}: {e}\n{back}"));
+                assert!(!of(&back).contains(&all[at].to_owned()), "{what}");
+            }
+            assert_eq!(back, *text, "{what} {order:?}");
+        }
+    }
+    assert!(tried >= 10, "{tried}");
+}
+
+#[test]
+fn only_what_an_edit_would_change_is_recorded_of_it() {
+    let item = |name: &str| -> WorkloadRef { name.parse().expect("a workload") };
+    let text = "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n";
+    let of = |items: &[&str]| TextEdit::EndPlaintext {
+        job: "a".into(),
+        items: items.iter().map(|name| item(name)).collect(),
+    };
+    let one = apply(text, &[of(&["shop/Deployment/web"])]).expect("edited");
+    let both = of(&["shop/Deployment/web", "shop/Deployment/cart"]);
+    let all = std::slice::from_ref(&both);
+    assert_eq!(effective(text, all), all);
+    assert_eq!(effective(&one, all), [of(&["shop/Deployment/cart"])]);
+    let after = apply(&one, std::slice::from_ref(&both)).expect("edited");
+    assert_eq!(effective(&after, all), []);
+    // A job of an earlier run is not this run's to take out.
+    let with_job = apply(&one, &[insert()]).expect("edited");
+    assert_eq!(
+        effective(&with_job, &[insert(), both.clone()]),
+        [of(&["shop/Deployment/cart"])]
+    );
+}
+
+#[test]
+fn a_rule_that_is_taken_out_comes_back_as_it_was_written() {
+    let rule = serde_json::json!({"action": "drop", "source_labels": ["x"], "regex": "true"});
+    let job = || "a".to_owned();
+    for text in [
+        "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n  # why\n  - {action: drop, source_labels: [x], regex: 'true'} # once\n  - action: replace\n- job_name: b\n",
+        "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n  - action: drop\n    source_labels:\n    - x\n    regex: \"true\"\n",
+        "scrape_configs:\r\n- job_name: a\r\n  relabel_configs:\r\n  - {action: drop, source_labels: [x], regex: 'true'}\r\n  - action: keep\r\n",
+    ] {
+        let (was, at) = text_of_rule(text, "a", &rule).expect("found");
+        let take = TextEdit::RemoveRule {
+            job: job(),
+            rule: rule.clone(),
+        };
+        let names = TextEdit::EndPlaintext {
+            job: job(),
+            items: vec!["shop/Deployment/web".parse().expect("a workload")],
+        };
+        let TextEdit::EndPlaintext { items, .. } = names.clone() else {
+            unreachable!()
+        };
+        let after = apply(text, &[take, names]).expect("edited");
+        let back = [
+            TextEdit::ResumePlaintext { job: job(), items },
+            TextEdit::RestoreRule {
+                job: job(),
+                rule: rule.clone(),
+                text: was,
+                at,
+            },
+        ];
+        assert_eq!(apply(&after, &back).as_deref(), Ok(text));
+    }
 }

@@ -7,7 +7,7 @@ use crate::plan::leaves::{children, leaves};
 use crate::plan::owners::Owners;
 use crate::plan::path::{LeafPath, Step};
 use crate::plan::record::{Entry, Intent, TextRecord};
-use crate::plan::scrape_config::{self, TextEdit, leave_marked_out_rule};
+use crate::plan::scrape_config::{self, TextEdit};
 use crate::plan::{ChangeId, Part};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -106,7 +106,11 @@ fn intent(seen: &Seen, prometheus: &WorkloadRef, job: &str) -> Option<Intent> {
             if edits.is_empty() {
                 return None;
             }
-            intent.text = Some(TextRecord::new(key, &edits, text, text));
+            intent.text = Some(TextRecord {
+                // They stand in the text already.
+                edits: edits.clone(),
+                ..TextRecord::new(key, &edits, text, text)
+            });
         }
         _ => {
             intent.leaves = leaves(Some(&without_ours(&seen.live)), Some(&seen.live));
@@ -174,7 +178,6 @@ fn edits(text: &str, ours: &str, written: bool) -> Vec<TextEdit> {
     let (Some(values), Ok(known)) = (jobs(text), scrape_config::jobs(text)) else {
         return Vec::new();
     };
-    let rule = leave_marked_out_rule();
     let mut out = Vec::new();
     for (value, job) in values.into_iter().zip(known) {
         let named = job.name == ours || job.name.starts_with(&format!("{ours}-"));
@@ -185,10 +188,19 @@ fn edits(text: &str, ours: &str, written: bool) -> Vec<TextEdit> {
                 name: job.name,
                 job: value,
             });
-        } else if job.rules().contains(&rule) {
+            continue;
+        }
+        if let Some(rule) = job.rule_of_earlier_versions() {
             out.push(TextEdit::AddRule {
-                job: job.name,
+                job: job.name.clone(),
                 rule: rule.clone(),
+            });
+        }
+        let items: Vec<WorkloadRef> = job.leaves_out().into_iter().collect();
+        if !items.is_empty() {
+            out.push(TextEdit::EndPlaintext {
+                job: job.name,
+                items,
             });
         }
     }

@@ -385,6 +385,75 @@ fn our_job_and_our_rule_are_taken_out() {
     assert!(matches!(notes[0].what, NoteKind::ChangedSince { .. }));
 }
 
+const RULES: &str = "scrape_configs:\n- job_name: a\n  relabel_configs:\n  - action: keep\n";
+
+#[test]
+fn names_are_taken_out_whatever_a_later_run_has_added() {
+    let item = |name: &str| -> WorkloadRef { name.parse().expect("a workload") };
+    let end = |names: &[&str]| TextEdit::EndPlaintext {
+        job: "a".into(),
+        items: names.iter().map(|name| item(name)).collect(),
+    };
+    let both = end(&["shop/Deployment/web", "shop/Deployment/cart"]);
+    let now = crate::plan::scrape_config::apply(RULES, &[both]).expect("edited");
+    let mut entries = vec![started()];
+    let first = end(&["shop/Deployment/web"]);
+    entries.extend(text(
+        0,
+        Part::OldJobs,
+        std::slice::from_ref(&first),
+        RULES,
+        "x",
+    ));
+    let (plan, notes) = run(&entries, &[config(&now)]);
+    assert!(notes.is_empty(), "{notes:?}");
+    let Action::Text { edits, .. } = &plan.changes[0].action else {
+        panic!("{plan:?}")
+    };
+    let left = crate::plan::scrape_config::apply(&now, edits).expect("edited");
+    let second = end(&["shop/Deployment/cart"]);
+    assert_eq!(
+        Ok(left),
+        crate::plan::scrape_config::apply(RULES, &[second])
+    );
+}
+
+#[test]
+fn the_rule_of_an_earlier_version_comes_back_last_and_as_it_was_written() {
+    let was = RULES.replace(
+        "relabel_configs:\n",
+        "relabel_configs:\n  - {regex: 'true', source_labels: [__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port], action: drop}\n",
+    );
+    assert_ne!(was, RULES);
+    let edits = [
+        TextEdit::RemoveRule {
+            job: "a".into(),
+            rule: crate::mesh::ended::everything(),
+        },
+        TextEdit::EndPlaintext {
+            job: "a".into(),
+            items: vec!["shop/Deployment/web".parse().expect("a workload")],
+        },
+    ];
+    let now = crate::plan::scrape_config::apply(&was, &edits).expect("edited");
+    let mut entries = vec![started()];
+    entries.extend(text(0, Part::ScrapeJob, &edits, &was, "x"));
+    let (plan, notes) = run(&entries, &[config(&now)]);
+    assert!(notes.is_empty(), "{notes:?}");
+    let mut back = now;
+    for change in &plan.changes {
+        let Action::Text { edits, .. } = &change.action else {
+            panic!("{plan:?}")
+        };
+        back = crate::plan::scrape_config::apply(&back, edits).expect("edited");
+    }
+    assert_eq!(back, was);
+    assert!(matches!(
+        &plan.changes.last().expect("changes").action,
+        Action::Text { edits, .. } if matches!(edits[..], [TextEdit::RestoreRule { .. }])
+    ));
+}
+
 #[test]
 fn a_replaced_job_comes_back_as_it_was() {
     let before = "scrape_configs:\n- job_name: b\n  scheme: http\n- job_name: gone\n";

@@ -2,7 +2,7 @@
 
 use super::{Draft, NoteKind, UndoNote, Written, rank};
 use crate::mesh::kinds::ObjectRef;
-use crate::plan::scrape_config::TextEdit;
+use crate::plan::scrape_config::{self, TextEdit};
 use crate::plan::{Action, Part, mask};
 use serde_json::Value;
 
@@ -65,7 +65,11 @@ pub(super) fn reverse(
                 TextEdit::ReplaceJob { name, .. } => record.was_text.get(name),
                 _ => None,
             };
-            match inverse(edit, was, text, &mut work) {
+            let rule = match edit {
+                TextEdit::RemoveRule { job, .. } => record.was_rule.get(job),
+                _ => None,
+            };
+            match inverse(edit, was, text, rule, &mut work) {
                 Ok(Some(back)) => edits.push((back, write)),
                 Ok(None) => {}
                 Err(what) => {
@@ -91,9 +95,18 @@ pub(super) fn reverse(
         disputed.append(&mut edits);
     }
 
-    // Rules in old jobs come out first, jobs of ours only when nothing is marked for them any more.
-    let is_rule =
-        |edit: &TextEdit| matches!(edit, TextEdit::AddRule { .. } | TextEdit::RemoveRule { .. });
+    // Rules in old jobs come out first, jobs of ours only when nothing is marked for them any more. A rule that takes
+    // every marked pod out comes back when none is marked by the run.
+    let is_rule = |edit: &TextEdit| {
+        matches!(
+            edit,
+            TextEdit::AddRule { .. }
+                | TextEdit::RemoveRule { .. }
+                | TextEdit::ReplaceRule { .. }
+                | TextEdit::EndPlaintext { .. }
+                | TextEdit::ResumePlaintext { .. }
+        )
+    };
     for rules in [true, false] {
         let of_this: Vec<&(TextEdit, &Written)> = edits
             .iter()
@@ -151,6 +164,7 @@ fn inverse(
     edit: &TextEdit,
     was: Option<&Value>,
     text: Option<&String>,
+    rule_was: Option<&(String, usize)>,
     work: &mut Vec<Value>,
 ) -> Result<Option<TextEdit>, NoteKind> {
     let find = |work: &[Value], name: &str| work.iter().position(|job| job["job_name"] == name);
@@ -224,11 +238,46 @@ fn inverse(
             if rules.contains(rule) {
                 return None;
             }
-            rules.insert(0, rule.clone());
-            Some(TextEdit::AddRule {
+            let at = rule_was.map_or(0, |(_, at)| *at);
+            rules.insert(at.min(rules.len()), rule.clone());
+            let (job, rule) = (job.clone(), rule.clone());
+            Some(match rule_was.cloned() {
+                Some((text, at)) => TextEdit::RestoreRule {
+                    job,
+                    rule,
+                    text,
+                    at,
+                },
+                // Records of older versions hold its meaning alone.
+                None => TextEdit::AddRule { job, rule },
+            })
+        })),
+        TextEdit::ReplaceRule { job, rule, by } => Ok(rules(work, job).and_then(|rules| {
+            let at = rules.iter().position(|other| other == by)?;
+            rules[at] = rule.clone();
+            Some(TextEdit::ReplaceRule {
+                job: job.clone(),
+                rule: by.clone(),
+                by: rule.clone(),
+            })
+        })),
+        TextEdit::RestoreRule { job, rule, .. } => Ok(rules(work, job).and_then(|rules| {
+            let at = rules.iter().position(|other| other == rule)?;
+            rules.remove(at);
+            Some(TextEdit::RemoveRule {
                 job: job.clone(),
                 rule: rule.clone(),
             })
+        })),
+        TextEdit::EndPlaintext { job, items } => Ok(rules(work, job).and_then(|rules| {
+            let items = scrape_config::rename(rules, items, false);
+            let job = job.clone();
+            (!items.is_empty()).then_some(TextEdit::ResumePlaintext { job, items })
+        })),
+        TextEdit::ResumePlaintext { job, items } => Ok(rules(work, job).and_then(|rules| {
+            let items = scrape_config::rename(rules, items, true);
+            let job = job.clone();
+            (!items.is_empty()).then_some(TextEdit::EndPlaintext { job, items })
         })),
     }
 }
@@ -276,6 +325,14 @@ fn opposite(a: &TextEdit, b: &TextEdit) -> bool {
         (TextEdit::AddRule { job: a, rule: x }, TextEdit::RemoveRule { job: b, rule: y }) => {
             a == b && x == y
         }
+        (
+            TextEdit::EndPlaintext { job: a, items: x },
+            TextEdit::ResumePlaintext { job: b, items: y },
+        )
+        | (
+            TextEdit::ResumePlaintext { job: a, items: x },
+            TextEdit::EndPlaintext { job: b, items: y },
+        ) => a == b && x == y,
         _ => false,
     }
 }

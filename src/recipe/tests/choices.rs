@@ -252,50 +252,6 @@ fn an_app_scraped_by_itself_where_merging_is_off_keeps_its_job() {
 }
 
 #[test]
-fn what_was_secured_before_on_15090_keeps_the_old_jobs() {
-    let mut mesh = mesh();
-    let mut other = workload("demo", "other");
-    other.secured_port = Some(15090);
-    other.scraped.secure = true;
-    mesh.workloads.push(Arc::new(other));
-    assert!(part(&plan(&mesh, &answers(false)), Part::OldJobs).is_none());
-}
-
-#[test]
-fn what_the_old_jobs_cannot_discover_does_not_keep_them() {
-    let sd = "  - role: pod\n";
-    for (only, jobs_end) in [
-        ("    namespaces: {names: [demo]}\n", true),
-        ("    namespaces: {names: [demo, elsewhere]}\n", false),
-        ("    namespaces: {own_namespace: true}\n", true),
-        ("    namespaces: {}\n", false),
-    ] {
-        let mut mesh = mesh();
-        let limited = SAMPLE.replace(sd, &format!("{sd}{only}"));
-        assert_ne!(limited, SAMPLE);
-        with_config(&mut mesh, &limited);
-        let mut other = workload("elsewhere", "other");
-        other.secured_port = Some(15090);
-        other.scraped.secure = true;
-        mesh.workloads.push(Arc::new(other));
-        let plan = plan(&mesh, &answers(false));
-        assert_eq!(part(&plan, Part::OldJobs).is_some(), jobs_end, "{only}");
-    }
-}
-
-#[test]
-fn where_old_jobs_leave_marks_out_15090_would_lose_at_once() {
-    let mut mesh = mesh();
-    let done = plan(&mesh, &answers(false));
-    let text = crate::plan::scrape_config::apply(SAMPLE, edits(done.changes.last().expect("last")))
-        .expect("edited");
-    with_config(&mut mesh, &text);
-    let mut answers = answers(false);
-    answers.options.port = MetricsPort::Envoy;
-    assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
-}
-
-#[test]
 fn running_pods_cannot_be_marked_where_a_restart_comes() {
     let mut mesh = mesh();
     with_workload(&mut mesh, |w| w.sidecar = SidecarState::AfterRestart);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::recipe::testing::{SAMPLE, SLOW, answers, mesh, with_config};
+use crate::recipe::testing::{SAMPLE, SLOW, answers, id, mesh, with_config};
 
 fn yaml(text: &str) -> Value {
     serde_yaml::from_str(text).expect("YAML of the test")
@@ -228,13 +228,18 @@ fn the_slow_job_has_its_twin_where_it_exists() {
 fn the_old_job_rule() {
     let plan = plan(&mesh(), &answers(false));
     let last = plan.changes.last().expect("changes");
+    let items = vec![id("demo", "httpbin")];
     assert_eq!(
         edits(last),
-        [TextEdit::AddRule {
+        [TextEdit::EndPlaintext {
             job: "kubernetes-pods".into(),
-            rule: yaml(
-                "{source_labels: [__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port], action: drop, regex: 'true'}"
-            ),
+            items: items.clone(),
         }]
+    );
+    assert_eq!(
+        crate::plan::scrape_config::ended_rules(&items),
+        [yaml(
+            r"{source_labels: [__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port, __meta_kubernetes_namespace, __meta_kubernetes_pod_controller_kind, __meta_kubernetes_pod_controller_name], action: drop, regex: '\d+;demo;(ReplicaSet;(httpbin)-[0-9a-z]+)'}"
+        )]
     );
 }

@@ -178,6 +178,10 @@ fn the_written_text_gives_the_same_plan_again() {
         text = crate::plan::scrape_config::apply(&text, edits(change)).expect("edited");
     }
     with_config(&mut mesh, &text);
+    with_workload(&mut mesh, |w| {
+        w.scraped.secure = true;
+        w.secured_port = Some(15020);
+    });
     let second = plan(&mesh, &answers(false));
     for change in second
         .changes

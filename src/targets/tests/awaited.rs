@@ -82,10 +82,15 @@ fn probes_and_the_end_of_the_plaintext_scrape_are_waited_for_where_asked_for() {
         double: Some(OLD.into()),
     };
     let board = seen(vec![row("cart", double, Probe::NotAsked)]);
-    let wants = |probe, no_double| Awaited {
+    let wants = |probe, no_double: bool| Awaited {
         items: None,
         probe,
-        no_double,
+        no_double: board
+            .rows
+            .iter()
+            .filter(|_| no_double)
+            .map(|row| row.expected.item.clone())
+            .collect(),
     };
     assert!(wants(false, false).is_met(&board));
     assert!(!wants(true, false).is_met(&board));

@@ -5,6 +5,7 @@ use meshscrape::answers::{Answers, Injection, Mark, MetricsPort, Pace};
 use meshscrape::engine::apply::Control;
 use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
 use meshscrape::plan::review::{ItemState, NotApprovable, Word};
+use meshscrape::plan::scrape_config::{self, TextEdit};
 use meshscrape::plan::{ChangeId, Part};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -200,11 +201,9 @@ async fn on_15090_the_old_jobs_stay_and_both_prices_are_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_first_run_that_ended_the_plaintext_15090_is_refused_for_what_it_would_lose() {
+async fn where_somebody_has_marked_pods_left_out_15090_is_refused_for_what_it_would_lose() {
     let journey = Journey::new();
-    journey
-        .apply(&choose(&["default/Deployment/httpbin"]))
-        .await;
+    leave_marked_out(&journey);
     let mut answers = choose(&["shop/Deployment/cart"]);
     answers.options.port = MetricsPort::Envoy;
     let error = journey.plan(&answers).await.unwrap_err();
@@ -213,6 +212,17 @@ async fn after_a_first_run_that_ended_the_plaintext_15090_is_refused_for_what_it
         error.to_string().contains("shop/Deployment/cart"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_on_15090_beside_one_whose_plaintext_scrape_ended() {
+    let journey = Journey::new();
+    journey
+        .apply(&choose(&["default/Deployment/httpbin"]))
+        .await;
+    let mut answers = choose(&["shop/Deployment/cart"]);
+    answers.options.port = MetricsPort::Envoy;
+    there_and_back(&journey, &answers, &[]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,10 +276,30 @@ async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
     journey.nothing_to_change(&answers).await;
 }
 
+/// Somebody's own rule, by which the plaintext jobs leave out whatever carries the annotation.
+fn leave_marked_out(journey: &Journey) {
+    let mut live = journey
+        .simulation
+        .object("ConfigMap", "istio-system", "prometheus")
+        .unwrap();
+    let rule = json!({
+        "source_labels": ["__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port"],
+        "action": "drop", "regex": "(true)",
+    });
+    let edits = ["kubernetes-pods", "kubernetes-pods-slow"].map(|job| TextEdit::AddRule {
+        job: job.into(),
+        rule: rule.clone(),
+    });
+    let text = live["data"]["prometheus.yml"].as_str().unwrap();
+    live["data"]["prometheus.yml"] = scrape_config::apply(text, &edits).unwrap().into();
+    journey.simulation.put(live);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave_it_out() {
     for pace in [Pace::One, Pace::Canary] {
         let journey = Journey::new();
+        leave_marked_out(&journey);
         journey
             .apply(&choose(&["default/Deployment/httpbin"]))
             .await;
@@ -307,6 +337,7 @@ async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave
 #[tokio::test(start_paused = true)]
 async fn a_canary_that_was_taken_back_is_written_again_by_retry() {
     let journey = Journey::new();
+    leave_marked_out(&journey);
     journey
         .apply(&choose(&["default/Deployment/httpbin"]))
         .await;
@@ -341,6 +372,7 @@ async fn a_canary_that_was_taken_back_is_written_again_by_retry() {
 #[tokio::test(start_paused = true)]
 async fn a_mark_whose_target_stays_down_is_taken_back_where_the_old_jobs_leave_it_out() {
     let journey = Journey::new();
+    leave_marked_out(&journey);
     let first = journey
         .apply(&choose(&["default/Deployment/httpbin"]))
         .await;

@@ -13,7 +13,9 @@ mod guards;
 mod identity;
 mod locks;
 mod others;
+mod plaintext;
 mod ports;
+mod readers;
 mod secrets;
 
 use crate::called::{Called, Over, call};
