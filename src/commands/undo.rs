@@ -100,6 +100,15 @@ async fn take_back(
     keeping::place(&mut undo.plan, &opened.mesh);
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
+        if word.yes && undo.met {
+            // Cut off right before its end, an undo has left no more than its name on fields.
+            let homes = opened.mesh.homes();
+            let found = engine::runs::entries(&opened.session, &homes, Some(&undo.run)).await;
+            if let Ok((entries, _)) = found {
+                let session = &opened.session;
+                call.note(&engine::release::release(session, &homes, &undo.run, &entries).await);
+            }
+        }
         if only.is_empty() && undo.met {
             settle::ended(&opened.session, &undo.run, "undone")?;
         }

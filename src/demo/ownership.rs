@@ -198,7 +198,18 @@ pub fn update(
     let builtin = kind.is_builtin();
     let empty = json!({});
     let before = before.unwrap_or(&empty);
-    let mut owners = owners(before);
+    // What a writer says of the owners counts; an empty entry resets them, and an object without owners gets none by
+    // an update (apimachinery, managedfields/internal: `decodeLiveOrNew`, `isResetManagedFields`, `skipNonApplied`).
+    let claimed = at(&after, "/metadata/managedFields").as_array();
+    let reset = claimed.is_some_and(|list| list.is_empty() || *list == [json!({})]);
+    if reset && !list(before, "/metadata/managedFields").is_empty() {
+        map_at(&mut after, &["metadata"]).remove("managedFields");
+        return after;
+    }
+    let mut owners = match owners(&after) {
+        none if none.is_empty() => owners(before),
+        claimed => claimed,
+    };
     let is_us =
         |o: &Owner| o.manager == manager && o.operation == "Update" && o.subresource.is_empty();
     let present = leaves(&after, builtin, true);

@@ -22,7 +22,7 @@ use super::session::{PART, Session};
 use super::steps::{self, Failure, Why, Wrote, title};
 use super::waits::{About, Around, Waited, lacking, stop_wanted};
 use super::watch::{Beside, Watch, Watched};
-use super::{identity, runs, settle, undo};
+use super::{identity, release, runs, settle, undo};
 use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
 use crate::gather::Gather;
@@ -117,6 +117,8 @@ struct Run {
     given_up: BTreeSet<ChangeId>,
     /// Its first line is in the journal.
     begun: bool,
+    /// The lines of the run that it takes back.
+    undone: Vec<Entry>,
     /// The run that it takes back was made in this cluster for certain, or objects of its own stand here.
     counts_as_undone: bool,
     /// The first failure that was answered by leaving a change out.
@@ -191,6 +193,7 @@ pub async fn apply(
         fates: BTreeMap::new(),
         given_up: BTreeSet::new(),
         begun: false,
+        undone: Vec::new(),
         counts_as_undone: true,
         left_out_for: None,
         take_backs: 0,
@@ -259,6 +262,12 @@ impl Run {
             }
             None => true,
         };
+        if let Some(undone) = &options.undoes {
+            // The record in the cluster goes with the undo.
+            let homes = [around.target.id.namespace.clone()];
+            let found = runs::entries(session, &homes, Some(undone)).await;
+            self.undone = found.map(|(entries, _)| entries).unwrap_or_default();
+        }
         session.journal.append(&Entry::Started {
             version: VERSION,
             run: self.id.clone(),

@@ -11,6 +11,7 @@ mod keep;
 mod lock;
 mod outcome;
 mod process;
+pub mod release;
 pub mod review;
 pub mod rollout;
 pub mod runs;

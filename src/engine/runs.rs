@@ -525,6 +525,7 @@ mod tests {
             leaves: Vec::new(),
             text: None,
             deleted: None,
+            taken: Vec::new(),
         };
         [started, Entry::Intent(Box::new(intent))]
     }

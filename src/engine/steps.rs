@@ -13,7 +13,9 @@ use crate::gather::Gather;
 use crate::mesh::kinds::{MANAGER, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::owners::Owners;
+use crate::plan::path::LeafPath;
 use crate::plan::record::{Entry, Intent, TextRecord};
+use crate::plan::release::taken;
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Action, Change, LeafEdit, Part, scrape_config};
 use serde_json::{Value, json};
@@ -125,17 +127,24 @@ pub(super) fn intent(
         leaves: Vec::new(),
         text: None,
         deleted: None,
+        taken: Vec::new(),
     };
     match (&change.action, live) {
         // Our own record is not recorded once more.
         (Action::Delete { .. }, _) if change.part == Part::Journal => {}
         (Action::Delete { .. }, live) => intent.deleted = live.cloned(),
         (Action::Text { key, edits }, Some(live)) => {
+            let path = LeafPath::fields(["data"]).field(key.as_str());
+            intent.taken = taken(live, std::iter::once(&path));
             let before = text_of(live, key).unwrap_or_default();
             let after = edited(&change.object, before, edits)?;
             intent.text = Some(TextRecord::new(key, edits, before, &after));
         }
-        (_, Some(_)) => intent.leaves = ours(reviewed),
+        (_, Some(live)) => {
+            intent.leaves = ours(reviewed);
+            let theirs = intent.leaves.iter().filter(|leaf| leaf.before.is_some());
+            intent.taken = taken(live, theirs.map(|leaf| &leaf.path));
+        }
         (_, None) => {}
     }
     Ok(intent)
@@ -546,6 +555,8 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
     let now: BTreeSet<(&str, &str)> = error
         .conflicts
         .iter()
+        // Ours by a patch of an earlier version's undo: nobody's to be asked for.
+        .filter(|c| c.manager != MANAGER)
         .map(|c| (c.manager.as_str(), c.field.as_str()))
         .gather();
     let then: BTreeSet<(&str, &str)> = reviewed

@@ -39,6 +39,7 @@ fn intent(run: &str, seq: u32) -> Entry {
         leaves: Vec::new(),
         text: None,
         deleted: None,
+        taken: Vec::new(),
     }))
 }
 

@@ -23,6 +23,7 @@ pub mod normalise;
 pub mod owners;
 pub mod path;
 pub mod record;
+pub mod release;
 pub mod resume;
 pub mod review;
 pub mod scrape_config;

@@ -102,7 +102,7 @@ pub fn fields(set: &Value) -> BTreeSet<LeafPath> {
 }
 
 /// `f:NAME`, `k:{"name":"x"}`, `v:"x"`, `i:0`; `.` is the place itself.
-fn step(key: &str) -> Option<Step> {
+pub(super) fn step(key: &str) -> Option<Step> {
     let (kind, rest) = key.split_once(':')?;
     match kind {
         "f" => Some(Step::Field(rest.to_owned())),

@@ -1,6 +1,7 @@
 //! What the journal keeps of a write: enough to go on, or to take it back. One JSON object a line.
 
 use super::path::LeafPath;
+use super::release::Taken;
 use super::scrape_config::{TextEdit, freed, text_of_job};
 use super::{ChangeId, Part, mask};
 use crate::answers::Answers;
@@ -113,6 +114,9 @@ pub struct Intent {
     /// The whole object, where the write deletes it; so that it can be brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Value>,
+    /// What others owned of the fields that it changes, so that it is theirs again after an undo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
 }
 
 /// One leaf, before and after.

@@ -132,6 +132,7 @@ mod tests {
             leaves: Vec::new(),
             text: None,
             deleted: None,
+            taken: Vec::new(),
         }
     }
 

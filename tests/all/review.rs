@@ -552,6 +552,7 @@ async fn an_undo_goes_the_same_road() {
         leaves,
         text: None,
         deleted: None,
+        taken: Vec::new(),
     }));
     let live = cluster.get(&object).await.unwrap().map(Arc::new);
     let (plan, notes) = undo::undo(&[started, intent], &|_| live.clone()).unwrap();

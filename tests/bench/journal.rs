@@ -72,6 +72,7 @@ fn entries(run: &str) -> Vec<Entry> {
             }],
             text: None,
             deleted: None,
+            taken: Vec::new(),
         })));
         out.push(Entry::Result {
             run: run.into(),

@@ -29,6 +29,9 @@ impl Run {
             Walked::Undo(error) => self.undo(around, error).await,
         };
         if self.begun {
+            for words in self.release(around, &ended, options).await {
+                around.log(words);
+            }
             let how = match &ended {
                 Ended::Whole => "whole",
                 Ended::PartWay(_) => "partWay",
@@ -61,6 +64,36 @@ impl Run {
             }
         }
         ended
+    }
+
+    /// Gives up the fields of what was taken back: by an undo, or of this very run. What could not be, in words.
+    async fn release(
+        &self,
+        around: &mut Around<'_>,
+        ended: &Ended,
+        options: &ApplyOptions,
+    ) -> Vec<String> {
+        let session = around.session;
+        let homes = [around.target.id.namespace.clone()];
+        let taken_back = self.fates.values().any(|fate| *fate == Fate::TakenBack);
+        let own = match (&options.undoes, ended) {
+            (Some(_), Ended::Whole) => false,
+            (None, _) if taken_back => true,
+            _ => return Vec::new(),
+        };
+        if let Err(lost) = around.guard.holds().await {
+            return vec![lost.what];
+        }
+        match &options.undoes {
+            None if own => match session.journal.run(Some(&self.id)) {
+                Ok(entries) => release::release(session, &homes, &self.id, &entries).await,
+                Err(error) => vec![error.what],
+            },
+            Some(run) if !self.undone.is_empty() => {
+                release::release(session, &homes, run, &self.undone).await
+            }
+            _ => release::of_changes(session, &homes, &self.changes).await,
+        }
     }
 
     async fn undo(&mut self, around: &mut Around<'_>, error: Error) -> Ended {

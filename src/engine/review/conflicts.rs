@@ -26,6 +26,8 @@ pub(super) fn of_apply(
     }
     causes
         .iter()
+        // Ours by a patch, as the undo of an earlier version left it, is nobody's.
+        .filter(|cause| cause.manager != MANAGER)
         .map(|cause| {
             let path = paths
                 .iter()

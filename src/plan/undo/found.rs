@@ -95,6 +95,7 @@ fn intent(seen: &Seen, prometheus: &WorkloadRef, job: &str) -> Option<Intent> {
         leaves: Vec::new(),
         text: None,
         deleted: None,
+        taken: Vec::new(),
     };
     match part {
         // Made by us as a whole.

@@ -44,6 +44,7 @@ fn intent(seq: u32, part: Part, object: ObjectRef) -> Intent {
         leaves: Vec::new(),
         text: None,
         deleted: None,
+        taken: Vec::new(),
     }
 }
 

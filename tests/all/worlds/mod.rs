@@ -15,6 +15,7 @@ mod locks;
 mod others;
 mod ports;
 mod secrets;
+mod released;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
