@@ -62,7 +62,25 @@ fn name(item: &Value) -> String {
     )
 }
 
+/// Who owns which fields, by manager: what was applied and taken back is nobody's but its former owner's. What
+/// controllers report under a subresource comes and goes.
+fn owners(item: &Value) -> Value {
+    let entries = item["metadata"]["managedFields"].as_array();
+    let mut owners: Vec<(String, &Value)> = entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| text(&entry["subresource"]).is_empty())
+        .map(|entry| {
+            let by = format!("{} {}", text(&entry["manager"]), text(&entry["operation"]));
+            (by, &entry["fieldsV1"])
+        })
+        .collect();
+    owners.sort_by(|a, b| a.0.cmp(&b.0));
+    serde_json::json!(owners)
+}
+
 fn settled(mut item: Value) -> Value {
+    item["owners"] = owners(&item);
     if let Some(map) = item.as_object_mut() {
         map.remove("status");
     }

@@ -14,8 +14,8 @@ mod identity;
 mod locks;
 mod others;
 mod ports;
-mod secrets;
 mod released;
+mod secrets;
 
 use crate::called::{Called, Over, call};
 use meshscrape::cluster::Cluster;
