@@ -184,6 +184,7 @@ impl Machine {
         command
             .arg(inner::WORD)
             .env(inner::ORDER, order)
+            .env("KUBECONFIG", crate::user::kubeconfig(&self.namespace)?)
             .env("XDG_STATE_HOME", &self.state);
         let ran = run(&mut command, "", LIMIT);
         let text = format!("{}{}", ran.out, ran.err);

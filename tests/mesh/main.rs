@@ -27,6 +27,7 @@ mod shell;
 mod spoils;
 mod subject;
 mod transcripts;
+mod user;
 mod wizard;
 mod world;
 

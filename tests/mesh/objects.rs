@@ -35,6 +35,8 @@ pub fn objects(namespace: &str) -> Result<Objects, String> {
     let items = found["items"].as_array().cloned().unwrap_or_default();
     let mut all: Objects = items
         .into_iter()
+        // Of the harness, not of the cell.
+        .filter(|item| item["metadata"]["name"] != crate::user::ROLE)
         .map(|item| (name(&item), settled(item)))
         .collect();
     // Of pods only what a person wrote on them, and only while they are the same pods.

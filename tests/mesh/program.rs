@@ -1,9 +1,11 @@
 //! The real program as a process, with a state folder of its own.
 
 use crate::shell::{Ran, run, tail};
+use crate::user;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The program as one user of one machine runs it.
@@ -11,6 +13,8 @@ pub struct Program {
     state: PathBuf,
     /// What every call says after the command's name.
     choices: Vec<String>,
+    /// Of the user of its Prometheus's namespace, made by the first call, when that stands.
+    kubeconfig: OnceLock<Result<PathBuf, String>>,
 }
 
 /// The last line that `apply` and `undo` print, and how they ended.
@@ -30,16 +34,34 @@ impl Program {
         Ok(Program {
             state,
             choices: choices.to_vec(),
+            kubeconfig: OnceLock::new(),
         })
     }
 
     fn call(&self, words: &[&str], choices: bool) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meshscrape"));
         command.args(words).env("XDG_STATE_HOME", &self.state);
+        match self.kubeconfig.get_or_init(|| self.user()) {
+            Ok(file) => command.env("KUBECONFIG", file),
+            Err(error) => {
+                return Ran {
+                    code: None,
+                    out: String::new(),
+                    err: error.clone(),
+                };
+            }
+        };
         if choices {
             command.args(&self.choices);
         }
         run(&mut command, "", LIMIT)
+    }
+
+    fn user(&self) -> Result<PathBuf, String> {
+        let at = self.choices.iter().position(|word| word == "--prometheus");
+        let prometheus = at.and_then(|at| self.choices.get(at + 1));
+        let namespace = prometheus.and_then(|name| Some(name.split_once('/')?.0));
+        user::kubeconfig(namespace.ok_or("no choice names a Prometheus")?)
     }
 
     pub fn apply(&self) -> Result<Told, String> {
