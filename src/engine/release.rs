@@ -209,6 +209,10 @@ fn made(edit: &TextEdit) -> Option<TextEdit> {
             job: job.clone(),
             rule: rule.clone(),
         }),
+        TextEdit::ResumePlaintext { job, items } => Some(TextEdit::EndPlaintext {
+            job: job.clone(),
+            items: items.clone(),
+        }),
         _ => None,
     }
 }

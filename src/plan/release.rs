@@ -113,11 +113,9 @@ pub fn released(live: &Value, intents: &[&Intent], alone: bool) -> Option<Value>
             if whole.is_some() || undone.iter().any(|of| of.holds(path)) {
                 return false;
             }
-            match applied {
-                // What others hold as well stays without us; what is ours alone is of a run that is not known here.
-                true => !list.iter().any(|of| !is_ours(of) && owns(of, path)),
-                false => !alone || !standing.is_empty(),
-            }
+            // What others hold as well stays without us; what is ours alone is of a run that is not known here.
+            let shared = || list.iter().any(|of| !is_ours(of) && owns(of, path));
+            !alone || !standing.is_empty() || (applied && !shared())
         };
         let fields = entry["fieldsV1"].as_object();
         let kept = fields.and_then(|fields| kept(&LeafPath::default(), fields, &stays));

@@ -37,7 +37,9 @@ pub(super) async fn ask(
                 return (PodVerdict::Forbidden(why.into()), Some(answer.body));
             }
             // A proxy that the template itself holds, as a gateway's does, is no sidecar from injection.
-            let own = proxy(&json!({"spec": after["spec"]["template"]["spec"]})).is_some();
+            let own = after["spec"]["template"]["spec"]["containers"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["name"] == "istio-proxy"));
             let verdict = match unfit(reviewed, &answer.body, known) {
                 Some(why) => PodVerdict::Unfit(why),
                 None => PodVerdict::Admitted {
