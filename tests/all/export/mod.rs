@@ -38,6 +38,11 @@ fn lasting(journey: &Journey) -> Objects {
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata.remove("uid");
         metadata.remove("creationTimestamp");
+        if let Some(Value::Array(owners)) = metadata.get_mut("ownerReferences") {
+            for owner in owners {
+                owner.as_object_mut().unwrap().remove("uid");
+            }
+        }
         if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
             annotations.remove("meshscrape.dev/run");
             if annotations.is_empty() {
