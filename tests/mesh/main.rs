@@ -184,11 +184,13 @@ fn tests() -> Vec<Test> {
 }
 
 /// Cells that do not hold yet, or were not seen to: not part of the whole, see the README.
-const OPEN: [&str; 4] = [
+const OPEN: [&str; 6] = [
     "plaintext-ends",
     "killed",
     "meshed-prometheus",
     "late-certificates",
+    "inbound-disable",
+    "inbound-permissive",
 ];
 
 fn main() {
