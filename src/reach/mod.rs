@@ -6,11 +6,14 @@ pub mod inbound;
 pub mod injected;
 pub mod injector;
 pub mod labels;
+pub mod link;
 pub mod merging;
 pub mod mtls;
 pub mod outbound;
 pub mod sends;
 pub mod sidecar;
+
+pub use link::Verdict;
 
 use crate::mesh::objects::{Labels, Meta};
 use serde_json::Value;
