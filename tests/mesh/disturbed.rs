@@ -7,10 +7,10 @@ pub mod inner;
 use crate::evidence;
 use crate::matrix::choices;
 use crate::objects::{Objects, objects, same, text};
-use crate::program::folder;
+use crate::program::{beside, folder};
 use crate::report::{Checks, Stop};
 use crate::shell::{run, tail};
-use crate::world;
+use crate::{user, world};
 use inner::{AFTER, ANSWER_LOST, BEFORE, Order, Trouble};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -150,9 +150,10 @@ struct Told {
     notes: Vec<String>,
 }
 
-/// A machine with its state folder, on which the program runs again and again.
+/// A machine with its state folder and the user of the namespace, on which the program runs again and again.
 struct Machine {
     state: PathBuf,
+    kubeconfig: PathBuf,
     namespace: String,
     runs: usize,
 }
@@ -164,6 +165,7 @@ impl Machine {
         std::fs::create_dir_all(&state).map_err(|e| format!("{}: {e}", state.display()))?;
         Ok(Machine {
             state,
+            kubeconfig: user::kubeconfig(&cell.namespace())?,
             namespace: cell.namespace(),
             runs: 0,
         })
@@ -184,7 +186,9 @@ impl Machine {
         command
             .arg(inner::WORD)
             .env(inner::ORDER, order)
+            .env("KUBECONFIG", &self.kubeconfig)
             .env("XDG_STATE_HOME", &self.state);
+        let _beside = beside();
         let ran = run(&mut command, "", LIMIT);
         let text = format!("{}{}", ran.out, ran.err);
         let code = ran

@@ -94,7 +94,7 @@ fn program(cell: &str, name: &str) -> Result<Program, String> {
         "istio-system/Deployment/prometheus",
         "--inject",
     ];
-    Program::new(cell, &choices.map(str::to_owned))
+    Program::of_administrator(cell, &choices.map(str::to_owned))
 }
 
 /// Plan and apply are refused, say why, and leave nothing.

@@ -2,12 +2,13 @@
 //! Each is secured by the real program, looked at from outside it, and taken back.
 
 use crate::evidence;
-use crate::objects::{objects, same};
+use crate::objects::{objects, same, text};
 use crate::program::{Program, Told};
 use crate::prom::Prom;
 use crate::report::{Checks, Stop};
-use crate::shell::{exec, until};
+use crate::shell::{exec, get, kubectl, until};
 use crate::subject::{Kind, Subject};
+use crate::user::ROOT;
 use crate::world::{self, GATEWAY};
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ pub const CELLS: &[Cell] = &[
 const fn cell(mode: &'static str, port: u16, mark: &'static str) -> Cell {
     Cell { mode, port, mark }
 }
+
+/// The cluster's lock.
+const LOCK: &str = "meshscrape";
 
 impl Cell {
     /// The name to run it by; its namespace carries it too.
@@ -76,17 +80,27 @@ impl Cell {
             world::build(&namespace, self.mode).map(|()| namespace.clone())
         })?;
         let before = all_plain(self, "before", checks)?;
-        let program = Program::new(&self.name(), &self.choices());
+        let program = match self.administrator() {
+            true => Program::of_administrator(&self.name(), &self.choices()),
+            false => Program::new(&self.name(), &self.choices()),
+        };
         let Ok(program) = &program else {
             return checks.must("a state folder", || program.map(|_| String::new()));
         };
+        checks.add("plan says whether the cluster's lock is taken", || {
+            lock_planned(program, &namespace, self.administrator())
+        });
         let mut run = None;
-        checks.must("apply exits 0", || {
+        let mut apply = || {
             let told = program.apply()?;
             let well = told.well();
             run = Some(told);
             well
-        })?;
+        };
+        match self.administrator() {
+            true => rivals(checks, apply)?,
+            false => checks.must("apply exits 0", &mut apply)?,
+        }
         checks.add("apply says all UP and plaintext refused", || {
             says_secured(run)
         });
@@ -98,6 +112,11 @@ impl Cell {
         });
         all_plain(self, "after undo", checks)?;
         Ok(())
+    }
+
+    /// One cell is run by an administrator, who takes the cluster's lock.
+    fn administrator(&self) -> bool {
+        self.name() == "strict-15020"
     }
 
     pub fn evidence(&self) -> String {
@@ -113,6 +132,68 @@ pub fn choices(namespace: &str, port: u16, mark: &str) -> Vec<String> {
          --port {port} --mark {mark} --timeout 300"
     );
     words.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The row of the cluster's lock: an administrator takes it. A user may not, and is told what is not guarded then.
+fn lock_planned(program: &Program, home: &str, taken: bool) -> Result<String, String> {
+    let (_, plan) = program.plan()?;
+    let rows = plan["changes"].as_array().into_iter().flatten();
+    let mut rows = rows.filter(|row| row["kind"] == "Lease" && row["namespace"] == ROOT);
+    let row = rows
+        .next()
+        .ok_or_else(|| format!("no such row: {}", plan["changes"]))?;
+    let (state, warnings) = (text(&row["state"]), row["warnings"].to_string());
+    match (taken, state) {
+        (true, "ready") => Ok("taken".into()),
+        (false, "refused") if warnings.contains(&format!("outside namespace {home}")) => {
+            Ok(warnings)
+        }
+        _ => Err(row.to_string()),
+    }
+}
+
+/// While this run is at work a second one, for another Prometheus and another workload, is refused.
+fn rivals(
+    checks: &mut Checks,
+    apply: impl FnMut() -> Result<String, String> + Send,
+) -> Result<(), Stop> {
+    let (applied, refused) = std::thread::scope(|scope| {
+        let first = scope.spawn(apply);
+        let refused = rival(|| first.is_finished());
+        let applied = first.join().unwrap_or_else(|_| Err("it panicked".into()));
+        (applied, refused)
+    });
+    checks.must("apply exits 0", || applied)?;
+    checks.add("a second run meets the cluster's lock", || refused);
+    checks.add("no lock is left", || {
+        match get(&["-n", ROOT, "leases", LOCK, "--ignore-not-found"]) {
+            // kubectl prints nothing.
+            Err(_) => Ok(String::new()),
+            Ok(lease) => Err(lease.to_string()),
+        }
+    });
+    Ok(())
+}
+
+fn rival(over: impl Fn() -> bool) -> Result<String, String> {
+    let lock = until(Duration::from_secs(240), || {
+        let found = kubectl(&["get", "-n", ROOT, "leases", LOCK, "-o", "name"]);
+        match over() {
+            // Nothing more will come.
+            true => Ok(None),
+            false => found.map(Some),
+        }
+    })?;
+    lock.ok_or("the first run was over before its lock was seen")?;
+    let choices = "-w demo/Deployment/httpbin --prometheus istio-system/Deployment/prometheus";
+    let choices: Vec<String> = choices.split(' ').map(str::to_owned).collect();
+    let second = Program::of_administrator("rival", &choices)?;
+    let (code, text) = second.refused(&["apply", "--yes", "--lose-history"])?;
+    match code {
+        4 if text.contains("another meshscrape") => Ok(text),
+        0 => Err(format!("it wrote: {:?}", second.undo()?.well())),
+        _ => Err(format!("exit {code}\n{text}")),
+    }
 }
 
 pub fn says_secured(told: Option<Told>) -> Result<String, String> {

@@ -36,6 +36,8 @@ pub const CELLS: &[Cell] = &[
 
 const SHORT: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(150);
+/// Seconds after which a firing alert is sent again; else a minute.
+const RESENT: u8 = 5;
 const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeOutboundPorts";
 
 impl Cell {
@@ -91,20 +93,57 @@ fn counter(prom: &Prom, name: &str) -> Result<f64, String> {
     Ok(values.sum())
 }
 
-/// Alerts and samples arrive, none fails.
+/// What was sent so far, and what went wrong.
+struct Sent {
+    alerts: f64,
+    samples: f64,
+    /// Alerts that failed, samples that failed or were tried again.
+    wrong: f64,
+}
+
+impl Sent {
+    fn now(prom: &Prom) -> Result<Sent, String> {
+        let mut wrong = 0.0;
+        for name in [
+            "prometheus_notifications_errors_total",
+            "prometheus_remote_storage_samples_failed_total",
+            "prometheus_remote_storage_samples_retried_total",
+        ] {
+            wrong += counter(prom, name)?;
+        }
+        Ok(Sent {
+            alerts: counter(prom, "prometheus_notifications_sent_total")?,
+            samples: counter(prom, "prometheus_remote_storage_samples_total")?,
+            wrong,
+        })
+    }
+
+    fn words(&self) -> String {
+        let Sent {
+            alerts,
+            samples,
+            wrong,
+        } = self;
+        format!("alerts {alerts}, samples {samples}, failed or retried {wrong}")
+    }
+}
+
+/// Alerts and samples arrive, and none fails meanwhile. What failed before does not count: the receiver restarts too.
 fn sends(prom: &Prom) -> Result<String, String> {
-    until(SHORT, || {
-        let sent = counter(prom, "prometheus_notifications_sent_total")?;
-        let errors = counter(prom, "prometheus_notifications_errors_total")?;
-        let samples = counter(prom, "prometheus_remote_storage_samples_total")?;
-        let failed = counter(prom, "prometheus_remote_storage_samples_failed_total")?;
-        let retried = counter(prom, "prometheus_remote_storage_samples_retried_total")?;
-        let words = format!(
-            "alerts sent {sent}, errors {errors}; samples {samples}, failed {failed}, retried {retried}"
-        );
-        match sent > errors && samples > 0.0 && failed == 0.0 && retried == 0.0 {
-            true => Ok(words),
-            false => Err(words),
+    until(LONG, || {
+        let first = Sent::now(prom)?;
+        let more = || {
+            let now = Sent::now(prom)?;
+            match now.alerts > first.alerts && now.samples > first.samples {
+                true => Ok(now),
+                false => Err(now.words()),
+            }
+        };
+        // Twice the time between two alerts.
+        let now = until(Duration::from_secs(2 * u64::from(RESENT)), more)?;
+        match now.wrong > first.wrong {
+            false => Ok(format!("from {} to {}", first.words(), now.words())),
+            true => Err(format!("from {} to {}", first.words(), now.words())),
         }
     })
 }
@@ -123,9 +162,21 @@ fn meshed(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
             // So that this harness may ask it.
             let key = "traffic.sidecar.istio.io/includeInboundPorts";
             template["metadata"]["annotations"] = json!({key: ""});
+            for container in template["spec"]["containers"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
+                if container["name"] == "prometheus-server"
+                    && let Some(args) = container["args"].as_array_mut()
+                {
+                    args.push(format!("--rules.alert.resend-delay={RESENT}s").into());
+                }
+            }
         };
         cell.build(meshed, &more)?;
         let found = until(SHORT, || Prom::of(&namespace))?;
+        // An alert that comes before its receiver was discovered is lost: the next one counts.
         let words = sends(&found)?;
         program = Some(Program::new(cell.name, &cell.choices())?);
         before = Some(objects(&namespace)?);

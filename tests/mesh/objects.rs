@@ -35,6 +35,8 @@ pub fn objects(namespace: &str) -> Result<Objects, String> {
     let items = found["items"].as_array().cloned().unwrap_or_default();
     let mut all: Objects = items
         .into_iter()
+        // Of the harness, not of the cell.
+        .filter(|item| item["metadata"]["name"] != crate::user::ROLE)
         .map(|item| (name(&item), settled(item)))
         .collect();
     // Of pods only what a person wrote on them, and only while they are the same pods.
@@ -62,7 +64,25 @@ fn name(item: &Value) -> String {
     )
 }
 
+/// Who owns which fields, by manager: what was applied and taken back is nobody's but its former owner's. What
+/// controllers report under a subresource comes and goes.
+fn owners(item: &Value) -> Value {
+    let entries = item["metadata"]["managedFields"].as_array();
+    let mut owners: Vec<(String, &Value)> = entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| text(&entry["subresource"]).is_empty())
+        .map(|entry| {
+            let by = format!("{} {}", text(&entry["manager"]), text(&entry["operation"]));
+            (by, &entry["fieldsV1"])
+        })
+        .collect();
+    owners.sort_by(|a, b| a.0.cmp(&b.0));
+    serde_json::json!(owners)
+}
+
 fn settled(mut item: Value) -> Value {
+    item["owners"] = owners(&item);
     if let Some(map) = item.as_object_mut() {
         map.remove("status");
     }

@@ -1,10 +1,11 @@
 //! The real program as a process, with a state folder of its own.
 
 use crate::shell::{Ran, run, tail};
+use crate::user;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// The program as one user of one machine runs it.
@@ -12,6 +13,18 @@ pub struct Program {
     state: PathBuf,
     /// What every call says after the command's name.
     choices: Vec<String>,
+    who: Who,
+    /// Made by the first call, when its namespace stands.
+    kubeconfig: OnceLock<Result<PathBuf, String>>,
+}
+
+/// Who runs it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// Of the namespace of its Prometheus, see `user.rs`.
+    User,
+    /// Who may do everything, the cluster's lock included.
+    Administrator,
 }
 
 /// The last line that `apply` and `undo` print, and how they ended.
@@ -21,35 +34,81 @@ pub struct Told {
     pub text: String,
 }
 
-static WRITES: Mutex<()> = Mutex::new(());
+/// Users of different namespaces have nothing to do with each other. An administrator honours every lock there is: it
+/// writes while nobody else does.
+static WRITES: RwLock<()> = RwLock::new(());
+
+/// For as long as a user's run writes.
+pub fn beside() -> RwLockReadGuard<'static, ()> {
+    WRITES.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 const LIMIT: Duration = Duration::from_secs(480);
 
 impl Program {
+    /// As a user of its Prometheus's namespace.
     pub fn new(cell: &str, choices: &[String]) -> Result<Program, String> {
+        Program::of(cell, choices, Who::User)
+    }
+
+    pub fn of_administrator(cell: &str, choices: &[String]) -> Result<Program, String> {
+        Program::of(cell, choices, Who::Administrator)
+    }
+
+    fn of(cell: &str, choices: &[String], who: Who) -> Result<Program, String> {
         let state = folder().join(cell);
         let _ = std::fs::remove_dir_all(&state);
         std::fs::create_dir_all(&state).map_err(|e| format!("{}: {e}", state.display()))?;
         Ok(Program {
             state,
             choices: choices.to_vec(),
+            who,
+            kubeconfig: OnceLock::new(),
         })
     }
 
     fn call(&self, words: &[&str], choices: bool) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meshscrape"));
         command.args(words).env("XDG_STATE_HOME", &self.state);
+        if self.who == Who::User {
+            match self.kubeconfig.get_or_init(|| self.user()) {
+                Ok(file) => command.env("KUBECONFIG", file),
+                Err(error) => {
+                    return Ran {
+                        code: None,
+                        out: String::new(),
+                        err: error.clone(),
+                    };
+                }
+            };
+        }
         if choices {
             command.args(&self.choices);
         }
-        // One run a cluster: a second one would be refused, and rightly.
-        let _alone = matches!(words.first(), Some(&("apply" | "undo")))
-            .then(|| WRITES.lock().unwrap_or_else(PoisonError::into_inner));
         run(&mut command, "", LIMIT)
     }
 
+    /// A call that writes.
+    fn writes(&self, words: &[&str], choices: bool) -> Result<Told, String> {
+        let (_beside, _alone) = match self.who {
+            Who::User => (Some(beside()), None),
+            Who::Administrator => (
+                None,
+                Some(WRITES.write().unwrap_or_else(PoisonError::into_inner)),
+            ),
+        };
+        told(self.call(words, choices))
+    }
+
+    fn user(&self) -> Result<PathBuf, String> {
+        let at = self.choices.iter().position(|word| word == "--prometheus");
+        let prometheus = at.and_then(|at| self.choices.get(at + 1));
+        let namespace = prometheus.and_then(|name| Some(name.split_once('/')?.0));
+        user::kubeconfig(namespace.ok_or("no choice names a Prometheus")?)
+    }
+
     pub fn apply(&self) -> Result<Told, String> {
-        told(self.call(&["apply", "--yes", "--lose-history", "--json"], true))
+        self.writes(&["apply", "--yes", "--lose-history", "--json"], true)
     }
 
     /// The exit code, and the table as JSON.
@@ -62,13 +121,13 @@ impl Program {
     }
 
     pub fn undo(&self) -> Result<Told, String> {
-        told(self.call(&["undo", "--yes", "--lose-history", "--json"], false))
+        self.writes(&["undo", "--yes", "--lose-history", "--json"], false)
     }
 
     /// The same, with the word that a listener without its policies may come back.
     pub fn undo_reopening(&self) -> Result<Told, String> {
         let words = ["undo", "--yes", "--lose-history", "--reopen", "--json"];
-        told(self.call(&words, false))
+        self.writes(&words, false)
     }
 
     /// The exit code, and what was said, of a call that should not get far.

@@ -19,7 +19,7 @@ pub fn run(checks: &mut Checks) -> Result<(), Stop> {
     let choices = choices.map(str::to_owned);
     let mut program = None;
     checks.must("the gateway stands", || {
-        program = Some(Program::new(NAME, &choices)?);
+        program = Some(Program::of_administrator(NAME, &choices)?);
         get(&["-n", NAMESPACE, "deployments/gateway-istio"]).map(|_| gateway.clone())
     })?;
     for (name, words) in [

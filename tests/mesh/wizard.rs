@@ -2,7 +2,7 @@
 
 use crate::evidence;
 use crate::matrix::{choices, secured};
-use crate::program::folder;
+use crate::program::{beside, folder};
 use crate::pty::Terminal;
 use crate::report::{Checks, Stop};
 use crate::subject::{Kind, Subject};
@@ -50,9 +50,12 @@ fn keys(namespace: &str) -> String {
     let prometheus = format!("{namespace}/Deployment/prometheus");
     let state = folder().join("state").join(NAME);
     let state = state.to_string_lossy().into_owned();
+    let user = crate::user::kubeconfig(namespace).unwrap_or_else(|why| panic!("{why}"));
+    let user = user.to_string_lossy().into_owned();
+    let _beside = beside();
     let mut screen = Terminal::with(
         &["--prometheus", &prometheus],
-        &[("XDG_STATE_HOME", &state)],
+        &[("XDG_STATE_HOME", &state), ("KUBECONFIG", &user)],
         120,
         40,
     );

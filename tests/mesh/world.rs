@@ -1,6 +1,7 @@
 //! A cell's own corner of the mesh: Istio's samples under names of its own, a gateway, and two clients that all share.
 
 use crate::shell::{apply, kubectl, rolled_out};
+use crate::user;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -127,6 +128,7 @@ pub fn clear(name: &str, wait: bool) -> Result<(), String> {
         "--cascade=foreground",
     ])?;
     kubectl(&["delete", "namespace", name, missing, &wait])?;
+    user::clear(name)?;
     kubectl(&[
         "delete",
         "clusterrole,clusterrolebinding",
