@@ -101,12 +101,15 @@ async fn take_back(
     let review = flow::ask(opened, undo.plan.clone()).await;
     if review.counts().changes == 0 && flow::stopped(&review).is_none() {
         if word.yes && undo.met {
-            // Cut off right before its end, an undo has left no more than its name on fields.
-            let homes = opened.mesh.homes();
-            let found = engine::runs::entries(&opened.session, &homes, Some(&undo.run)).await;
-            if let Ok((entries, _)) = found {
-                let session = &opened.session;
-                call.note(&engine::release::release(session, &homes, &undo.run, &entries).await);
+            let (homes, places) = (opened.mesh.homes(), opened.mesh.lock_places());
+            let session = &opened.session;
+            let late = engine::release::late(session, &homes, &places, &undo.run, &prometheus);
+            match late.await {
+                Ok(failed) => call.note(&failed),
+                Err(error) => call.note(&[format!(
+                    "the fields that the run applied were not released: {}",
+                    error.what
+                )]),
             }
         }
         if only.is_empty() && undo.met {

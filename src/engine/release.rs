@@ -1,16 +1,20 @@
 //! The end of an undo: fields that this program applied are released, and what it took from others is theirs again.
 
 use super::identity::{Made, identity};
+use super::lock;
 use super::runs;
 use super::session::Session;
 use crate::cluster::ApiError;
 use crate::cluster::api::Write;
 use crate::cluster::error::Reason;
+use crate::error::Error;
+use crate::journal::VERSION;
+use crate::mesh::Prometheus;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::record::{Entry, Intent, LeafChange, TextRecord};
 use crate::plan::release::released;
 use crate::plan::resume::{Stands, stands};
-use crate::plan::review::ApprovedChange;
+use crate::plan::review::{ApprovedChange, RunId};
 use crate::plan::scrape_config::TextEdit;
 use crate::plan::undo::found::FOUND;
 use crate::plan::{Action, Expected, LeafEdit};
@@ -24,40 +28,93 @@ const AT_ONCE: usize = 8;
 /// An object that others write to all the while is tried so often.
 const ATTEMPTS: usize = 5;
 
-/// Releases what was taken back of this run; of what still stands as the run left it nothing. What could not be
+/// Where it is done, and recorded.
+#[derive(Clone)]
+pub(super) struct Place<'a> {
+    pub session: &'a Session,
+    /// Namespaces with records of runs.
+    pub homes: &'a [String],
+    /// The run whose journal gets a line before each write.
+    pub as_run: &'a str,
+}
+
+/// Releases what was undone of this run; of what still stands as the run left it nothing. What could not be
 /// released, in words.
-pub async fn release(
-    session: &Session,
-    homes: &[String],
-    run: &str,
-    entries: &[Entry],
-) -> Vec<String> {
-    let intents: Vec<Intent> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Intent(intent) => Some(intent.as_ref().clone()),
-            _ => None,
-        })
-        .collect();
-    of_intents(session, homes, run, &intents).await
+pub(super) async fn release(place: &Place<'_>, run: &str, entries: &[Entry]) -> Vec<String> {
+    of_intents(place, run, &intents(entries)).await
 }
 
-/// As [`release`], by what was written to take it back: where no record of the run is left.
-pub(super) async fn of_changes(
-    session: &Session,
-    homes: &[String],
-    changes: &[ApprovedChange],
-) -> Vec<String> {
+/// As [`release`], by what was written to undo it: where no record of the run is left.
+pub(super) async fn of_changes(place: &Place<'_>, changes: &[ApprovedChange]) -> Vec<String> {
     let intents: Vec<Intent> = changes.iter().filter_map(undone).collect();
-    of_intents(session, homes, FOUND, &intents).await
+    of_intents(place, FOUND, &intents).await
 }
 
-async fn of_intents(
+/// What an undo that was cut off right before its end has left: no more than its name on fields. Released as a run
+/// of its own, once nobody holds a lock in these `places`; nothing is written where nothing is left.
+///
+/// # Errors
+/// Another run is at work; the journal cannot be read or written.
+pub async fn late(
     session: &Session,
     homes: &[String],
+    places: &[String],
     run: &str,
-    intents: &[Intent],
-) -> Vec<String> {
+    prometheus: &Prometheus,
+) -> Result<Vec<String>, Error> {
+    let (entries, _) = runs::entries(session, homes, Some(run)).await?;
+    let others = others(session, homes, run).await;
+    let mut left = false;
+    for (object, intents) in by_object(&intents(&entries)) {
+        let live = session.cluster.get(&object).await.ok().flatten();
+        left |=
+            live.is_some_and(|live| managed(&object, &live, &intents, others.as_deref()).is_some());
+    }
+    if !left {
+        return Ok(Vec::new());
+    }
+    let (_going, mut stop) = tokio::sync::watch::channel(false);
+    for namespace in places {
+        lock::respect(session, namespace, false, &mut stop, &|_| {}).await?;
+    }
+    let RunId(as_run) = RunId::new(session.clock.now());
+    session.journal.append(&Entry::Started {
+        version: VERSION,
+        run: as_run.clone(),
+        at: session.clock.now(),
+        context: session.cluster.context.clone(),
+        cluster: identity(session).await.ok(),
+        undoes: Some(run.to_owned()),
+        prometheus: Some(prometheus.id.clone()),
+        answers: None,
+        by: Some(Box::new(session.who.clone())),
+    })?;
+    let place = Place {
+        session,
+        homes,
+        as_run: &as_run,
+    };
+    let failed = release(&place, run, &entries).await;
+    session.journal.append(&Entry::Ended {
+        how: match failed.is_empty() {
+            true => "whole".into(),
+            false => "partWay".into(),
+        },
+        run: as_run,
+        at: session.clock.now(),
+    })?;
+    Ok(failed)
+}
+
+fn intents(entries: &[Entry]) -> Vec<Intent> {
+    let intents = entries.iter().filter_map(|entry| match entry {
+        Entry::Intent(intent) => Some(intent.as_ref().clone()),
+        _ => None,
+    });
+    intents.collect()
+}
+
+fn by_object(intents: &[Intent]) -> BTreeMap<ObjectRef, Vec<Intent>> {
     let mut by_object: BTreeMap<ObjectRef, Vec<Intent>> = BTreeMap::new();
     for intent in intents {
         let edits = !intent.leaves.is_empty() || intent.text.is_some() || intent.deleted.is_some();
@@ -66,19 +123,25 @@ async fn of_intents(
             of_object.push(intent.clone());
         }
     }
+    by_object
+}
+
+async fn of_intents(place: &Place<'_>, run: &str, intents: &[Intent]) -> Vec<String> {
+    let by_object = by_object(intents);
     if by_object.is_empty() {
         return Vec::new();
     }
     // Not to know the other runs is to leave them what they may have.
-    let others = Arc::new(others(session, homes, run).await);
+    let others = Arc::new(others(place.session, place.homes, run).await);
     let mut each = Vec::new();
     for (object, intents) in by_object {
-        let (session, others) = (session.clone(), Arc::clone(&others));
+        let others = Arc::clone(&others);
         each.push(async move {
-            let done = one(&session, &object, &intents, others.as_deref()).await;
+            let done = one(place, &object, &intents, others.as_deref()).await;
             let failed = done.err()?;
             Some(format!(
-                "the fields of {object} could not be released: {failed}"
+                "the fields of {object} could not be released: {}",
+                failed.what
             ))
         });
     }
@@ -87,13 +150,15 @@ async fn of_intents(
 }
 
 async fn one(
-    session: &Session,
+    place: &Place<'_>,
     object: &ObjectRef,
     intents: &[Intent],
     others: Option<&[Intent]>,
-) -> Result<(), ApiError> {
+) -> Result<(), Error> {
+    let session = place.session;
+    let failed = |error: ApiError| Error::new(error.to_string());
     for attempt in 1.. {
-        let Some(live) = session.cluster.get(object).await? else {
+        let Some(live) = session.cluster.get(object).await.map_err(failed)? else {
             return Ok(());
         };
         let Some(managed) = managed(object, &live, intents, others) else {
@@ -105,6 +170,11 @@ async fn one(
             {"op": "replace", "path": "/metadata/resourceVersion",
                 "value": live["metadata"]["resourceVersion"]},
         ]);
+        session.journal.append(&Entry::Release {
+            run: place.as_run.to_owned(),
+            at: session.clock.now(),
+            object: object.clone(),
+        })?;
         let answer = session
             .cluster
             .json_patch(object, &operations, Write::default())
@@ -112,7 +182,7 @@ async fn one(
         match answer {
             Err(error) if error.reason == Reason::Stale && attempt < ATTEMPTS => {}
             Err(error) if error.is_not_found() => return Ok(()),
-            answer => return answer.map(drop),
+            answer => return answer.map(drop).map_err(failed),
         }
     }
     Ok(())

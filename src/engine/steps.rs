@@ -199,7 +199,7 @@ impl Step {
             let on = if attempt == 0 && !self.moved && guards_itself(reviewed) {
                 On::Reviewed(reviewed.live.as_deref())
             } else {
-                read = match self.session.cluster.get(object).await {
+                read = match self.read().await {
                     Ok(live) => live,
                     Err(error) => return Err(self.give_up(announced, not_written(object, &error))),
                 };
@@ -237,6 +237,17 @@ impl Step {
             ))
             .hint("try again");
         Err(self.give_up(true, error))
+    }
+
+    /// The object now. One that was there in the review is gone only by two looks: a listener that is only called gone
+    /// would stand without its policies.
+    async fn read(&self) -> Result<Option<Value>, ApiError> {
+        let reviewed = self.change.reviewed();
+        let cluster = &self.session.cluster;
+        match cluster.get(&reviewed.change.object).await? {
+            None if reviewed.live.is_some() => cluster.get(&reviewed.change.object).await,
+            live => Ok(live),
+        }
     }
 
     /// The end of it, where the object is not, or need not be, written any more.

@@ -257,7 +257,7 @@ fn keep_seqs(entries: &mut Vec<Entry>, seqs: &BTreeSet<u32>) {
         Entry::Started { .. } => true,
         Entry::Intent(intent) => seqs.contains(&intent.seq),
         Entry::Result { seq, .. } => seqs.contains(seq),
-        Entry::Ended { .. } => false,
+        Entry::Release { .. } | Entry::Ended { .. } => false,
     });
 }
 

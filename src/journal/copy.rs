@@ -87,11 +87,11 @@ pub fn completed(mut lines: Vec<Entry>, record: &[Entry]) -> (Vec<Entry>, usize)
                 results.insert(*seq);
             }
             Entry::Ended { .. } => ended = true,
-            Entry::Started { .. } => {}
+            Entry::Started { .. } | Entry::Release { .. } => {}
         }
     }
     let beyond = record.iter().filter(|line| match line {
-        Entry::Started { .. } => false,
+        Entry::Started { .. } | Entry::Release { .. } => false,
         Entry::Intent(intent) if intent.seq >= PLANNED => {
             !ended && !changes.contains(&intent.change)
         }
@@ -110,7 +110,8 @@ pub fn completed(mut lines: Vec<Entry>, record: &[Entry]) -> (Vec<Entry>, usize)
         Entry::Started { .. } => (0, 0),
         Entry::Intent(intent) => (1, intent.seq),
         Entry::Result { seq, .. } => (1, *seq),
-        Entry::Ended { .. } => (2, 0),
+        Entry::Release { .. } => (2, 0),
+        Entry::Ended { .. } => (3, 0),
     });
     (lines, lost)
 }

@@ -14,15 +14,16 @@ use crate::error::Error;
 use crate::plan::record::Entry;
 
 /// The version of the lines that this program writes; lines of a newer one are refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 impl Entry {
     /// The run that the line belongs to.
     pub fn run(&self) -> &str {
         match self {
-            Entry::Started { run, .. } | Entry::Result { run, .. } | Entry::Ended { run, .. } => {
-                run
-            }
+            Entry::Started { run, .. }
+            | Entry::Result { run, .. }
+            | Entry::Release { run, .. }
+            | Entry::Ended { run, .. } => run,
             Entry::Intent(intent) => &intent.run,
         }
     }

@@ -54,6 +54,13 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// Written before the fields of what was undone are released: values stay, only `managedFields` change.
+    #[serde(rename_all = "camelCase")]
+    Release {
+        run: String,
+        at: Timestamp,
+        object: ObjectRef,
+    },
     #[serde(rename_all = "camelCase")]
     Ended {
         run: String,

@@ -126,15 +126,20 @@ impl Run {
         if let Err(lost) = around.guard.holds().await {
             return vec![lost.what];
         }
+        let place = release::Place {
+            session,
+            homes: &homes,
+            as_run: &self.id,
+        };
         match &options.undoes {
             None if own => match session.journal.run(Some(&self.id)) {
-                Ok(entries) => release::release(session, &homes, &self.id, &entries).await,
+                Ok(entries) => release::release(&place, &self.id, &entries).await,
                 Err(error) => vec![error.what],
             },
             Some(run) if !self.undone.is_empty() => {
-                release::release(session, &homes, run, &self.undone).await
+                release::release(&place, run, &self.undone).await
             }
-            _ => release::of_changes(session, &homes, &self.changes).await,
+            _ => release::of_changes(&place, &self.changes).await,
         }
     }
 

@@ -33,6 +33,7 @@ struct Lines {
 fn lines(journal: &dyn Journal) -> BTreeMap<String, Lines> {
     let mut results = BTreeMap::new();
     let mut announced = Vec::new();
+    let mut lines: BTreeMap<String, Lines> = BTreeMap::new();
     for note in journal.runs().unwrap() {
         for entry in journal.run(Some(&note.run)).unwrap() {
             match entry {
@@ -43,11 +44,14 @@ fn lines(journal: &dyn Journal) -> BTreeMap<String, Lines> {
                     let first = results.insert((run, seq), written).is_none();
                     assert!(first, "two results of one write");
                 }
+                // Nothing says how it came out: the live object tells.
+                Entry::Release { object, .. } => {
+                    lines.entry(object.path()).or_default().open += 1;
+                }
                 _ => {}
             }
         }
     }
-    let mut lines: BTreeMap<String, Lines> = BTreeMap::new();
     for intent in announced {
         let of = lines.entry(intent.object.path()).or_default();
         match results.get(&(intent.run.clone(), intent.seq)) {

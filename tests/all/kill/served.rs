@@ -276,10 +276,11 @@ impl Served {
         if path.contains("/secrets/") || path.contains("/leases") {
             return;
         }
-        let announced = self
-            .journal()
-            .iter()
-            .any(|entry| matches!(entry, Entry::Intent(intent) if intent.object.path() == path));
+        let announced = self.journal().iter().any(|entry| match entry {
+            Entry::Intent(intent) => intent.object.path() == path,
+            Entry::Release { object, .. } => object.path() == path,
+            _ => false,
+        });
         assert!(
             announced,
             "{} {path} without a line before it",
