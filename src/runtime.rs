@@ -1,7 +1,7 @@
 //! The one loop: keys, signals and the engine's reports become messages, messages change the state, the
 //! state's effects go to the engine. It has the thread that draws; work is done elsewhere.
 
-use crate::engine::session::Session;
+use crate::engine::session::{Journal, Session};
 use crate::error::{Error, Result};
 use crate::term::{self, Face, FullScreen};
 use crate::ui;
@@ -33,6 +33,13 @@ pub trait World: Send + Sync {
     /// # Errors
     /// The context is unknown, or its credentials cannot be had.
     fn connect(&self, context: Option<String>) -> BoxFuture<'static, Result<Session>>;
+    /// The journals of this machine: of that kube-context, or of all. A world that is not of this machine has none.
+    ///
+    /// # Errors
+    /// Their folder is not known, or cannot be read.
+    fn journals(&self, _context: Option<&str>) -> Result<Vec<Arc<dyn Journal>>> {
+        Ok(Vec::new())
+    }
 }
 
 /// What the loop draws on.

@@ -5,7 +5,7 @@ use crate::cli::Choices;
 use crate::cluster::Cluster;
 use crate::cluster::connect::{self, ConnectOptions};
 use crate::demo::Simulation;
-use crate::engine::session::{Clock, Session};
+use crate::engine::session::{Clock, Journal, Session};
 use crate::error::Error;
 use crate::journal::{FileJournal, MemoryJournal};
 use crate::runtime::World;
@@ -49,6 +49,13 @@ impl World for Real {
                 who: crate::engine::session::here(),
             })
         })
+    }
+
+    fn journals(&self, context: Option<&str>) -> Result<Vec<Arc<dyn Journal>>, Error> {
+        Ok(FileJournal::of_machine(context)?
+            .into_iter()
+            .map(|journal| Arc::new(journal) as Arc<dyn Journal>)
+            .collect())
     }
 }
 

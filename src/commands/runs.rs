@@ -10,10 +10,32 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
-    let opened = flow::open(&call).await?;
-    let (runs, words) = runs::known(&opened.session, &opened.mesh.homes()).await?;
-    call.note(&words);
-    let cluster = identity(&opened.session).await.ok();
+    let (runs, cluster) = match flow::open(&call).await {
+        Ok(opened) => {
+            let (runs, words) = runs::known(&opened.session, &opened.mesh.homes()).await?;
+            call.note(&words);
+            (runs, identity(&opened.session).await.ok())
+        }
+        // What this machine knows needs no cluster.
+        Err(error) => {
+            let context = call.choices.context.as_deref();
+            let (runs, mut words) = runs::of_machine(&call.world.journals(context)?)?;
+            let of = match context {
+                Some(context) => format!("of context {context}"),
+                None => "of every kube-context".to_owned(),
+            };
+            words.push(format!(
+                "the cluster's own records are not listed: {}; these are the runs of this machine, {of}",
+                std::iter::once(&error.what)
+                    .chain(&error.causes)
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(": ")
+            ));
+            call.note(&words);
+            (runs, None)
+        }
+    };
     let text = match json {
         true => as_json(&runs, cluster.as_deref()),
         false => table(&runs, cluster.as_deref()),
@@ -50,6 +72,7 @@ fn table(runs: &[Known], cluster: Option<&str>) -> String {
             None => how(run).to_owned(),
         };
         let place = match run.made(cluster) {
+            _ if cluster.is_none() => format!("{place}, context {}", run.note.context),
             Made::Elsewhere => format!("{place}, of another cluster"),
             Made::Here | Made::Unknown => place.to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use super::identity::{Made, identity, made};
 use super::keep;
-use super::session::{RunNote, Session};
+use super::session::{Journal, RunNote, Session};
 use crate::answers::Answers;
 use crate::cluster::ApiError;
 use crate::error::Error;
@@ -82,8 +82,30 @@ pub async fn known(
         }
     }
     let mut runs: Vec<Known> = runs.into_values().collect();
-    runs.sort_unstable_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
+    sort(&mut runs);
     Ok((runs, words))
+}
+
+/// The runs of these journals, newest first; and what could not be read, in words.
+///
+/// # Errors
+/// A journal cannot be read.
+pub fn of_machine(journals: &[Arc<dyn Journal>]) -> Result<(Vec<Known>, Vec<String>), Error> {
+    let (mut runs, mut words) = (Vec::new(), Vec::new());
+    for journal in journals {
+        runs.extend(journal.runs()?.into_iter().map(|note| Known {
+            note,
+            here: true,
+            in_cluster: false,
+        }));
+        words.extend(journal.warnings());
+    }
+    sort(&mut runs);
+    Ok((runs, words))
+}
+
+fn sort(runs: &mut [Known]) {
+    runs.sort_unstable_by(|a, b| (b.note.at, &b.note.run).cmp(&(a.note.at, &a.note.run)));
 }
 
 /// The lines of a run: from this machine's journal, and what its record in the cluster knows beyond them. Without a

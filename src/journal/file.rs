@@ -42,15 +42,36 @@ impl FileJournal {
     /// # Errors
     /// No home folder is known.
     pub fn of_context(context: &str) -> Result<Self, Error> {
-        let home = Xdg::new().map_err(|e| {
-            Error::new("no place is known for the journal")
-                .cause(e)
-                .hint("set HOME or XDG_STATE_HOME")
-        })?;
-        let state = home.state_dir().unwrap_or_else(|| home.data_dir());
-        Ok(FileJournal::at(
-            state.join("meshscrape").join(folder_name(context)),
-        ))
+        Ok(FileJournal::at(state_folder()?.join(folder_name(context))))
+    }
+
+    /// The journals that stand on this machine: of that kube-context, or of all. None: no run was ever made.
+    ///
+    /// # Errors
+    /// No home folder is known, or the folder of the journals cannot be read.
+    pub fn of_machine(context: Option<&str>) -> Result<Vec<Self>, Error> {
+        let folder = state_folder()?;
+        if let Some(context) = context {
+            return Ok(vec![FileJournal::at(folder.join(folder_name(context)))]);
+        }
+        let unreadable = |e: io::Error| {
+            Error::new(format!("{} cannot be read", folder.display()))
+                .cause(crate::fault::io(&e))
+                .hint("make the folder readable for you")
+        };
+        let listing = match std::fs::read_dir(&folder) {
+            Ok(listing) => listing,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(unreadable(e)),
+        };
+        let mut journals = Vec::new();
+        for found in listing {
+            let path = found.map_err(unreadable)?.path();
+            if path.is_dir() {
+                journals.push(FileJournal::at(path));
+            }
+        }
+        Ok(journals)
     }
 
     /// The journal in that folder.
@@ -339,6 +360,17 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A context's name as one folder name: contexts may hold slashes and colons, and be long.
+/// Where the journals of all contexts stand.
+fn state_folder() -> Result<PathBuf, Error> {
+    let home = Xdg::new().map_err(|e| {
+        Error::new("no place is known for the journal")
+            .cause(e)
+            .hint("set HOME or XDG_STATE_HOME")
+    })?;
+    let state = home.state_dir().unwrap_or_else(|| home.data_dir());
+    Ok(state.join("meshscrape"))
+}
+
 fn folder_name(context: &str) -> String {
     let name = encode(context);
     let dots = name.chars().all(|c| c == '.');

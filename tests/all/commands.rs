@@ -229,3 +229,51 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
     let words = stderr(&meshscrape(&format!("export {folder}2 --demo")).code(1));
     assert!(words.contains("nothing is chosen"), "{words}");
 }
+
+#[test]
+fn the_runs_of_this_machine_are_listed_without_a_cluster() {
+    use meshscrape::engine::session::Journal;
+    use meshscrape::journal::FileJournal;
+    use meshscrape::plan::record::Entry;
+    let state = tempfile::tempdir().unwrap();
+    for (context, run) in [
+        ("lab", "20260101-100000-aa"),
+        ("prod", "20260102-100000-bb"),
+    ] {
+        let journal = FileJournal::at(state.path().join("meshscrape").join(context));
+        let line = serde_json::json!({
+            "entry": "started", "version": 1, "run": run, "at": "2026-01-01T10:00:00Z",
+            "context": context, "prometheus": null,
+        });
+        let line: Entry = serde_json::from_value(line).unwrap();
+        journal.append(&line).unwrap();
+    }
+    let list = |args: &str| {
+        Command::cargo_bin("meshscrape")
+            .unwrap()
+            .args(["undo", "--list"])
+            .args(args.split_whitespace())
+            .env("KUBECONFIG", state.path().join("none"))
+            .env("XDG_STATE_HOME", state.path())
+            .env("HOME", "/nonexistent")
+            .timeout(std::time::Duration::from_secs(60))
+            .assert()
+            .code(0)
+    };
+    let all = list("--json");
+    let runs: Value = serde_json::from_str(&stdout(&all)).unwrap();
+    let contexts: Vec<&Value> = runs["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| &run["context"])
+        .collect();
+    assert_eq!(contexts, ["prod", "lab"]);
+    // Why the cluster's own records are not among them.
+    assert!(stderr(&all).contains("kubeconfig"), "{}", stderr(&all));
+    let one = stdout(&list("--context lab"));
+    assert!(
+        one.contains("20260101-100000-aa") && !one.contains("20260102"),
+        "{one}"
+    );
+}
