@@ -271,6 +271,9 @@ fn in_turn(tests: &[&Test], at_once: usize, begun: Instant) -> Vec<Row> {
             };
             let (ended, took) = (begun.elapsed().as_secs(), row.took.as_secs());
             println!("{ended:>4} s  {} {word}, after {took} s", row.cell);
+            for (look, why) in row.checks.failed() {
+                println!("        {look}: {}", report::first_line(why));
+            }
             if let Ok(mut rows) = rows.lock() {
                 rows.push(row);
             }

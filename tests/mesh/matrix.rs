@@ -145,7 +145,7 @@ fn lock_planned(program: &Program, home: &str, taken: bool) -> Result<String, St
     let (state, warnings) = (text(&row["state"]), row["warnings"].to_string());
     match (taken, state) {
         (true, "ready") => Ok("taken".into()),
-        (false, "refused") if warnings.contains(&format!("outside namespace {home}")) => {
+        (false, "leftOut") if warnings.contains(&format!("outside namespace {home}")) => {
             Ok(warnings)
         }
         _ => Err(row.to_string()),

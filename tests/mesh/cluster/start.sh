@@ -62,6 +62,11 @@ start_cluster() {
 	printf 'PATH=%q\n' "$PATH" >"$STATE/path"
 	# kubelet sets these for the whole host; `down` sets them back.
 	sysctl vm.overcommit_memory kernel.panic kernel.panic_on_oops >"$STATE/sysctls"
+	# Each istio-proxy holds about three of these, and all of all meshes here are one user, who has 128 by default.
+	local files=fs.inotify.max_user_instances
+	if (($(sysctl -n "$files") < 2048)); then
+		sysctl -qw "$files=2048" >&2 || say "$files stays at $(sysctl -n "$files"): many proxies at once may not start"
+	fi
 	take_addresses
 	make_certificates
 	copy_store "$STATE/containerd"
