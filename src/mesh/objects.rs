@@ -48,6 +48,7 @@ pub struct OwnerReference {
     pub kind: String,
     pub name: String,
     pub uid: String,
+    pub controller: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -293,8 +294,20 @@ pub struct PodStatus {
     pub phase: String,
     #[serde(rename = "podIP")]
     pub pod_ip: Option<String>,
+    #[serde(rename = "hostIP")]
+    pub host_ip: Option<String>,
     pub start_time: Option<jiff::Timestamp>,
     pub conditions: Vec<Condition>,
+    pub container_statuses: Vec<ContainerStatus>,
+    pub init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerStatus {
+    pub name: String,
+    #[serde(rename = "containerID")]
+    pub container_id: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -317,6 +330,10 @@ pub struct Service {
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceSpec {
     pub r#type: Option<String>,
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: Option<String>,
+    pub external_name: Option<String>,
+    pub ip_families: Vec<String>,
     pub selector: Labels,
     pub ports: Vec<LeanServicePort>,
 }

@@ -2,14 +2,20 @@
 
 pub mod authorization;
 pub mod certificates;
+pub mod discovery;
 pub mod inbound;
 pub mod injected;
 pub mod injector;
+pub mod job;
 pub mod labels;
 pub mod link;
 pub mod merging;
 pub mod mtls;
 pub mod outbound;
+pub mod probe;
+pub mod re2;
+pub mod relabel;
+pub mod scrape;
 pub mod sends;
 pub mod sidecar;
 
@@ -62,3 +68,6 @@ mod testing {
         pairs.map(|(k, v)| ((*k).into(), (*v).into())).collect()
     }
 }
+
+#[cfg(test)]
+mod recorded_tests;

@@ -14,7 +14,7 @@ pub(super) trait Keep: DeserializeOwned + Send + 'static {
     }
 }
 
-/// Annotations that some part of the program reads.
+/// Annotations that this program reads itself.
 fn read_by_somebody(key: &str) -> bool {
     [
         "istio.io",
@@ -27,8 +27,15 @@ fn read_by_somebody(key: &str) -> bool {
     .any(|domain| key.contains(domain))
 }
 
+/// What a network plugin writes on each pod differs from pod to pod.
+fn of_one_pod(key: &str) -> bool {
+    key.contains("cni") || key.ends_with("/network-status") || key.ends_with("/networks-status")
+}
+
+/// A scrape job may read any annotation, but for what is written for programs.
 fn prune_annotations(annotations: &mut Labels) {
-    annotations.retain(|key, _| read_by_somebody(key));
+    annotations
+        .retain(|key, value| read_by_somebody(key) || (value.len() <= 256 && !of_one_pod(key)));
 }
 
 fn share<T: PartialEq>(before: &Arc<T>, of: &mut Arc<T>) {
@@ -53,26 +60,24 @@ impl Keep for lean::Pod {
 
     fn prune(&mut self) {
         prune_annotations(Arc::make_mut(&mut self.metadata.annotations));
-        // The version of the proxy, and the ports that a Service may name: the template says the rest.
+        // What Prometheus discovers: each container, and its ports.
         for list in [&mut self.spec.containers, &mut self.spec.init_containers] {
             let list = Arc::make_mut(list);
             for container in list.iter_mut() {
-                if container.name == "istio-proxy" {
-                    container.ports = Vec::new();
-                } else {
+                if container.name != "istio-proxy" {
                     container.env.clear();
-                    container.image = String::new();
-                    container.ports.retain(|port| port.name.is_some());
-                    container.ports.shrink_to_fit();
                 }
+                container.ports.shrink_to_fit();
             }
-            list.retain(|container| container.name == "istio-proxy" || !container.ports.is_empty());
             list.shrink_to_fit();
         }
         self.status
             .conditions
             .retain(|condition| condition.r#type == "Ready");
         self.status.conditions.shrink_to_fit();
+        // Of these the containers' ids alone are read, and by hardly any job.
+        self.status.container_statuses = Vec::new();
+        self.status.init_container_statuses = Vec::new();
         self.metadata.owner_references.shrink_to_fit();
     }
 }
