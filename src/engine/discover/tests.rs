@@ -353,17 +353,15 @@ fn a_pod_is_kept_lean() {
     let [first, second] = &page[..] else {
         panic!("two pods")
     };
-    assert_eq!(first.metadata.annotations.len(), 1);
-    assert!(first.spec.init_containers.is_empty());
+    assert_eq!(first.metadata.annotations.len(), 2);
+    assert_eq!(first.spec.init_containers.len(), 1);
     let [app, proxy] = &first.spec.containers[..] else {
         panic!("{:?}", first.spec.containers)
     };
-    assert_eq!((proxy.name.as_str(), proxy.ports.len()), ("istio-proxy", 0));
-    // A Service may name a port: so much of the app's container is kept.
-    assert_eq!(app.ports.len(), 1);
-    assert_eq!(
-        (app.ports[0].container_port, app.image.as_str()),
-        (9000, "")
-    );
+    assert_eq!(proxy.name, "istio-proxy");
+    // Prometheus makes a target of each port, and of an image a label.
+    let ports = app.ports.iter().map(|port| port.container_port);
+    assert_eq!(ports.collect::<Vec<_>>(), [8080, 9000]);
+    assert!(!app.image.is_empty() && app.env.is_empty());
     assert!(Arc::ptr_eq(&first.spec.containers, &second.spec.containers));
 }
