@@ -2,6 +2,7 @@
 
 use crate::answers::{Answers, GatewayRef, Injection, Mark, MetricsPort, Pace};
 use crate::cluster::direct::{Direct, Way, secret};
+use crate::commands::check;
 use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
 use crate::gather::Gather;
@@ -26,7 +27,8 @@ use std::time::Duration;
         1  error, wrong arguments and what can't be chosen too\n  \
         2  plan: there are changes\n  \
         3  applied or looked at, but not every target is UP with plaintext refused\n     \
-           and its policies in place\n  \
+           and its policies in place; check: something was found\n     \
+           that is as grave as --fail-on, or could not be read\n  \
         4  refused before anything was written: no --yes, a conflict, history that\n     \
            would be lost, the cluster's own rules, new pods that could not be checked,\n     \
            a first sidecar without --inject, another run at work\n  \
@@ -53,6 +55,8 @@ pub enum Command {
         #[arg(long)]
         yaml: bool,
     },
+    /// Find problems: what is exposed, lost or broken, what cannot be secured, what is scraped in plaintext. Reads only.
+    Check(check::Options),
     /// Write the changes, wait for the targets, and check that plaintext is refused.
     #[command(after_help = EVENTS)]
     Apply {
@@ -245,7 +249,26 @@ pub struct Choices {
 }
 
 /// The choices that these commands use: what else there is does nothing for them, and is not in their help.
-const USED: [(&str, &[&str]); 2] = [
+const USED: [(&str, &[&str]); 3] = [
+    (
+        "check",
+        &[
+            "namespaces",
+            "prometheus",
+            "prometheus_url",
+            "prometheus_ca",
+            "prometheus_token_file",
+            "prometheus_user",
+            "prometheus_password_file",
+            "trust_domain",
+            "root_namespace",
+            "no_probe",
+            "context",
+            "kubeconfig",
+            "demo",
+            "log",
+        ],
+    ),
     (
         "status",
         &[

@@ -25,7 +25,21 @@ pub struct Opened {
 /// # Errors
 /// A bad kubeconfig or answers file, an API server that does not answer, expired credentials.
 pub async fn open(call: &Call<'_>) -> Result<Opened> {
-    let mut answers = call.choices.answers()?;
+    let mut opened = open_any(call).await?;
+    let mesh = &opened.mesh;
+    if mesh.istio.control_planes.is_empty() {
+        return Err(no_istio(mesh));
+    }
+    opened.answers.settle(mesh)?;
+    Ok(opened)
+}
+
+/// The same, whether there is Istio or not; the answers as they were given.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_any(call: &Call<'_>) -> Result<Opened> {
+    let answers = call.choices.answers()?;
     let direct = call.choices.direct()?;
     let mut session = call.world.connect(call.choices.context.clone()).await?;
     if direct.is_some() {
@@ -40,10 +54,6 @@ pub async fn open(call: &Call<'_>) -> Result<Opened> {
         ))
         .cause(why));
     }
-    if mesh.istio.control_planes.is_empty() {
-        return Err(no_istio(&mesh));
-    }
-    answers.settle(&mesh)?;
     Ok(Opened {
         session,
         mesh,
@@ -160,7 +170,7 @@ fn no_istio(mesh: &Mesh) -> Error {
     let mut error = Error::new("no Istio was found in this cluster")
         .hint("install it (istioctl install), or choose another cluster with --context");
     for (what, progress) in &mesh.progress {
-        if let crate::mesh::Progress::Denied(why) | crate::mesh::Progress::Failed(why) = progress {
+        if let Some(why) = crate::words::progress(progress) {
             error = error.cause(format!("{what}: {why}"));
         }
     }

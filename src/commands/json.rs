@@ -5,14 +5,15 @@ use crate::mesh::OtherPods;
 use crate::mesh::others::in_plaintext;
 use crate::plan::Price;
 use crate::plan::diff::LineKind;
-use crate::plan::hurdles::Hurdle;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
 use crate::plan::upstream::{Upstream, upstream};
-use crate::targets::{Board, Cause, Guard, Probe, Row, State};
+use crate::problems::Problem;
+use crate::targets::{Board, Guard, Probe, Row, State};
+use crate::words;
 use serde_json::{Value, json};
 
 /// Counts changes of form that would break a reader.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A review as `plan --json` prints it.
 pub fn review(review: &Review) -> Value {
@@ -53,7 +54,7 @@ pub fn review(review: &Review) -> Value {
                 "owner": upstream(item).map(|of| owner(&of)),
                 "warnings": item.warnings.iter().cloned().chain(review.not_kept(item)).collect::<Vec<_>>(),
                 "pod": item.pod.as_ref().map(pod),
-                "hurdles": item.hurdles.iter().map(hurdle).collect::<Vec<_>>(),
+                "problems": item.hurdles.iter().map(problem).collect::<Vec<_>>(),
                 "needs": change.needs,
                 "prices": change.prices.iter().map(price).collect::<Vec<_>>(),
             }))
@@ -138,10 +139,6 @@ fn pod(verdict: &PodVerdict) -> Value {
     }
 }
 
-fn hurdle(hurdle: &Hurdle) -> Value {
-    json!({"kind": hurdle.kind.word(), "text": hurdle.what, "todo": hurdle.todo})
-}
-
 fn price(price: &Price) -> Value {
     let kind = match price {
         Price::Restarts { .. } => "restarts",
@@ -201,13 +198,19 @@ pub fn board(board: &Board) -> Value {
     })
 }
 
-fn cause(of: &Cause) -> Value {
-    let mut value = json!({"code": of.code, "cause": of.cause, "fix": of.fix});
-    if let Some(object) = &of.object {
-        value["object"] = object.to_string().into();
-        value["field"] = of.field.into();
-    }
-    value
+/// A problem: code, subject and evidence for programs, the sentences for people.
+pub fn problem(of: &Problem) -> Value {
+    json!({
+        "code": of.code(),
+        "name": of.code().name(),
+        "severity": of.severity(),
+        "subject": of.of(),
+        "evidence": of.evidence(),
+        "remedy": of.remedy(),
+        "ist": of.code().ist(),
+        "message": words::sentence(of),
+        "toDo": words::remedy(of),
+    })
 }
 
 /// Pods that nothing can be written for.
@@ -215,7 +218,7 @@ fn other(of: &OtherPods) -> Value {
     json!({
         "namespace": of.namespace, "kind": of.kind, "name": of.name,
         "pods": of.pods, "withSidecar": of.meshed, "inPlaintext": of.plaintext,
-        "reason": of.obstacle.reason,
+        "problem": problem(&of.obstacle),
     })
 }
 
@@ -233,11 +236,9 @@ fn target(row: &Row) -> Value {
     let cause = match &row.state {
         State::Down {
             cause: Some(known), ..
-        } => cause(known),
+        } => problem(known),
         State::Down { .. } => Value::Null,
-        _ => faults
-            .first()
-            .map_or(Value::Null, |fault| cause(&fault.cause)),
+        _ => faults.first().map_or(Value::Null, problem),
     };
     let (guard, unread) = match &row.guard {
         Guard::NotAsked => ("notAsked", None),
@@ -262,7 +263,7 @@ fn target(row: &Row) -> Value {
         "cause": cause,
         "guard": guard,
         "guardDetail": unread,
-        "faults": faults.iter().map(|fault| self::cause(&fault.cause)).collect::<Vec<_>>(),
+        "faults": faults.iter().map(problem).collect::<Vec<_>>(),
         "plaintext": plaintext,
         "plaintextDetail": why,
         "lastScrape": row.last_scrape,

@@ -1,6 +1,7 @@
 //! The engine without a screen: words or JSON, and an exit code. One file a command.
 
 pub mod apply;
+pub mod check;
 pub mod events;
 pub mod export;
 pub mod flow;
@@ -58,7 +59,8 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
         | Command::Apply { json: true, .. }
         | Command::Export { json: true, .. }
         | Command::Status { json: true, .. }
-        | Command::Undo { json: true, .. } => text::Exit::Json,
+        | Command::Undo { json: true, .. }
+        | Command::Check(check::Options { json: true, .. }) => text::Exit::Json,
         _ if call.colour => text::Exit::Colours,
         _ => text::Exit::Words,
     };
@@ -72,6 +74,7 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
     };
     match command {
         Command::Plan { json, yaml } => plan::run(call, json, yaml).await,
+        Command::Check(options) => check::run(call, &options).await,
         Command::Apply {
             yes,
             lose_history,

@@ -104,5 +104,8 @@ fn as_json(runs: &[Known], cluster: Option<&str>) -> String {
             })
         })
         .collect();
-    format!("{}\n", json!({"version": 1, "runs": runs}))
+    format!(
+        "{}\n",
+        json!({"version": super::json::VERSION, "runs": runs})
+    )
 }

@@ -8,7 +8,8 @@ use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
 use crate::plan::{ChangeId, Part, Price};
-use crate::targets::{Board, Cause, Guard, Probe, Row, State};
+use crate::problems::Problem;
+use crate::targets::{Board, Guard, Probe, Row, State};
 use crate::text::{Tone, few, line as flat};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -246,8 +247,10 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         };
     }
     for hurdle in &item.hurdles {
-        let _ = writeln!(out, "  rollout: {}", flat(&hurdle.what));
-        let _ = writeln!(out, "    to do: {}", flat(&hurdle.todo));
+        let _ = writeln!(out, "  rollout: {}", flat(&crate::words::sentence(hurdle)));
+        if let Some(to_do) = crate::words::remedy(hurdle) {
+            let _ = writeln!(out, "    to do: {}", flat(&to_do));
+        }
     }
     for price in &item.change.prices {
         let _ = writeln!(out, "  price: {}", self::price(price));
@@ -419,9 +422,12 @@ pub fn board(board: &Board) -> String {
     }
     for row in &board.rows {
         let pod = flat(&row.expected.pod);
-        let mut told = |question: &str, cause: &Cause| {
-            let (why, fix) = (flat(&cause.cause), flat(&cause.fix));
-            let _ = writeln!(out, "\nWhy is {pod} {question}? {why}\n  Fix: {fix}");
+        let mut told = |question: &str, cause: &Problem| {
+            let why = crate::words::sentence(cause);
+            let _ = writeln!(out, "\nWhy is {pod} {question}? {}", flat(&why));
+            if let Some(fix) = crate::words::remedy(cause) {
+                let _ = writeln!(out, "  Fix: {}", flat(&fix));
+            }
         };
         let down = match &row.state {
             State::Down { cause, .. } => cause.as_ref(),
@@ -430,7 +436,7 @@ pub fn board(board: &Board) -> String {
         if let Some(cause) = down {
             told("DOWN", cause);
         }
-        let faults = row.guard.faults().iter().map(|fault| &fault.cause);
+        let faults = row.guard.faults().iter();
         for cause in faults.filter(|cause| Some(*cause) != down) {
             told("not secured", cause);
         }

@@ -5,7 +5,7 @@
 
 mod stuck;
 
-pub use stuck::{Stuck, why_stuck};
+pub use stuck::why_stuck;
 
 use serde_json::Value;
 

@@ -467,7 +467,7 @@ pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
         _ => "not UP",
     };
     let why = |row: &Row| match (&row.state, row.guard.faults()) {
-        (State::Up { .. }, [fault, ..]) => fault.cause.cause.clone(),
+        (State::Up { .. }, [fault, ..]) => crate::words::sentence(fault),
         (state, _) => state_words(state),
     };
     let named = lacking.rows.iter().take(NAMED);

@@ -101,8 +101,8 @@ pub(super) struct Index<'a> {
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
     pub old_jobs: OldJobs,
-    /// Lists that could not be read and on which it rests whether a workload may be chosen: what, and why.
-    pub unread: Vec<(&'static str, &'a str)>,
+    /// Lists that could not be read and on which it rests whether a workload may be chosen.
+    pub unread: Vec<(&'static str, &'a Progress)>,
     no_labels: Labels,
 }
 
@@ -116,7 +116,7 @@ impl Index<'_> {
 }
 
 /// What governs a workload stands in these lists: unread, it is unknown, which is not the same as none.
-fn unread(inventory: &Inventory) -> Vec<(&'static str, &str)> {
+fn unread(inventory: &Inventory) -> Vec<(&'static str, &Progress)> {
     [
         ("Services", &inventory.services.progress),
         ("ServiceEntries", &inventory.service_entries.progress),
@@ -131,10 +131,7 @@ fn unread(inventory: &Inventory) -> Vec<(&'static str, &str)> {
         ),
     ]
     .into_iter()
-    .filter_map(|(what, progress)| match progress {
-        Progress::Denied(why) | Progress::Failed(why) => Some((what, why.as_str())),
-        _ => None,
-    })
+    .filter(|(_, progress)| progress.fails())
     .collect()
 }
 
@@ -393,7 +390,7 @@ fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
 }
 
 fn slowest(parts: &[&Progress]) -> Progress {
-    let bad = |p: &&&Progress| matches!(p, Progress::Denied(_) | Progress::Failed(_));
+    let bad = |p: &&&Progress| p.fails();
     if let Some(bad) = parts.iter().find(bad) {
         return (**bad).clone();
     }

@@ -3,6 +3,7 @@
 use super::config_source::volume;
 use super::injection::INJECT;
 use super::objects::{Container, Template};
+use crate::problems::{Problem, Subject};
 use crate::reach::outbound::{EXCLUDE_PORTS, INCLUDE_RANGES, Outbound};
 use serde_json::Value;
 
@@ -10,6 +11,8 @@ const PROXY_CONFIG: &str = "proxy.istio.io/config";
 const USER_MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
 const USER_VOLUMES: &str = "sidecar.istio.io/userVolume";
 const SECURE_PORT: u16 = 15091;
+/// What the published task sets, and no Istio reads.
+const CAPTURE_PORTS: &str = "INBOUND_CAPTURE_PORTS";
 /// The Secret that Citadel wrote for each service account, and that nothing writes any more.
 const GONE_SECRET: &str = "istio.default";
 
@@ -99,13 +102,14 @@ pub(super) fn shared(template: &Template, container: &Container) -> Option<Strin
     writable.then(|| format!("{own}{rest}"))
 }
 
-/// Faults of the published recipe, each one sentence with the form that works.
-/// `outbound`: what its sidecar captures today, where it has one.
+/// Faults of the published recipe. `outbound`: what its sidecar captures today, where it has one.
 pub(super) fn faults(
+    of: &Subject,
     template: &Template,
     container: &Container,
     outbound: Option<&Outbound>,
-) -> Vec<String> {
+) -> Vec<Problem> {
+    let of = || of.clone();
     let mut found = Vec::new();
     let volumes = template.spec.volumes.iter();
     let gone = volumes
@@ -113,52 +117,59 @@ pub(super) fn faults(
         .filter_map(|volume| volume["name"].as_str())
         .next();
     if let Some(name) = gone {
-        found.push(format!(
-            "The volume {name} hangs on the Secret {GONE_SECRET}, which nothing creates: the pod never starts. \
-             It should be an emptyDir in memory."
-        ));
+        found.push(Problem::SecretNeverCreated {
+            of: of(),
+            volume: name.to_owned(),
+            secret: GONE_SECRET.to_owned(),
+        });
     }
     let written = written_to(template);
-    if written.as_ref().is_some_and(|(mount, _)| mount.read_only) {
-        found.push(
-            "The certificates are written into a read-only mount of istio-proxy, which then never gets ready. \
-             That mount should be writable."
-                .to_owned(),
-        );
-    }
-    if let Some((mount, _)) = &written
-        && own_mount(container, &mount.volume).is_none()
-    {
-        found.push(format!(
-            "The volume {} is mounted into istio-proxy alone: the container {} needs a mount of its own.",
-            mount.volume, container.name
-        ));
+    if let Some((mount, _)) = &written {
+        let volume = mount.volume.clone();
+        if mount.read_only {
+            found.push(Problem::CertificatesReadOnly {
+                of: of(),
+                volume: volume.clone(),
+            });
+        }
+        if own_mount(container, &volume).is_none() {
+            found.push(Problem::CertificatesNotMounted {
+                of: of(),
+                volume,
+                container: container.name.clone(),
+            });
+        }
     }
     let config = annotation(template, PROXY_CONFIG).unwrap_or_default();
-    if config.contains("INBOUND_CAPTURE_PORTS") {
-        found.push(
-            "INBOUND_CAPTURE_PORTS is read by no Istio code: inbound traffic to Prometheus is captured all the same. \
-             traffic.sidecar.istio.io/includeInboundPorts should be empty."
-                .to_owned(),
-        );
+    if config.contains(CAPTURE_PORTS) {
+        found.push(Problem::CapturePortsUnread {
+            of: of(),
+            setting: CAPTURE_PORTS.to_owned(),
+        });
     }
     let label = template.metadata.labels.get(INJECT).map(String::as_str);
     if annotation(template, INJECT) == Some("true") && label != Some("true") {
-        found.push(format!(
-            "{INJECT} stands among the annotations, where the injection webhook does not see it. \
-             It should be a label of the pod template."
-        ));
+        found.push(Problem::InjectAnnotationUnread {
+            of: of(),
+            key: INJECT.to_owned(),
+        });
     }
     if output(template).is_some() {
         match outbound {
-            Some(outbound) if outbound.captures_port(SECURE_PORT) => found.push(format!(
-                "Prometheus's own outbound traffic to port {SECURE_PORT} goes through its sidecar, which can make it scrape itself. \
-                 {EXCLUDE_PORTS} should name the port."
-            )),
-            None if annotation(template, INCLUDE_RANGES) != Some("") => found.push(format!(
-                "Prometheus's own outbound traffic goes through its sidecar, which can make it scrape itself. \
-                 {INCLUDE_RANGES} should be empty."
-            )),
+            Some(outbound) if outbound.captures_port(SECURE_PORT) => {
+                found.push(Problem::CapturesOwnScrapes {
+                    of: of(),
+                    setting: EXCLUDE_PORTS.to_owned(),
+                    port: Some(SECURE_PORT),
+                });
+            }
+            None if annotation(template, INCLUDE_RANGES) != Some("") => {
+                found.push(Problem::CapturesOwnScrapes {
+                    of: of(),
+                    setting: INCLUDE_RANGES.to_owned(),
+                    port: None,
+                });
+            }
             _ => {}
         }
     }

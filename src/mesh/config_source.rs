@@ -42,7 +42,11 @@ pub(super) enum Source {
         sub_path: bool,
     },
     Secret(String),
-    Elsewhere(String),
+    /// In the image (no volume), or in a volume that is not declared or that no ConfigMap fills.
+    Elsewhere {
+        volume: Option<String>,
+        declared: bool,
+    },
 }
 
 pub(super) fn volume<'t>(template: &'t Template, name: &str) -> Option<&'t Value> {
@@ -89,7 +93,10 @@ pub(super) fn config_path(container: &Container) -> &str {
 pub(super) fn follow(template: &Template, container: &Container) -> Source {
     let path = config_path(container);
     let Some((mount, rest)) = mount_of(container, path) else {
-        return Source::Elsewhere(format!("{path} is not mounted: it is part of the image"));
+        return Source::Elsewhere {
+            volume: None,
+            declared: false,
+        };
     };
     let sub_path = mount.sub_path.as_deref().filter(|sub| !sub.is_empty());
     let file = match (sub_path, rest.is_empty()) {
@@ -98,10 +105,10 @@ pub(super) fn follow(template: &Template, container: &Container) -> Source {
         (None, _) => rest,
     };
     let Some(volume) = volume(template, &mount.name) else {
-        return Source::Elsewhere(format!(
-            "the volume {} of {path} is not declared",
-            mount.name
-        ));
+        return Source::Elsewhere {
+            volume: Some(mount.name.clone()),
+            declared: false,
+        };
     };
     let projected = volume["projected"]["sources"].as_array();
     let sources = projected.map_or_else(|| vec![volume], |list| list.iter().collect());
@@ -121,8 +128,8 @@ pub(super) fn follow(template: &Template, container: &Container) -> Source {
             return Source::Secret(name.to_owned());
         }
     }
-    Source::Elsewhere(format!(
-        "{path} lies in the volume {}, which no ConfigMap fills",
-        mount.name
-    ))
+    Source::Elsewhere {
+        volume: Some(mount.name.clone()),
+        declared: true,
+    }
 }

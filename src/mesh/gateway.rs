@@ -1,15 +1,16 @@
 //! Gateways: workloads whose one container is the proxy itself, and the Istio objects that configure them.
 
 use super::assemble::{Index, all_workloads};
-use super::injection::{Decision, POLICY};
+use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::labels::{is_ours, labels_at};
 use super::objects::{self as lean, Labels};
 use super::pods::PROXY;
 use super::workload::{Base, base, secure, takes};
-use super::{Gateway, GatewayFlavour, Inventory, Obstacle, Workload};
+use super::{Gateway, GatewayFlavour, Inventory, Workload};
 use super::{leftovers, obstacles as against};
 use crate::gather::Gather;
+use crate::problems::{Problem, Subject};
 use std::collections::BTreeMap;
 
 const API_NAME: &str = "gateway.networking.k8s.io/gateway-name";
@@ -157,13 +158,7 @@ pub(super) fn gateway(
     Gateway {
         flavour,
         selector,
-        on_15091: on_15091
-            .into_iter()
-            .map(|gateway| {
-                let meta = &gateway.metadata;
-                ObjectRef::new(Kind::Gateway, &meta.namespace, &meta.name)
-            })
-            .collect(),
+        on_15091: on_15091.into_iter().map(gateway_ref).collect(),
         role: role(item),
         workload,
     }
@@ -173,21 +168,12 @@ pub(super) fn gateway(
 /// pods: a restart would leave none running.
 ///
 /// Source: Istio's gateway charts (`image: auto`) and the injection template `gateway`, which replaces it.
-fn without_image(workload: &Workload, decision: &Decision) -> Option<Obstacle> {
+fn without_image(workload: &Workload, decision: &Decision) -> Option<Problem> {
     let containers = &workload.template.spec.containers;
     let placeholder = |c: &lean::Container| c.name == PROXY && c.image == "auto";
-    if *decision == Decision::Injects || !containers.iter().any(placeholder) {
-        return None;
-    }
-    let WorkloadRef {
-        namespace, name, ..
-    } = &workload.id;
-    Some(Obstacle {
-        word: "no injection",
-        reason: format!(
-            "The proxy of {namespace}/{name} gets its image from injection (image: auto), and no injection webhook is \
-             called for its pods: a pod that starts now would never run. Turn injection on for it to choose it."
-        ),
+    let waits = *decision != Decision::Injects && containers.iter().any(placeholder);
+    waits.then(|| Problem::NoProxyImage {
+        of: (&workload.id).into(),
     })
 }
 
@@ -222,18 +208,13 @@ fn ours(index: &Index<'_>, workload: &Workload) -> (Vec<ObjectRef>, Option<u16>)
 }
 
 /// What stands against the next pod of a gateway whose proxy the injector fills in.
-fn by_injection(index: &Index<'_>, workload: &Workload, decision: Decision) -> Vec<Obstacle> {
-    let id = &workload.id;
-    let what = format!("the gateway {}/{}", id.namespace, id.name);
-    if let Some(reason) = against::refused(index, &what, workload, &decision) {
-        let word = against::REFUSED;
-        return vec![Obstacle { word, reason }];
+fn by_injection(index: &Index<'_>, workload: &Workload, decision: Decision) -> Vec<Problem> {
+    if let Some(problem) = against::refused(index, workload, &decision) {
+        return vec![problem];
     }
     match decision {
-        Decision::Never { word, reason }
-            if word == POLICY && !against::has_proxy(&workload.template) =>
-        {
-            vec![Obstacle { word, reason }]
+        Decision::Never(never) if never.is_policy() && !against::has_proxy(&workload.template) => {
+            vec![never.problem((&workload.id).into())]
         }
         _ => Vec::new(),
     }
@@ -265,67 +246,32 @@ fn obstacles(
     flavour: GatewayFlavour,
     on_15091: &[&lean::Gateway],
     caught: Option<String>,
-) -> Vec<Obstacle> {
-    let WorkloadRef {
-        namespace, name, ..
-    } = &workload.id;
+) -> Vec<Problem> {
+    let of = || Subject::from(&workload.id);
     let mut found = Vec::new();
-    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
     match flavour {
         GatewayFlavour::Classic => {}
-        GatewayFlavour::GatewayApi => add(
-            "Gateway API",
-            format!(
-                "{namespace}/{name} is managed by a Gateway of the Gateway API, which an Istio Gateway on 15091 does \
-                 not reach. It needs Istio's native secure ports, which are not covered yet."
-            ),
-        ),
-        GatewayFlavour::Waypoint => add(
-            "waypoint",
-            format!(
-                "{namespace}/{name} is a waypoint of ambient mode, which has no sidecar to open 15091 on."
-            ),
-        ),
+        GatewayFlavour::GatewayApi => found.push(Problem::ManagedByGatewayApi { of: of() }),
+        GatewayFlavour::Waypoint => found.push(Problem::Waypoint { of: of() }),
     }
     for gateway in on_15091 {
-        if leftovers::gateway_fault(&gateway.spec).is_none() {
-            add(
-                "own 15091",
-                format!(
-                    "The Gateway {}/{} has a server on 15091 for it already, and Istio skips the later of two in \
-                     silence. Remove that server to choose this gateway.",
-                    gateway.metadata.namespace, gateway.metadata.name
-                ),
-            );
+        let object = gateway_ref(gateway);
+        if leftovers::gateway_faults(&object, &gateway.spec).is_empty() {
+            found.push(Problem::OwnServer {
+                of: of(),
+                gateway: object,
+            });
         }
     }
-    for policy in &workload.governed_by.allow_policies {
-        add(
-            "ALLOW policy",
-            format!(
-                "The AuthorizationPolicy {}/{} allows only what it lists for this gateway, so 15091 would be refused \
-                 to Prometheus. Allow Prometheus on 15091 there by hand, or remove it.",
-                policy.namespace, policy.name
-            ),
-        );
-    }
+    found.extend(against::allow_policies(workload));
     if let Some(other) = caught {
-        add(
-            "shared labels",
-            format!(
-                "Every label of its pods is on the pods of {other} too, so a Gateway for the one would open 15091 \
-                 on the other. Give them a label that differs to choose it."
-            ),
-        );
+        found.push(Problem::SharedLabels { of: of(), other });
     }
-    if let Some(setting) = against::native_port(index, &workload.template) {
-        add(
-            "native port",
-            format!(
-                "It already opens a secure metrics port by {setting}; where that is 15091, Envoy keeps it and drops \
-                 ours without a word. Take the setting away to choose it."
-            ),
-        );
-    }
+    found.extend(against::native_port(index, workload));
     found
+}
+
+fn gateway_ref(gateway: &lean::Gateway) -> ObjectRef {
+    let meta = &gateway.metadata;
+    ObjectRef::new(Kind::Gateway, &meta.namespace, &meta.name)
 }

@@ -6,6 +6,7 @@ use super::labels::selects;
 use super::objects::{Labels, PodSpec, WebhookRule};
 use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
 use crate::gather::Gather;
+use crate::problems::{Problem, Subject};
 use crate::reach::injector::{self, LeftAlone, Takes};
 use crate::reach::labels::written;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,14 +46,62 @@ pub(super) enum Decision {
     ByLabel {
         revision: Option<String>,
     },
-    Never {
-        word: &'static str,
-        reason: String,
-    },
+    Never(Never),
 }
 
-/// The short word of a pod that the injector's own configuration leaves out, whoever calls it.
-pub(super) const POLICY: &str = "injector policy";
+/// Why a pod never gets a sidecar.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Never {
+    SystemNamespace,
+    HostNetwork,
+    NoIstio,
+    /// One of the injector's `neverInjectSelector`.
+    Selector {
+        selector: String,
+        config_map: String,
+    },
+    Policy {
+        policy: String,
+        config_map: String,
+    },
+    /// The namespace's label.
+    Disabled {
+        label: String,
+    },
+    NoSuchRevision(String),
+    NotCalled,
+}
+
+impl Never {
+    /// The injector's own configuration leaves the pod out, whoever calls it.
+    pub fn is_policy(&self) -> bool {
+        matches!(self, Never::Selector { .. } | Never::Policy { .. })
+    }
+
+    pub fn problem(self, of: Subject) -> Problem {
+        match self {
+            Never::SystemNamespace => Problem::SystemNamespace { of },
+            Never::HostNetwork => Problem::HostNetwork { of },
+            Never::NoIstio => Problem::NoIstio { of },
+            Never::Selector {
+                selector,
+                config_map,
+            } => Problem::NeverInjected {
+                of,
+                selector,
+                config_map,
+            },
+            Never::Policy { policy, config_map } => Problem::InjectionPolicyInvalid {
+                of,
+                policy,
+                config_map,
+            },
+            Never::Disabled { label } => Problem::InjectionDisabled { of, label },
+            Never::NoSuchRevision(revision) => Problem::RevisionWithoutWebhook { of, revision },
+            Never::NotCalled => Problem::NotInjected { of },
+        }
+    }
+}
 
 pub(super) fn of_namespace(name: &str, labels: &Labels) -> NamespaceInjection {
     if IGNORED.contains(&name) {
@@ -174,26 +223,15 @@ impl<'a> Injector<'a> {
         annotations: &Labels,
         spec: &PodSpec,
     ) -> Decision {
-        let never = |word, reason: String| Decision::Never { word, reason };
+        let never = Decision::Never;
         if IGNORED.contains(&namespace) {
-            return never(
-                "system namespace",
-                format!(
-                    "Istio never injects a sidecar in the namespace {namespace}, so 15091 cannot be opened there."
-                ),
-            );
+            return never(Never::SystemNamespace);
         }
         if spec.host_network {
-            return never(
-                "host network",
-                "Its pods use the host's network (hostNetwork: true), where Istio never injects a sidecar.".to_owned(),
-            );
+            return never(Never::HostNetwork);
         }
         if self.nothing {
-            return never(
-                "no Istio",
-                "No Istio control plane and no injection webhook was found in this cluster: install Istio first.".to_owned(),
-            );
+            return never(Never::NoIstio);
         }
         let said = labels.get(INJECT).or(annotations.get(INJECT));
         let mut refused = said.is_some_and(|value| value == "false");
@@ -205,25 +243,16 @@ impl<'a> Injector<'a> {
                 Ok(()) => {}
                 // Someone keeps these pods out: a label of ours would overrule it.
                 Err(LeftAlone::Never(selector)) => {
-                    return never(
-                        POLICY,
-                        format!(
-                            "Istio's injector leaves its pods out: they match neverInjectSelector ({}) in the ConfigMap \
-                             {}. Take that selector away, or set the label {INJECT}: \"true\" on the pod template.",
-                            written(selector),
-                            inside.config_map
-                        ),
-                    );
+                    return never(Never::Selector {
+                        selector: written(selector),
+                        config_map: inside.config_map.clone(),
+                    });
                 }
-                Err(LeftAlone::Illegal(word)) => {
-                    return never(
-                        POLICY,
-                        format!(
-                            "Istio's injector adds no sidecar to any pod: its policy in the ConfigMap {} is {word:?}, \
-                             which is neither enabled nor disabled. Correct it.",
-                            inside.config_map
-                        ),
-                    );
+                Err(LeftAlone::Illegal(policy)) => {
+                    return never(Never::Policy {
+                        policy: policy.to_owned(),
+                        config_map: inside.config_map.clone(),
+                    });
                 }
                 Err(LeftAlone::Said | LeftAlone::Disabled) => refused = true,
             }
@@ -245,29 +274,15 @@ impl<'a> Injector<'a> {
             }
         }
         match of_namespace(namespace, namespace_labels) {
-            NamespaceInjection::Disabled => never(
-                "injection off",
-                format!(
-                    "The namespace {namespace} says istio-injection={}, so no label on a pod reaches the injection \
-                     webhook. Take that label off the namespace first.",
-                    namespace_labels
-                        .get(NAMESPACE_LABEL)
-                        .map_or("disabled", String::as_str)
-                ),
-            ),
-            NamespaceInjection::Revision(revision) => never(
-                "no such revision",
-                format!(
-                    "The namespace {namespace} says istio.io/rev={revision}, but no injection webhook serves that \
-                     revision or tag. Install it, or correct the namespace's label."
-                ),
-            ),
-            _ => never(
-                "no injection",
-                format!(
-                    "No injection webhook is called for pods in the namespace {namespace}, whatever their labels."
-                ),
-            ),
+            NamespaceInjection::Disabled => {
+                let value = namespace_labels.get(NAMESPACE_LABEL);
+                let value = value.map_or("disabled", String::as_str);
+                never(Never::Disabled {
+                    label: format!("{NAMESPACE_LABEL}={value}"),
+                })
+            }
+            NamespaceInjection::Revision(revision) => never(Never::NoSuchRevision(revision)),
+            _ => never(Never::NotCalled),
         }
     }
 }

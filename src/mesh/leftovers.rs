@@ -6,8 +6,9 @@ use super::labels::{is_ours, labels_at};
 use super::objects::Meta;
 use super::obstacles::native_port;
 use super::scraped::{self, Job};
-use super::workload::{SECURE, secure};
+use super::workload::secure;
 use super::{Gateway, Inventory, Leftover, LeftoverKind, Prometheus, Workload};
+use crate::problems::Problem;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -31,28 +32,30 @@ pub(super) fn is_published_sidecar(spec: &Value) -> bool {
         && spec["outboundTrafficPolicy"].is_null()
 }
 
-/// What is wrong with a foreign `Gateway` that serves metrics on 15091; `None`: nothing, or it is no such one.
-pub(super) fn gateway_fault(spec: &Value) -> Option<String> {
+/// What is wrong with a foreign `Gateway` that serves metrics on 15091; nothing: it is right, or no such one.
+pub(super) fn gateway_faults(of: &ObjectRef, spec: &Value) -> Vec<Problem> {
     let servers = list(&spec["servers"]);
-    let server = servers.iter().find(|server| secure(server))?;
+    let Some(server) = servers.iter().find(|server| secure(server)) else {
+        return Vec::new();
+    };
     let mutual = server["tls"]["mode"].as_str() == Some("ISTIO_MUTUAL");
     let mut faults = Vec::new();
     if servers.len() > 1 && mutual {
         let public = servers.iter().find(|server| !secure(server));
         let port = public.and_then(|server| server["port"]["number"].as_u64());
-        faults.push(format!(
-            "its other server on port {} serves {PATH} in plaintext as well",
-            port.unwrap_or(80)
-        ));
+        faults.push(Problem::GatewayServesPlaintext {
+            of: of.into(),
+            port: port.unwrap_or(80),
+        });
     }
     if mutual && list(&server["tls"]["subjectAltNames"]).is_empty() {
-        faults.push("any workload of the mesh may read the metrics".to_owned());
+        faults.push(Problem::GatewayOpenToMesh { of: of.into() });
     }
-    (!faults.is_empty()).then(|| format!("A server on 15091, but {}.", faults.join(", and ")))
+    faults
 }
 
 /// A `ServiceEntry` for the gateway's own metrics port, on a name or with a reach that does harm.
-fn entry_fault(spec: &Value) -> Option<String> {
+fn entry_faults(of: &ObjectRef, spec: &Value) -> Vec<Problem> {
     let metrics = list(&spec["ports"])
         .iter()
         .any(|port| matches!(port["number"].as_u64(), Some(15020 | 15090)));
@@ -60,29 +63,25 @@ fn entry_fault(spec: &Value) -> Option<String> {
         .iter()
         .any(|endpoint| endpoint["address"] == "127.0.0.1");
     if !metrics || !inward {
-        return None;
+        return Vec::new();
     }
     let mut faults = Vec::new();
     let hosts = list(&spec["hosts"]).iter().filter_map(Value::as_str);
     if let Some(host) = hosts.into_iter().find(|host| host.ends_with(".local")) {
-        faults.push(format!(
-            "a DestinationRule for *.local breaks its host {host}"
-        ));
+        faults.push(Problem::EntryHostOverruled {
+            of: of.into(),
+            host: host.to_owned(),
+        });
     }
     let exported = list(&spec["exportTo"]);
     if exported.is_empty() || exported.iter().any(|to| to == "*") {
-        faults.push("every sidecar of the mesh gets it".to_owned());
+        faults.push(Problem::EntryExported { of: of.into() });
     }
-    (!faults.is_empty()).then(|| {
-        format!(
-            "An entry for the gateway's own metrics, but {}.",
-            faults.join(", and ")
-        )
-    })
+    faults
 }
 
 /// A `VirtualService` that answers the metrics path whatever port it comes in by.
-fn route_fault(spec: &Value) -> Option<String> {
+fn route_faults(of: &ObjectRef, spec: &Value) -> Vec<Problem> {
     let by_gateway = list(&spec["gateways"])
         .iter()
         .any(|gateway| gateway != "mesh");
@@ -94,54 +93,73 @@ fn route_fault(spec: &Value) -> Option<String> {
             let metrics = ["exact", "prefix"].iter().any(|how| uri[*how] == PATH);
             metrics && wanted["port"].is_null()
         });
-    (by_gateway && everywhere).then(|| {
-        format!("It serves {PATH} on every server of its Gateway, the public plaintext ones too.")
-    })
+    let fault = (by_gateway && everywhere).then(|| Problem::RouteOnEveryServer { of: of.into() });
+    fault.into_iter().collect()
 }
 
-/// What is wrong with a job keyed on the secure annotations; `None`: it is as ours would be.
-fn job_fault(job: &Job) -> Option<String> {
+fn sidecar_faults(of: &ObjectRef, spec: &Value) -> Vec<Problem> {
+    let fault = is_published_sidecar(spec).then(|| Problem::NamespaceSidecar { of: of.into() });
+    fault.into_iter().collect()
+}
+
+/// What is wrong with a job keyed on the secure annotations; nothing: it is as ours would be.
+fn job_faults(config: &ObjectRef, job: &Job) -> Vec<Problem> {
     if !job.is_secure() {
-        return None;
+        return Vec::new();
     }
+    let (of, name) = (|| config.into(), || job.job_name.clone());
     let mut faults = Vec::new();
     if job.keeps_secure_by() != Some(r"\d+") {
-        faults.push("it takes any annotation for a port");
+        faults.push(Problem::JobTakesAnyAnnotation {
+            of: of(),
+            job: name(),
+        });
     }
     if job.metrics_path.as_deref() != Some(PATH) {
-        faults.push("its path follows prometheus.io/path, which belongs to the plaintext port");
+        faults.push(Problem::JobFollowsPath {
+            of: of(),
+            job: name(),
+        });
     }
     if job.scheme != "https" {
-        faults.push("it scrapes in plaintext");
+        faults.push(Problem::JobInPlaintext {
+            of: of(),
+            job: name(),
+        });
     } else if job.tls_config.ca_file.is_none() {
-        faults.push("it has no ca_file, which stops scraping when the certificate rotates");
+        faults.push(Problem::JobWithoutCa {
+            of: of(),
+            job: name(),
+        });
     } else if job.tls_config.cert_file.is_none() {
-        faults.push("it shows no client certificate");
+        faults.push(Problem::JobWithoutCertificate {
+            of: of(),
+            job: name(),
+        });
     }
-    (!faults.is_empty()).then(|| format!("The job {}: {}.", job.job_name, faults.join("; ")))
+    faults
 }
 
 /// Annotations of the published recipe on one workload, faulty as they stand.
-fn annotation_fault(index: &Index<'_>, workload: &Workload) -> Option<String> {
+fn annotation_fault(index: &Index<'_>, workload: &Workload) -> Option<Problem> {
+    let of = || (&workload.id).into();
     let annotations = &workload.template.metadata.annotations;
     let get = |key: &str| annotations.get(key).map(String::as_str);
     if get("prometheus.io/path") == Some(PATH) && get("prometheus.io/port").is_none() {
-        return Some(format!(
-            "Its pod template carries prometheus.io/path={PATH} without a port, so the agent asks the app for it on port 80."
-        ));
+        return Some(Problem::PathWithoutPort {
+            of: of(),
+            path: PATH.to_owned(),
+        });
     }
-    let native = native_port(index, &workload.template).is_some();
-    let marked = workload
+    let native = native_port(index, workload).is_some();
+    let pods = workload
         .pods
         .iter()
         .filter(|pod| pod.secure_port.is_some())
         .count();
-    (marked > 0 && !workload.scraped.secure_template && !native && workload.ours.is_empty()).then(|| {
-        format!(
-            "The annotation of the secure port stands on {marked} running pod{} only, and goes when they are replaced.",
-            if marked == 1 { "" } else { "s" }
-        )
-    })
+    let lost = pods > 0 && !workload.scraped.secure_template;
+    (lost && !native && workload.ours.is_empty())
+        .then(|| Problem::AnnotationOnPodsOnly { of: of(), pods })
 }
 
 pub(super) fn leftovers(
@@ -152,69 +170,67 @@ pub(super) fn leftovers(
     prometheis: &[Arc<Prometheus>],
 ) -> Vec<Leftover> {
     let mut found = Vec::new();
-    let mut add =
-        |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, fault: Option<String>| {
-            if let Some(fault) = fault.filter(|_| !is_ours(meta)) {
-                found.push(Leftover {
-                    object: ObjectRef::new(of, &meta.namespace, &meta.name),
-                    kind,
-                    fault,
-                    uid: meta.uid.clone(),
-                    spec: spec.clone(),
-                });
-            }
-        };
+    type Faults = fn(&ObjectRef, &Value) -> Vec<Problem>;
+    let mut add = |kind: LeftoverKind, of: Kind, meta: &Meta, spec: &Value, faults: Faults| {
+        let object = ObjectRef::new(of, &meta.namespace, &meta.name);
+        let problems = faults(&object, spec);
+        if !problems.is_empty() && !is_ours(meta) {
+            found.push(Leftover {
+                object,
+                kind,
+                problems,
+                uid: meta.uid.clone(),
+                spec: spec.clone(),
+            });
+        }
+    };
     for item in &inventory.sidecars.items {
-        let fault = is_published_sidecar(&item.spec).then(|| {
-            format!(
-                "It governs every workload of its namespace: the listeners of their own ports are gone, and \
-                 plaintext to {SECURE} is served unless mTLS is STRICT."
-            )
-        });
+        let kind = LeftoverKind::NamespaceSidecar;
         add(
-            LeftoverKind::NamespaceSidecar,
+            kind,
             Kind::Sidecar,
             &item.metadata,
             &item.spec,
-            fault,
+            sidecar_faults,
         );
     }
     for item in &inventory.gateways.items {
+        let kind = LeftoverKind::GatewayServer;
         add(
-            LeftoverKind::GatewayServer,
+            kind,
             Kind::Gateway,
             &item.metadata,
             &item.spec,
-            gateway_fault(&item.spec),
+            gateway_faults,
         );
     }
     for item in &inventory.service_entries.items {
-        let fault = entry_fault(&item.spec);
+        let kind = LeftoverKind::AdminServiceEntry;
         add(
-            LeftoverKind::AdminServiceEntry,
+            kind,
             Kind::ServiceEntry,
             &item.metadata,
             &item.spec,
-            fault,
+            entry_faults,
         );
     }
     for item in &inventory.virtual_services.items {
-        let fault = route_fault(&item.spec);
+        let kind = LeftoverKind::MetricsRoute;
         add(
-            LeftoverKind::MetricsRoute,
+            kind,
             Kind::VirtualService,
             &item.metadata,
             &item.spec,
-            fault,
+            route_faults,
         );
     }
     let items = workloads.iter().map(Arc::as_ref);
     for workload in items.chain(gateways.iter().map(|gateway| &gateway.workload)) {
-        if let Some(fault) = annotation_fault(index, workload) {
+        if let Some(problem) = annotation_fault(index, workload) {
             found.push(Leftover {
                 object: workload.id.object(),
                 kind: LeftoverKind::Annotations,
-                fault,
+                problems: vec![problem],
                 uid: workload.uid.clone(),
                 spec: Value::Null,
             });
@@ -232,14 +248,15 @@ pub(super) fn leftovers(
                 ))
                 .and_then(|map| map.as_ref().ok())
                 .map(|map| map.metadata.uid.clone());
+            let jobs = scraped::jobs(text);
+            let faults = jobs.iter().map(|job| job_faults(&config.config_map, job));
             found.extend(
-                scraped::jobs(text)
-                    .iter()
-                    .filter_map(job_fault)
-                    .map(|fault| Leftover {
+                faults
+                    .filter(|faults| !faults.is_empty())
+                    .map(|problems| Leftover {
                         object: config.config_map.clone(),
                         kind: LeftoverKind::ScrapeJob,
-                        fault,
+                        problems,
                         uid: uid.clone().unwrap_or_default(),
                         spec: Value::Null,
                     }),
@@ -249,7 +266,7 @@ pub(super) fn leftovers(
             found.push(Leftover {
                 object: prometheus.id.object(),
                 kind: LeftoverKind::PrometheusPod,
-                fault: prometheus.faults.join(" "),
+                problems: prometheus.faults.clone(),
                 uid: String::new(),
                 spec: Value::Null,
             });

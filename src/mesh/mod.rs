@@ -37,9 +37,12 @@ pub use others::OtherPods;
 pub use prometheus::storage_of;
 
 use crate::gather::Gather;
+use crate::problems::Problem;
 use crate::reach::outbound::Outbound;
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
+use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,6 +60,11 @@ pub enum Progress {
     Complete,
     /// No permission: the verb and resource that are missing, in words.
     Denied(String),
+    /// No permission in some namespaces, which are missing from the list; `what`: the plural.
+    DeniedIn {
+        what: &'static str,
+        namespaces: Vec<String>,
+    },
     /// The kind does not exist in this cluster (its CRD is not installed).
     Absent,
     /// The question failed: the error in words.
@@ -67,6 +75,14 @@ impl Progress {
     /// Nothing more will come without asking again.
     pub fn settled(&self) -> bool {
         !matches!(self, Progress::Waiting | Progress::Filling { .. })
+    }
+
+    /// It was refused or failed, at least in part.
+    pub fn fails(&self) -> bool {
+        matches!(
+            self,
+            Progress::Denied(_) | Progress::DeniedIn { .. } | Progress::Failed(_)
+        )
     }
 }
 
@@ -261,7 +277,7 @@ pub struct Workload {
     pub envoy_filters: Vec<ObjectRef>,
     pub owner: Option<Owner>,
     /// Why it cannot be chosen (every reason, the gravest first). Empty: it can.
-    pub obstacles: Vec<Obstacle>,
+    pub obstacles: Vec<Problem>,
     /// Our objects for it that exist already.
     pub ours: Vec<ObjectRef>,
     /// The name of our objects, where they still carry the one that earlier versions gave them.
@@ -332,15 +348,6 @@ pub struct Scraped {
     pub app_metrics: bool,
 }
 
-/// Why a workload, gateway or Prometheus cannot be chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obstacle {
-    /// A short word for the list: `ambient`, `own Sidecar`, `Helm`.
-    pub word: &'static str,
-    /// The reason in plain words, with the object's name; and what the user can do.
-    pub reason: String,
-}
-
 /// Who would revert a direct change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -349,7 +356,8 @@ pub struct Owner {
     pub name: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OwnerTool {
     Helm,
     ArgoCd,
@@ -413,9 +421,9 @@ pub struct Prometheus {
     /// Mount path of certificates written by OUTPUT_CERTS that both containers share, if so set up.
     pub certificates: Option<String>,
     /// Why it cannot be chosen. Empty: it can.
-    pub obstacles: Vec<Obstacle>,
+    pub obstacles: Vec<Problem>,
     /// Faults of the published recipe that its pod template carries (`istio.default` Secret, read-only mount …).
-    pub faults: Vec<String>,
+    pub faults: Vec<Problem>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -434,9 +442,19 @@ pub struct PrometheusConfig {
     pub config_map: ObjectRef,
     pub key: String,
     /// The text, or why it could not be read.
-    pub text: Result<Arc<str>, String>,
+    pub text: Result<Arc<str>, Unread>,
     /// Mounted by subPath: never updated in a running pod.
     pub sub_path: bool,
+}
+
+/// Why a key of a ConfigMap could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unread {
+    NotYet,
+    NoKey(String),
+    /// In the server's words.
+    Failed(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -453,8 +471,8 @@ pub enum Storage {
 pub struct Leftover {
     pub object: ObjectRef,
     pub kind: LeftoverKind,
-    /// What is wrong with it, in one sentence.
-    pub fault: String,
+    /// What is wrong with it; never empty.
+    pub problems: Vec<Problem>,
     pub uid: String,
     /// The object's spec as it stands; null for kinds that are not repaired by their spec.
     pub spec: serde_json::Value,
@@ -476,13 +494,6 @@ pub enum LeftoverKind {
     ScrapeJob,
     /// Prometheus's own pod template.
     PrometheusPod,
-}
-
-impl Obstacle {
-    /// The cluster's own rules: its injector refuses new pods, or leaves them without a sidecar.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self.word, obstacles::REFUSED | injection::POLICY)
-    }
 }
 
 impl Workload {
@@ -520,11 +531,8 @@ impl Mesh {
     }
 
     /// Why a list is not whole: it was refused or failed, at least in part.
-    pub fn unlisted(&self, what: Listed) -> Option<&str> {
-        match self.progress.get(&what)? {
-            Progress::Denied(why) | Progress::Failed(why) => Some(why),
-            _ => None,
-        }
+    pub fn unlisted(&self, what: Listed) -> Option<Cow<'_, str>> {
+        crate::words::progress(self.progress.get(&what)?)
     }
 
     /// The namespaces in which there is a Prometheus: there records of runs stand.

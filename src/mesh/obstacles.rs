@@ -4,11 +4,13 @@ use super::assemble::Index;
 use super::inbound::Machine;
 use super::injection::{self, Decision};
 use super::istio::{self, NATIVE_PORTS};
+use super::kinds::{Kind, ObjectRef};
 use super::objects::{self as lean, Labels, Template};
 use super::owner;
 use super::pods::PROXY;
 use super::workload::{self, Catches, SECURE};
-use super::{Obstacle, SidecarState, Workload};
+use super::{Progress, SidecarState, Workload};
+use crate::problems::{NotCaptured, Problem, Refusal, Subject};
 use crate::reach::inbound::{Contradiction, ServicePort};
 use crate::reach::injector::{Takes, Why};
 
@@ -21,197 +23,122 @@ pub(super) fn obstacles(
     workload: &Workload,
     decision: Decision,
     contradictions: &[Contradiction],
-) -> Vec<Obstacle> {
+) -> Vec<Problem> {
     let id = &workload.id;
-    let what = format!("The {} {}/{}", id.kind.name(), id.namespace, id.name);
+    let of = || Subject::from(id);
     let template = &workload.template;
     let meshed = matches!(
         workload.sidecar,
         SidecarState::Injected { .. } | SidecarState::Partly { .. }
     );
-    let mut found = Vec::new();
-    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
-
     // A template that brings its own proxy has one whatever the injector does.
     let injects = !has_proxy(template);
-    let named = format!("the {} {}/{}", id.kind.name(), id.namespace, id.name);
-    if let Some(reason) = refused(index, &named, workload, &decision) {
-        add(REFUSED, reason);
-    }
+    let mut found: Vec<Problem> = refused(index, workload, &decision).into_iter().collect();
     match decision {
-        Decision::Never { word, reason }
-            if !meshed || template.spec.host_network || (word == injection::POLICY && injects) =>
+        Decision::Never(never)
+            if !meshed || template.spec.host_network || (never.is_policy() && injects) =>
         {
-            add(word, reason)
+            found.push(never.problem(of()));
         }
-        _ if !meshed && in_ambient(index, workload) => add(
-            "ambient",
-            format!(
-                "{what} is in Istio's ambient mode, where pods have no sidecar; what meshscrape writes needs one. \
-                 To choose it, take the label {DATAPLANE_MODE} from {}, have sidecars injected there, and restart \
-                 its pods.",
-                match template.metadata.labels.contains_key(DATAPLANE_MODE) {
-                    true => "its pod template".to_owned(),
-                    false => format!("the namespace {}", id.namespace),
-                }
-            ),
-        ),
+        _ if !meshed && in_ambient(index, workload) => {
+            let labelled = match template.metadata.labels.contains_key(DATAPLANE_MODE) {
+                true => id.object(),
+                false => ObjectRef::new(Kind::Namespace, "", &id.namespace),
+            };
+            found.push(Problem::Ambient { of: of(), labelled });
+        }
         _ => {}
     }
     if id.namespace == index.root {
-        add(
-            "root namespace",
-            format!(
-                "{what} runs in Istio's root namespace, where istiod ignores a PeerAuthentication with a selector: \
-                 plaintext to 15091 could not be refused for it alone. Run it in another namespace to choose it."
-            ),
-        );
+        found.push(Problem::InRootNamespace { of: of() });
     }
     if let Some(owner) = &workload.owner {
-        found.push(owner::obstacle(owner, &what, &id.namespace));
+        found.push(owner::problem(owner, of()));
     }
-    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
-    for (list, why) in &index.unread {
+    for (list, progress) in &index.unread {
         // What stands in the root namespace governs the whole mesh.
-        let from_root = !list.starts_with("Service") && concerns(why, &index.root);
-        if concerns(why, &id.namespace) || from_root {
-            add(
-                "not read",
-                format!(
-                    "The {list} could not be read, and what governs or reaches its pods stands there: {why}. \
-                     Get the permission (the README holds a ready ClusterRole), or read the cluster again."
-                ),
-            );
+        let from_root = !list.starts_with("Service") && concerns(progress, &index.root);
+        if (concerns(progress, &id.namespace) || from_root)
+            && let Some(why) = crate::words::progress(progress)
+        {
+            found.push(Problem::GovernedByUnread {
+                of: of(),
+                list: (*list).to_owned(),
+                why: why.into_owned(),
+            });
         }
     }
-    for sidecar in &workload.governed_by.sidecars {
-        let (namespace, name) = (&sidecar.namespace, &sidecar.name);
-        add(
-            "own Sidecar",
-            format!(
-                "The Sidecar {namespace}/{name} governs its pods, and one with a selector would replace it whole. \
-                 Add the 15091 listener to that Sidecar by hand, or remove it."
-            ),
-        );
-    }
-    for policy in &workload.governed_by.peer_authentications {
-        let (namespace, name) = (&policy.namespace, &policy.name);
-        add(
-            "own PeerAuthentication",
-            format!(
-                "The PeerAuthentication {namespace}/{name} selects its pods, and Istio counts only the oldest one. \
-                 Set portLevelMtls for 15091 to STRICT in that one by hand, or remove it."
-            ),
-        );
-    }
-    for policy in &workload.governed_by.allow_policies {
-        let (namespace, name) = (&policy.namespace, &policy.name);
-        add(
-            "ALLOW policy",
-            format!(
-                "The AuthorizationPolicy {namespace}/{name} allows only what it lists for its pods, so 15091 would \
-                 be refused to Prometheus. Allow Prometheus on 15091 there by hand, or remove it."
-            ),
-        );
-    }
+    let governed = &workload.governed_by;
+    found.extend(governed.sidecars.iter().map(|sidecar| Problem::OwnSidecar {
+        of: of(),
+        sidecar: sidecar.clone(),
+    }));
+    let peers = governed.peer_authentications.iter();
+    found.extend(peers.map(|policy| Problem::OwnPeerAuthentication {
+        of: of(),
+        policy: policy.clone(),
+    }));
+    found.extend(allow_policies(workload));
     let selector = &item.spec.selector;
     if !selector.match_expressions.is_empty() || selector.match_labels.is_empty() {
-        add(
-            "matchExpressions",
-            format!(
-                "{what} selects its pods by matchExpressions, which Istio's selectors cannot express. \
-                 Only workloads selected by matchLabels can be chosen."
-            ),
-        );
+        found.push(Problem::NoMatchLabels { of: of() });
     }
     if let Some(other) = catches.by(id) {
-        add(
-            "shared labels",
-            format!(
-                "The selector of {} also takes pods of {other}, so policies for the one would hit the other. \
-                 Give them different labels to choose it.",
-                id.name
-            ),
-        );
+        found.push(Problem::SharedLabels {
+            of: of(),
+            other: other.to_owned(),
+        });
     }
-    for machine in index
-        .machines
-        .get(id.namespace.as_str())
-        .into_iter()
-        .flatten()
-    {
-        if let Some(reason) = of_machine(machine, workload) {
-            add("WorkloadEntry", reason);
-        }
-    }
+    let machines = index.machines.get(id.namespace.as_str());
+    let machines = machines.into_iter().flatten();
+    found.extend(machines.filter_map(|machine| of_machine(machine, workload)));
     if let Some(other) = workload::taken(index, workload) {
-        add(
-            "name in use",
-            format!(
-                "Its objects would be called {}, and an earlier version gave that name to those of {other}. \
-                 Undo the run that secured {other} to choose this one; secured again, that one gets other names.",
-                id.our_name()
-            ),
-        );
+        found.push(Problem::NameInUse {
+            of: of(),
+            name: id.our_name(),
+            other,
+        });
     }
-    for contradiction in contradictions {
-        add("ports differ", differing(contradiction, workload));
-    }
-    for port in workload
-        .services
-        .iter()
-        .filter(|port| port.target.is_none())
-    {
-        add(
-            "unknown port",
-            format!(
-                "Port {} of the {} {} leads to a container port by a name that no container declares, so it \
-                 could not be kept open. Declare the named port in the pod template.",
-                port.port,
-                port.kind.name(),
-                port.service
-            ),
-        );
-    }
+    found.extend(contradictions.iter().map(|one| differing(one, workload)));
+    let unknown = workload.services.iter().filter(|p| p.target.is_none());
+    found.extend(unknown.map(|port| Problem::PortUnknown {
+        of: of(),
+        port: port.port,
+        service: port.object(&id.namespace),
+    }));
     if workload
         .services
         .iter()
         .any(|port| port.target == Some(SECURE))
     {
-        add(
-            "port 15091",
-            format!(
-                "{what} serves something of its own on 15091, the port that the metrics would need."
-            ),
-        );
+        found.push(Problem::ServesSecurePort { of: of() });
     }
-    if let Some(reason) = not_captured(&template.metadata.annotations, &what) {
-        add("not captured", reason);
+    if let Some(by) = not_captured(&template.metadata.annotations) {
+        found.push(Problem::PortNotCaptured { of: of(), by });
     }
-    if let Some(setting) = native_port(index, template) {
-        add(
-            "native port",
-            format!(
-                "Its proxy already opens a secure metrics port by {setting}; where that is 15091, Envoy keeps it \
-                 and drops ours without a word. Take the setting away to choose it."
-            ),
-        );
-    }
+    found.extend(native_port(index, workload));
     found
+}
+
+pub(super) fn allow_policies(workload: &Workload) -> impl Iterator<Item = Problem> {
+    let policies = workload.governed_by.allow_policies.iter();
+    policies.map(|policy| Problem::AllowPolicy {
+        of: (&workload.id).into(),
+        policy: policy.clone(),
+    })
 }
 
 /// Why the injector refuses the next pod of a template, where it would give it a sidecar.
 pub(super) fn refused(
     index: &Index<'_>,
-    what: &str,
     workload: &Workload,
     decision: &Decision,
-) -> Option<String> {
+) -> Option<Problem> {
     let meta = &workload.template.metadata;
     let mut labels = meta.labels.clone();
     match decision {
         Decision::Injects => {}
-        Decision::Never { .. } => return None,
+        Decision::Never(_) => return None,
         // With a proxy of its own no label is put on it.
         Decision::ByLabel { .. } if has_proxy(&workload.template) => return None,
         Decision::ByLabel { revision } => {
@@ -228,23 +155,18 @@ pub(super) fn refused(
     let Takes::No(refusal) = takes else {
         return None;
     };
-    let (key, value) = (&refusal.annotation, &refusal.value);
-    let why = match refusal.why {
-        Why::NoPort => "which is no port number".to_owned(),
-        Why::AgentPort(port) => format!("which is the agent's own port {port}"),
-        Why::Reserved(port, of) => {
-            format!("and Istio reserves port {port} ({of})")
-        }
-        Why::NoValue => "which is no value that it can have".to_owned(),
-    };
-    Some(format!(
-        "Istio's injector refuses every new pod of {what}: its annotation {key} is {value:?}, {why}. Pods that run \
-         now could not be replaced. Correct the annotation on the pod template."
-    ))
+    Some(Problem::InjectorRefuses {
+        of: (&workload.id).into(),
+        annotation: refusal.annotation.to_string(),
+        value: refusal.value.to_string(),
+        refusal: match refusal.why {
+            Why::NoPort => Refusal::NoPort,
+            Why::AgentPort(port) => Refusal::AgentPort(port),
+            Why::Reserved(port, of) => Refusal::Reserved { port, of },
+            Why::NoValue => Refusal::NoValue,
+        },
+    })
 }
-
-/// The short word of a workload whose new pods the injector refuses.
-pub(super) const REFUSED: &str = "injector refuses";
 
 /// `auto` waits for the injector to fill it in.
 pub(super) fn has_proxy(template: &Template) -> bool {
@@ -254,47 +176,52 @@ pub(super) fn has_proxy(template: &Template) -> bool {
 }
 
 /// One Sidecar governs all pods of a workload.
-fn differing(of: &Contradiction, workload: &Workload) -> String {
+fn differing(of: &Contradiction, workload: &Workload) -> Problem {
     let namespace = &workload.id.namespace;
     let told = |(pod, port): &(String, ServicePort)| {
-        let object = port.object(namespace);
-        format!("{} on the pod {pod} ({object})", port.protocol.word())
+        (
+            pod.clone(),
+            port.protocol.word().to_owned(),
+            port.object(namespace),
+        )
     };
-    format!(
-        "Port {} of its pods has {}, and {}. One Sidecar governs all of them, so the protocol would change for some. \
-         Declare one protocol in both, by appProtocol for example.",
-        of.target,
-        told(&of.one),
-        told(&of.other)
-    )
+    let (pod, protocol, object) = told(&of.one);
+    let (other_pod, other_protocol, other_object) = told(&of.other);
+    Problem::PortsDiffer {
+        of: (&workload.id).into(),
+        port: of.target,
+        pod,
+        protocol,
+        object,
+        other_pod,
+        other_protocol,
+        other_object,
+    }
 }
 
 /// Policies and Sidecars select WorkloadEntries as they select pods; and a pod whose address one of them has gets
 /// its ports by it.
-fn of_machine(machine: &Machine<'_>, workload: &Workload) -> Option<String> {
-    let namespace = &workload.id.namespace;
-    let name = machine.name;
+fn of_machine(machine: &Machine<'_>, workload: &Workload) -> Option<Problem> {
+    let of = || Subject::from(&workload.id);
+    let entry = ObjectRef::new(Kind::WorkloadEntry, &workload.id.namespace, machine.name);
     if !workload.selector.is_empty() && machine.carries(&workload.selector) {
-        return Some(format!(
-            "The WorkloadEntry {namespace}/{name} carries the labels of its pods, so the policies and the listener \
-             would hold for that machine too. Give it a label of its own, or other labels, to choose this one."
-        ));
+        return Some(Problem::MachineCarriesLabels { of: of(), entry });
     }
     let pods = workload.pods.iter().chain(&workload.strays);
     let mut pods = pods.filter(|pod| pod.ip.is_some() && pod.ip.as_deref() == machine.address);
     let pod = pods.next()?;
-    Some(format!(
-        "The WorkloadEntry {namespace}/{name} has the address of the pod {}, and Istio then takes its inbound ports \
-         from that entry, which meshscrape cannot read. Delete the entry to choose this one.",
-        pod.name
-    ))
+    Some(Problem::MachineHasAddress {
+        of: of(),
+        entry,
+        pod: pod.name.clone(),
+    })
 }
 
-/// Where a list was read namespace by namespace, the reason names the ones that are missing.
-fn concerns(why: &str, namespace: &str) -> bool {
-    match why.split_once(" may not be listed in ") {
-        Some((_, missing)) => missing.split(", ").any(|name| name == namespace),
-        None => true,
+/// Where a list was read namespace by namespace, only some are missing.
+fn concerns(progress: &Progress, namespace: &str) -> bool {
+    match progress {
+        Progress::DeniedIn { namespaces, .. } => namespaces.iter().any(|name| name == namespace),
+        _ => true,
     }
 }
 
@@ -313,35 +240,36 @@ fn in_ambient(index: &Index<'_>, workload: &Workload) -> bool {
 }
 
 /// A Sidecar listener is reached through inbound capture alone.
-fn not_captured(annotations: &Labels, what: &str) -> Option<String> {
-    let get = |key: &str| annotations.get(key).map(String::as_str);
+fn not_captured(annotations: &Labels) -> Option<NotCaptured> {
+    let get = |by: NotCaptured| annotations.get(by.annotation()).map(String::as_str);
     let lists = |list: &str| list.split(',').any(|port| port.trim() == "15091");
-    let include = "traffic.sidecar.istio.io/includeInboundPorts";
-    let exclude = "traffic.sidecar.istio.io/excludeInboundPorts";
-    let cause = if get(include).is_some_and(|list| list.trim() != "*" && !lists(list)) {
-        format!("{include} does not list 15091")
-    } else if get(exclude).is_some_and(lists) {
-        format!("{exclude} lists 15091")
-    } else if get("sidecar.istio.io/interceptionMode") == Some("NONE") {
-        "sidecar.istio.io/interceptionMode is NONE".to_owned()
-    } else {
-        return None;
-    };
-    Some(format!(
-        "{what} does not capture inbound traffic to 15091 ({cause}), so a listener there would never be reached. \
-         Correct the annotation on its pod template to choose it."
-    ))
+    if get(NotCaptured::NotIncluded).is_some_and(|list| list.trim() != "*" && !lists(list)) {
+        return Some(NotCaptured::NotIncluded);
+    }
+    if get(NotCaptured::Excluded).is_some_and(lists) {
+        return Some(NotCaptured::Excluded);
+    }
+    let none = get(NotCaptured::InterceptionNone) == Some("NONE");
+    none.then_some(NotCaptured::InterceptionNone)
 }
 
 /// The setting that opens native secure ports for these pods, if any.
-pub(super) fn native_port(index: &Index<'_>, template: &Template) -> Option<String> {
-    let own = template.metadata.annotations.get("proxy.istio.io/config");
-    NATIVE_PORTS
-        .iter()
-        .find(|name| own.is_some_and(|text| text.contains(*name)))
-        .map(|name| format!("{name} in its annotation proxy.istio.io/config"))
-        .or_else(|| {
-            let name = index.native_port.as_ref()?;
-            Some(format!("{name} in the mesh's defaultConfig"))
-        })
+pub(super) fn native_port(index: &Index<'_>, workload: &Workload) -> Option<Problem> {
+    let own = workload
+        .template
+        .metadata
+        .annotations
+        .get("proxy.istio.io/config");
+    let mut names = NATIVE_PORTS.iter();
+    let own = names.find(|name| own.is_some_and(|text| text.contains(**name)));
+    let (setting, in_mesh_config) = match (own, &index.native_port) {
+        (Some(name), _) => ((*name).to_owned(), false),
+        (None, Some(name)) => (name.clone(), true),
+        (None, None) => return None,
+    };
+    Some(Problem::NativePort {
+        of: (&workload.id).into(),
+        setting,
+        in_mesh_config,
+    })
 }

@@ -4,8 +4,9 @@
 use super::assemble::Index;
 use super::pods::Pods;
 use super::scraped;
-use super::{Inventory, Obstacle, Progress};
+use super::{Inventory, Progress};
 use crate::mesh::kinds::Kind;
+use crate::problems::{Problem, Subject};
 use crate::text::few;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub struct OtherPods {
     /// Those of them that a scrape job takes in plaintext today, and goes on to take.
     pub plaintext: usize,
     /// Why none of them can be chosen.
-    pub obstacle: Obstacle,
+    pub obstacle: Problem,
 }
 
 impl OtherPods {
@@ -105,18 +106,24 @@ pub(super) fn others(index: &Index<'_>, inventory: &Inventory) -> Vec<Arc<OtherP
                 pods: 0,
                 meshed: 0,
                 plaintext: 0,
-                obstacle: Obstacle {
-                    word: "other owner",
-                    reason: format!(
-                        "The {kind} {}/{name} cannot be chosen: {}.",
-                        meta.namespace,
-                        why_not(kind)
-                    ),
+                obstacle: Problem::OtherOwner {
+                    of: Subject::new(kind.to_owned(), &meta.namespace, name),
+                    pods: 0,
+                    plaintext: 0,
                 },
             });
         of.pods += 1;
         of.meshed += usize::from(pod.proxy().is_some());
         of.plaintext += usize::from(scraped::in_plaintext(&meta.annotations, &index.old_jobs));
     }
-    found.into_values().map(Arc::new).collect()
+    let counted = found.into_values().map(|mut other| {
+        if let Problem::OtherOwner {
+            pods, plaintext, ..
+        } = &mut other.obstacle
+        {
+            (*pods, *plaintext) = (other.pods, other.plaintext);
+        }
+        Arc::new(other)
+    });
+    counted.collect()
 }

@@ -3,7 +3,8 @@
 //! Labels that a chart leaves behind do not make a Helm release: the release's annotations do.
 
 use super::objects::Meta;
-use super::{Obstacle, Owner, OwnerTool, Prometheus, PrometheusFlavour, Workload};
+use super::{Owner, OwnerTool, Prometheus, PrometheusFlavour, Workload};
+use crate::problems::{Problem, Subject};
 use std::collections::BTreeSet;
 
 pub(super) fn owner(meta: &Meta) -> Option<Owner> {
@@ -142,17 +143,17 @@ impl Owner {
         }
     }
 
-    /// Is this obstacle nothing but that owner?
-    pub fn is(&self, obstacle: &Obstacle) -> bool {
-        obstacle.word == self.tool.name()
+    /// Is this problem nothing but that owner?
+    pub fn is(&self, problem: &Problem) -> bool {
+        matches!(problem, Problem::Owned { tool, .. } if *tool == self.tool)
     }
 }
 
 fn against<'a>(
-    obstacles: &'a [Obstacle],
+    obstacles: &'a [Problem],
     owner: Option<&'a Owner>,
     take: &BTreeSet<String>,
-) -> impl Iterator<Item = &'a Obstacle> + Clone {
+) -> impl Iterator<Item = &'a Problem> + Clone {
     let taken = owner.filter(|owner| owner.is_taken(take));
     obstacles
         .iter()
@@ -164,7 +165,7 @@ impl Workload {
     pub fn against<'a>(
         &'a self,
         take: &BTreeSet<String>,
-    ) -> impl Iterator<Item = &'a Obstacle> + Clone {
+    ) -> impl Iterator<Item = &'a Problem> + Clone {
         against(&self.obstacles, self.owner.as_ref(), take)
     }
 
@@ -185,7 +186,7 @@ impl Prometheus {
     pub fn against<'a>(
         &'a self,
         take: &BTreeSet<String>,
-    ) -> impl Iterator<Item = &'a Obstacle> + Clone {
+    ) -> impl Iterator<Item = &'a Problem> + Clone {
         against(&self.obstacles, self.taker(), take)
     }
 
@@ -206,35 +207,16 @@ impl Prometheus {
     }
 }
 
-fn takeable<'a>(obstacles: &[Obstacle], owner: Option<&'a Owner>) -> Option<&'a Owner> {
+fn takeable<'a>(obstacles: &[Problem], owner: Option<&'a Owner>) -> Option<&'a Owner> {
     let owner = owner?;
     let only = !obstacles.is_empty() && obstacles.iter().all(|obstacle| owner.is(obstacle));
     only.then_some(owner)
 }
 
-/// `what`: "the Deployment shop/cart".
-pub(super) fn obstacle(owner: &Owner, what: &str, namespace: &str) -> Obstacle {
-    let name = &owner.in_namespace(namespace);
-    let reason = match owner.tool {
-        OwnerTool::Helm => format!(
-            "{what} belongs to the Helm release {name}, whose next upgrade may revert a direct change. \
-             Set the annotation and labels in the release's values instead."
-        ),
-        OwnerTool::ArgoCd => format!(
-            "{what} belongs to the Argo CD application {name}, which reverts a direct change. \
-             Commit the change to what the application syncs from instead."
-        ),
-        OwnerTool::Flux => format!(
-            "{what} is applied by Flux ({name}), which reverts a direct change. \
-             Commit the change to what Flux reconciles instead."
-        ),
-        OwnerTool::Operator => format!(
-            "{what} is made from the {name}, whose controller reverts a direct change. \
-             Change the {name} instead."
-        ),
-    };
-    Obstacle {
-        word: owner.tool.name(),
-        reason,
+pub(super) fn problem(owner: &Owner, of: Subject) -> Problem {
+    Problem::Owned {
+        tool: owner.tool,
+        owner: owner.in_namespace(&of.namespace),
+        of,
     }
 }

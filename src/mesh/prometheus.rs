@@ -7,9 +7,10 @@ use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::objects::{self as lean, Container};
 use super::{
-    Inventory, Obstacle, Prometheus, PrometheusConfig, PrometheusFlavour, Storage, certificates,
+    Inventory, Prometheus, PrometheusConfig, PrometheusFlavour, Storage, Unread, certificates,
     istio, owner, pods, sharers, storage,
 };
+use crate::problems::{Problem, Subject};
 use crate::reach::outbound::outbound;
 use std::sync::Arc;
 
@@ -216,7 +217,7 @@ pub(super) fn prometheus(
         },
         sidecar,
         certificates: certificates::shared(template, container),
-        faults: certificates::faults(template, container, outbound.as_ref()),
+        faults: certificates::faults(&Subject::from(&id), template, container, outbound.as_ref()),
         outbound,
         obstacles: Vec::new(),
         template: template.clone(),
@@ -321,7 +322,11 @@ fn source_words(source: &Source) -> String {
             if *sub_path { " by subPath" } else { "" }
         ),
         Source::Secret(name) => format!("the Secret {name}"),
-        Source::Elsewhere(why) => format!("elsewhere ({why})"),
+        Source::Elsewhere { volume: None, .. } => "the image".to_owned(),
+        Source::Elsewhere {
+            volume: Some(volume),
+            ..
+        } => format!("the volume {volume}"),
     }
 }
 
@@ -335,11 +340,11 @@ fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<Pro
         return None;
     };
     let text = match inventory.config_maps.get(&format!("{namespace}/{name}")) {
-        None => Err("it has not been read yet".to_owned()),
-        Some(Err(why)) => Err(why.clone()),
+        None => Err(Unread::NotYet),
+        Some(Err(why)) => Err(Unread::Failed(why.clone())),
         Some(Ok(map)) => match map.data.get(key) {
             Some(text) => Ok(Arc::from(text.as_str())),
-            None => Err(format!("it has no key {key}")),
+            None => Err(Unread::NoKey(key.clone())),
         },
     };
     Some(PrometheusConfig {
@@ -355,77 +360,57 @@ fn obstacles(
     source: &Source,
     decision: Decision,
     container: &Container,
-) -> Vec<Obstacle> {
+) -> Vec<Problem> {
     let id = &prometheus.id;
-    let what = format!("The {} {}/{}", id.kind.name(), id.namespace, id.name);
+    let of = || Subject::from(id);
     let mut found = Vec::new();
-    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
     match prometheus.flavour {
-        PrometheusFlavour::Agent => add(
-            "agent",
-            format!(
-                "{what} is a Prometheus agent: it has no targets page to prove anything by, and is not covered yet."
-            ),
-        ),
-        PrometheusFlavour::VmAgent => add(
-            "vmagent",
-            format!("{what} is VictoriaMetrics' vmagent, whose configuration is not covered yet."),
-        ),
-        PrometheusFlavour::Operator if prometheus.owner.is_none() => add(
-            "operator",
-            format!(
-                "{what} is run by the Prometheus operator, which reverts a direct change; it is not covered yet."
-            ),
-        ),
+        PrometheusFlavour::Agent => found.push(Problem::PrometheusAgent { of: of() }),
+        PrometheusFlavour::VmAgent => found.push(Problem::VmAgent { of: of() }),
+        PrometheusFlavour::Operator if prometheus.owner.is_none() => {
+            found.push(Problem::RunByOperator { of: of() });
+        }
         _ => {}
     }
     if id.kind == Kind::DaemonSet {
-        add(
-            "DaemonSet",
-            format!("{what} is a DaemonSet; only a Deployment or a StatefulSet is covered yet."),
-        );
+        found.push(Problem::PrometheusDaemonSet { of: of() });
     }
     if let Some(owner) = &prometheus.owner {
-        found.push(owner::obstacle(owner, &what, &id.namespace));
+        found.push(owner::problem(owner, of()));
     }
-    let mut add = |word: &'static str, reason: String| found.push(Obstacle { word, reason });
-    let file = config_path(container);
+    let file = || config_path(container).to_owned();
     match source {
         // What the operator makes is all its own, the configuration too.
         _ if prometheus.flavour == PrometheusFlavour::Operator => {}
-        Source::Secret(name) => add(
-            "config in a Secret",
-            format!(
-                "Its {file} comes from the Secret {name}, which this program does not read; it is not covered yet."
-            ),
-        ),
-        Source::Elsewhere(why) => {
-            if prometheus.flavour != PrometheusFlavour::VmAgent {
-                add(
-                    "config not found",
-                    format!("Its configuration cannot be followed to a ConfigMap: {why}."),
-                );
-            }
-        }
-        Source::ConfigMap { name, key, .. } => {
-            if let Some(Err(why)) = prometheus.config.as_ref().map(|config| &config.text) {
-                add(
-                    "config not read",
-                    format!(
-                        "The key {key} of the ConfigMap {}/{name}, its configuration, could not be read: {why}.",
-                        id.namespace
-                    ),
-                );
+        Source::Secret(secret) => found.push(Problem::ConfigInSecret {
+            of: of(),
+            file: file(),
+            secret: secret.clone(),
+        }),
+        Source::Elsewhere { .. } if prometheus.flavour == PrometheusFlavour::VmAgent => {}
+        Source::Elsewhere { volume, declared } => found.push(Problem::ConfigNotFound {
+            of: of(),
+            file: file(),
+            volume: volume.clone(),
+            declared: *declared,
+        }),
+        Source::ConfigMap { .. } => {
+            if let Some(config) = &prometheus.config
+                && let Err(unread) = &config.text
+            {
+                found.push(Problem::ConfigNotRead {
+                    of: of(),
+                    config_map: config.config_map.clone(),
+                    key: config.key.clone(),
+                    why: unread.clone(),
+                });
             }
         }
     }
-    if let Decision::Never { word, reason } = decision
+    if let Decision::Never(never) = decision
         && !prometheus.sidecar
     {
-        add(
-            word,
-            format!("{what} needs a sidecar for its certificate. {reason}"),
-        );
+        found.push(never.problem(of()));
     }
     found
 }

@@ -5,59 +5,8 @@
 
 mod quota;
 
+use crate::problems::{Problem, Subject};
 use serde_json::Value;
-
-/// Something about a workload, or about its namespace, that a rollout will meet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hurdle {
-    pub kind: HurdleKind,
-    /// What will happen, and what causes it.
-    pub what: String,
-    /// What to do.
-    pub todo: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HurdleKind {
-    /// A Deployment that replaces no pod until it is resumed.
-    Paused,
-    /// Pods change only when somebody deletes them.
-    OnDelete,
-    /// The first pods of a StatefulSet keep the old template.
-    Partition,
-    /// A ResourceQuota leaves no room for the new pods.
-    Quota,
-    /// A PodDisruptionBudget that a rollout does not ask.
-    Budget,
-}
-
-impl HurdleKind {
-    pub const ALL: [HurdleKind; 5] = [
-        HurdleKind::Paused,
-        HurdleKind::OnDelete,
-        HurdleKind::Partition,
-        HurdleKind::Quota,
-        HurdleKind::Budget,
-    ];
-
-    /// Its name in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            HurdleKind::Paused => "paused",
-            HurdleKind::OnDelete => "onDelete",
-            HurdleKind::Partition => "partition",
-            HurdleKind::Quota => "quota",
-            HurdleKind::Budget => "disruptionBudget",
-        }
-    }
-}
-
-impl Hurdle {
-    /// Both in one line.
-    pub fn words(&self) -> String {
-        format!("{}; {}", self.what, self.todo)
-    }
-}
 
 /// What stands around a workload in its namespace. Empty where it is not there or may not be read: then
 /// nothing is said of it.
@@ -83,8 +32,8 @@ pub struct Pace {
 }
 
 /// What the rollout of this live workload will meet. Nothing, for kinds without rollouts.
-pub fn hurdles(live: &Value, around: &Around<'_>) -> Vec<Hurdle> {
-    let mut found: Vec<Hurdle> = held(live).into_iter().collect();
+pub fn hurdles(live: &Value, around: &Around<'_>) -> Vec<Problem> {
+    let mut found: Vec<Problem> = held(live).into_iter().collect();
     let Some(pace) = pace(live).filter(|pace| pace.pods > 0) else {
         return found;
     };
@@ -158,46 +107,35 @@ fn share(value: &Value, default: &str, all: u64, up: bool) -> u64 {
     }
 }
 
-fn place(live: &Value) -> (&str, &str, &str) {
+fn subject(live: &Value) -> Subject {
     let meta = &live["metadata"];
-    (
-        live["kind"].as_str().unwrap_or_default(),
-        meta["namespace"].as_str().unwrap_or_default(),
-        meta["name"].as_str().unwrap_or_default(),
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Subject::new(
+        word(&live["kind"]),
+        word(&meta["namespace"]),
+        word(&meta["name"]),
     )
 }
 
 /// A workload that does not bring its new template to all its pods.
-fn held(live: &Value) -> Option<Hurdle> {
-    let (kind, namespace, name) = place(live);
+fn held(live: &Value) -> Option<Problem> {
+    let of = subject(live);
     let spec = &live["spec"];
     let strategy = &spec["updateStrategy"];
-    match kind {
-        "Deployment" if spec["paused"] == true => Some(Hurdle {
-            kind: HurdleKind::Paused,
-            what: "the Deployment is paused: the change is written, but its pods keep the old template until it is resumed".into(),
-            todo: format!("kubectl -n {namespace} rollout resume deployment/{name}"),
-        }),
-        "StatefulSet" | "DaemonSet" if strategy["type"] == "OnDelete" => Some(Hurdle {
-            kind: HurdleKind::OnDelete,
-            what: format!("the {kind} has update strategy OnDelete: the change is written, but each pod keeps the old template until it is deleted"),
-            todo: format!("delete them one by one when it suits: kubectl -n {namespace} delete pod -l {}", selector(live)),
-        }),
+    match &*of.kind {
+        "Deployment" if spec["paused"] == true => Some(Problem::RolloutPaused { of }),
+        "StatefulSet" | "DaemonSet" if strategy["type"] == "OnDelete" => {
+            let selector = selector(live);
+            Some(Problem::RolloutOnDelete { of, selector })
+        }
         "StatefulSet" => {
             let partition = strategy["rollingUpdate"]["partition"].as_u64()?;
             let replicas = spec["replicas"].as_u64().unwrap_or(1);
             let stay = partition.min(replicas);
-            let which = match stay {
-                0 => return None,
-                1 => format!("pod {name}-0 keeps"),
-                n => format!("pods {name}-0 to {name}-{} keep", n - 1),
-            };
-            Some(Hurdle {
-                kind: HurdleKind::Partition,
-                what: format!("the StatefulSet has partition {partition}: {which} the old template until it is lowered"),
-                todo: format!(
-                    "kubectl -n {namespace} patch statefulset {name} -p '{{\"spec\":{{\"updateStrategy\":{{\"rollingUpdate\":{{\"partition\":0}}}}}}}}'"
-                ),
+            (stay > 0).then_some(Problem::RolloutPartition {
+                of,
+                partition,
+                stay,
             })
         }
         _ => None,
@@ -217,8 +155,7 @@ pub fn selector(live: &Value) -> String {
 
 /// A budget bounds evictions (drains, the autoscaler), never a controller's own rollout. Worth a word only
 /// where it allows nothing and the rollout takes pods away all the same.
-fn budget(live: &Value, pace: Pace, budgets: &[Value]) -> Option<Hurdle> {
-    let (kind, namespace, name) = place(live);
+fn budget(live: &Value, pace: Pace, budgets: &[Value]) -> Option<Problem> {
     let labels = &live["spec"]["template"]["metadata"]["labels"];
     let budget = budgets.iter().find(|budget| {
         let status = &budget["status"];
@@ -226,25 +163,14 @@ fn budget(live: &Value, pace: Pace, budgets: &[Value]) -> Option<Hurdle> {
             && status["expectedPods"].as_u64().unwrap_or(0) > 0
             && selects(&budget["spec"]["selector"], labels)
     })?;
-    let own = budget["metadata"]["name"].as_str().unwrap_or_default();
-    let away = match (pace.away, pace.pods) {
-        (away, pods) if away == pods && pods > 1 => format!("all {pods} of its pods go at once"),
-        (_, 1) => "its only pod goes before the new one is there".to_owned(),
-        (1, pods) => format!("1 of its {pods} pods is away at a time"),
-        (away, pods) => format!("up to {away} of its {pods} pods are away at a time"),
-    };
-    let todo = match kind {
-        "Deployment" => format!(
-            "to keep all of them: kubectl -n {namespace} patch deployment {name} -p '{{\"spec\":{{\"strategy\":{{\"type\":\"RollingUpdate\",\"rollingUpdate\":{{\"maxSurge\":1,\"maxUnavailable\":0}}}}}}}}'"
-        ),
-        _ => format!("leave it out now if the {kind} must stay whole"),
-    };
-    Some(Hurdle {
-        kind: HurdleKind::Budget,
-        what: format!(
-            "PodDisruptionBudget {own} allows no disruption now, but a rollout does not ask it (only evictions do): {away}"
-        ),
-        todo,
+    Some(Problem::BudgetNotAsked {
+        of: subject(live),
+        budget: budget["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        away: pace.away,
+        pods: pace.pods,
     })
 }
 

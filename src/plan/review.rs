@@ -6,11 +6,12 @@ mod state;
 pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
 pub use state::{ItemState, LeftOut};
 
-use super::hurdles::Hurdle;
 use super::{Change, ChangeId, Plan, Price, keeping};
 use crate::gather::Gather;
 use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
+use crate::problems::Problem;
+use crate::words;
 use jiff::Timestamp;
 use serde_json::Value;
 use state::is_kept;
@@ -52,7 +53,7 @@ pub struct Reviewed {
     /// What admission said of a Pod made from the new template.
     pub pod: Option<PodVerdict>,
     /// What the rollout of the new template will meet.
-    pub hurdles: Vec<Hurdle>,
+    pub hurdles: Vec<Problem>,
     /// The intent that is sent: ours, with what we owned before.
     pub intent: Option<Value>,
 }
@@ -362,7 +363,7 @@ impl Review {
                 out.push((change.id.clone(), words.clone()));
             }
             for hurdle in &reviewed.hurdles {
-                out.push((change.id.clone(), hurdle.words()));
+                out.push((change.id.clone(), words::reason(hurdle)));
             }
             match &reviewed.pod {
                 Some(PodVerdict::Unknown(why)) => out.push((

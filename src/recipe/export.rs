@@ -6,10 +6,12 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
-use crate::mesh::{Mesh, Obstacle, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
+use crate::mesh::{Mesh, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
 use crate::plan::export::{Reload, Setup};
 use crate::plan::scrape_config::jobs;
 use crate::plan::{Part, Plan};
+use crate::problems::Problem;
+use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -89,7 +91,7 @@ fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
     (free, gap)
 }
 
-fn release(obstacles: &mut Vec<Obstacle>, owner: Option<&Owner>) {
+fn release(obstacles: &mut Vec<Problem>, owner: Option<&Owner>) {
     obstacles.retain(|o| owner.is_none_or(|owner| !owner.is(o)));
 }
 
@@ -102,15 +104,14 @@ fn gap_of(of: &Prometheus) -> Option<String> {
         ));
     }
     if let Some(obstacle) = of.obstacles.first() {
-        return Some(obstacle.reason.trim_end_matches('.').to_owned());
+        return Some(words::reason(obstacle).trim_end_matches('.').to_owned());
     }
     match &of.config {
         None => Some(format!("the configuration of {} was not found", of.id)),
-        Some(config) => config
-            .text
-            .as_ref()
-            .err()
-            .map(|why| format!("the configuration of {} could not be read: {why}", of.id)),
+        Some(config) => config.text.as_ref().err().map(|why| {
+            let why = words::unread(why);
+            format!("the configuration of {} could not be read: {why}", of.id)
+        }),
     }
 }
 

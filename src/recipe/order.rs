@@ -299,7 +299,7 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
         .collect();
     // Istio brings the kind: where the server does not know it, that is to be said, not taken for "there are none".
     let unread = match mesh.progress.get(&Listed::EnvoyFilters) {
-        Some(Progress::Absent) => Some("this API server knows no such kind"),
+        Some(Progress::Absent) => Some("this API server knows no such kind".into()),
         _ => mesh.unlisted(Listed::EnvoyFilters),
     };
     if let Some(why) = unread {

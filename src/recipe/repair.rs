@@ -5,6 +5,7 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{Gateway, Leftover, LeftoverKind, Mesh};
 use crate::plan::path::LeafPath;
 use crate::plan::{Action, Change, ChangeId, Expected, LeafEdit, Part, Price};
+use crate::words;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ fn delete(leftover: &Leftover, needs: Vec<ChangeId>) -> Change {
             Action::Delete {
                 uid: leftover.uid.clone(),
             },
-            leftover.fault.clone(),
+            words::sentences(&leftover.problems),
         )
     }
 }
@@ -259,7 +260,7 @@ fn cut(leftover: &Leftover, name: &str, kept: Vec<Value>, needs: Vec<ChangeId>) 
             leftover.object.clone(),
             Part::Repair,
             Action::Edit { leaves: vec![edit] },
-            leftover.fault.clone(),
+            words::sentences(&leftover.problems),
         )
     })
 }

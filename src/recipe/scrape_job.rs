@@ -23,7 +23,10 @@ pub(super) fn config(of: &Prometheus) -> Result<Config<'_>, Error> {
         .config
         .as_ref()
         .ok_or_else(|| failed().cause("its --config.file leads to no ConfigMap"))?;
-    let text = place.text.as_deref().map_err(|e| failed().cause(e))?;
+    let text = place
+        .text
+        .as_deref()
+        .map_err(|why| failed().cause(crate::words::unread(why)))?;
     let jobs = jobs(text)
         .map_err(|e| failed().cause(format!("{}, key {}: {e}", place.config_map, place.key)))?;
     Ok(Config { place, jobs })

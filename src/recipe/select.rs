@@ -4,8 +4,10 @@ use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
 use crate::error::{Error, nearest};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
-use crate::mesh::{Gateway, Listed, Mesh, Obstacle, Owner, Prometheus, Workload, others};
+use crate::mesh::{Gateway, Listed, Mesh, Owner, Prometheus, Workload, others};
+use crate::problems::Problem;
 use crate::text::few;
+use crate::words;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -96,7 +98,7 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
                 Some(obstacle) => {
                     refused |= obstacle.is_refusal();
                     owners.extend(workload.takeable().map(take_hint));
-                    passed_over.push(format!("{}: {}", workload.id, obstacle.reason));
+                    passed_over.push(format!("{}: {}", workload.id, words::reason(obstacle)));
                 }
             }
         }
@@ -194,7 +196,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
             }
             for found in &mesh.prometheis {
                 if let Some(obstacle) = found.obstacles.first() {
-                    error = error.cause(format!("{}: {}", found.id, obstacle.reason));
+                    error = error.cause(format!("{}: {}", found.id, words::reason(obstacle)));
                 }
                 if let Some(owner) = found.takeable() {
                     error = error.hint(take_hint(owner));
@@ -329,8 +331,8 @@ fn empty(mesh: &Mesh, name: &str) -> String {
 /// A name, and why it cannot be chosen.
 type Named = (String, Option<String>);
 
-fn named<'a>(all: impl Iterator<Item = (String, Option<&'a Obstacle>)>) -> Vec<Named> {
-    all.map(|(name, obstacle)| (name, obstacle.map(|o| o.reason.clone())))
+fn named<'a>(all: impl Iterator<Item = (String, Option<&'a Problem>)>) -> Vec<Named> {
+    all.map(|(name, obstacle)| (name, obstacle.map(|o| words::reason(o))))
         .collect()
 }
 
@@ -381,7 +383,7 @@ fn missing(
 fn choosable<'a>(
     what: &str,
     id: &WorkloadRef,
-    against: impl Iterator<Item = &'a Obstacle> + Clone,
+    against: impl Iterator<Item = &'a Problem> + Clone,
     owner: Option<&Owner>,
     otherwise: String,
 ) -> Result<(), Error> {
@@ -390,14 +392,14 @@ fn choosable<'a>(
         return Ok(());
     }
     // What the cluster's own rules refuse is a refusal.
-    let refusal = against.clone().all(Obstacle::is_refusal);
+    let refusal = against.clone().all(Problem::is_refusal);
     let words = format!("the {what} {id} cannot be chosen");
     let mut error = match refusal {
         true => Error::refused(words),
         false => Error::new(words),
     };
     for obstacle in against {
-        error = error.cause(&obstacle.reason);
+        error = error.cause(words::reason(obstacle));
     }
     Err(match owner {
         Some(owner) => error.hint(take_hint(owner)),

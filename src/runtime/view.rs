@@ -8,6 +8,7 @@ use crate::plan::{Action, kubectl, mask, yaml};
 use crate::text::clean;
 use crate::wizard::options::sentence;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, Tone, ViewNote};
+use crate::words;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -189,8 +190,10 @@ fn notes(
         say(Tone::Waiting, format!("The server warns: {warning}"));
     }
     for hurdle in &item.hurdles {
-        say(Tone::Waiting, format!("{}.", hurdle.what));
-        say(Tone::Plain, format!("To do: {}", hurdle.todo));
+        say(Tone::Waiting, words::sentence(hurdle));
+        if let Some(to_do) = words::remedy(hurdle) {
+            say(Tone::Plain, format!("To do: {to_do}"));
+        }
     }
     for price in &item.change.prices {
         say(Tone::Waiting, sentence(price));

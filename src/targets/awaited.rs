@@ -26,18 +26,6 @@ pub struct Lacking {
 /// So many are named.
 const NAMED: usize = 4;
 
-/// Causes that stay until somebody changes an object or a configuration: the next scrape fails alike. Whatever
-/// hangs on the network, on load, or on what istiod has yet to send may pass.
-const STAYS: [&str; 7] = [
-    "ip-sans",
-    "plaintext-port",
-    "no-client-certificate",
-    "other-root",
-    "address-colons",
-    "content-type",
-    "not-found",
-];
-
 impl Awaited {
     /// Of this item's targets something is waited for.
     pub fn concerns(&self, item: &WorkloadRef) -> bool {
@@ -90,9 +78,7 @@ fn may_pass(row: &Row) -> bool {
     match &row.state {
         State::Up { .. } => row.probe == Probe::NotAsked && row.guard.faults().is_empty(),
         State::Unsettled { .. } | State::Waiting { .. } => true,
-        State::Down { cause, .. } => cause
-            .as_ref()
-            .is_none_or(|cause| !STAYS.contains(&cause.code)),
+        State::Down { cause, .. } => cause.as_ref().is_none_or(|cause| !cause.stays()),
         State::Plaintext { .. } | State::NotCovered { .. } => false,
     }
 }

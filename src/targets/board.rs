@@ -2,11 +2,12 @@
 
 use super::memory::Freshness;
 use super::{
-    About, Board, Cause, Counts, Expected, Files, Ground, Guard, Health, Memory, Probe, Replica,
+    About, Board, Counts, Expected, Files, Ground, Guard, Health, Memory, Probe, Replica,
     ReplicaNote, Row, Standing, State, Target, address, cause, wait,
 };
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::WorkloadRef;
+use crate::problems::Problem;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -147,7 +148,7 @@ enum Says {
     Up,
     Unsettled(Timestamp),
     Waiting(String),
-    Down(String, Option<Cause>),
+    Down(String, Option<Problem>),
 }
 
 struct Verdict<'a> {
@@ -260,11 +261,11 @@ impl<'a> Index<'a> {
             State::Down { .. } if !one.ready && self.young(one) => waiting(wait::READY),
             // Another port is another listener, or none: what it answers says nothing of the template's.
             State::Waiting { .. } | State::Down { .. } if by_hand.is_some() => {
-                let (error, cause) = by_hand.unwrap_or_default();
-                State::Down {
-                    error,
-                    cause: Some(cause),
-                }
+                let (error, cause) = by_hand.map_or_else(
+                    || (String::new(), None),
+                    |(error, cause)| (error, Some(cause)),
+                );
+                State::Down { error, cause }
             }
             state => state,
         }
@@ -353,7 +354,11 @@ impl<'a> Index<'a> {
         }
         Says::Down(
             format!("job {job} is in the configuration, but Prometheus failed to start it"),
-            Some(cause::failed_pool(&replica.files, replica.reloads)),
+            Some(cause::failed_pool(
+                one.subject(),
+                &replica.files,
+                replica.reloads,
+            )),
         )
     }
 
@@ -387,11 +392,11 @@ impl<'a> Index<'a> {
                 about.policy = standing.map(|is| is.policy).unwrap_or_default();
                 let faults = standing.map_or(&[][..], |is| is.guard.faults());
                 // An object that is gone is the cause, whatever the error looks like.
-                let fault = faults.iter().find(|fault| fault.breaks_scrapes);
-                let known = || cause::cause(&target.last_error, &one.item.namespace, &about);
+                let fault = faults.iter().find(|fault| fault.breaks_scrapes());
+                let known = || cause::cause(&target.last_error, one.subject(), &about);
                 Says::Down(
                     cause::group(&target.last_error),
-                    fault.map(|fault| fault.cause.clone()).or_else(known),
+                    fault.cloned().or_else(known),
                 )
             }
         }

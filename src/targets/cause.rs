@@ -1,7 +1,8 @@
-//! From Prometheus's `lastError` to a cause in plain words and what to do: a table, tried from the top.
+//! From Prometheus's `lastError` to a cause: a table, tried from the top.
 
-use super::{Cause, Expected, Files, Policy};
+use super::{Expected, Files, Policy};
 use crate::answers::MetricsPort;
+use crate::problems::{Item, Problem, Subject};
 
 /// What is known of the item besides the error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,13 +13,10 @@ pub struct About {
 }
 
 struct Rule {
-    code: &'static str,
     /// Any of these, in lower case, in the error.
     says: &'static [&'static str],
     when: fn(&About) -> bool,
-    cause: &'static str,
-    /// `{namespace}` stands for the target's own.
-    fix: &'static str,
+    problem: fn(Subject, &About) -> Problem,
 }
 
 const ALWAYS: fn(&About) -> bool = |_| true;
@@ -26,73 +24,54 @@ const ALWAYS: fn(&About) -> bool = |_| true;
 /// The order matters: an error may hold the words of several rows.
 const RULES: &[Rule] = &[
     Rule {
-        code: "ip-sans",
         says: &["doesn't contain any ip sans"],
         when: ALWAYS,
-        cause: "Prometheus looks for an IP address in the certificate; Istio's certificates name SPIFFE identities only",
-        fix: "set insecure_skip_verify: true in the job's tls_config, and keep its ca_file",
+        problem: |of, _| Problem::CertificateWithoutIp { of },
     },
     Rule {
-        code: "plaintext-port",
         says: &["server gave http response to https client"],
         when: ALWAYS,
-        cause: "the annotation prometheus.istio.io/secure-port names a port that speaks plaintext",
-        fix: "set the annotation to 15091 (or 15092 where the native merged port is on)",
+        problem: |of, _| Problem::PlaintextPort { of },
     },
     Rule {
-        code: "no-client-certificate",
         says: &["certificate required", "broken pipe"],
         when: ALWAYS,
-        cause: "the scrape job sends no client certificate",
-        fix: "set cert_file and key_file in the job's tls_config",
+        problem: |of, _| Problem::NoClientCertificate { of },
     },
     Rule {
-        code: "other-root",
         says: &[
             "unknown certificate authority",
             "signed by unknown authority",
         ],
         when: ALWAYS,
-        cause: "the two certificates come from different mesh roots",
-        fix: "compare the root in Prometheus's certificate folder with the pod's: both need the same mesh CA",
+        problem: |of, _| Problem::OtherRoot { of },
     },
     Rule {
-        code: "expired-certificate",
         says: &["expired certificate", "certificate has expired"],
         when: ALWAYS,
-        cause: "a certificate has expired: the agent beside Prometheus or in the pod stopped renewing it",
-        fix: "look at the log of istio-proxy in both pods, then restart the one that stopped",
+        problem: |of, _| Problem::CertificateExpired { of },
     },
     Rule {
-        code: "address-colons",
         says: &["too many colons in address"],
         when: ALWAYS,
-        cause: "the job makes an IPv6 address without brackets",
-        fix: "give the job two address rules, for IPv4 and, with brackets, for IPv6",
+        problem: |of, _| Problem::AddressWithoutBrackets { of },
     },
     Rule {
-        code: "refused-gateway",
         says: &["connection refused"],
         when: |about| about.gateway,
-        cause: "nothing listens on the secure port of the gateway: its Gateway selects other pods, or has not reached it",
-        fix: "look at the Gateway's selector, and at istioctl proxy-status",
+        problem: |of, _| Problem::GatewayNotListening { of },
     },
     Rule {
-        code: "refused",
         says: &["connection refused"],
         when: ALWAYS,
-        cause: "nothing listens on the secure port: the pod was not restarted, no Sidecar selects it, or it has no sidecar",
-        fix: "restart the pod if it is older than the change; else look at the Sidecar's workloadSelector",
+        problem: |of, _| Problem::NotListening { of },
     },
     Rule {
-        code: "merge-broken",
         says: &["expected value after metric"],
         when: ALWAYS,
-        cause: "Istio 1.30 mixes protobuf into the merged metrics",
-        fix: "upgrade Istio, or take PrometheusProto out of the job's scrape_protocols",
+        problem: |of, _| Problem::MergeBroken { of },
     },
     Rule {
-        code: "limit",
         says: &[
             "sample_limit exceeded",
             "sample limit exceeded",
@@ -101,108 +80,78 @@ const RULES: &[Rule] = &[
             "label_limit",
         ],
         when: ALWAYS,
-        cause: "the pod sends more than the job's limits allow",
-        fix: "raise the limit in the job, or drop series in metric_relabel_configs",
+        problem: |of, _| Problem::LimitExceeded { of },
     },
     Rule {
-        code: "content-type",
         says: &["unsupported content-type", "blank content-type"],
         when: ALWAYS,
-        cause: "what answers are not metrics: an error page, or an application that names no content type",
-        fix: "check the job's metrics_path: /stats/prometheus",
+        problem: |of, _| Problem::NotMetrics { of },
     },
     Rule {
-        code: "timeout",
         says: &[
             "context deadline exceeded",
             "i/o timeout",
             "client.timeout exceeded",
         ],
         when: ALWAYS,
-        cause: "no answer in time; likely causes: a NetworkPolicy that keeps Prometheus off the port, then a stale address, then a slow merge",
-        fix: "see kubectl get networkpolicy -n {namespace}, and allow Prometheus's pods to the secure port",
+        problem: |of, _| Problem::NoAnswer { of },
     },
     Rule {
-        code: "unreachable",
         says: &["no route to host", "network is unreachable"],
         when: ALWAYS,
-        cause: "no way leads to the pod's address: the pod is gone, or a network rule rejects it",
-        fix: "wait for Prometheus to forget the pod; else look at NetworkPolicies and the node",
+        problem: |of, _| Problem::PodUnreachable { of },
     },
     Rule {
-        code: "nothing-behind",
-        says: &["http status 503"],
-        when: |about| about.port == MetricsPort::Merged,
-        cause: "the listener is there, but nothing behind it: the agent's port 15020 does not answer",
-        fix: "look at istio-proxy's log; for a gateway also at the ServiceEntry's endpoint",
-    },
-    Rule {
-        code: "nothing-behind",
         says: &["http status 503"],
         when: ALWAYS,
-        cause: "the listener is there, but nothing behind it: Envoy's port 15090 does not answer",
-        fix: "look at istio-proxy's log; for a gateway also at the ServiceEntry's endpoint",
+        problem: |of, about| Problem::NothingBehind {
+            of,
+            port: about.port.into(),
+        },
     },
     Rule {
-        code: "forbidden",
         says: &["http status 403"],
         when: ALWAYS,
-        cause: "an AuthorizationPolicy does not let Prometheus's identity in, or the port answers only inside the pod",
-        fix: "compare the policy's principals with Prometheus's service account and the trust domain",
+        problem: |of, _| Problem::PrometheusForbidden { of },
     },
     Rule {
-        code: "not-found",
         says: &["http status 404"],
         when: ALWAYS,
-        cause: "the path leads nowhere: another path than /stats/prometheus, or no route for it",
-        fix: "set metrics_path: /stats/prometheus in the job; for a gateway look at the VirtualService",
+        problem: |of, _| Problem::PathNotFound { of },
     },
     Rule {
-        code: "connection-from-before",
         says: &["http2: client conn could not be established"],
         when: ALWAYS,
-        cause: "Prometheus still used a connection from before a policy change, or HTTP/2 fails on it",
-        fix: "wait a minute; if it stays, set enable_http2: false in the job",
+        problem: |of, _| Problem::ConnectionStale { of },
     },
     Rule {
-        code: "gateway-tls",
         says: RESET,
         when: |about| about.gateway,
-        cause: "the gateway breaks the connection off: its server on the port does not know Prometheus's identity, or speaks no mTLS",
-        fix: "look at the Gateway's tls: mode ISTIO_MUTUAL, and subjectAltNames with Prometheus's identity",
+        problem: |of, _| Problem::GatewayHandshake { of },
     },
     Rule {
-        code: "reset-strict",
         says: RESET,
         when: |about| about.policy == Policy::Strict,
-        cause: "mTLS is demanded on the port and the connection still breaks off: a native secure port stands in the Sidecar's place, another PeerAuthentication is older and wins, or HTTP/2 fails",
-        fix: "look for ENVOY_SECURE_METRICS_PORT and for other PeerAuthentications that select the pod; set enable_http2: false in the job",
+        problem: |of, _| Problem::HandshakeUnderStrict { of },
     },
     Rule {
-        code: "reset",
         says: RESET,
         when: ALWAYS,
-        cause: "the connection breaks off in the TLS handshake: mTLS is PERMISSIVE for a Sidecar's listener, or STRICT before a native secure port, or HTTP/2 fails",
-        fix: "look at the PeerAuthentication that governs the pod and at where its listener comes from",
+        problem: |of, _| Problem::HandshakeReset { of },
     },
 ];
 
 const RESET: &[&str] = &["connection reset by peer", "eof"];
 
-/// The cause, by the table; `None`: the error is not known.
-pub fn cause(error: &str, namespace: &str, about: &About) -> Option<Cause> {
+/// The cause, by the table; `None`: the error is not known. `of`: the pod.
+pub fn cause(error: &str, of: Subject, about: &About) -> Option<Problem> {
     let error = error
         .to_lowercase()
         .replace("http status code", "http status");
     let rule = RULES
         .iter()
         .find(|rule| rule.says.iter().any(|words| error.contains(words)) && (rule.when)(about))?;
-    Some(Cause {
-        code: rule.code,
-        cause: rule.cause.to_owned(),
-        fix: rule.fix.replace("{namespace}", namespace),
-        ..Cause::default()
-    })
+    Some((rule.problem)(of, about))
 }
 
 /// The error without what differs from one scrape to the next: the address and port on Prometheus's own side
@@ -220,89 +169,58 @@ pub fn group(error: &str) -> String {
 }
 
 /// A job in the running configuration without a scrape pool. `reloads`: this Prometheus takes reload requests.
-pub(super) fn failed_pool(files: &Files, reloads: bool) -> Cause {
-    let look = "look at Prometheus's pod: the volume istio-certs in both containers, writable in istio-proxy";
-    let (code, cause, fix) = match (files, reloads) {
-        (Files::Written, true) => (
-            "late-certificates",
-            "Prometheus loaded the job before its certificates were there, and starts it only when a pod changes or with a reload",
-            "reload Prometheus: r in the monitor, meshscrape apply … --yes, or POST /-/reload",
-        ),
-        (Files::Written, false) => (
-            "late-certificates",
-            "Prometheus loaded the job before its certificates were there, and takes no reload requests",
-            "restart Prometheus (kubectl rollout restart), or set --web.enable-lifecycle and reload it",
-        ),
-        (Files::Awaited, _) => (
-            "no-certificates",
-            "the job's certificates are missing: istio-proxy beside Prometheus has none from istiod yet",
-            "see that istiod runs, and the log of istio-proxy in Prometheus's pod; reload Prometheus after that",
-        ),
-        (Files::Nobody(why), _) => {
-            return Cause {
-                code: "failed-pool",
-                cause: format!("Prometheus cannot read the job's certificate files: {why}"),
-                fix: look.into(),
-                ..Cause::default()
-            };
-        }
-        (Files::Unknown, _) => (
-            "failed-pool",
-            "Prometheus cannot read the job's certificate files: its pod has no sidecar that writes them, or they \
-             are not mounted where the job looks",
-            look,
-        ),
-    };
-    Cause {
-        code,
-        cause: cause.into(),
-        fix: fix.into(),
-        ..Cause::default()
+pub(super) fn failed_pool(of: Subject, files: &Files, reloads: bool) -> Problem {
+    match files {
+        Files::Written => Problem::CertificatesLate { of, reloads },
+        Files::Awaited => Problem::CertificatesMissing { of },
+        Files::Nobody(why) => Problem::JobNotStarted {
+            of,
+            why: Some(why.clone()),
+        },
+        Files::Unknown => Problem::JobNotStarted { of, why: None },
     }
 }
 
 /// A secure job whose target is not the pod's own secure port over TLS.
-pub(super) fn elsewhere(one: &Expected) -> Cause {
+pub(super) fn elsewhere(one: &Expected) -> Problem {
     let ip = one.ip.as_deref().unwrap_or("ADDRESS");
     let host = match ip.contains(':') {
         true => format!("[{ip}]"),
         false => ip.to_owned(),
     };
     let port = one.secure_port.as_deref().unwrap_or("15091");
-    Cause {
-        code: "other-address",
-        cause: format!(
-            "the job's target is not the pod's own secure port over TLS, https://{host}:{port}"
-        ),
-        fix: "look at the job's scheme, and at its rules for __address__ and __scheme__".into(),
-        ..Cause::default()
+    Problem::TargetElsewhere {
+        of: one.subject(),
+        wanted: format!("https://{host}:{port}"),
     }
 }
 
 /// A running pod whose annotation somebody changed, so that it reads otherwise than the template it was made from.
-pub(super) fn strayed(one: &Expected, wanted: &str, plain: Option<&str>) -> (String, Cause) {
-    let has = match &one.secure_port {
-        Some(port) => format!("is {port}"),
-        None => "is missing".to_owned(),
-    };
+pub(super) fn strayed(one: &Expected, wanted: &str, plain: Option<&str>) -> (String, Problem) {
     let scraped = match plain {
         Some(job) => format!("scraped in plaintext by job {job}"),
         None => "no target over mTLS".to_owned(),
     };
-    let cause = Cause {
-        code: "annotation-changed",
-        cause: format!(
-            "the pod's annotation prometheus.istio.io/secure-port {has}, its template says {wanted}: it was changed on \
-             the running pod"
-        ),
-        fix: format!(
-            "meshscrape apply {} annotates the pod again; so does deleting it",
-            match one.gateway {
-                true => format!("-g {}/{}", one.item.namespace, one.item.name),
-                false => format!("-w {}", one.item),
-            }
-        ),
-        ..Cause::default()
+    let problem = Problem::AnnotationChanged {
+        of: one.subject(),
+        has: one.secure_port.clone(),
+        wanted: wanted.to_owned(),
+        item: one.choice(),
     };
-    (scraped, cause)
+    (scraped, problem)
+}
+
+impl Expected {
+    /// The pod.
+    pub(super) fn subject(&self) -> Subject {
+        Subject::new("Pod", &self.item.namespace, &self.pod)
+    }
+
+    pub(super) fn choice(&self) -> Item {
+        Item {
+            id: self.item.clone(),
+            gateway: self.gateway,
+            behind: self.port.into(),
+        }
+    }
 }

@@ -16,12 +16,13 @@ pub use awaited::{Awaited, Lacking};
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
 pub use cause::{About, cause, group};
 pub use memory::Memory;
-pub use standing::{Fault, Ground, Guard, Objects, Policy, Read, Standing, standing};
+pub use standing::{Ground, Guard, Objects, Policy, Read, Standing, standing};
 
 use crate::answers::MetricsPort;
 use crate::mesh::OtherPods;
-use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::objects::Labels;
+use crate::problems::Problem;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,29 +137,19 @@ pub const TREND: usize = 16;
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// UP over mTLS, by a scrape begun after the last change. `double`: also scraped in plaintext, by this job.
-    Up {
-        double: Option<String>,
-    },
+    Up { double: Option<String> },
     /// UP, but a policy changed under a live connection: counts when it is still so at that time.
-    Unsettled {
-        until: Timestamp,
-    },
+    Unsettled { until: Timestamp },
     Down {
         error: String,
-        cause: Option<Cause>,
+        cause: Option<Problem>,
     },
     /// Nothing is wrong yet: what it waits for, in words.
-    Waiting {
-        on: String,
-    },
+    Waiting { on: String },
     /// Scraped, but only in plaintext, by this job.
-    Plaintext {
-        job: String,
-    },
+    Plaintext { job: String },
     /// It can't be a target: why.
-    NotCovered {
-        why: String,
-    },
+    NotCovered { why: String },
 }
 
 impl State {
@@ -174,33 +165,13 @@ impl State {
         }
     }
 
-    /// Its name, and what is told of it.
-    pub fn words(&self) -> [&str; 3] {
+    /// The job that scrapes it in plaintext.
+    pub fn plaintext_job(&self) -> Option<&str> {
         match self {
-            State::Up { double: None } => ["UP", "", ""],
-            State::Up { double: Some(job) } => ["UP", "scraped twice", job],
-            State::Unsettled { .. } => ["UP", "being confirmed", ""],
-            State::Down { error, cause } => [
-                "DOWN",
-                error,
-                cause.as_ref().map_or("", |cause| &cause.cause),
-            ],
-            State::Waiting { on } => ["waiting", on, ""],
-            State::Plaintext { job } => ["plaintext only", job, ""],
-            State::NotCovered { why } => ["not covered", why, ""],
+            State::Plaintext { job } | State::Up { double: Some(job) } => Some(job),
+            _ => None,
         }
     }
-}
-
-/// A cause by the table of facts, and what to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cause {
-    pub code: &'static str,
-    pub cause: String,
-    pub fix: String,
-    /// The object that is to blame, where one is known, and the field of it.
-    pub object: Option<ObjectRef>,
-    pub field: Option<&'static str>,
 }
 
 /// The whole table at one moment.

@@ -3,14 +3,14 @@
 //! What counts is what they come to together: what others add beside is no fault, and what takes the place of an
 //! object of ours is none either.
 
-use super::{Cause, Expected};
-use crate::answers::MetricsPort;
+use super::Expected;
 use crate::mesh::MtlsMode;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects::{
     AuthorizationPolicy, Gateway, Labels, Meta, PeerAuthentication, ServiceEntry, Sidecar,
     VirtualService,
 };
+use crate::problems::{Effect, Problem};
 use crate::reach::{authorization, by_age, mtls, sidecar};
 use serde_json::Value;
 
@@ -64,17 +64,9 @@ pub enum Guard {
     NotAsked,
     Stands,
     /// The gravest first, never empty.
-    Fails(Vec<Fault>),
+    Fails(Vec<Problem>),
     /// An object could not be read: why.
     Unknown(String),
-}
-
-/// An object that is gone, or says something else than it must.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
-    pub cause: Cause,
-    /// A scrape fails by it.
-    pub breaks_scrapes: bool,
 }
 
 /// Whether something demands mTLS on the secure port.
@@ -97,7 +89,7 @@ pub struct Standing {
 }
 
 impl Guard {
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[Problem] {
         match self {
             Guard::Fails(faults) => faults,
             _ => &[],
@@ -188,78 +180,78 @@ impl<'a> Look<'a> {
         &self.one.labels
     }
 
-    /// What writes the object as it must be.
-    fn apply(&self) -> String {
-        let item = &self.one.item;
-        let port = match self.one.port {
-            MetricsPort::Merged => "",
-            MetricsPort::Envoy => " --port 15090",
-        };
-        match self.one.gateway {
-            true => format!("meshscrape apply -g {}/{}{port}", item.namespace, item.name),
-            false => format!("meshscrape apply -w {item}{port}"),
+    fn gone(&self, object: ObjectRef, effect: Effect, breaks_scrapes: bool) -> Problem {
+        let of = (&self.one.item).into();
+        let (port, item) = (self.port.to_owned(), self.one.choice());
+        match breaks_scrapes {
+            true => Problem::ObjectGone {
+                of,
+                object,
+                effect,
+                port,
+                item,
+            },
+            false => Problem::GuardGone {
+                of,
+                object,
+                effect,
+                port,
+                item,
+            },
         }
     }
 
-    fn gone(&self, object: ObjectRef, so: &str, breaks_scrapes: bool) -> Fault {
-        self.fault(
-            "object-gone",
-            object,
-            None,
-            "does not exist",
-            so,
-            breaks_scrapes,
-        )
-    }
-
-    fn altered(&self, object: ObjectRef, field: &'static str, so: &str, breaks: bool) -> Fault {
-        let what = format!("is altered in {field}");
-        self.fault("object-altered", object, Some(field), &what, so, breaks)
+    fn altered(
+        &self,
+        object: ObjectRef,
+        field: &'static str,
+        effect: Effect,
+        breaks_scrapes: bool,
+    ) -> Problem {
+        let of = (&self.one.item).into();
+        let (port, item) = (self.port.to_owned(), self.one.choice());
+        match breaks_scrapes {
+            true => Problem::ObjectAltered {
+                of,
+                object,
+                field,
+                effect,
+                port,
+                item,
+            },
+            false => Problem::GuardAltered {
+                of,
+                object,
+                field,
+                effect,
+                port,
+                item,
+            },
+        }
     }
 
     /// Another object takes effect in place of ours.
-    fn overruled(&self, ours: ObjectRef, by: &ObjectRef, so: &str) -> Fault {
-        let what = format!("has no effect: {by} comes before it");
-        let mut fault = self.fault("object-overruled", ours, None, &what, so, true);
-        fault.cause.fix = format!(
-            "remove {by}, or have it say the same for port {}",
-            self.port
-        );
-        fault
-    }
-
-    fn fault(
-        &self,
-        code: &'static str,
-        object: ObjectRef,
-        field: Option<&'static str>,
-        what: &str,
-        so: &str,
-        breaks_scrapes: bool,
-    ) -> Fault {
-        Fault {
-            cause: Cause {
-                code,
-                cause: format!("{object} {what}: {so}"),
-                fix: self.apply(),
-                object: Some(object),
-                field,
-            },
-            breaks_scrapes,
+    fn overruled(&self, ours: ObjectRef, by: &ObjectRef, effect: Effect) -> Problem {
+        Problem::ObjectOverruled {
+            of: (&self.one.item).into(),
+            object: ours,
+            by: by.clone(),
+            effect,
+            port: self.port.to_owned(),
         }
     }
 
     /// Which Sidecar governs the pod, and where it leads the port.
-    fn listener(&self) -> Looked<'a, Option<Fault>> {
+    fn listener(&self) -> Looked<'a, Option<Problem>> {
         let all = read(&self.here.sidecars)?;
         let ours = self.ours(Kind::Sidecar);
-        let so = format!("nothing serves metrics on port {}", self.port);
+        let so = || Effect::NotServed;
         let governing = sidecar::governing(all, read(&self.root.sidecars), self.labels());
         let own = named(all, |one| &one.metadata, &ours);
         let governing = match governing {
             Ok(governing) => governing,
             // Then none of this namespace governs the pod.
-            Err(_) if own.is_none() => return Ok(Some(self.gone(ours, &so, true))),
+            Err(_) if own.is_none() => return Ok(Some(self.gone(ours, so(), true))),
             Err(why) => return Err(why),
         };
         let entry = governing.and_then(|sidecar| self.entry(&sidecar.spec));
@@ -269,23 +261,22 @@ impl<'a> Look<'a> {
                 return Ok(None);
             }
             let of = governing.map_or(ours, |sidecar| of(Kind::Sidecar, &sidecar.metadata));
-            let so = format!("port {} does not lead to the proxy's metrics", self.port);
             return Ok(Some(self.altered(
                 of,
                 "spec.ingress.defaultEndpoint",
-                &so,
+                Effect::NotMetrics,
                 true,
             )));
         }
         Ok(Some(match (own, governing) {
-            (None, _) => self.gone(ours, &so, true),
+            (None, _) => self.gone(ours, so(), true),
             (Some(own), _) if !takes(&own.spec["workloadSelector"]["labels"], self.labels()) => {
-                self.altered(ours, "spec.workloadSelector.labels", &so, true)
+                self.altered(ours, "spec.workloadSelector.labels", so(), true)
             }
             (Some(own), Some(other)) if self.entry(&own.spec).is_some() => {
-                self.overruled(ours, &of(Kind::Sidecar, &other.metadata), &so)
+                self.overruled(ours, &of(Kind::Sidecar, &other.metadata), so())
             }
-            (Some(_), _) => self.altered(ours, "spec.ingress.port.number", &so, true),
+            (Some(_), _) => self.altered(ours, "spec.ingress.port.number", so(), true),
         }))
     }
 
@@ -301,7 +292,7 @@ impl<'a> Look<'a> {
             .is_some_and(|number| number.to_string() == self.port)
     }
 
-    fn mtls(&self) -> Looked<'a, (Policy, Option<Fault>)> {
+    fn mtls(&self) -> Looked<'a, (Policy, Option<Problem>)> {
         let all = read(&self.here.peers)?;
         let ours = self.ours(Kind::PeerAuthentication);
         let own = named(all, |one| &one.metadata, &ours);
@@ -315,23 +306,20 @@ impl<'a> Look<'a> {
         if mode == MtlsMode::Strict {
             return Ok((Policy::Strict, None));
         }
-        let so = format!(
-            "nothing demands mTLS on port {}, so the proxy takes plaintext there and resets Prometheus's TLS",
-            self.port
-        );
+        let so = || Effect::Plaintext;
         let Some(own) = own else {
-            return Ok((Policy::Absent, Some(self.gone(ours, &so, true))));
+            return Ok((Policy::Absent, Some(self.gone(ours, so(), true))));
         };
         let other = mtls::selecting(all, self.labels())
             .filter(|other| other.metadata.name != own.metadata.name);
         let fault = if !takes(&own.spec["selector"]["matchLabels"], self.labels()) {
-            self.altered(ours, "spec.selector.matchLabels", &so, true)
+            self.altered(ours, "spec.selector.matchLabels", so(), true)
         } else if own.spec["portLevelMtls"][self.port]["mode"] != "STRICT" {
-            self.altered(ours, "spec.portLevelMtls", &so, true)
+            self.altered(ours, "spec.portLevelMtls", so(), true)
         } else if let Some(other) = other {
-            self.overruled(ours, &of(Kind::PeerAuthentication, &other.metadata), &so)
+            self.overruled(ours, &of(Kind::PeerAuthentication, &other.metadata), so())
         } else {
-            self.altered(ours, "spec.selector", &so, true)
+            self.altered(ours, "spec.selector", so(), true)
         };
         Ok((Policy::NotStrict, Some(fault)))
     }
@@ -351,17 +339,14 @@ impl<'a> Look<'a> {
         Ok(authorization::kept(governing, &door))
     }
 
-    fn authorization(&self) -> Looked<'a, Option<Fault>> {
+    fn authorization(&self) -> Looked<'a, Option<Problem>> {
         const PRINCIPALS: &str = "spec.rules.from.source.notPrincipals";
         let ours = self.ours(Kind::AuthorizationPolicy);
         let own = named(read(&self.here.policies)?, |one| &one.metadata, &ours);
         let kept = self.kept()?;
-        let so = format!(
-            "any workload of the mesh can read port {} and, through it, stop the proxy",
-            self.port
-        );
+        let so = || Effect::OpenToMesh { quit: true };
         let altered =
-            |field, so: &str, breaks| Ok(Some(self.altered(ours.clone(), field, so, breaks)));
+            |field, so: Effect, breaks| Ok(Some(self.altered(ours.clone(), field, so, breaks)));
         let field = |own: &AuthorizationPolicy, rule: &'static str| {
             if own.spec["action"] != "DENY" {
                 "spec.action"
@@ -372,19 +357,15 @@ impl<'a> Look<'a> {
             }
         };
         match own {
-            None if !kept.others => Ok(Some(self.gone(ours, &so, false))),
-            Some(own) if !kept.others => altered(field(own, PRINCIPALS), &so, false),
+            None if !kept.others => Ok(Some(self.gone(ours, so(), false))),
+            Some(own) if !kept.others => altered(field(own, PRINCIPALS), so(), false),
             Some(own) if !kept.paths => {
-                let so = format!(
-                    "port {} serves more than {METRICS_PATH}: whoever is let in can stop the proxy",
-                    self.port
-                );
-                altered(field(own, "spec.rules.to.operation.notPaths"), &so, false)
+                let so = Effect::ServesMore { quit: true };
+                altered(field(own, "spec.rules.to.operation.notPaths"), so, false)
             }
             Some(_) if kept.refused => {
                 let principal = self.ground.principal.as_deref().unwrap_or_default();
-                let so = format!("Prometheus's identity {principal} is refused");
-                altered(PRINCIPALS, &so, true)
+                altered(PRINCIPALS, Effect::Refuses(principal.to_owned()), true)
             }
             _ => Ok(None),
         }
@@ -393,7 +374,7 @@ impl<'a> Look<'a> {
     fn gateway(&self) -> Looked<'a, Standing> {
         let all = read(&self.here.gateways)?;
         let ours = self.ours(Kind::Gateway);
-        let so = format!("nothing serves metrics on port {}", self.port);
+        let so = || Effect::NotServed;
         let mut serving: Vec<(&Gateway, &Value)> = all
             .iter()
             .filter(|gateway| takes(&gateway.spec["selector"], self.labels()))
@@ -408,11 +389,11 @@ impl<'a> Look<'a> {
         // Of two servers with one port and host, istiod skips the later.
         let Some((first, server)) = serving.first() else {
             let fault = match own {
-                None => self.gone(ours, &so, true),
+                None => self.gone(ours, so(), true),
                 Some(own) if !takes(&own.spec["selector"], self.labels()) => {
-                    self.altered(ours, "spec.selector", &so, true)
+                    self.altered(ours, "spec.selector", so(), true)
                 }
-                Some(_) => self.altered(ours, "spec.servers.port.number", &so, true),
+                Some(_) => self.altered(ours, "spec.servers.port.number", so(), true),
             };
             return Ok(together(vec![fault], Policy::Absent));
         };
@@ -420,18 +401,15 @@ impl<'a> Look<'a> {
         let mut faults = Vec::new();
         let is_ours = object == ours;
         if own.is_some() && !is_ours {
-            faults.push(self.overruled(ours, &object, "another server has the port"));
+            faults.push(self.overruled(ours, &object, Effect::OtherServer));
         }
         let strict = matches!(
             server["tls"]["mode"].as_str(),
             Some("ISTIO_MUTUAL" | "MUTUAL")
         );
         if !strict {
-            let so = format!(
-                "port {} does not ask for a certificate of the mesh",
-                self.port
-            );
-            faults.push(self.altered(object.clone(), "spec.servers.tls.mode", &so, true));
+            let so = Effect::AsksNoCertificate;
+            faults.push(self.altered(object.clone(), "spec.servers.tls.mode", so, true));
         }
         faults.extend(self.names(&object, server)?);
         if is_ours {
@@ -447,37 +425,36 @@ impl<'a> Look<'a> {
     }
 
     /// Whom the server lets in.
-    fn names(&self, object: &ObjectRef, server: &Value) -> Looked<'a, Option<Fault>> {
+    fn names(&self, object: &ObjectRef, server: &Value) -> Looked<'a, Option<Problem>> {
         const FIELD: &str = "spec.servers.tls.subjectAltNames";
         let names = list(&server["tls"], "subjectAltNames");
         if names.is_empty() {
             if self.kept()?.others {
                 return Ok(None);
             }
-            let so = format!("any workload of the mesh can read port {}", self.port);
-            return Ok(Some(self.altered(object.clone(), FIELD, &so, false)));
+            let so = Effect::OpenToMesh { quit: false };
+            return Ok(Some(self.altered(object.clone(), FIELD, so, false)));
         }
         let Some(principal) = &self.ground.principal else {
             return Ok(None);
         };
         let wanted = format!("spiffe://{principal}");
         let is_named = names.iter().any(|name| *name == *wanted);
-        let so = format!("Prometheus's identity {wanted} is refused");
-        Ok((!is_named).then(|| self.altered(object.clone(), FIELD, &so, true)))
+        Ok((!is_named).then(|| self.altered(object.clone(), FIELD, Effect::Refuses(wanted), true)))
     }
 
     /// What of the listener leads to the metrics: that path, and nothing else.
-    fn route(&self) -> Looked<'a, Option<Fault>> {
+    fn route(&self) -> Looked<'a, Option<Problem>> {
         let ours = self.ours(Kind::VirtualService);
-        let so = format!("port {} leads nowhere", self.port);
+        let so = || Effect::LeadsNowhere;
         let routes = read(&self.here.routes)?;
         let Some(own) = named(routes, |one| &one.metadata, &ours) else {
-            return Ok(Some(self.gone(ours, &so, true)));
+            return Ok(Some(self.gone(ours, so(), true)));
         };
         let (plain, full) = (&*ours.name, format!("{}/{}", ours.namespace, ours.name));
         let mut gateways = list(&own.spec, "gateways").iter();
         if !gateways.any(|gateway| gateway == plain || *gateway == *full) {
-            return Ok(Some(self.altered(ours, "spec.gateways", &so, true)));
+            return Ok(Some(self.altered(ours, "spec.gateways", so(), true)));
         }
         let matches: Vec<&Value> = list(&own.spec, "http")
             .iter()
@@ -493,32 +470,27 @@ impl<'a> Look<'a> {
             return Ok(None);
         }
         let so = match served {
-            true => format!("port {} serves more than {METRICS_PATH}", self.port),
-            false => format!("port {} does not serve {METRICS_PATH}", self.port),
+            true => Effect::ServesMore { quit: false },
+            false => Effect::PathNotServed,
         };
-        Ok(Some(self.altered(
-            ours,
-            "spec.http.match.uri",
-            &so,
-            !served,
-        )))
+        Ok(Some(self.altered(ours, "spec.http.match.uri", so, !served)))
     }
 
-    fn name_inside(&self) -> Looked<'a, Option<Fault>> {
+    fn name_inside(&self) -> Looked<'a, Option<Problem>> {
         let ours = self.ours(Kind::ServiceEntry);
-        let so = format!("the route of port {} has no address", self.port);
+        let so = Effect::RouteWithoutAddress;
         let entries = read(&self.here.entries)?;
         let Some(own) = named(entries, |one| &one.metadata, &ours) else {
-            return Ok(Some(self.gone(ours, &so, true)));
+            return Ok(Some(self.gone(ours, so, true)));
         };
         let mut endpoints = list(&own.spec, "endpoints").iter();
         let inside = endpoints.all(|endpoint| endpoint["address"] == "127.0.0.1");
-        let so = format!("the route of port {} leads out of the pod", self.port);
-        Ok((!inside).then(|| self.altered(ours, "spec.endpoints.address", &so, true)))
+        let so = Effect::RouteOutOfPod;
+        Ok((!inside).then(|| self.altered(ours, "spec.endpoints.address", so, true)))
     }
 }
 
-fn together(faults: Vec<Fault>, policy: Policy) -> Standing {
+fn together(faults: Vec<Problem>, policy: Policy) -> Standing {
     let guard = match faults.is_empty() {
         true => Guard::Stands,
         false => Guard::Fails(faults),

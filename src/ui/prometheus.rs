@@ -10,6 +10,7 @@ use crate::answers::Answers;
 use crate::mesh::{Listed, OwnerTool, Prometheus, PrometheusFlavour, Storage};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
+use crate::words;
 use ratatui::layout::Rect;
 
 pub fn flavour(of: PrometheusFlavour) -> &'static str {
@@ -170,7 +171,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
             lines.extend(item('·', Role::Muted, text, room));
             break;
         }
-        lines.extend(item('✕', Role::Bad, &obstacle.reason, room));
+        lines.extend(item('✕', Role::Bad, &words::reason(obstacle), room));
     }
     if !reading {
         lines.extend(super::workloads::taking(of.takeable(), answers, room));
@@ -196,7 +197,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
                 "{}/{}, key {}",
                 config.config_map.namespace, config.config_map.name, config.key
             ),
-            Err(why) => format!("{}: {why}", config.config_map),
+            Err(why) => format!("{}: {}", config.config_map, words::unread(why)),
         },
         None if of.flavour == PrometheusFlavour::Operator => "written by its operator".to_owned(),
         None => "in no ConfigMap".to_owned(),
@@ -251,7 +252,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
         }
     }
     for fault in &of.faults {
-        lines.extend(item('▲', Role::Waiting, fault, room));
+        lines.extend(item('▲', Role::Waiting, &words::reason(fault), room));
     }
     lines
 }

@@ -127,7 +127,10 @@ pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, o
             .progress
             .get(&of)
             .and_then(|progress| match progress {
-                Progress::Denied(what) => Some(format!("▲ no permission: {what}")),
+                Progress::Denied(_) | Progress::DeniedIn { .. } => Some(format!(
+                    "▲ no permission: {}",
+                    crate::words::progress(progress).unwrap_or_default()
+                )),
                 Progress::Failed(why) => Some(format!("✕ {why}; r asks again")),
                 Progress::Absent => Some(format!("– this cluster has no {of}")),
                 _ => None,

@@ -7,8 +7,10 @@ use super::theme::Role;
 use super::widgets::{fact, gauge, item, list, panel, percent, sparkline};
 use super::words::{age, count, duration, many};
 use crate::mesh::others::in_plaintext;
+use crate::problems::Problem;
 use crate::targets::{self, Probe, Row};
 use crate::wizard::state::{ApplyStep, State, WayBack};
+use crate::words;
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -159,10 +161,8 @@ pub fn state_words(of: &Row) -> Words {
         },
         targets::State::Unsettled { .. } => Words::of(Role::Waiting, "○ UP, being confirmed"),
         targets::State::Down { error, cause } => {
-            let why = match cause {
-                Some(cause) => &cause.cause,
-                None => error,
-            };
+            let why = cause.as_ref().map(words::sentence);
+            let why = why.unwrap_or_else(|| error.clone());
             Words::of(Role::Bad, "✕ DOWN ").and(Role::Plain, why)
         }
         targets::State::Waiting { on } => {
@@ -333,12 +333,12 @@ fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
 }
 
 /// What is wrong with the objects that guard it, beside the cause of its being DOWN.
-fn faults(of: &Row) -> impl Iterator<Item = &targets::Cause> {
+fn faults(of: &Row) -> impl Iterator<Item = &Problem> {
     let down = match &of.state {
         targets::State::Down { cause, .. } => cause.as_ref(),
         _ => None,
     };
-    let faults = of.guard.faults().iter().map(|fault| &fault.cause);
+    let faults = of.guard.faults().iter();
     faults.filter(move |fault| Some(*fault) != down)
 }
 
@@ -382,8 +382,10 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
         targets::State::Down { error, cause } => {
             match cause {
                 Some(cause) => {
-                    lines.extend(Words::wrapped(Role::Plain, &cause.cause, room));
-                    lines.extend(fact("fix", Role::Strong, &cause.fix, room));
+                    lines.extend(Words::wrapped(Role::Plain, &words::sentence(cause), room));
+                    if let Some(fix) = words::remedy(cause) {
+                        lines.extend(fact("fix", Role::Strong, &fix, room));
+                    }
                 }
                 None => lines.extend(Words::wrapped(
                     Role::Plain,
@@ -408,8 +410,10 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
         targets::State::NotCovered { why } => lines.extend(item('–', Role::Muted, why, room)),
     }
     for fault in faults(of) {
-        lines.extend(item('✕', Role::Bad, &fault.cause, room));
-        lines.extend(fact("fix", Role::Strong, &fault.fix, room));
+        lines.extend(item('✕', Role::Bad, &words::sentence(fault), room));
+        if let Some(fix) = words::remedy(fault) {
+            lines.extend(fact("fix", Role::Strong, &fix, room));
+        }
     }
     if let targets::Guard::Unknown(why) = &of.guard {
         let text = format!("▲ its policies could not be read: {why}");

@@ -10,6 +10,7 @@ use crate::answers::{Answers, Mark, MetricsPort};
 use crate::mesh::{Listed, OtherPods, Owner, Workload};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
+use crate::words;
 use ratatui::layout::Rect;
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
@@ -116,7 +117,7 @@ pub fn row(
         (kind, rest)
     };
     let state = match blocked {
-        Some(obstacle) => rows::blocked(obstacle.word),
+        Some(obstacle) => rows::blocked(words::label(obstacle)),
         None => match of.takeable() {
             Some(owner) => Words::of(Role::Waiting, format!("▲ {}'s, ", owner.tool.name()))
                 .join(rows::today(of)),
@@ -166,7 +167,7 @@ fn other(paint: &mut Paint, area: Rect, of: &OtherPods) {
             ),
             (kind, Fit::Left, Words::muted(&of.kind)),
             (pods, Fit::Right, Words::muted(count(of.pods))),
-            (today, Fit::Left, rows::blocked(of.obstacle.word)),
+            (today, Fit::Left, rows::blocked(words::label(&of.obstacle))),
         ],
     );
 }
@@ -182,7 +183,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
                 room,
             );
             lines.push(Words::new());
-            lines.extend(item('✕', Role::Bad, &of.obstacle.reason, room));
+            lines.extend(item('✕', Role::Bad, &words::reason(&of.obstacle), room));
             lines.push(Words::new());
             lines.extend(fact("sidecars", Role::Plain, &count(of.meshed), room));
             lines.extend(fact("plaintext", Role::Plain, &count(of.plaintext), room));
@@ -249,7 +250,7 @@ pub fn detail(of: &Workload, gateway: bool, answers: &Answers, room: usize) -> V
     ));
     for obstacle in of.against(&answers.take) {
         lines.push(Words::new());
-        lines.extend(item('✕', Role::Bad, &obstacle.reason, room));
+        lines.extend(item('✕', Role::Bad, &words::reason(obstacle), room));
     }
     lines.extend(taking(of.takeable(), answers, room));
     lines.push(Words::new());

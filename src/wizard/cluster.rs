@@ -5,11 +5,15 @@ use super::msg::{Effect, Generation};
 use super::state::{Check, CheckLine, Connection, Contexts, Earlier, Notice, State, Step, Tone};
 use crate::error::Error;
 use crate::mesh::{Mesh, MtlsMode, Progress};
+use crate::words;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The checklist's line about a run that was not finished.
 const EARLIER: &str = "Earlier run";
+
+const UNREAD: &str =
+    "what can't be read is missing in the steps; the README holds a ready ClusterRole";
 
 impl State {
     pub(super) fn contexts(&mut self, answer: Result<Contexts, Error>) -> Vec<Effect> {
@@ -230,7 +234,7 @@ impl State {
         self.answers.workloads.retain(|id| {
             let why = match mesh.workload(id) {
                 None => Some("it is not there".to_owned()),
-                Some(w) => w.against(take).next().map(|o| o.reason.clone()),
+                Some(w) => w.against(take).next().map(words::reason),
             };
             why.as_ref()
                 .inspect(|why| dropped.push(format!("{id}: {why}")))
@@ -239,7 +243,7 @@ impl State {
         self.answers.gateways.retain(|id| {
             let why = match mesh.gateway(&id.namespace, &id.name) {
                 None => Some("it is not there".to_owned()),
-                Some(g) => g.workload.against(take).next().map(|o| o.reason.clone()),
+                Some(g) => g.workload.against(take).next().map(words::reason),
             };
             why.as_ref()
                 .inspect(|why| dropped.push(format!("{}/{}: {why}", id.namespace, id.name)))
@@ -478,8 +482,17 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
                 Check::Warning,
                 "Reading",
                 format!("{what}: {why}"),
-                "what can't be read is missing in the steps; the README holds a ready ClusterRole",
+                UNREAD,
             )),
+            Progress::DeniedIn { .. } => {
+                let why = words::progress(progress).unwrap_or_default();
+                lines.push(line(
+                    Check::Warning,
+                    "Reading",
+                    format!("{what}: {why}"),
+                    UNREAD,
+                ));
+            }
             Progress::Failed(why) => lines.push(line(
                 Check::Warning,
                 "Reading",

@@ -445,7 +445,7 @@ fn closed(row: &Row, state: &State) -> Option<String> {
     let (_, why) = row.blocked(&state.answers.take)?;
     Some(match row.owner() {
         Some(_) => format!("{why} Or t takes it all the same."),
-        None => why.to_owned(),
+        None => why.into_owned(),
     })
 }
 

@@ -3,6 +3,8 @@
 
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Gateway, Namespace, OtherPods, Owner, Prometheus, Workload};
+use crate::words;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,18 +73,20 @@ impl Row {
 
     /// Why it cannot be chosen: a short word for the line, the reason for the detail. `None`: it can.
     /// `take`: managers that the user has named, see [`crate::mesh::Owner::is_taken`].
-    pub fn blocked(&self, take: &BTreeSet<String>) -> Option<(&str, &str)> {
+    pub fn blocked(&self, take: &BTreeSet<String>) -> Option<(&str, Cow<'_, str>)> {
         let obstacle = match self {
             Row::Prometheus(p) => p.against(take).next(),
             Row::Workload(w) => w.against(take).next(),
             Row::Gateway(g) => g.workload.against(take).next(),
             Row::Other(o) => Some(&o.obstacle),
             Row::Namespace { closed, .. } => {
-                return closed.as_deref().map(|why| ("nothing to choose", why));
+                return closed
+                    .as_deref()
+                    .map(|why| ("nothing to choose", why.into()));
             }
             Row::Context(_) => None,
         };
-        obstacle.map(|o| (o.word, o.reason.as_str()))
+        obstacle.map(|problem| (words::label(problem), words::reason(problem).into()))
     }
 
     /// The owner whose name alone stands between the row and being chosen, or stood.

@@ -6,6 +6,7 @@ use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::others::{OtherPods, in_plaintext};
 use crate::text::few;
+use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -121,7 +122,11 @@ impl State {
         if !workloads.iter().all(closed) {
             return None;
         }
-        let reason = first.obstacles.first().map_or("", |o| o.reason.as_str());
+        let reason = first
+            .obstacles
+            .first()
+            .map(words::reason)
+            .unwrap_or_default();
         Some(match workloads.len() {
             1 => format!("Its only workload can't be chosen. {reason}").into(),
             n => format!("None of its {n} workloads can be chosen. {reason}").into(),
@@ -239,7 +244,7 @@ fn others_only(others: &[Arc<OtherPods>]) -> Option<Arc<str>> {
 fn partly(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> Option<Arc<str>> {
     let words = |w: &Arc<Workload>| {
         let obstacle = w.against(take).next()?;
-        Some(format!("{} ({})", w.id.name, obstacle.word))
+        Some(format!("{} ({})", w.id.name, words::label(obstacle)))
     };
     let closed: Vec<String> = workloads.iter().filter_map(words).collect();
     if closed.is_empty() {

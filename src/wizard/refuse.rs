@@ -185,10 +185,10 @@ impl State {
                     );
                 }
                 match found {
-                    Some(p) => p.against(take).next().map(|o| o.reason.clone()),
+                    Some(p) => p.against(take).next().map(crate::words::reason),
                     // Enter takes the one under the cursor.
                     None => match self.prometheus.current() {
-                        Some(row) => row.blocked(take).map(|(_, why)| why.to_owned()),
+                        Some(row) => row.blocked(take).map(|(_, why)| why.into_owned()),
                         None if self.cluster.filling => {
                             Some("Prometheus is being looked for".into())
                         }

@@ -102,9 +102,9 @@ impl State {
             .filter(|row| !only || (problem(row) && !row.left_out))
             .filter(|row| {
                 let e = &row.expected;
-                let [state, said, why] = match row.left_out {
-                    true => ["left out", "", ""],
-                    false => row.state.words(),
+                let (state, said, why) = match row.left_out {
+                    true => ("left out", "", String::new()),
+                    false => shown(&row.state),
                 };
                 let proof = match row.probe {
                     _ if !row.guard.faults().is_empty() => "not guarded",
@@ -113,7 +113,10 @@ impl State {
                     _ => "",
                 };
                 let (namespace, name) = (&e.item.namespace, &e.item.name);
-                matches(&filter, &[namespace, name, &e.pod, state, said, why, proof])
+                matches(
+                    &filter,
+                    &[namespace, name, &e.pod, state, said, &why, proof],
+                )
             })
             .cloned()
             .collect();
@@ -129,5 +132,23 @@ impl State {
             key.as_ref()
                 .is_some_and(|(item, pod)| row.expected.item == *item && row.expected.pod == *pod)
         });
+    }
+}
+
+/// What a row shows of a state, for the filter.
+fn shown(state: &targets::State) -> (&str, &str, String) {
+    use targets::State as S;
+    let none = String::new;
+    match state {
+        S::Up { double: None } => ("UP", "", none()),
+        S::Up { double: Some(job) } => ("UP", "scraped twice", job.clone()),
+        S::Unsettled { .. } => ("UP", "being confirmed", none()),
+        S::Down { error, cause } => {
+            let cause = cause.as_ref().map(crate::words::sentence);
+            ("DOWN", error, cause.unwrap_or_default())
+        }
+        S::Waiting { on } => ("waiting", on, none()),
+        S::Plaintext { job } => ("plaintext only", job, none()),
+        S::NotCovered { why } => ("not covered", why, none()),
     }
 }

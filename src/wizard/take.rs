@@ -7,6 +7,7 @@ use super::state::{Answer, Dialog, DialogKind, Notice, Standing, State, Tone};
 use crate::answers::Answers;
 use crate::mesh::{Owner, OwnerTool};
 use crate::text::few;
+use crate::words;
 use std::collections::BTreeMap;
 
 impl State {
@@ -34,13 +35,13 @@ impl State {
             (Some(owner), Some(other)) => format!(
                 "taking it from {} would not be enough: {}",
                 owner.tool.name(),
-                other.reason
+                words::reason(other)
             ),
             (Some(_), None) if !obstacles.is_empty() => {
                 "its operator makes all of it, its configuration too, so it can't be taken; it can be exported (i)"
                     .into()
             }
-            (None, Some(other)) => format!("it has no owner to take it from: {}", other.reason),
+            (None, Some(other)) => format!("it has no owner to take it from: {}", words::reason(other)),
             _ => "no owner stands against choosing it".into(),
         }
     }

@@ -168,7 +168,7 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
     }
     let json = meshscrape("plan --demo -w default/Deployment/httpbin --json").code(2);
     let plan: Value = serde_json::from_str(&stdout(&json)).unwrap();
-    assert_eq!(plan["version"], 1);
+    assert_eq!(plan["version"], 2);
     assert!(plan["summary"]["changes"].as_u64().unwrap() >= 6);
     let policies: Vec<&Value> = plan["changes"]
         .as_array()
@@ -213,7 +213,7 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
     let folder = folder.to_str().unwrap();
     let line = format!("export --demo --read-only -w default/Deployment/httpbin --json {folder}");
     let said: Value = serde_json::from_str(&stdout(&meshscrape(&line).code(0))).unwrap();
-    assert_eq!(said["version"], 1);
+    assert_eq!(said["version"], 2);
     assert_eq!(said["folder"], folder);
     for file in said["files"].as_array().unwrap() {
         let path = home.path().join("out").join(file.as_str().unwrap());

@@ -9,6 +9,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("recipe", PURE),
     ("plan", PURE),
     ("targets", PURE),
+    ("problems", PURE),
+    ("words", PURE),
     ("reach", REACH),
     ("wizard", WIZARD),
     (
@@ -31,6 +33,8 @@ const RULES: &[(&str, &[&str])] = &[
             "crate::targets",
             "crate::engine",
             "crate::mesh",
+            "crate::problems",
+            "crate::words",
             "crate::wizard",
             "ratatui",
         ],
@@ -92,6 +96,8 @@ const REACH: &[&str] = &[
     "crate::recipe",
     "crate::plan",
     "crate::targets",
+    "crate::problems",
+    "crate::words",
     "std::fs",
     "std::net",
 ];

@@ -168,11 +168,13 @@ fn named(program: &Program, name: &str, field: Option<&str>) -> Result<String, S
             .filter_map(|target| target["faults"].as_array())
             .flatten();
         let is = |fault: &&Value| {
-            let object = fault["object"].as_str().unwrap_or_default();
-            object == name && fault["field"].as_str() == field
+            let of = &fault["evidence"]["object"];
+            let part = |at: &str| of[at].as_str().unwrap_or_default();
+            let object = format!("{} {}/{}", part("kind"), part("namespace"), part("name"));
+            object == name && fault["evidence"]["field"].as_str() == field
         };
         match faults.clone().find(is) {
-            Some(fault) if code == 3 => Ok(fault["cause"].to_string()),
+            Some(fault) if code == 3 => Ok(fault["message"].to_string()),
             _ => Err(format!("exit {code}: {status}")),
         }
     })

@@ -252,7 +252,7 @@ fn scale_istiod(replicas: u8) -> Result<(), String> {
 /// The cause of the one target, which is not UP.
 fn cause(program: &Program, wanted: &str) -> Result<String, String> {
     let (code, status) = program.status()?;
-    match (code, text(&status["targets"][0]["cause"]["code"])) {
+    match (code, text(&status["targets"][0]["cause"]["name"])) {
         (3, found) if found == wanted => Ok(wanted.to_owned()),
         _ => Err(format!("exit {code}: {}", status["targets"])),
     }
@@ -313,7 +313,7 @@ fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
         })
     })?;
     checks.add("without istiod that is the cause", || {
-        until(LONG, || cause(&program, "no-certificates"))
+        until(LONG, || cause(&program, "CertificatesMissing"))
     });
     checks.must("istiod comes back", || {
         drop(away);
@@ -321,12 +321,12 @@ fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
         rolled_out(&namespace, "prometheus").map(|()| String::new())
     })?;
     checks.add("then it is that they came late", || {
-        until(LONG, || cause(&program, "late-certificates"))
+        until(LONG, || cause(&program, "CertificatesLate"))
     });
     checks.add("Prometheus does not try again by itself", || {
         // Discovery gathers for 5 s; this is six times that.
         pause(30_000);
-        cause(&program, "late-certificates")
+        cause(&program, "CertificatesLate")
     });
     checks.add("an apply that has nothing to write reloads it", || {
         let told = program.apply()?;

@@ -74,11 +74,10 @@ pub(super) async fn list<T: Keep>(asker: Asker, kind: Kind, place: Place<T>) {
         None => Progress::Complete,
         Some(error) if error.reason != Reason::Forbidden => refused(kind, &error),
         Some(error) if missing.len() == namespaces.len() => refused(kind, &error),
-        Some(_) => Progress::Denied(format!(
-            "{} may not be listed in {}",
-            kind.plural(),
-            missing.join(", ")
-        )),
+        Some(_) => Progress::DeniedIn {
+            what: kind.plural(),
+            namespaces: missing.into_iter().map(str::to_owned).collect(),
+        },
     };
     asker.settle(place, progress);
 }

@@ -238,10 +238,10 @@ async fn without_the_right_to_list_everywhere_namespaces_are_tried() {
         .find(|ns| ns.name == "shop")
         .expect("listed");
     assert_eq!(shop.pods, 2);
-    let Progress::Denied(words) = &mesh.progress[&Listed::Pods] else {
+    let Progress::DeniedIn { what, namespaces } = &mesh.progress[&Listed::Pods] else {
         panic!("{:?}", mesh.progress[&Listed::Pods]);
     };
-    assert!(words.contains("bank") && !words.contains("shop"), "{words}");
+    assert_eq!((*what, &namespaces[..]), ("pods", &["bank".to_owned()][..]));
 }
 
 #[tokio::test]

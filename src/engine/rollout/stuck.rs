@@ -1,32 +1,18 @@
 //! Why a rollout does not go on: read from its pods, their ReplicaSets and its controller's events.
 
+use crate::problems::{Problem, Subject};
 use serde_json::Value;
-
-/// Why new pods do not get ready, with the objects' names in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stuck {
-    pub why: String,
-    /// What to try.
-    pub hint: String,
-    /// Waiting alone seldom cures it, so a rollout that stands still for it need not use up its whole time.
-    pub lasting: bool,
-}
-
-impl Stuck {
-    fn new(lasting: bool, why: String, hint: impl Into<String>) -> Self {
-        Stuck {
-            why,
-            hint: hint.into(),
-            lasting,
-        }
-    }
-}
 
 /// The first cause that the objects tell, the surest first.
 ///
 /// `sets`: the ReplicaSets of the namespace (a Deployment's own are found by their owner); `pods`: its pods;
 /// `events`: of the controllers, newest last. Each may be empty where it cannot be read.
-pub fn why_stuck(live: &Value, sets: &[Value], pods: &[Value], events: &[Value]) -> Option<Stuck> {
+pub fn why_stuck(
+    live: &Value,
+    sets: &[Value],
+    pods: &[Value],
+    events: &[Value],
+) -> Option<Problem> {
     let namespace = words(live, "/metadata/namespace");
     let newest = newest_set(live, sets);
     for owner in std::iter::once(live).chain(newest) {
@@ -45,10 +31,10 @@ pub fn why_stuck(live: &Value, sets: &[Value], pods: &[Value], events: &[Value])
             && (revision.is_empty()
                 || pod["metadata"]["labels"]["controller-revision-hash"] == revision)
     });
-    let of_pods: Vec<Stuck> = new_pods.filter_map(|pod| of_pod(namespace, pod)).collect();
+    let of_pods: Vec<Problem> = new_pods.filter_map(|pod| of_pod(namespace, pod)).collect();
     let surest = of_pods
         .iter()
-        .find(|stuck| stuck.lasting)
+        .find(|stuck| stuck.lasts())
         .or(of_pods.first());
     if let Some(stuck) = surest {
         return Some(stuck.clone());
@@ -115,77 +101,61 @@ fn is_since(event: &Value, written: Option<&str>) -> bool {
 }
 
 /// The server refused to make the pod: quota, Pod Security, or an admission webhook, in its own words.
-fn not_made(owner: &Value, message: &str) -> Stuck {
-    let namespace = words(owner, "/metadata/namespace");
+fn not_made(owner: &Value, message: &str) -> Problem {
+    let of = Subject::new(
+        words(owner, "/kind").to_owned(),
+        words(owner, "/metadata/namespace"),
+        words(owner, "/metadata/name"),
+    );
+    let said = message.to_owned();
+    // The API server's own markers, in whatever words a webhook adds.
     if message.contains("exceeded quota") {
-        let why = format!("a ResourceQuota of namespace {namespace} is used up: {message}");
-        let hint = format!("raise it, or make room: kubectl -n {namespace} describe resourcequota");
-        return Stuck::new(true, why, hint);
+        return Problem::QuotaUsedUp { of, said };
     }
-    if message.contains("PodSecurity") {
-        let why = format!("Pod Security of namespace {namespace} forbids the new pods: {message}");
-        let hint = "run Istio with its CNI plugin, so that the sidecar needs no such rights; or change the namespace's pod-security.kubernetes.io/enforce label";
-        return Stuck::new(true, why, hint);
+    match message.contains("PodSecurity") {
+        true => Problem::PodSecurityForbids { of, said },
+        false => Problem::PodsRefused { of, said },
     }
-    Stuck::new(
-        true,
-        format!("the API server refuses the new pods: {message}"),
-        format!("kubectl -n {namespace} get events --field-selector reason=FailedCreate"),
-    )
 }
 
-fn of_pod(namespace: &str, pod: &Value) -> Option<Stuck> {
-    let name = words(pod, "/metadata/name");
-    let see = |what: &str| format!("kubectl -n {namespace} {what} {name}");
+fn of_pod(namespace: &str, pod: &Value) -> Option<Problem> {
+    let of = Subject::new("Pod", namespace, words(pod, "/metadata/name"));
     let condition = |kind: &str| list(pod, "/status/conditions").find(move |c| c["type"] == kind);
     if let Some(scheduled) = condition("PodScheduled").filter(|c| c["reason"] == "Unschedulable") {
-        let why = words(scheduled, "/message");
-        // More nodes may come.
-        return Some(Stuck::new(
-            false,
-            format!("no node takes pod {name}: {why}"),
-            see("describe pod"),
-        ));
+        let said = words(scheduled, "/message").to_owned();
+        return Some(Problem::NoNode { of, said });
     }
     let containers =
         || list(pod, "/status/initContainerStatuses").chain(list(pod, "/status/containerStatuses"));
-    for container in containers() {
-        let own = words(container, "/name");
-        let reason = words(container, "/state/waiting/reason");
-        let message = words(container, "/state/waiting/message");
-        let said = |what: String| match message {
-            "" => what,
-            message => format!("{what}: {message}"),
-        };
-        match reason {
+    for status in containers() {
+        let text = |at: &str| words(status, at).to_owned();
+        let (container, reason) = (text("/name"), text("/state/waiting/reason"));
+        let said = text("/state/waiting/message");
+        match &*reason {
             "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-                let image = words(container, "/image");
-                return Some(Stuck::new(
-                    true,
-                    said(format!(
-                        "the image {image} of container {own} in pod {name} cannot be pulled ({reason})"
-                    )),
-                    "look at the image's name, its registry and the pull secret",
-                ));
+                return Some(Problem::ImageNotPulled {
+                    of,
+                    image: text("/image"),
+                    container,
+                    reason,
+                    said,
+                });
             }
             "CrashLoopBackOff" => {
-                let times = container["restartCount"].as_u64().unwrap_or(0);
-                return Some(Stuck::new(
-                    true,
-                    said(format!(
-                        "container {own} in pod {name} ends again and again ({times} restarts)"
-                    )),
-                    format!("kubectl -n {namespace} logs {name} -c {own} --previous"),
-                ));
+                return Some(Problem::ContainerCrashes {
+                    of,
+                    container,
+                    restarts: status["restartCount"].as_u64().unwrap_or(0),
+                    said,
+                });
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                return Some(Stuck::new(
-                    true,
-                    said(format!(
-                        "container {own} in pod {name} cannot be started ({reason})"
-                    )),
-                    see("describe pod"),
-                ));
+                return Some(Problem::ContainerNotStarted {
+                    of,
+                    container,
+                    reason,
+                    said,
+                });
             }
             _ => {}
         }
@@ -193,12 +163,10 @@ fn of_pod(namespace: &str, pod: &Value) -> Option<Stuck> {
     let unready = containers().find(|container| {
         container["ready"] == false && container["state"].get("running").is_some()
     })?;
-    let own = words(unready, "/name");
-    Some(Stuck::new(
-        false,
-        format!("container {own} in pod {name} runs, but is not ready: its readiness probe fails"),
-        format!("kubectl -n {namespace} logs {name} -c {own}"),
-    ))
+    Some(Problem::ContainerNotReady {
+        of,
+        container: words(unready, "/name").to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::words::{remedy, sentence};
 use serde_json::json;
 
 fn deployment() -> Value {
@@ -30,24 +31,20 @@ fn each_cause_is_named_with_its_object() {
         (
             waiting("ErrImagePull"),
             true,
-            "the image r/cart:2 of container app in pod cart-new-x cannot be pulled",
+            "image r/cart:2 of container app in pod cart-new-x cannot be pulled",
         ),
         (waiting("ImagePullBackOff"), true, "its own words"),
         (
             waiting("CrashLoopBackOff"),
             true,
-            "again and again (4 restarts)",
+            "again and again (restarts: 4)",
         ),
         (
             waiting("CreateContainerConfigError"),
             true,
             "cannot be started",
         ),
-        (
-            unschedulable,
-            false,
-            "no node takes pod cart-new-x: 0/3 nodes",
-        ),
+        (unschedulable, false, "node takes pod cart-new-x: 0/3 nodes"),
         (unready, false, "readiness probe"),
     ];
     let sets = [set("old", "1", json!([])), set("new", "10", json!([]))];
@@ -57,9 +54,9 @@ fn each_cause_is_named_with_its_object() {
             pod("new", status.clone()),
         ];
         let stuck = why_stuck(&deployment(), &sets, &pods, &[]).unwrap();
-        assert!(stuck.why.contains(words), "{stuck:?}");
-        assert!(!stuck.why.contains("cart-old-x"), "{stuck:?}");
-        assert_eq!(stuck.lasting, lasting, "{status}");
+        assert!(sentence(&stuck).contains(words), "{stuck:?}");
+        assert!(!sentence(&stuck).contains("cart-old-x"), "{stuck:?}");
+        assert_eq!(stuck.lasts(), lasting, "{status}");
     }
     let healthy =
         json!({"containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]});
@@ -98,17 +95,20 @@ fn pods_that_the_server_refuses_are_told_in_its_words() {
         )
         .unwrap();
         assert!(
-            stuck.why.contains(words) && stuck.why.ends_with(message),
+            sentence(&stuck).contains(words) && sentence(&stuck).ends_with(message),
             "{stuck:?}"
         );
-        assert!(stuck.lasting);
+        assert!(stuck.lasts());
     }
     // StatefulSets and DaemonSets have no such condition: only an event tells.
     let stateful =
         json!({"kind": "StatefulSet", "metadata": {"namespace": "shop", "name": "db", "uid": "s"}});
     let event = |uid: &str| json!({"reason": "FailedCreate", "message": table[0].0, "involvedObject": {"uid": uid}});
     let stuck = why_stuck(&stateful, &[], &[], &[event("s")]).unwrap();
-    assert!(stuck.why.contains("exceeded quota: small"), "{stuck:?}");
+    assert!(
+        sentence(&stuck).contains("exceeded quota: small"),
+        "{stuck:?}"
+    );
     assert_eq!(why_stuck(&stateful, &[], &[], &[event("other")]), None);
     // An event from before the last write is of another rollout; the controller's own status counts for none.
     let mut written = stateful.clone();

@@ -3,11 +3,13 @@
 use super::{Around, Waited};
 use crate::cluster::error::Reason;
 use crate::engine::event::StepState;
-use crate::engine::rollout::{Rollout, Stuck, rollout_state, why_stuck};
+use crate::engine::rollout::{Rollout, rollout_state, why_stuck};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::ChangeId;
 use crate::plan::hurdles::selector;
+use crate::problems::Problem;
+use crate::words;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,7 +33,7 @@ impl Around<'_> {
         let mut figures = (0, 0);
         let mut moved = begun;
         let mut looked: Option<Instant> = None;
-        let mut stuck: Option<Stuck> = None;
+        let mut stuck: Option<Problem> = None;
         loop {
             let note = match self.session.cluster.get(object).await {
                 Ok(None) => {
@@ -67,12 +69,12 @@ impl Around<'_> {
                             stuck = self.cause(&live, object).await;
                         }
                         if still >= LASTS
-                            && let Some(stuck) = stuck.as_ref().filter(|stuck| stuck.lasting)
+                            && let Some(stuck) = stuck.as_ref().filter(|stuck| stuck.lasts())
                         {
                             return failed(object, note, Some(stuck));
                         }
                         let told = match &stuck {
-                            Some(stuck) => format!("{note}; {}", stuck.why),
+                            Some(stuck) => format!("{note}; {}", words::sentence(stuck)),
                             None => note.clone(),
                         };
                         let state = StepState::Rollout {
@@ -99,7 +101,7 @@ impl Around<'_> {
     }
 
     /// Why it stands still, as far as the objects around it may be read.
-    async fn cause(&self, live: &Value, object: &ObjectRef) -> Option<Stuck> {
+    async fn cause(&self, live: &Value, object: &ObjectRef) -> Option<Problem> {
         let selector = selector(live);
         let sets = match object.kind {
             Kind::Deployment => self.listed(Kind::ReplicaSet, object, &selector).await,
@@ -143,14 +145,14 @@ impl Around<'_> {
     }
 }
 
-fn failed(object: &ObjectRef, note: String, stuck: Option<&Stuck>) -> Waited {
+fn failed(object: &ObjectRef, note: String, stuck: Option<&Problem>) -> Waited {
     let mut error = Error::new(format!("the rollout of {object} is not done"));
     if let Some(stuck) = stuck {
-        error = error.cause(&stuck.why);
+        error = error.cause(words::sentence(stuck));
     }
     error = error.cause(note);
-    if let Some(stuck) = stuck {
-        error = error.hint(&stuck.hint);
+    if let Some(hint) = stuck.and_then(words::remedy) {
+        error = error.hint(hint);
     }
     Waited::Failed(error.hint(format!(
         "kubectl -n {} describe {} {}",

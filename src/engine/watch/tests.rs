@@ -4,6 +4,7 @@ use crate::engine::session::{Clock, Journal, RunNote};
 use crate::mesh::kinds::Kind;
 use crate::mesh::{PrometheusFlavour, Storage};
 use crate::plan::record::Entry;
+use crate::problems::Problem;
 use crate::targets::{Probe, State};
 use http::{Request, Response};
 use kube::client::Body;
@@ -295,10 +296,10 @@ async fn no_probe_before_the_policies_stand_or_the_target_is_up() {
     let State::Down { cause, .. } = &board.rows[0].state else {
         panic!("not DOWN");
     };
-    let code = cause.as_ref().map(|cause| cause.code);
+    let code = cause.as_ref().map(|cause| cause.code().name());
     assert_eq!(
         code,
-        Some("reset-strict"),
+        Some("HandshakeUnderStrict"),
         "the policy was read for the cause"
     );
     script.scene().health = "up";
@@ -325,12 +326,12 @@ async fn a_policy_that_goes_is_seen_by_a_watch_that_had_called_it_secured() {
         ),
         (1, 0, 1)
     );
-    let fault = &board.rows[0].guard.faults()[0].cause;
-    assert_eq!(fault.code, "object-gone");
-    let object = fault.object.as_ref().map(ToString::to_string);
+    let Problem::GuardGone { object, .. } = &board.rows[0].guard.faults()[0] else {
+        panic!("{:?}", board.rows[0].guard);
+    };
     assert_eq!(
-        object.as_deref(),
-        Some("AuthorizationPolicy shop/meshscrape-cart")
+        object.to_string(),
+        "AuthorizationPolicy shop/meshscrape-cart"
     );
 }
 

@@ -1,3 +1,4 @@
+use super::Said;
 use super::*;
 use crate::mesh::{Gateway, GatewayFlavour};
 
@@ -120,10 +121,10 @@ spec:
 ");
     let web = found.gateway("shop", "web-istio").expect("found");
     assert_eq!(web.flavour, GatewayFlavour::GatewayApi);
-    assert_eq!(words(&web.workload.obstacles), ["Gateway API"]);
+    assert_eq!(words(&web.workload.obstacles), ["ManagedByGatewayApi"]);
     let waypoint = found.gateway("shop", "waypoint").expect("found");
     assert_eq!(waypoint.flavour, GatewayFlavour::Waypoint);
-    assert_eq!(words(&waypoint.workload.obstacles), ["waypoint"]);
+    assert_eq!(words(&waypoint.workload.obstacles), ["Waypoint"]);
 }
 
 #[test]
@@ -134,10 +135,10 @@ fn sidecars_do_not_reach_gateways_but_allow_policies_do() {
 ---
 {apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: lock, namespace: istio-system}, spec: {selector: {matchLabels: {istio: ingressgateway}}, rules: [{}]}}
 ");
-    assert_eq!(words(&gateway.workload.obstacles), ["ALLOW policy"]);
+    assert_eq!(words(&gateway.workload.obstacles), ["AllowPolicy"]);
     assert!(
         gateway.workload.obstacles[0]
-            .reason
+            .said()
             .contains("istio-system/lock")
     );
 }
@@ -149,7 +150,7 @@ fn somebody_elses_15091_is_found_from_any_namespace() {
     );
     let found = gateway(&sane);
     assert_eq!(found.on_15091.len(), 1);
-    assert_eq!(words(&found.workload.obstacles), ["own 15091"]);
+    assert_eq!(words(&found.workload.obstacles), ["OwnServer"]);
     let published = istio_gateway(
         "{selector: {istio: ingressgateway}, servers: [{port: {number: 80}}, {port: {number: 15091}, tls: {mode: ISTIO_MUTUAL}}]}",
     );
@@ -188,7 +189,7 @@ fn two_gateways_of_one_role_are_told_apart_or_refused() {
     );
     assert_eq!(apart.selector["app"], "istio-ingressgateway");
     let alike = gateway(&second("edge", "istio-ingressgateway"));
-    assert_eq!(words(&alike.workload.obstacles), ["shared labels"]);
+    assert_eq!(words(&alike.workload.obstacles), ["SharedLabels"]);
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use super::Said;
 use super::*;
 use crate::mesh::MtlsMode;
 use crate::mesh::kinds::ObjectRef;
@@ -78,8 +79,8 @@ fn one_with_a_selector_is() {
         "{selector: {matchLabels: {app: cart}}}",
     );
     let cart = cart(&own);
-    assert_eq!(words(&cart.obstacles), ["own PeerAuthentication"]);
-    assert!(cart.obstacles[0].reason.contains("shop/own"));
+    assert_eq!(words(&cart.obstacles), ["OwnPeerAuthentication"]);
+    assert!(cart.obstacles[0].said().contains("shop/own"));
     let other = peer(
         "other",
         "shop",
@@ -107,7 +108,7 @@ fn so_a_workload_of_the_root_namespace_cannot_be_secured() {
     let text =
         format!("{ISTIO}{SHOP}").replace("rootNamespace: istio-system", "rootNamespace: shop");
     let cart = workload(&mesh(&text), "shop/Deployment/cart");
-    assert_eq!(words(&cart.obstacles), ["root namespace"]);
+    assert_eq!(words(&cart.obstacles), ["InRootNamespace"]);
 }
 
 fn sidecar(name: &str, namespace: &str, spec: &str) -> String {
@@ -136,11 +137,11 @@ fn a_sidecar_governs_by_selector_by_namespace_and_by_mesh() {
         ("istio-system/mesh", sidecar("mesh", "istio-system", EGRESS)),
     ] {
         let cart = cart(&text);
-        assert_eq!(words(&cart.obstacles), ["own Sidecar"], "{name}");
+        assert_eq!(words(&cart.obstacles), ["OwnSidecar"], "{name}");
         assert!(
-            cart.obstacles[0].reason.contains(name),
+            cart.obstacles[0].said().contains(name),
             "{}",
-            cart.obstacles[0].reason
+            cart.obstacles[0].said()
         );
     }
 }
@@ -183,7 +184,7 @@ fn the_published_sidecar_is_a_leftover_and_no_obstacle() {
         "shop",
         "{ingress: [{port: {number: 15091}}], egress: [{hosts: ['./*']}]}",
     );
-    assert_eq!(words(&cart(&with_limits).obstacles), ["own Sidecar"]);
+    assert_eq!(words(&cart(&with_limits).obstacles), ["OwnSidecar"]);
 }
 
 fn policy(namespace: &str, spec: &str) -> String {
@@ -206,7 +207,7 @@ fn allow_policies_that_reach_the_pods_are_obstacles() {
         policy("istio-system", "{action: ALLOW}"),
         policy("istio-system", "{selector: {matchLabels: {app: cart}}}"),
     ] {
-        assert_eq!(words(&cart(&text).obstacles), ["ALLOW policy"], "{text}");
+        assert_eq!(words(&cart(&text).obstacles), ["AllowPolicy"], "{text}");
     }
     for text in [
         policy("shop", "{action: DENY}"),
@@ -282,7 +283,7 @@ fn a_listener_that_no_traffic_would_reach_is_an_obstacle() {
     ] {
         assert_eq!(
             words(&annotated(text).obstacles),
-            ["not captured"],
+            ["PortNotCaptured"],
             "{text}"
         );
     }
@@ -299,11 +300,11 @@ fn a_listener_that_no_traffic_would_reach_is_an_obstacle() {
 fn native_secure_ports_stand_in_the_way() {
     let own =
         annotated("proxy.istio.io/config: 'proxyMetadata: {ENVOY_SECURE_METRICS_PORT: \"15091\"}'");
-    assert_eq!(words(&own.obstacles), ["native port"]);
+    assert_eq!(words(&own.obstacles), ["NativePort"]);
     let text = format!("{ISTIO}{SHOP}").replace(
         "'rootNamespace: istio-system'",
         "'{rootNamespace: istio-system, defaultConfig: {proxyMetadata: {ENVOY_SECURE_MERGED_METRICS_PORT: \"15092\"}}}'",
     );
     let mesh_wide = workload(&mesh(&text), "shop/Deployment/cart");
-    assert_eq!(words(&mesh_wide.obstacles), ["native port"]);
+    assert_eq!(words(&mesh_wide.obstacles), ["NativePort"]);
 }

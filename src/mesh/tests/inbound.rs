@@ -190,7 +190,7 @@ fn pods_that_istio_would_give_different_chains_on_one_port_are_an_obstacle() {
   spec: {selector: {role: leader}, ports: [{name: tcp-sql, port: 5432}]}}
 ";
     let of = set(&format!("{}{leader}", beside("app: db", "[]")));
-    assert_eq!(words(&of.obstacles), ["ports differ"]);
+    assert_eq!(words(&of.obstacles), ["PortsDiffer"]);
     let of = set(&format!(
         "{}{leader}",
         beside("app: db, role: leader", "[]")
@@ -219,11 +219,11 @@ fn a_workload_entry_that_our_selectors_would_take_is_an_obstacle() {
             "",
             "address: 192.0.2.1, labels: {app: db}"
         )),
-        "WorkloadEntry"
+        "MachineCarriesLabels"
     );
     assert_eq!(
         words(&machine("shop", "app: db", "address: 192.0.2.1")),
-        "WorkloadEntry"
+        "MachineCarriesLabels"
     );
     // Its own labels stand before those of its spec.
     assert_eq!(
@@ -238,7 +238,7 @@ fn a_workload_entry_that_our_selectors_would_take_is_an_obstacle() {
     // Istio takes a pod's ports from the entry that has its address.
     assert_eq!(
         words(&machine("shop", "app: x", "address: 10.0.0.9")),
-        "WorkloadEntry"
+        "MachineHasAddress"
     );
 }
 
@@ -248,5 +248,5 @@ fn service_entries_that_may_not_be_read_are_not_taken_for_none() {
     found.service_entries.progress = Progress::Denied("serviceentries: forbidden".into());
     let made = assemble(&found);
     let of = workload(&made, "shop/StatefulSet/db");
-    assert_eq!(words(&of.obstacles), ["not read"]);
+    assert_eq!(words(&of.obstacles), ["GovernedByUnread"]);
 }

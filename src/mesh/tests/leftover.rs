@@ -1,5 +1,6 @@
 use super::*;
 use crate::mesh::LeftoverKind;
+use crate::problems::Problem;
 
 fn found(mesh: &Mesh) -> Vec<(LeftoverKind, String)> {
     mesh.leftovers
@@ -66,7 +67,7 @@ fn the_published_objects_are_recognised_whatever_they_are_called() {
         assert!(
             mesh.leftovers
                 .iter()
-                .all(|leftover| !leftover.uid.is_empty() && leftover.fault.ends_with('.'))
+                .all(|leftover| !leftover.uid.is_empty() && !leftover.problems.is_empty())
         );
     }
 }
@@ -117,7 +118,10 @@ fn marks_on_running_pods_are_found_once_a_workload() {
         found(&mesh),
         [(LeftoverKind::Annotations, "cart".to_owned())]
     );
-    assert!(mesh.leftovers[0].fault.contains("2 running pods"));
+    assert!(matches!(
+        mesh.leftovers[0].problems[..],
+        [Problem::AnnotationOnPodsOnly { pods: 2, .. }]
+    ));
 }
 
 #[test]

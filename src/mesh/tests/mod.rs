@@ -14,7 +14,8 @@ mod workloads;
 
 use super::kinds::{Kind, WorkloadRef};
 use super::objects as lean;
-use super::{Inventory, Listing, Mesh, Obstacle, Progress, Prometheus, Workload, assemble};
+use super::{Inventory, Listing, Mesh, Progress, Prometheus, Workload, assemble};
+use crate::problems::Problem;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -174,8 +175,23 @@ fn cart(more: &str) -> Arc<Workload> {
     workload(&shop(more), "shop/Deployment/cart")
 }
 
-fn words(obstacles: &[Obstacle]) -> Vec<&'static str> {
-    obstacles.iter().map(|obstacle| obstacle.word).collect()
+/// The names of the codes.
+fn words(obstacles: &[Problem]) -> Vec<&'static str> {
+    obstacles
+        .iter()
+        .map(|problem| problem.code().name())
+        .collect()
+}
+
+trait Said {
+    fn said(&self) -> String;
+}
+
+impl Said for Problem {
+    /// In whatever language the sentences are.
+    fn said(&self) -> String {
+        crate::words::reason(self)
+    }
 }
 
 fn only(mesh: &Mesh) -> &Prometheus {

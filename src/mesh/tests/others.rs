@@ -1,5 +1,6 @@
 use super::*;
 use crate::mesh::others::{in_plaintext, why_not};
+use crate::problems::Problem;
 
 const OTHERS: &str = "
 ---
@@ -68,7 +69,12 @@ fn pods_of_other_owners_are_listed_by_owner_with_a_reason_and_counted() {
     assert_eq!(in_plaintext(mesh.others_in("shop")), 2);
     assert!(mesh.others_in("istio-system").is_empty());
     for other in &mesh.others {
-        assert!(other.obstacle.reason.contains(why_not(&other.kind)));
+        let problem = &other.obstacle;
+        assert!(matches!(problem, Problem::OtherOwner { pods, .. } if *pods == other.pods));
+        assert_eq!(
+            problem.of().to_string(),
+            format!("{} shop/{}", other.kind, other.name)
+        );
     }
     // None of them is taken for the Deployment's.
     let id: WorkloadRef = "shop/Deployment/cart".parse().unwrap();
@@ -148,11 +154,11 @@ status: {{phase: Running}}
 fn a_gateway_counts_as_no_sidecar_and_needs_injection_for_its_image() {
     let mesh = shop(&gateway("edge", ""));
     let of = mesh.gateway("edge", "gate").unwrap();
-    assert!(!words(&of.workload.obstacles).contains(&"no injection"));
+    assert!(!words(&of.workload.obstacles).contains(&"NoProxyImage"));
     let edge = mesh.namespaces.iter().find(|n| n.name == "edge").unwrap();
     assert_eq!((edge.pods, edge.meshed_pods), (1, 0));
 
     let mesh = shop(&gateway("edge", "istio-injection: disabled"));
     let of = mesh.gateway("edge", "gate").unwrap();
-    assert!(words(&of.workload.obstacles).contains(&"no injection"));
+    assert!(words(&of.workload.obstacles).contains(&"NoProxyImage"));
 }

@@ -1,3 +1,4 @@
+use super::Said;
 use super::*;
 use crate::mesh::{OwnerTool, PrometheusFlavour, Storage};
 
@@ -137,8 +138,8 @@ fn the_config_is_followed_through_items_sub_paths_and_projections() {
         renamed.config.as_ref().map(|c| c.key.as_str()),
         Some("main")
     );
-    assert_eq!(words(&renamed.obstacles), ["config not read"]);
-    assert!(renamed.obstacles[0].reason.contains("no key main"));
+    assert_eq!(words(&renamed.obstacles), ["ConfigNotRead"]);
+    assert!(renamed.obstacles[0].said().contains("main"));
     let sub_path = sample(
         "volumeMounts: [{name: config-volume, mountPath: /etc/config}, ",
         "volumeMounts: [{name: config-volume, mountPath: /etc/config/prometheus.yml, subPath: prometheus.yml}, ",
@@ -158,22 +159,22 @@ fn a_config_that_cannot_be_edited_is_an_obstacle() {
         "configMap: {name: prometheus}",
         "secret: {secretName: prometheus}",
     );
-    assert_eq!(words(&secret.obstacles), ["config in a Secret"]);
+    assert_eq!(words(&secret.obstacles), ["ConfigInSecret"]);
     let made = sample(
         "{name: config-volume, configMap: {name: prometheus}}",
         "{name: config-volume, emptyDir: {}}",
     );
-    assert_eq!(words(&made.obstacles), ["config not found"]);
+    assert_eq!(words(&made.obstacles), ["ConfigNotFound"]);
     let baked = sample(
         "--config.file=/etc/config/prometheus.yml",
         "--config.file=/opt/prometheus.yml",
     );
-    assert_eq!(words(&baked.obstacles), ["config not found"]);
+    assert_eq!(words(&baked.obstacles), ["ConfigNotFound"]);
     let gone = sample(
         "name: prometheus, namespace: istio-system, uid: config-uid",
         "name: elsewhere, namespace: istio-system, uid: config-uid",
     );
-    assert_eq!(words(&gone.obstacles), ["config not read"]);
+    assert_eq!(words(&gone.obstacles), ["ConfigNotRead"]);
 }
 
 #[test]
@@ -231,12 +232,9 @@ fn owned_ones_are_shown_with_their_owner() {
         operator.owner.as_ref().map(|o| o.tool),
         Some(OwnerTool::Operator)
     );
-    assert_eq!(words(&operator.obstacles), ["operator"]);
-    let reason = &operator.obstacles[0].reason;
-    assert!(
-        reason.contains("Prometheus istio-system/main, whose controller reverts"),
-        "{reason}"
-    );
+    assert_eq!(words(&operator.obstacles), ["Owned"]);
+    let reason = &operator.obstacles[0].said();
+    assert!(reason.contains("Prometheus istio-system/main"), "{reason}");
     let way = operator.by_export().expect("a way on");
     assert!(
         way.contains("--prometheus istio-system/Deployment/prometheus -n"),
@@ -246,7 +244,7 @@ fn owned_ones_are_shown_with_their_owner() {
         "labels: {app.kubernetes.io/name: prometheus, helm.sh/chart: prometheus-28.13.0}}",
         "labels: {app.kubernetes.io/managed-by: Helm}, annotations: {meta.helm.sh/release-name: prom}}",
     );
-    assert_eq!(words(&helm.obstacles), ["Helm"]);
+    assert_eq!(words(&helm.obstacles), ["Owned"]);
     assert_eq!(helm.by_export(), None, "its owner can be named");
 }
 
@@ -263,7 +261,7 @@ fn the_community_charts_flavour() {
 #[test]
 fn agents_are_not_covered() {
     let agent = sample("--web.enable-lifecycle]", "--agent]");
-    assert_eq!(words(&agent.obstacles), ["agent"]);
+    assert_eq!(words(&agent.obstacles), ["PrometheusAgent"]);
     let found = shop("
 ---
 apiVersion: apps/v1
@@ -271,13 +269,13 @@ kind: Deployment
 metadata: {name: vm, namespace: shop}
 spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: vm, image: 'victoriametrics/vmagent:v1', args: ['-promscrape.config=/c.yml']}]}}}
 ");
-    assert_eq!(words(&only(&found).obstacles), ["vmagent"]);
+    assert_eq!(words(&only(&found).obstacles), ["VmAgent"]);
 }
 
 #[test]
 fn where_no_sidecar_is_possible_there_is_no_certificate() {
     let host = sample("serviceAccountName: prometheus", "hostNetwork: true");
-    assert_eq!(words(&host.obstacles), ["host network"]);
+    assert_eq!(words(&host.obstacles), ["HostNetwork"]);
 }
 
 /// The template's metadata and volumes as the corrected recipe leaves them.
@@ -319,7 +317,11 @@ fn faults(from: &str, to: &str) -> Vec<String> {
             .count(),
         1
     );
-    prometheus.faults.clone()
+    prometheus
+        .faults
+        .iter()
+        .map(|fault| format!("{fault:?}"))
+        .collect()
 }
 
 #[test]
@@ -337,7 +339,7 @@ fn each_fault_of_the_published_pod_is_found() {
         "\"mountPath\": \"/etc/istio-certs\", \"readOnly\": true}]",
     );
     assert!(
-        read_only.len() == 1 && read_only[0].contains("read-only"),
+        read_only.len() == 1 && read_only[0].contains("CertificatesReadOnly"),
         "{read_only:?}"
     );
     let unshared = faults(
@@ -361,12 +363,12 @@ fn each_fault_of_the_published_pod_is_found() {
         "sidecar.istio.io/inject: 'false'}, annotations: {sidecar.istio.io/inject: 'true', ",
     );
     assert!(
-        annotation.len() == 1 && annotation[0].contains("label"),
+        annotation.len() == 1 && annotation[0].contains("InjectAnnotationUnread"),
         "{annotation:?}"
     );
     let captured = faults("traffic.sidecar.istio.io/includeOutboundIPRanges: '', ", "");
     assert!(
-        captured.len() == 1 && captured[0].contains("outbound"),
+        captured.len() == 1 && captured[0].contains("CapturesOwnScrapes"),
         "{captured:?}"
     );
 }

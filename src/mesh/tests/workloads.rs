@@ -1,3 +1,4 @@
+use super::Said;
 use super::*;
 use crate::mesh::{OwnerTool, SidecarState};
 use std::collections::HashSet;
@@ -76,8 +77,8 @@ fn a_port_that_no_container_declares_is_an_obstacle() {
 ---
 {apiVersion: v1, kind: Service, metadata: {name: cart-admin, namespace: shop}, spec: {selector: {app: cart}, ports: [{port: 81, targetPort: admin}]}}
 ");
-    assert_eq!(words(&cart.obstacles), ["unknown port"]);
-    assert!(cart.obstacles[0].reason.contains("cart-admin"));
+    assert_eq!(words(&cart.obstacles), ["PortUnknown"]);
+    assert!(cart.obstacles[0].said().contains("cart-admin"));
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_selector_with_expressions_cannot_be_expressed() {
         "selector: {matchLabels: {app: cart}, matchExpressions: [{key: tier, operator: Exists}]}",
     );
     let cart = workload(&mesh(&text), "shop/Deployment/cart");
-    assert_eq!(words(&cart.obstacles), ["matchExpressions"]);
+    assert_eq!(words(&cart.obstacles), ["NoMatchLabels"]);
 }
 
 #[test]
@@ -146,8 +147,8 @@ metadata: {name: cart-canary, namespace: shop}
 spec: {selector: {matchLabels: {app: cart, track: canary}}, template: {metadata: {labels: {app: cart, track: canary}}, spec: {containers: [{name: c, ports: [{name: web, containerPort: 8080}]}]}}}
 ");
     let cart = workload(&found, "shop/Deployment/cart");
-    assert_eq!(words(&cart.obstacles), ["shared labels"]);
-    assert!(cart.obstacles[0].reason.contains("cart-canary"));
+    assert_eq!(words(&cart.obstacles), ["SharedLabels"]);
+    assert!(cart.obstacles[0].said().contains("cart-canary"));
     let canary = workload(&found, "shop/Deployment/cart-canary");
     assert!(
         canary.obstacles.is_empty(),
@@ -165,8 +166,8 @@ kind: Pod
 metadata: {name: cart-import-1, namespace: shop, labels: {app: cart}, ownerReferences: [{kind: Job, name: cart-import}]}
 status: {phase: Running}
 ");
-    assert_eq!(words(&cart.obstacles), ["shared labels"]);
-    assert!(cart.obstacles[0].reason.contains("Job cart-import"));
+    assert_eq!(words(&cart.obstacles), ["SharedLabels"]);
+    assert!(cart.obstacles[0].said().contains("Job cart-import"));
 }
 
 fn owned(metadata: &str) -> Arc<Workload> {
@@ -214,9 +215,9 @@ fn owners_are_named_with_what_to_do() {
         let cart = owned(metadata);
         let owner = cart.owner.as_ref().unwrap_or_else(|| panic!("{metadata}"));
         assert_eq!((owner.tool, owner.name.as_str()), (tool, name));
-        assert_eq!(words(&cart.obstacles), [tool.name()]);
+        assert_eq!(words(&cart.obstacles), ["Owned"]);
         let said = owner.in_namespace("shop");
-        assert!(cart.obstacles[0].reason.contains(&said), "{said}");
+        assert!(cart.obstacles[0].said().contains(&said), "{said}");
         if tool == OwnerTool::Operator {
             assert_eq!(said, "Shop shop/main");
         }
@@ -319,7 +320,7 @@ metadata: {name: meshscrape-cart, namespace: shop, managedFields: [{manager: kub
 spec: {workloadSelector: {labels: {app: cart}}, ingress: [{port: {number: 15091}, defaultEndpoint: '127.0.0.1:15020'}]}
 ");
     assert!(cart.ours.is_empty());
-    assert_eq!(words(&cart.obstacles), ["own Sidecar"]);
+    assert_eq!(words(&cart.obstacles), ["OwnSidecar"]);
 }
 
 #[test]
@@ -476,13 +477,13 @@ spec:
     );
     let set = workload(&mesh, "shop/StatefulSet/db");
     assert!(set.ours.is_empty() && set.secured_port.is_none());
-    assert!(set.obstacles.iter().any(|o| o.word == "name in use"));
+    assert!(set.obstacles.iter().any(|o| o.code().name() == "NameInUse"));
 
     let mine = earlier.replace("app: other", "app: db");
     let mesh = of(&mine);
     let set = workload(&mesh, "shop/StatefulSet/db");
     assert_eq!(set.secured_port, Some(15020));
-    assert!(set.obstacles.iter().all(|o| o.word != "name in use"));
+    assert!(set.obstacles.iter().all(|o| o.code().name() != "NameInUse"));
     let deployment = workload(&mesh, "shop/Deployment/db-sts");
     assert!(deployment.former_name.is_none() && deployment.ours.is_empty());
 }

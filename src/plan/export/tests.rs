@@ -4,6 +4,7 @@ use super::*;
 use crate::mesh::Mesh;
 use crate::mesh::OwnerTool;
 use crate::plan::review::{RunId, Verdict};
+use crate::problems::Problem;
 use crate::recipe::for_export;
 use crate::recipe::testing::{answers, mesh, with_prometheus, with_workload};
 use serde_json::json;
@@ -62,9 +63,10 @@ fn helm(mesh: &mut Mesh, chart: Option<&str>) {
             tool: OwnerTool::Helm,
             name: "prom".into(),
         });
-        p.obstacles = vec![crate::mesh::Obstacle {
-            word: "Helm",
-            reason: "belongs to the release".into(),
+        p.obstacles = vec![Problem::Owned {
+            of: (&p.id).into(),
+            tool: OwnerTool::Helm,
+            owner: "prom".into(),
         }];
         if let Some(chart) = chart {
             p.template
@@ -128,12 +130,19 @@ fn the_operators_prometheus_gets_values_and_a_resource_and_no_patch() {
             name: "Prometheus k8s".into(),
         });
         p.config = None;
-        p.obstacles = ["operator", "config in a Secret"]
-            .map(|word| crate::mesh::Obstacle {
-                word,
-                reason: word.into(),
-            })
-            .to_vec();
+        let of = || (&p.id).into();
+        p.obstacles = vec![
+            Problem::Owned {
+                of: of(),
+                tool: OwnerTool::Operator,
+                owner: "Prometheus k8s".into(),
+            },
+            Problem::ConfigInSecret {
+                of: of(),
+                file: "prometheus.yml".into(),
+                secret: "prometheus-k8s".into(),
+            },
+        ];
     });
     let (made, setup) = made(&it, false);
     assert!(setup.gap.unwrap().contains("operator"));
@@ -169,13 +178,12 @@ fn where_the_configuration_is_not_known_the_rest_is_exported() {
     let mut it = mesh();
     with_prometheus(&mut it, |p| {
         p.flavour = PrometheusFlavour::VmAgent;
-        p.obstacles = vec![crate::mesh::Obstacle {
-            word: "vmagent",
-            reason: "It is VictoriaMetrics' vmagent.".into(),
-        }];
+        p.obstacles = vec![Problem::VmAgent { of: (&p.id).into() }];
     });
     let (made, _) = made(&it, false);
-    assert!(text(&made, README).contains("It is VictoriaMetrics' vmagent."));
+    let of = (&it.prometheis[0].id).into();
+    let said = crate::words::sentence(&Problem::VmAgent { of });
+    assert!(text(&made, README).contains(said.trim_end_matches('.')));
     assert!(
         !made
             .files
@@ -194,9 +202,10 @@ fn an_owned_workload_is_marked_by_its_owner() {
             tool: OwnerTool::ArgoCd,
             name: "shop".into(),
         });
-        w.obstacles = vec![crate::mesh::Obstacle {
-            word: "Argo CD",
-            reason: "belongs to shop".into(),
+        w.obstacles = vec![Problem::Owned {
+            of: (&w.id).into(),
+            tool: OwnerTool::ArgoCd,
+            owner: "shop".into(),
         }];
     });
     let (made, _) = made(&it, false);
@@ -224,9 +233,9 @@ fn an_owned_workload_is_marked_by_its_owner() {
 fn another_obstacle_than_its_owner_still_stands() {
     let mut it = mesh();
     with_workload(&mut it, |w| {
-        w.obstacles = vec![crate::mesh::Obstacle {
-            word: "ambient",
-            reason: "it is in ambient mode".into(),
+        w.obstacles = vec![Problem::Ambient {
+            of: (&w.id).into(),
+            labelled: w.id.object(),
         }];
     });
     assert!(for_export(&it, &answers(false)).is_err());

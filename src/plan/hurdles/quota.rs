@@ -1,6 +1,7 @@
 //! Whether the new pods fit into the quotas of their namespace.
 
-use super::{Around, Hurdle, HurdleKind, Pace, place};
+use super::{Around, Pace, subject};
+use crate::problems::Problem;
 use serde_json::Value;
 
 /// The resources that a pod is counted by, as quotas name them.
@@ -18,8 +19,7 @@ const COUNTED: [&str; 8] = [
 /// The first quota that leaves too little room, and what comes of it.
 ///
 /// Quotas with scopes count some pods only, and which is not for us to judge: nothing is said of them.
-pub(super) fn short(live: &Value, pace: Pace, around: &Around<'_>) -> Option<Hurdle> {
-    let (_, namespace, _) = place(live);
+pub(super) fn short(live: &Value, pace: Pace, around: &Around<'_>) -> Option<Problem> {
     for quota in around.quotas {
         let scoped = quota["spec"]["scopes"]
             .as_array()
@@ -44,21 +44,14 @@ pub(super) fn short(live: &Value, pace: Pace, around: &Around<'_>) -> Option<Hur
             if needs <= room {
                 continue;
             }
-            let then = match pace.away {
-                0 => {
-                    "new pods are refused and the rollout stands still, while the old ones go on serving"
-                }
-                _ => "new pods are refused while old ones are gone already",
-            };
-            return Some(Hurdle {
-                kind: HurdleKind::Quota,
-                what: format!(
-                    "ResourceQuota {own} leaves too little room ({resource}: {used} of {hard} used, {} more needed): {then}",
-                    shown(resource, needs)
-                ),
-                todo: format!(
-                    "raise it or make room first: kubectl -n {namespace} describe resourcequota {own}"
-                ),
+            return Some(Problem::QuotaTooSmall {
+                of: subject(live),
+                quota: own.to_owned(),
+                resource: resource.to_owned(),
+                used: used.to_owned(),
+                hard: hard.to_owned(),
+                needs: shown(resource, needs),
+                old_stay: pace.away == 0,
             });
         }
     }

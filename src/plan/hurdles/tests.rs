@@ -1,5 +1,7 @@
 use super::quota::amount;
 use super::*;
+use crate::problems::Code;
+use crate::words::sentence;
 use serde_json::json;
 
 fn deployment(replicas: u64, strategy: Value) -> Value {
@@ -36,12 +38,17 @@ fn daemon(strategy: Value) -> Value {
     })
 }
 
-fn alone(live: &Value) -> Vec<Hurdle> {
+fn alone(live: &Value) -> Vec<Problem> {
     hurdles(live, &Around::default())
 }
 
-fn kinds(hurdles: &[Hurdle]) -> Vec<HurdleKind> {
-    hurdles.iter().map(|hurdle| hurdle.kind).collect()
+fn kinds(hurdles: &[Problem]) -> Vec<Code> {
+    hurdles.iter().map(Problem::code).collect()
+}
+
+/// What to do.
+fn to_do(of: &Problem) -> String {
+    crate::words::remedy(of).unwrap_or_default()
 }
 
 #[test]
@@ -51,19 +58,19 @@ fn what_keeps_pods_on_the_old_template_is_named_with_the_command_that_mends_it()
     for (live, kind, what, todo) in [
         (
             paused,
-            HurdleKind::Paused,
+            Code::RolloutPaused,
             "is paused",
             "kubectl -n shop rollout resume deployment/cart",
         ),
         (
             stateful(3, json!({"type": "OnDelete"})),
-            HurdleKind::OnDelete,
+            Code::RolloutOnDelete,
             "StatefulSet has update strategy OnDelete",
             "kubectl -n shop delete pod -l app=db",
         ),
         (
             daemon(json!({"type": "OnDelete"})),
-            HurdleKind::OnDelete,
+            Code::RolloutOnDelete,
             "DaemonSet has update strategy OnDelete",
             "kubectl -n shop delete pod -l app=agent",
         ),
@@ -72,15 +79,19 @@ fn what_keeps_pods_on_the_old_template_is_named_with_the_command_that_mends_it()
                 3,
                 json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}),
             ),
-            HurdleKind::Partition,
+            Code::RolloutPartition,
             "pods db-0 to db-1 keep the old template",
             "kubectl -n shop patch statefulset db",
         ),
     ] {
         let found = alone(&live);
         assert_eq!(kinds(&found), [kind]);
-        assert!(found[0].what.contains(what), "{}", found[0].what);
-        assert!(found[0].todo.contains(todo), "{}", found[0].todo);
+        assert!(
+            sentence(&found[0]).contains(what),
+            "{}",
+            sentence(&found[0])
+        );
+        assert!(to_do(&found[0]).contains(todo), "{}", to_do(&found[0]));
     }
     for live in [
         deployment(2, json!({"type": "RollingUpdate"})),
@@ -148,16 +159,12 @@ fn a_full_quota_hinders_only_where_a_new_pod_comes_before_an_old_one_goes() {
     let full = [quota(json!({"pods": "3"}), json!({"pods": "3"}))];
     let (old, new) = (pod(&["100m"]), pod(&["100m"]));
     let found = with(&deployment(3, json!({})), &full, Some(&old), Some(&new));
-    assert_eq!(kinds(&found), [HurdleKind::Quota]);
-    let what = &found[0].what;
+    assert_eq!(kinds(&found), [Code::QuotaTooSmall]);
+    let what = &sentence(&found[0]);
     assert!(what.contains("ResourceQuota team"), "{what}");
     assert!(what.contains("pods: 3 of 3 used, 1 more needed"), "{what}");
     assert!(what.contains("stands still"), "{what}");
-    assert!(
-        found[0]
-            .todo
-            .contains("kubectl -n shop describe resourcequota team")
-    );
+    assert!(to_do(&found[0]).contains("kubectl -n shop describe resourcequota team"));
 
     // An old pod makes room for the new one.
     for live in [
@@ -184,8 +191,8 @@ fn a_sidecar_that_is_new_must_fit_into_every_pod() {
     )];
     let (old, new) = (pod(&["500m"]), pod(&["500m", "100m"]));
     let found = with(&stateful(3, json!({})), &quotas, Some(&old), Some(&new));
-    assert_eq!(kinds(&found), [HurdleKind::Quota]);
-    let what = &found[0].what;
+    assert_eq!(kinds(&found), [Code::QuotaTooSmall]);
+    let what = &sentence(&found[0]);
     assert!(
         what.contains("requests.cpu: 1800m of 2 used, 300m more needed"),
         "{what}"
@@ -195,7 +202,10 @@ fn a_sidecar_that_is_new_must_fit_into_every_pod() {
     assert_eq!(with(&two, &quotas, Some(&old), Some(&new)), []);
     // A Deployment that surges needs the whole of one pod besides.
     let found = with(&deployment(2, json!({})), &quotas, Some(&old), Some(&new));
-    assert!(found[0].what.contains("700m more needed"), "{found:?}");
+    assert!(
+        sentence(&found[0]).contains("700m more needed"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -211,7 +221,10 @@ fn init_containers_count_as_the_scheduler_counts_them() {
     let full = [quota(json!({"memory": "1Gi"}), json!({"memory": "1Gi"}))];
     let one = json!({"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
     let found = with(&deployment(1, one), &full, Some(&pod), Some(&pod));
-    assert!(found[0].what.contains("586Mi more needed"), "{found:?}");
+    assert!(
+        sentence(&found[0]).contains("586Mi more needed"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -242,7 +255,10 @@ fn a_refusal_tells_what_the_pod_would_have_taken() {
         ..Around::default()
     };
     let found = hurdles(&deployment(3, json!({})), &around);
-    assert!(found[0].what.contains("600m more needed"), "{found:?}");
+    assert!(
+        sentence(&found[0]).contains("600m more needed"),
+        "{found:?}"
+    );
 }
 
 fn budget(selector: Value, allowed: u64) -> Value {
@@ -266,11 +282,11 @@ fn a_budget_is_told_of_only_where_the_rollout_takes_pods_away_past_it() {
     let cart = json!({"matchLabels": {"app": "cart"}});
     let none = [budget(cart.clone(), 0)];
     let found = around(&none, &deployment(4, json!({})));
-    assert_eq!(kinds(&found), [HurdleKind::Budget]);
-    let what = &found[0].what;
+    assert_eq!(kinds(&found), [Code::BudgetNotAsked]);
+    let what = &sentence(&found[0]);
     assert!(what.contains("a rollout does not ask it"), "{what}");
     assert!(what.contains("1 of its 4 pods is away"), "{what}");
-    assert!(found[0].todo.contains("maxUnavailable\":0"));
+    assert!(to_do(&found[0]).contains("maxUnavailable\":0"));
 
     // The old pods stay until the new ones are ready.
     assert_eq!(around(&none, &deployment(3, json!({}))), []);
@@ -279,7 +295,7 @@ fn a_budget_is_told_of_only_where_the_rollout_takes_pods_away_past_it() {
     let expression =
         json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["db"]}]});
     let found = around(&[budget(expression, 0)], &stateful(3, json!({})));
-    assert!(found[0].todo.contains("leave it out now"), "{found:?}");
+    assert!(to_do(&found[0]).contains("leave it out now"), "{found:?}");
     assert_eq!(
         around(&[budget(json!({}), 0)], &stateful(3, json!({}))).len(),
         1

@@ -1,23 +1,33 @@
 use super::*;
 use crate::answers::{Mark, MetricsPort};
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Listed, Obstacle, Owner, OwnerTool, SidecarState};
+use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::mesh::{Listed, Owner, OwnerTool, SidecarState, Unread};
+use crate::problems::{Problem, Subject};
 use crate::recipe::testing::*;
 use crate::recipe::{Choice, forbidden, select};
 use std::sync::Arc;
 
-fn blocked(word: &'static str, reason: &str) -> Vec<Obstacle> {
-    vec![Obstacle {
-        word,
-        reason: reason.into(),
-    }]
+fn own_sidecar(of: impl Into<Subject>) -> Problem {
+    Problem::OwnSidecar {
+        of: of.into(),
+        sidecar: ObjectRef::new(Kind::Sidecar, "demo", "mine"),
+    }
+}
+
+fn owned_by(of: impl Into<Subject>, tool: OwnerTool) -> Problem {
+    Problem::Owned {
+        of: of.into(),
+        tool,
+        owner: "web".into(),
+    }
 }
 
 #[test]
 fn a_namespace_alone_means_all_that_can_be_chosen_there() {
     let mut mesh = mesh();
     let mut other = workload("demo", "sleepy");
-    other.obstacles = blocked("own Sidecar", "Sidecar demo/mine governs it");
+    other.obstacles = vec![own_sidecar(&other.id)];
     mesh.workloads.push(Arc::new(other));
     mesh.workloads.push(Arc::new(workload("shop", "cart")));
     let mut answers = Answers::default();
@@ -134,33 +144,31 @@ fn unknown_names_are_refused_with_the_nearest() {
 #[test]
 fn what_cannot_be_chosen_is_refused_with_its_reason() {
     let mut mesh = mesh();
-    with_workload(&mut mesh, |w| {
-        w.obstacles = blocked("own Sidecar", "the Sidecar web governs it")
-    });
+    with_workload(&mut mesh, |w| w.obstacles = vec![own_sidecar(&w.id)]);
     let error = select(&mesh, &answers(false)).expect_err("refused");
     assert_eq!(error.kind.exit_code(), 1, "as the README says");
-    assert!(error.causes[0].contains("the Sidecar web"));
+    assert!(error.causes[0].contains("Sidecar demo/mine"));
     assert!(!error.hints.is_empty());
     mesh.workloads.push(Arc::new(workload("demo", "cart")));
     assert!(refusal(&mesh, &answers(false)).contains("-n demo takes what can be chosen"));
     let mut mesh = super::super::testing::mesh();
     with_prometheus(&mut mesh, |p| {
-        p.obstacles = blocked("operator", "an operator owns it")
+        p.obstacles = vec![owned_by(&p.id, OwnerTool::Operator)]
     });
-    assert!(refusal(&mesh, &answers(false)).contains("an operator owns it"));
+    assert!(refusal(&mesh, &answers(false)).contains("web"));
 }
 
 #[test]
 fn no_name_is_proposed_that_cannot_be_chosen() {
     let mut mesh = mesh();
     let mut search = workload("demo", "search");
-    search.obstacles = blocked("ambient", "it is in ambient mode");
+    search.obstacles = vec![own_sidecar(&search.id)];
     mesh.workloads.push(Arc::new(search));
     let mut answers = Answers::default();
     answers.workloads.insert(id("demo", "serch"));
     let words = refusal(&mesh, &answers);
     assert!(
-        words.contains("`demo/Deployment/search` is near, but cannot be chosen: it is in ambient"),
+        words.contains("`demo/Deployment/search` is near, but cannot be chosen: "),
         "{words}"
     );
     let mut answers = Answers::default();
@@ -197,7 +205,8 @@ fn it_never_guesses_between_two_prometheis() {
             .namespace,
         "monitoring"
     );
-    Arc::make_mut(&mut mesh.prometheis[0]).obstacles = blocked("Helm", "owned");
+    let first = Arc::make_mut(&mut mesh.prometheis[0]);
+    first.obstacles = vec![owned_by(&first.id, OwnerTool::Helm)];
     assert_eq!(
         select(&mesh, &answers(false))
             .expect("the other")
@@ -298,18 +307,18 @@ fn a_prometheus_whose_text_was_not_read_is_refused() {
     let mut mesh = mesh();
     with_prometheus(&mut mesh, |p| {
         if let Some(config) = &mut p.config {
-            config.text = Err("no permission to get configmaps".into());
+            config.text = Err(Unread::Failed("no permission to get configmaps".into()));
         }
     });
     assert!(refusal(&mesh, &answers(false)).contains("no permission"));
 }
 
-fn owned(tool: OwnerTool, more: &[Obstacle]) -> (Option<Owner>, Vec<Obstacle>) {
+fn owned(of: &WorkloadRef, tool: OwnerTool, more: &[Problem]) -> (Option<Owner>, Vec<Problem>) {
     let owner = Owner {
         tool,
         name: "web".into(),
     };
-    let mut obstacles = blocked(tool.name(), "the release web would set it back");
+    let mut obstacles = vec![owned_by(of, tool)];
     obstacles.extend_from_slice(more);
     (Some(owner), obstacles)
 }
@@ -318,14 +327,14 @@ fn owned(tool: OwnerTool, more: &[Obstacle]) -> (Option<Owner>, Vec<Obstacle>) {
 fn what_an_owner_holds_is_chosen_only_by_its_name() {
     let mut mesh = mesh();
     with_workload(&mut mesh, |w| {
-        (w.owner, w.obstacles) = owned(OwnerTool::Helm, &[])
+        (w.owner, w.obstacles) = owned(&w.id, OwnerTool::Helm, &[])
     });
     let mut answers = answers(false);
     let words = refusal(&mesh, &answers);
     assert!(words.contains("--take helm"), "{words}");
     assert!(words.contains("next upgrade"), "{words}");
     answers.take = ["argocd".to_owned()].into();
-    assert!(refusal(&mesh, &answers).contains("the release web"));
+    assert!(refusal(&mesh, &answers).contains("web"));
     answers.take = ["helm".to_owned()].into();
     assert_eq!(select(&mesh, &answers).expect("taken").workloads.len(), 1);
     // A namespace named as a whole takes it too.
@@ -333,30 +342,30 @@ fn what_an_owner_holds_is_chosen_only_by_its_name() {
     answers.namespaces = ["demo".to_owned()].into();
     assert_eq!(select(&mesh, &answers).expect("taken").workloads.len(), 1);
     // Whatever else stands against it is no matter of its owner.
-    let other = blocked("own Sidecar", "Sidecar demo/mine governs it");
+    let other = [own_sidecar(&id("demo", "httpbin"))];
     with_workload(&mut mesh, |w| {
-        (w.owner, w.obstacles) = owned(OwnerTool::Helm, &other)
+        (w.owner, w.obstacles) = owned(&w.id, OwnerTool::Helm, &other)
     });
     let words = refusal(&mesh, &answers);
     assert!(words.contains("demo/mine"), "{words}");
-    assert!(!words.contains("the release web"), "{words}");
+    assert_eq!(words.matches("demo/mine").count(), 1, "{words}");
 }
 
 #[test]
 fn a_prometheus_of_helm_can_be_taken_and_one_of_the_operator_cannot() {
     let mut mesh = mesh();
     with_prometheus(&mut mesh, |p| {
-        (p.owner, p.obstacles) = owned(OwnerTool::Helm, &[])
+        (p.owner, p.obstacles) = owned(&p.id, OwnerTool::Helm, &[])
     });
     let mut answers = answers(false);
     assert!(refusal(&mesh, &answers).contains("--take helm"));
     answers.take = ["helm".to_owned(), "operator".to_owned()].into();
     assert!(select(&mesh, &answers).is_ok());
     with_prometheus(&mut mesh, |p| {
-        (p.owner, p.obstacles) = owned(OwnerTool::Operator, &[])
+        (p.owner, p.obstacles) = owned(&p.id, OwnerTool::Operator, &[])
     });
     let words = refusal(&mesh, &answers);
-    assert!(words.contains("the release web"), "{words}");
+    assert!(words.contains("web"), "{words}");
     assert!(!words.contains("--take"), "{words}");
 }
 

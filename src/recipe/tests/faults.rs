@@ -332,7 +332,11 @@ fn faults_04_to_07_are_repaired_in_one_restart() {
                 "proxyMetadata:\n  OUTPUT_CERTS: /etc/istio-certs\n  INBOUND_CAPTURE_PORTS: \"\"\n",
             ),
         ]);
-        p.faults = vec!["waits for the Secret istio.default".into()];
+        p.faults = vec![crate::problems::Problem::SecretNeverCreated {
+            of: (&p.id).into(),
+            volume: "certs".into(),
+            secret: "istio.default".into(),
+        }];
     });
     let repaired = plan(&mesh, &answers(false));
     let pods: Vec<&Change> = repaired

@@ -16,7 +16,9 @@ fn of(config: Result<&str, &str>, only: bool) -> (Vec<String>, usize) {
     other.id = id("mon", "second");
     other.service_account = "second".into();
     if let Some(of) = &mut other.config {
-        of.text = config.map(Arc::from).map_err(str::to_owned);
+        of.text = config
+            .map(Arc::from)
+            .map_err(|why| crate::mesh::Unread::Failed(why.to_owned()));
     }
     mesh.prometheis.push(Arc::new(other));
     for admits in [

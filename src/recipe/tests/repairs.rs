@@ -17,7 +17,7 @@ fn leftover(
     Leftover {
         object: ObjectRef::new(object, namespace, name),
         kind,
-        fault: format!("{name} is faulty"),
+        problems: Vec::new(),
         uid: format!("uid-{name}"),
         spec,
     }

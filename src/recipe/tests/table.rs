@@ -112,7 +112,7 @@ fn every_combination_keeps_what_must_hold() {
         mesh.leftovers.push(Leftover {
             object: ObjectRef::new(Kind::Sidecar, "demo", "secure-metrics"),
             kind: LeftoverKind::NamespaceSidecar,
-            fault: "it has no selector".into(),
+            problems: Vec::new(),
             uid: "u".into(),
             spec: Value::Null,
         });

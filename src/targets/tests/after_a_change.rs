@@ -159,7 +159,7 @@ fn a_failed_pool_is_waited_for_then_called_down() {
     let State::Down { cause, .. } = see(71) else {
         panic!("not DOWN");
     };
-    assert_eq!(cause.map(|c| c.code), Some("failed-pool"));
+    assert_eq!(cause.map(|c| c.code().name()), Some("JobNotStarted"));
 }
 
 #[test]
@@ -192,10 +192,10 @@ fn a_failure_since_the_change_stays_one_when_the_policy_has_settled() {
     for now in [115, 159, 161] {
         let state = see(&mut world, now, Health::Down, now - 2 + 3);
         let code = match &state {
-            State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code),
+            State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code().name()),
             _ => None,
         };
-        assert_eq!(code, Some("nothing-behind"), "{now}: {state:?}");
+        assert_eq!(code, Some("NothingBehind"), "{now}: {state:?}");
     }
 }
 
@@ -234,14 +234,14 @@ fn why_a_pool_failed_is_told_by_its_files() {
         (board.rows[0].state.clone(), board.replicas[0].late.len())
     };
     let code = |state: &State| match state {
-        State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code),
+        State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code().name()),
         _ => None,
     };
     for (files, wanted, late) in [
-        (Files::Written, "late-certificates", 1),
-        (Files::Awaited, "no-certificates", 0),
-        (Files::Nobody("no sidecar".into()), "failed-pool", 0),
-        (Files::Unknown, "failed-pool", 0),
+        (Files::Written, "CertificatesLate", 1),
+        (Files::Awaited, "CertificatesMissing", 0),
+        (Files::Nobody("no sidecar".into()), "JobNotStarted", 0),
+        (Files::Unknown, "JobNotStarted", 0),
     ] {
         for reloads in [true, false] {
             let (state, jobs) = see(files.clone(), reloads, 105);

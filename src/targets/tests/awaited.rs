@@ -19,13 +19,13 @@ fn row(name: &str, state: State, probe: Probe) -> Arc<Row> {
     })
 }
 
-fn down(code: &'static str) -> State {
+/// DOWN with this error, and its cause.
+fn down(error: &str) -> State {
+    let cause = cause(error, a_pod(), &About::default());
+    assert!(cause.is_some(), "{error}");
     State::Down {
-        error: "no".into(),
-        cause: Some(Cause {
-            code,
-            ..Cause::default()
-        }),
+        error: error.into(),
+        cause,
     }
 }
 
@@ -70,7 +70,7 @@ fn the_gravest_are_named_first_and_the_rest_is_counted() {
     let mut rows: Vec<Arc<Row>> = (0..9)
         .map(|n| row(&format!("w{n}"), waiting(), Probe::NotAsked))
         .collect();
-    rows.push(row("tax", down("nothing-behind"), Probe::NotAsked));
+    rows.push(row("tax", down("HTTP status 503"), Probe::NotAsked));
     let lacking = Awaited::default().lacking(&seen(rows));
     assert_eq!(lacking.rows[0].expected.pod, "tax-1");
     assert_eq!((lacking.rows.len(), lacking.more), (4, 6));
@@ -112,12 +112,12 @@ fn a_wait_ends_early_only_where_waiting_brings_nothing() {
         (UP, true),
         (waiting(), false),
         (State::Unsettled { until: at(60) }, false),
-        (down("timeout"), false),
-        (down("refused"), false),
-        (down("nothing-behind"), false),
-        (down("forbidden"), false),
-        (down("ip-sans"), true),
-        (down("no-client-certificate"), true),
+        (down("i/o timeout"), false),
+        (down("connection refused"), false),
+        (down("HTTP status 503"), false),
+        (down("HTTP status 403"), false),
+        (down("doesn't contain any IP SANs"), true),
+        (down("certificate required"), true),
         (
             State::Down {
                 error: "new words".into(),
@@ -133,8 +133,8 @@ fn a_wait_ends_early_only_where_waiting_brings_nothing() {
     }
     // One that may pass keeps it going beside one that stays.
     let board = seen(vec![
-        row("cart", down("ip-sans"), Probe::NotAsked),
-        row("tax", down("timeout"), Probe::NotAsked),
+        row("cart", down("doesn't contain any IP SANs"), Probe::NotAsked),
+        row("tax", down("i/o timeout"), Probe::NotAsked),
     ]);
     assert!(!Awaited::default().is_settled(&board));
 }
@@ -151,7 +151,7 @@ fn every_cause_that_stays_is_one_of_the_table() {
         "server returned HTTP status 404 Not Found",
     ];
     for error in errors {
-        let cause = cause(error, "shop", &About::default());
+        let cause = cause(error, a_pod(), &About::default());
         let state = State::Down {
             error: error.into(),
             cause,

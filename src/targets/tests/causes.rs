@@ -5,87 +5,90 @@ fn causes_by_what_prometheus_says() {
     let rows = [
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": dial tcp 10.0.0.9:15091: connect: connection refused",
-            "refused",
+            "NotListening",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": context deadline exceeded",
-            "timeout",
+            "NoAnswer",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": dial tcp 10.0.0.9:15091: i/o timeout",
-            "timeout",
+            "NoAnswer",
         ),
         (
             "Get \"https://10.0.0.9:15020/stats/prometheus\": http: server gave HTTP response to HTTPS client",
-            "plaintext-port",
+            "PlaintextPort",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: certificate required",
-            "no-client-certificate",
+            "NoClientCertificate",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": write tcp 10.0.0.1:1->10.0.0.9:15091: write: broken pipe",
-            "no-client-certificate",
+            "NoClientCertificate",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: unknown certificate authority",
-            "other-root",
+            "OtherRoot",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
-            "other-root",
+            "OtherRoot",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": remote error: tls: expired certificate",
-            "expired-certificate",
+            "CertificateExpired",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": tls: failed to verify certificate: x509: cannot validate certificate for 10.0.0.9 because it doesn't contain any IP SANs",
-            "ip-sans",
+            "CertificateWithoutIp",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": EOF",
-            "reset",
+            "HandshakeReset",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": unexpected EOF",
-            "reset",
+            "HandshakeReset",
         ),
         (
             "Get \"https://10.0.0.9:15091/stats/prometheus\": http2: client conn could not be established",
-            "connection-from-before",
+            "ConnectionStale",
         ),
         (
             "server returned HTTP status 503 Service Unavailable",
-            "nothing-behind",
+            "NothingBehind",
         ),
-        ("server returned HTTP status 403 Forbidden", "forbidden"),
-        ("server returned HTTP status 404 Not Found", "not-found"),
+        (
+            "server returned HTTP status 403 Forbidden",
+            "PrometheusForbidden",
+        ),
+        ("server returned HTTP status 404 Not Found", "PathNotFound"),
         (
             "received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target",
-            "content-type",
+            "NotMetrics",
         ),
         (
             "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target",
-            "content-type",
+            "NotMetrics",
         ),
         (
             "expected value after metric, got \"\\n\" (\"INVALID\") while parsing: \"\\n\"",
-            "merge-broken",
+            "MergeBroken",
         ),
-        ("sample limit exceeded", "limit"),
-        ("body size limit exceeded", "limit"),
+        ("sample limit exceeded", "LimitExceeded"),
+        ("body size limit exceeded", "LimitExceeded"),
         (
             "Get \"https://fd00::9:15091/stats/prometheus\": dial tcp: address fd00::9:15091: too many colons in address",
-            "address-colons",
+            "AddressWithoutBrackets",
         ),
     ];
     for (error, code) in rows {
-        let found = cause(error, "shop", &About::default()).map(|cause| cause.code);
+        let found = cause(error, a_pod(), &About::default()).map(|cause| cause.code().name());
         assert_eq!(found, Some(code), "{error}");
     }
     assert_eq!(
-        cause("the moon is in the way", "shop", &About::default()),
+        cause("the moon is in the way", a_pod(), &About::default()),
         None
     );
 }
@@ -98,17 +101,17 @@ fn a_reset_is_told_by_the_policy() {
             policy,
             ..About::default()
         };
-        cause("read: connection reset by peer", "shop", &about).map(|cause| cause.code)
+        cause("read: connection reset by peer", a_pod(), &about).map(|cause| cause.code().name())
     };
-    assert_eq!(code(Policy::Strict, false), Some("reset-strict"));
-    assert_eq!(code(Policy::Unknown, false), Some("reset"));
-    assert_eq!(code(Policy::Strict, true), Some("gateway-tls"));
+    assert_eq!(code(Policy::Strict, false), Some("HandshakeUnderStrict"));
+    assert_eq!(code(Policy::Unknown, false), Some("HandshakeReset"));
+    assert_eq!(code(Policy::Strict, true), Some("GatewayHandshake"));
     let merged = |port| {
         let about = About {
             port,
             ..About::default()
         };
-        cause("server returned HTTP status 503 x", "shop", &about).map(|cause| cause.cause)
+        cause("server returned HTTP status 503 x", a_pod(), &about)
     };
     assert_ne!(merged(MetricsPort::Merged), merged(MetricsPort::Envoy));
 }

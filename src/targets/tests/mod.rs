@@ -141,7 +141,7 @@ fn up_down_and_first_scrape_of_one_replica() {
         error,
         "read tcp 10.0.0.9:15091: read: connection reset by peer"
     );
-    assert_eq!(cause.map(|c| c.code), Some("reset"));
+    assert_eq!(cause.map(|c| c.code().name()), Some("HandshakeReset"));
 }
 
 #[test]
@@ -396,10 +396,10 @@ fn a_pod_annotated_otherwise_than_its_template_is_told_as_that() {
         ..pod("cart-1")
     };
     let code = |state: State| match state {
-        State::Down { cause, .. } => cause.map(|cause| cause.code),
+        State::Down { cause, .. } => cause.map(|cause| cause.code().name()),
         _ => None,
     };
-    let changed = Some("annotation-changed");
+    let changed = Some("AnnotationChanged");
     let alone = |one: &Expected, targets| look_once(one, &[replica("p-0", 10, 0, targets)]);
     assert_eq!(code(alone(&strayed(None), Vec::new())), changed);
     // Taken by the plaintext job again, since it is no longer told as secured.
@@ -416,5 +416,13 @@ fn a_pod_annotated_otherwise_than_its_template_is_told_as_that() {
     assert_eq!(alone(&strayed(Some("15092")), native), UP);
     assert_eq!(alone(&strayed(Some("15091")), up()), UP);
     let failed = vec![target("cart-1", Health::Down, 9)];
-    assert_eq!(code(alone(&strayed(Some("15091")), failed)), Some("reset"));
+    assert_eq!(
+        code(alone(&strayed(Some("15091")), failed)),
+        Some("HandshakeReset")
+    );
+}
+
+/// A pod, for what is about one.
+fn a_pod() -> crate::problems::Subject {
+    crate::problems::Subject::new("Pod", "shop", "cart-1")
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::mesh::objects::{
     AuthorizationPolicy, Gateway, Meta, PeerAuthentication, ServiceEntry, Sidecar, VirtualService,
 };
+use crate::problems::{Problem, Remedy};
 use serde_json::{Value, json};
 
 const ONE: &str = "cluster.local/ns/mon/sa/prometheus";
@@ -90,21 +91,19 @@ fn faults(guard: &Guard) -> Vec<(&'static str, &'static str, &'static str, bool)
     let faults = guard.faults().iter();
     faults
         .map(|fault| {
-            let cause = &fault.cause;
-            assert!(
-                cause.fix.contains("meshscrape apply") || cause.code == "object-overruled",
-                "{cause:?}"
-            );
-            let kind = cause
-                .object
-                .as_ref()
-                .map_or("", |object| object.kind.name());
-            (
-                cause.code,
-                kind,
-                cause.field.unwrap_or_default(),
-                fault.breaks_scrapes,
-            )
+            let (object, field, code) = match fault {
+                Problem::ObjectGone { object, .. } | Problem::GuardGone { object, .. } => {
+                    (object, "", "object-gone")
+                }
+                Problem::ObjectAltered { object, field, .. }
+                | Problem::GuardAltered { object, field, .. } => (object, *field, "object-altered"),
+                Problem::ObjectOverruled { object, .. } => (object, "", "object-overruled"),
+                other => panic!("{other:?}"),
+            };
+            let applied =
+                matches!(fault.remedy(), Remedy::Changes { command } if command.contains("apply"));
+            assert_eq!(applied, code != "object-overruled", "{fault:?}");
+            (code, object.kind.name(), field, fault.breaks_scrapes())
         })
         .collect()
 }
@@ -449,12 +448,12 @@ fn a_target_is_secured_only_while_they_stand_and_a_missing_one_is_the_cause_of_a
         vec![target("cart-1", Health::Down, 9)],
     )];
     let code = |board: &Board| match &board.rows[0].state {
-        State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code),
+        State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code().name()),
         other => panic!("{other:?}"),
     };
     let mut closed = whole().objects();
     closed.sidecars = Ok(vec![]);
-    assert_eq!(code(&see(&closed, &down)), Some("object-gone"));
+    assert_eq!(code(&see(&closed, &down)), Some("ObjectGone"));
     // What does not break scrapes is not their cause.
-    assert_eq!(code(&see(&open, &down)), Some("reset-strict"));
+    assert_eq!(code(&see(&open, &down)), Some("HandshakeUnderStrict"));
 }

@@ -232,9 +232,10 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
         tool: OwnerTool::Operator,
         name: "Prometheus k8s".into(),
     });
-    p.obstacles.push(Obstacle {
-        word: "operator",
-        reason: "the operator would revert it".into(),
+    p.obstacles.push(Problem::Owned {
+        of: (&p.id).into(),
+        tool: OwnerTool::Operator,
+        owner: "Prometheus k8s".into(),
     });
     owned.prometheis = vec![Arc::new(p.clone())];
     let mut state = started(owned.clone());
@@ -249,17 +250,25 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
         tool: OwnerTool::Helm,
         name: "prom".into(),
     });
-    p.obstacles[0].word = "Helm";
-    p.obstacles.push(Obstacle {
-        word: "config in a Secret",
-        reason: "its configuration lies in a Secret".into(),
-    });
+    let of = || (&p.id).into();
+    p.obstacles = vec![
+        Problem::Owned {
+            of: of(),
+            tool: OwnerTool::Helm,
+            owner: "prom".into(),
+        },
+        Problem::ConfigInSecret {
+            of: of(),
+            file: "prometheus.yml".into(),
+            secret: "the-secret".into(),
+        },
+    ];
     owned.prometheis = vec![Arc::new(p)];
     let mut state = started(owned);
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
     assert!(
-        said.contains("Helm would not be enough: its configuration lies"),
+        said.contains("Helm") && said.contains("the-secret"),
         "{said}"
     );
 }
@@ -268,15 +277,23 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
 fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
     let mut owned = shop();
     let mut p = prometheus(SAMPLE);
-    p.obstacles.push(Obstacle {
-        word: "operator",
-        reason: "the operator would revert it".into(),
+    p.obstacles.push(Problem::Owned {
+        of: (&p.id).into(),
+        tool: OwnerTool::Operator,
+        owner: "Prometheus k8s".into(),
     });
     owned.prometheis = vec![Arc::new(p)];
     let mut state = started(owned);
     keys(&mut state, "enter space");
     assert_eq!(state.answers.prometheus, None);
-    assert!(state.notice.clone().unwrap().text.contains("operator"));
+    assert!(
+        state
+            .notice
+            .clone()
+            .unwrap()
+            .text
+            .contains("Prometheus k8s")
+    );
     keys(&mut state, "enter");
     assert_eq!(state.step, Step::Prometheus);
 }

@@ -26,11 +26,11 @@ use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{
-    ControlPlane, Listed, Mesh, Namespace, NamespaceInjection, Obstacle, Owner, OwnerTool,
-    Progress, Workload,
+    ControlPlane, Listed, Mesh, Namespace, NamespaceInjection, Owner, OwnerTool, Progress, Workload,
 };
 use crate::plan::review::{Conflict, Hands, Review, Reviewed, RunId, Verdict};
 use crate::plan::{Action as Write, Change, ChangeId, Part, Plan, Price};
+use crate::problems::{Problem, Subject};
 use crate::recipe::testing::{SAMPLE, gateway, id, prometheus, workload};
 use serde_json::json;
 use std::sync::Arc;
@@ -49,13 +49,36 @@ fn namespace(name: &str) -> Namespace {
     }
 }
 
-fn blocked(namespace: &str, name: &str, word: &'static str) -> Workload {
+/// One that cannot be chosen, for a reason of its own.
+fn blocked(namespace: &str, name: &str, why: fn(Subject) -> Problem) -> Workload {
+    let workload = workload(namespace, name);
     Workload {
-        obstacles: vec![Obstacle {
-            word,
-            reason: format!("{name} can't be chosen: {word}"),
-        }],
-        ..workload(namespace, name)
+        obstacles: vec![why((&workload.id).into())],
+        ..workload
+    }
+}
+
+fn host_network(of: Subject) -> Problem {
+    Problem::HostNetwork { of }
+}
+
+fn own_sidecar(of: Subject) -> Problem {
+    let sidecar = ObjectRef::new(Kind::Sidecar, &of.namespace, "mine");
+    Problem::OwnSidecar { of, sidecar }
+}
+
+fn owned_by(tool: OwnerTool) -> fn(Subject) -> Problem {
+    match tool {
+        OwnerTool::Helm => |of| Problem::Owned {
+            of,
+            tool: OwnerTool::Helm,
+            owner: "web".into(),
+        },
+        _ => |of| Problem::Owned {
+            of,
+            tool: OwnerTool::ArgoCd,
+            owner: "web".into(),
+        },
     }
 }
 
@@ -89,11 +112,11 @@ fn mesh(workloads: Vec<Workload>) -> Mesh {
 fn shop() -> Mesh {
     mesh(vec![
         workload("billing", "invoice"),
-        blocked("billing", "tax", "own Sidecar"),
+        blocked("billing", "tax", own_sidecar),
         workload("default", "httpbin"),
         workload("shop", "cart"),
         workload("shop", "catalog"),
-        blocked("shop", "search", "Helm"),
+        blocked("shop", "search", owned_by(OwnerTool::Helm)),
     ])
 }
 

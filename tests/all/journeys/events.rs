@@ -53,7 +53,7 @@ async fn each_line_is_an_event_that_the_help_names_and_the_first_names_the_run()
             .collect();
         assert_eq!(begins, ends, "{line}");
         for event in told {
-            assert_eq!(event["version"], 1);
+            assert_eq!(event["version"], 2);
             seen.insert(event["event"].as_str().unwrap().to_owned());
         }
     }

@@ -3,8 +3,8 @@
 use super::{Journey, choose};
 use meshscrape::commands::{json, words};
 use meshscrape::engine::event::Ended;
-use meshscrape::plan::hurdles::HurdleKind;
 use meshscrape::plan::review::{ItemState, PodVerdict, Review};
+use meshscrape::problems::Code;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -46,10 +46,10 @@ async fn review(journey: &Journey, workload: &str) -> Review {
     journey.review(plan, &answers).await
 }
 
-fn found(review: &Review) -> Vec<HurdleKind> {
+fn found(review: &Review) -> Vec<Code> {
     let items = review.items.values();
     items
-        .flat_map(|item| item.hurdles.iter().map(|hurdle| hurdle.kind))
+        .flat_map(|item| item.hurdles.iter().map(|hurdle| hurdle.code()))
         .collect()
 }
 
@@ -58,31 +58,31 @@ async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
     for (workload, kind, says) in [
         (
             HTTPBIN,
-            HurdleKind::Paused,
+            Code::RolloutPaused,
             "rollout resume deployment/httpbin",
         ),
-        (DATABASE, HurdleKind::OnDelete, "update strategy OnDelete"),
-        (DATABASE, HurdleKind::Partition, "has partition 1"),
-        (SHIPPER, HurdleKind::OnDelete, "update strategy OnDelete"),
-        (HTTPBIN, HurdleKind::Quota, "ResourceQuota team"),
-        (DATABASE, HurdleKind::Budget, "a rollout does not ask it"),
+        (DATABASE, Code::RolloutOnDelete, "update strategy OnDelete"),
+        (DATABASE, Code::RolloutPartition, "has partition 1"),
+        (SHIPPER, Code::RolloutOnDelete, "update strategy OnDelete"),
+        (HTTPBIN, Code::QuotaTooSmall, "ResourceQuota team"),
+        (DATABASE, Code::BudgetNotAsked, "a rollout does not ask it"),
     ] {
         let journey = Journey::new();
         let quiet = review(&journey, workload).await;
         assert_eq!(found(&quiet), [], "{workload}");
         match kind {
-            HurdleKind::Paused => change(&journey, workload, |live| {
+            Code::RolloutPaused => change(&journey, workload, |live| {
                 live["spec"]["paused"] = json!(true);
             }),
-            HurdleKind::OnDelete => change(&journey, workload, |live| {
+            Code::RolloutOnDelete => change(&journey, workload, |live| {
                 live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
             }),
-            HurdleKind::Partition => change(&journey, workload, |live| {
+            Code::RolloutPartition => change(&journey, workload, |live| {
                 live["spec"]["updateStrategy"] =
                     json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
             }),
-            HurdleKind::Quota => full(&journey, "default"),
-            HurdleKind::Budget => budget(&journey, "orders", "orders-db"),
+            Code::QuotaTooSmall => full(&journey, "default"),
+            Code::BudgetNotAsked => budget(&journey, "orders", "orders-db"),
         }
         let review = review(&journey, workload).await;
         assert_eq!(found(&review), [kind], "{workload}");
@@ -92,10 +92,10 @@ async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
         let changes = value["changes"].as_array().unwrap();
         let hurdle = changes
             .iter()
-            .find_map(|change| change["hurdles"].get(0))
+            .find_map(|change| change["problems"].get(0))
             .unwrap();
-        assert_eq!(hurdle["kind"], kind.word());
-        let told = format!("{}{}", hurdle["text"], hurdle["todo"]);
+        assert_eq!(hurdle["code"], kind.text());
+        let told = hurdle["message"].to_string();
         assert!(told.contains(says), "{told}");
     }
 }

@@ -11,6 +11,7 @@ use meshscrape::journal::{FileJournal, MemoryJournal, copy};
 use meshscrape::plan::Part;
 use meshscrape::plan::record::{Entry, Who};
 use meshscrape::plan::review::{ItemState, LeftOut, Word};
+use meshscrape::problems::Problem;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -370,10 +371,13 @@ async fn a_root_namespace_that_may_not_be_read_keeps_workloads_from_being_chosen
         .iter()
         .find(|w| w.id.to_string() == "default/Deployment/httpbin")
         .unwrap();
-    let words = format!("{:?}", httpbin.obstacles);
     assert!(
-        words.contains("may not be listed in istio-system"),
-        "{words}"
+        matches!(
+            &httpbin.obstacles[..],
+            [Problem::GovernedByUnread { why, .. }, ..] if why.contains("istio-system")
+        ),
+        "{:?}",
+        httpbin.obstacles
     );
     let error = journey.plan(&choose(&["default/Deployment/httpbin"])).await;
     assert!(error.is_err());

@@ -41,7 +41,7 @@ async fn a_pod_annotated_by_hand_is_a_change_of_the_plan_and_told_by_status() {
 
         let board = status(&world).await;
         assert_eq!(
-            board["targets"][0]["cause"]["code"], "annotation-changed",
+            board["targets"][0]["cause"]["name"], "AnnotationChanged",
             "{port:?}: {board}"
         );
 
@@ -98,7 +98,7 @@ async fn an_apply_that_finds_nothing_to_change_waits_for_what_may_pass() {
     world.simulation.put(policy);
     tokio::time::sleep(Duration::from_secs(100)).await;
     let board = status(&world).await;
-    assert_eq!(board["targets"][0]["cause"]["code"], "timeout", "{board}");
+    assert_eq!(board["targets"][0]["cause"]["name"], "NoAnswer", "{board}");
 
     let simulation = world.simulation.clone();
     let opened = async move {

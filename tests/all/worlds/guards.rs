@@ -40,18 +40,24 @@ impl World {
     }
 }
 
-/// Exit code, state, and of the first fault: code, object, field.
-fn told(of: &(u8, Value)) -> (u8, &str, &str, &str, &str) {
+/// Exit code, state, and of the first fault: what became of the object, which one, its field.
+fn told(of: &(u8, Value)) -> String {
     let target = &of.1["targets"][0];
     let fault = &target["faults"][0];
-    let word = |value: &'static str| fault[value].as_str().unwrap_or_default();
-    (
-        of.0,
-        target["state"].as_str().unwrap_or_default(),
-        word("code"),
-        word("object"),
-        word("field"),
-    )
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = word(&fault["name"]);
+    let became = name
+        .trim_start_matches("Object")
+        .trim_start_matches("Guard");
+    let (state, field) = (word(&target["state"]), word(&fault["evidence"]["field"]));
+    format!("{} {state} {became} {} {field}", of.0, object_of(fault))
+}
+
+/// `KIND NAMESPACE/NAME` of the object that a problem blames.
+fn object_of(problem: &Value) -> String {
+    let of = &problem["evidence"]["object"];
+    let part = |at: &str| of[at].as_str().unwrap_or_default();
+    format!("{} {}/{}", part("kind"), part("namespace"), part("name"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,15 +74,18 @@ async fn a_deleted_object_is_named_with_the_way_to_have_it_back() {
         let object = format!("{kind} shop/meshscrape-web");
         assert_eq!(
             told(&status),
-            (3, state, "object-gone", &*object, ""),
+            format!("3 {state} Gone {object} "),
             "{}",
             status.1
         );
         assert_eq!(status.1["summary"]["secured"], 0);
         // Whatever Prometheus's error looks like, this is the cause.
         let cause = &status.1["targets"][0]["cause"];
-        assert_eq!(cause["object"], *object, "{cause}");
-        assert_eq!(cause["fix"], "meshscrape apply -w shop/Deployment/web");
+        assert_eq!(object_of(cause), object, "{cause}");
+        assert_eq!(
+            cause["remedy"]["command"],
+            "meshscrape apply -w shop/Deployment/web"
+        );
         let (code, words) = world
             .call("apply -w shop/Deployment/web --yes")
             .await
@@ -136,7 +145,7 @@ async fn an_altered_object_is_named_with_its_field() {
         let object = format!("{kind} shop/meshscrape-web");
         assert_eq!(
             told(&status),
-            (3, state, "object-altered", &*object, field),
+            format!("3 {state} Altered {object} {field}"),
             "{}",
             status.1
         );
@@ -249,19 +258,18 @@ async fn a_gateways_objects_are_named_too() {
         }
         world.a_while_later().await;
         let status = world.status("").await;
-        let code = if change.is_some() {
-            "object-altered"
-        } else {
-            "object-gone"
+        let became = match change.is_some() {
+            true => "Altered",
+            false => "Gone",
         };
         let object = format!("{} shop/meshscrape-edge", kind.rsplit('/').next().unwrap());
         assert_eq!(
             told(&status),
-            (3, state, code, &*object, field),
+            format!("3 {state} {became} {object} {field}"),
             "{}",
             status.1
         );
-        let fix = &status.1["targets"][0]["faults"][0]["fix"];
+        let fix = &status.1["targets"][0]["faults"][0]["remedy"]["command"];
         assert_eq!(fix, "meshscrape apply -g shop/edge");
         world.simulation.put(before);
         world.a_while_later().await;

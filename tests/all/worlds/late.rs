@@ -86,16 +86,16 @@ async fn certificates_that_come_late_are_told_and_cured_by_a_reload() {
     restarted_without_istiod(&world).await;
     let (code, target) = targets(&world).await;
     assert_eq!(
-        (code, &target["cause"]["code"]),
-        (3, &json!("no-certificates")),
+        (code, &target["cause"]["name"]),
+        (3, &json!("CertificatesMissing")),
         "{target:#}"
     );
     istiod(&world, 1);
     tokio::time::sleep(Duration::from_secs(120)).await;
     let (code, target) = targets(&world).await;
     assert_eq!(
-        (code, &target["cause"]["code"]),
-        (3, &json!("late-certificates")),
+        (code, &target["cause"]["name"]),
+        (3, &json!("CertificatesLate")),
         "{target:#}"
     );
     let plan = world.plan(RUN).await;

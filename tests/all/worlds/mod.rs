@@ -5,6 +5,7 @@
 
 mod annotated;
 mod asked;
+mod check;
 mod clusters;
 mod entering;
 mod escapes;

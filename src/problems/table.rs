@@ -1,0 +1,306 @@
+//! The one table of problems. A row: what it is, its code, how grave it is, its evidence, and the code by which
+//! users know it from `istioctl analyze`, where there is one.
+//!
+//! Codes are never given anew: a problem that goes leaves a gap.
+
+use super::{Severity, Subject};
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::mesh::{OwnerTool, Unread};
+use serde::Serialize;
+
+/// Makes the enum, its codes, and what belongs to each code, of the rows.
+macro_rules! problems {
+    ($(
+        $(#[$doc:meta])*
+        $code:literal $severity:ident $name:ident { $($field:ident: $type:ty),* $(,)? } $(as $ist:literal)?
+    )*) => {
+        /// One finding. `of`: the object that it is about.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(rename_all_fields = "camelCase")]
+        pub enum Problem {
+            $($(#[$doc])* $name { of: Subject, $($field: $type),* },)*
+        }
+
+        /// What kind of problem it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Problem {
+            pub fn code(&self) -> Code {
+                match self {
+                    $(Problem::$name { .. } => Code::$name,)*
+                }
+            }
+
+            pub fn of(&self) -> &Subject {
+                match self {
+                    $(Problem::$name { of, .. } => of,)*
+                }
+            }
+        }
+
+        impl Code {
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// `MS312`.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Code::$name => $code,)*
+                }
+            }
+
+            /// Its name in the code, which JSON shows too.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Code::$name => stringify!($name),)*
+                }
+            }
+
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Code::$name => Severity::$severity,)*
+                }
+            }
+
+            /// What `istioctl analyze` calls it.
+            pub fn ist(self) -> Option<&'static str> {
+                match self {
+                    $(Code::$name => [$($ist,)?].first().copied(),)*
+                }
+            }
+
+            /// The names of its evidence.
+            pub fn fields(self) -> &'static [&'static str] {
+                match self {
+                    $(Code::$name => &[$(stringify!($field)),*],)*
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    // 1xx: the cluster.
+
+    /// No control plane and no injection webhook.
+    "MS101" Blocks NoIstio {}
+    /// A list could not be read.
+    "MS102" Risk ListNotRead { list: String, why: String } as "IST0141"
+    /// Trust domain or root namespace are not known.
+    "MS103" Risk SettingsNotRead { why: String } as "IST0141"
+    /// What governs the object may be in a list that could not be read.
+    "MS104" Note GovernedByUnread { list: String, why: String } as "IST0141"
+
+    // 2xx: Prometheus and its jobs.
+
+    "MS201" Note PrometheusAgent {}
+    "MS202" Note VmAgent {}
+    "MS203" Note RunByOperator {}
+    "MS204" Note PrometheusDaemonSet {}
+    "MS205" Note ConfigInSecret { file: String, secret: String }
+    "MS206" Note ConfigNotFound { file: String, volume: Option<String>, declared: bool }
+    "MS207" Risk ConfigNotRead { config_map: ObjectRef, key: String, why: Unread }
+    /// Others run as Prometheus's ServiceAccount.
+    "MS211" Risk SharedIdentity { account: String, with: Vec<String> }
+    "MS221" Risk JobTakesAnyAnnotation { job: String }
+    "MS222" Risk JobFollowsPath { job: String }
+    "MS223" Risk JobInPlaintext { job: String }
+    "MS224" Loses JobWithoutCa { job: String }
+    "MS225" Blocks JobWithoutCertificate { job: String }
+    "MS231" Blocks SecretNeverCreated { volume: String, secret: String }
+    "MS232" Blocks CertificatesReadOnly { volume: String }
+    "MS233" Blocks CertificatesNotMounted { volume: String, container: String }
+    "MS234" Note CapturePortsUnread { setting: String }
+    "MS235" Risk InjectAnnotationUnread { key: String } as "IST0107"
+    "MS236" Risk CapturesOwnScrapes { setting: String, port: Option<u16> }
+
+    // 3xx: workloads.
+
+    "MS301" Note SystemNamespace {}
+    "MS302" Note HostNetwork {}
+    "MS303" Note NeverInjected { selector: String, config_map: String }
+    "MS304" Risk InjectionPolicyInvalid { policy: String, config_map: String }
+    "MS305" Note InjectionDisabled { label: String } as "IST0102"
+    "MS306" Note RevisionWithoutWebhook { revision: String }
+    "MS307" Note NotInjected {} as "IST0103"
+    "MS308" Blocks InjectorRefuses { annotation: String, value: String, refusal: Refusal } as "IST0125"
+    "MS309" Note Ambient { labelled: ObjectRef }
+    "MS310" Note InRootNamespace {}
+    /// A tool would revert a direct change.
+    "MS311" Note Owned { tool: OwnerTool, owner: String }
+    "MS312" Note OwnSidecar { sidecar: ObjectRef } as "IST0110"
+    "MS313" Note OwnPeerAuthentication { policy: ObjectRef }
+    "MS314" Note AllowPolicy { policy: ObjectRef }
+    "MS315" Note NoMatchLabels {}
+    "MS316" Note SharedLabels { other: String }
+    "MS317" Note MachineCarriesLabels { entry: ObjectRef }
+    "MS318" Note MachineHasAddress { entry: ObjectRef, pod: String }
+    "MS319" Note NameInUse { name: String, other: WorkloadRef }
+    "MS320" Note PortsDiffer {
+        port: u16, pod: String, protocol: String, object: ObjectRef,
+        other_pod: String, other_protocol: String, other_object: ObjectRef,
+    }
+    "MS321" Note PortUnknown { port: u16, service: ObjectRef }
+    "MS322" Note ServesSecurePort {}
+    "MS323" Note PortNotCaptured { by: NotCaptured }
+    "MS324" Note NativePort { setting: String, in_mesh_config: bool }
+    /// Pods of a Job, of another controller, of nobody.
+    "MS325" Note OtherOwner { pods: usize, plaintext: usize }
+    /// A Sidecar without a selector whose only listener is the secure one.
+    "MS331" Risk NamespaceSidecar {}
+    "MS332" Risk PathWithoutPort { path: String }
+    "MS333" Loses AnnotationOnPodsOnly { pods: usize }
+
+    // 4xx: gateways.
+
+    "MS401" Note ManagedByGatewayApi {}
+    "MS402" Note Waypoint {}
+    "MS403" Note OwnServer { gateway: ObjectRef } as "IST0145"
+    "MS404" Blocks NoProxyImage {} as "IST0146"
+    "MS411" Risk GatewayServesPlaintext { port: u64 }
+    "MS412" Risk GatewayOpenToMesh {}
+    "MS413" Risk EntryHostOverruled { host: String }
+    "MS414" Risk EntryExported {}
+    "MS415" Risk RouteOnEveryServer {}
+
+    // 5xx: the rollout.
+
+    /// A Deployment that replaces no pod until it is resumed.
+    "MS501" Blocks RolloutPaused {}
+    /// Pods change only when somebody deletes them.
+    "MS502" Blocks RolloutOnDelete { selector: String }
+    /// The first pods of a StatefulSet keep the old template.
+    "MS503" Blocks RolloutPartition { partition: u64, stay: u64 }
+    /// A ResourceQuota leaves no room for the new pods.
+    "MS504" Blocks QuotaTooSmall {
+        quota: String, resource: String, used: String, hard: String, needs: String, old_stay: bool,
+    }
+    /// A PodDisruptionBudget that a rollout does not ask.
+    "MS505" Risk BudgetNotAsked { budget: String, away: u64, pods: u64 }
+    "MS511" Blocks QuotaUsedUp { said: String }
+    "MS512" Blocks PodSecurityForbids { said: String }
+    "MS513" Blocks PodsRefused { said: String }
+    "MS514" Blocks NoNode { said: String }
+    "MS515" Blocks ImageNotPulled { image: String, container: String, reason: String, said: String }
+    "MS516" Blocks ContainerCrashes { container: String, restarts: u64, said: String }
+    "MS517" Blocks ContainerNotStarted { container: String, reason: String, said: String }
+    "MS518" Blocks ContainerNotReady { container: String }
+
+    // 6xx: targets.
+
+    "MS601" Blocks CertificateWithoutIp {}
+    "MS602" Blocks PlaintextPort {}
+    "MS603" Blocks NoClientCertificate {}
+    "MS604" Blocks OtherRoot {}
+    "MS605" Blocks CertificateExpired {}
+    "MS606" Blocks AddressWithoutBrackets {}
+    "MS607" Blocks GatewayNotListening {}
+    "MS608" Blocks NotListening {}
+    "MS609" Blocks MergeBroken {}
+    "MS610" Blocks LimitExceeded {}
+    "MS611" Blocks NotMetrics {}
+    "MS612" Blocks NoAnswer {}
+    "MS613" Blocks PodUnreachable {}
+    "MS614" Blocks NothingBehind { port: u16 }
+    "MS615" Blocks PrometheusForbidden {}
+    "MS616" Blocks PathNotFound {}
+    "MS617" Blocks ConnectionStale {}
+    "MS618" Blocks GatewayHandshake {}
+    "MS619" Blocks HandshakeUnderStrict {}
+    "MS620" Blocks HandshakeReset {}
+    "MS621" Blocks CertificatesLate { reloads: bool }
+    "MS622" Blocks CertificatesMissing {}
+    "MS623" Blocks JobNotStarted { why: Option<String> }
+    "MS624" Blocks TargetElsewhere { wanted: String }
+    /// Somebody changed the annotation of a running pod.
+    "MS625" Blocks AnnotationChanged { has: Option<String>, wanted: String, item: Item }
+    /// Prometheus's own words, which no rule knows.
+    "MS629" Blocks DownUnexplained { error: String }
+    /// An object that a scrape needs is gone.
+    "MS631" Blocks ObjectGone { object: ObjectRef, effect: Effect, port: String, item: Item }
+    "MS632" Blocks ObjectAltered {
+        object: ObjectRef, field: &'static str, effect: Effect, port: String, item: Item,
+    }
+    "MS633" Blocks ObjectOverruled {
+        object: ObjectRef, by: ObjectRef, effect: Effect, port: String,
+    }
+    /// An object that guards the port is gone; scrapes go on.
+    "MS634" Risk GuardGone { object: ObjectRef, effect: Effect, port: String, item: Item }
+    "MS635" Risk GuardAltered {
+        object: ObjectRef, field: &'static str, effect: Effect, port: String, item: Item,
+    }
+    "MS636" Risk GuardNotRead { why: String }
+    "MS637" Risk ServesPlaintext { port: String }
+    "MS641" Note AlsoInPlaintext { job: String }
+    "MS642" Risk OnlyInPlaintext { job: String }
+    "MS643" Risk PrometheusNotAsked { replica: String, why: String }
+}
+
+/// Why the injector refuses an annotation's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Refusal {
+    NoPort,
+    AgentPort(u16),
+    Reserved { port: u16, of: &'static str },
+    NoValue,
+}
+
+/// What `meshscrape apply` has to name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    pub id: WorkloadRef,
+    pub gateway: bool,
+    /// 15020, or 15090.
+    pub behind: u16,
+}
+
+/// What follows where an object of a secure port is gone or altered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    /// Nothing serves metrics on the port.
+    NotServed,
+    /// The port does not lead to the proxy's metrics.
+    NotMetrics,
+    /// The proxy takes plaintext there, and resets Prometheus's TLS.
+    Plaintext,
+    /// Any workload of the mesh can read the port; `quit`: and stop the proxy through it.
+    OpenToMesh {
+        quit: bool,
+    },
+    /// The port serves more than the metrics' path; `quit`: whoever is let in can stop the proxy.
+    ServesMore {
+        quit: bool,
+    },
+    /// Prometheus's identity.
+    Refuses(String),
+    OtherServer,
+    AsksNoCertificate,
+    LeadsNowhere,
+    PathNotServed,
+    RouteWithoutAddress,
+    RouteOutOfPod,
+}
+
+/// The annotation that leaves the secure port out of inbound capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NotCaptured {
+    NotIncluded,
+    Excluded,
+    InterceptionNone,
+}
+
+impl NotCaptured {
+    pub fn annotation(self) -> &'static str {
+        match self {
+            NotCaptured::NotIncluded => "traffic.sidecar.istio.io/includeInboundPorts",
+            NotCaptured::Excluded => "traffic.sidecar.istio.io/excludeInboundPorts",
+            NotCaptured::InterceptionNone => "sidecar.istio.io/interceptionMode",
+        }
+    }
+}

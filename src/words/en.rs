@@ -1,0 +1,487 @@
+//! English.
+
+mod rollouts;
+mod targets;
+
+use crate::mesh::{OwnerTool, Unread, others};
+use crate::problems::{NotCaptured, Problem, Refusal, Subject};
+
+pub(super) fn label(of: &Problem) -> &'static str {
+    use Problem as P;
+    match of {
+        P::NoIstio { .. } => "no Istio",
+        P::ListNotRead { .. } | P::SettingsNotRead { .. } | P::GovernedByUnread { .. } => {
+            "not read"
+        }
+        P::PrometheusAgent { .. } => "agent",
+        P::VmAgent { .. } => "vmagent",
+        P::RunByOperator { .. } => "operator",
+        P::PrometheusDaemonSet { .. } => "DaemonSet",
+        P::ConfigInSecret { .. } => "config in a Secret",
+        P::ConfigNotFound { .. } => "config not found",
+        P::ConfigNotRead { .. } => "config not read",
+        P::SharedIdentity { .. } => "shared identity",
+        P::JobTakesAnyAnnotation { .. }
+        | P::JobFollowsPath { .. }
+        | P::JobInPlaintext { .. }
+        | P::JobWithoutCa { .. }
+        | P::JobWithoutCertificate { .. } => "scrape job",
+        P::SecretNeverCreated { .. }
+        | P::CertificatesReadOnly { .. }
+        | P::CertificatesNotMounted { .. } => "certificates",
+        P::CapturePortsUnread { .. }
+        | P::InjectAnnotationUnread { .. }
+        | P::CapturesOwnScrapes { .. } => "pod template",
+        P::SystemNamespace { .. } => "system namespace",
+        P::HostNetwork { .. } => "host network",
+        P::NeverInjected { .. } | P::InjectionPolicyInvalid { .. } => "injector policy",
+        P::InjectionDisabled { .. } => "injection off",
+        P::RevisionWithoutWebhook { .. } => "no such revision",
+        P::NotInjected { .. } | P::NoProxyImage { .. } => "no injection",
+        P::InjectorRefuses { .. } => "injector refuses",
+        P::Ambient { .. } => "ambient",
+        P::InRootNamespace { .. } => "root namespace",
+        P::Owned { tool, .. } => tool.name(),
+        P::OwnSidecar { .. } => "own Sidecar",
+        P::OwnPeerAuthentication { .. } => "own PeerAuthentication",
+        P::AllowPolicy { .. } => "ALLOW policy",
+        P::NoMatchLabels { .. } => "matchExpressions",
+        P::SharedLabels { .. } => "shared labels",
+        P::MachineCarriesLabels { .. } | P::MachineHasAddress { .. } => "WorkloadEntry",
+        P::NameInUse { .. } => "name in use",
+        P::PortsDiffer { .. } => "ports differ",
+        P::PortUnknown { .. } => "unknown port",
+        P::ServesSecurePort { .. } => "port 15091",
+        P::PortNotCaptured { .. } => "not captured",
+        P::NativePort { .. } => "native port",
+        P::OtherOwner { .. } => "other owner",
+        P::NamespaceSidecar { .. } => "Sidecar",
+        P::PathWithoutPort { .. } | P::AnnotationOnPodsOnly { .. } => "annotations",
+        P::ManagedByGatewayApi { .. } => "Gateway API",
+        P::Waypoint { .. } => "waypoint",
+        P::OwnServer { .. } => "own 15091",
+        P::GatewayServesPlaintext { .. } | P::GatewayOpenToMesh { .. } => "Gateway",
+        P::EntryHostOverruled { .. } | P::EntryExported { .. } => "ServiceEntry",
+        P::RouteOnEveryServer { .. } => "VirtualService",
+        _ => targets::label(of),
+    }
+}
+
+/// `The Deployment shop/cart`.
+fn the(of: &Subject) -> String {
+    format!("The {of}")
+}
+
+pub(super) fn sentence(of: &Problem) -> String {
+    use Problem as P;
+    let subject = of.of();
+    match of {
+        P::NoIstio { .. } => {
+            "No Istio control plane and no injection webhook was found in this cluster.".into()
+        }
+        P::ListNotRead { list, why, .. } => format!("The {list} could not be read: {why}."),
+        P::SettingsNotRead { why, .. } => {
+            format!("Istio's root namespace or trust domain is not known: {why}.")
+        }
+        P::GovernedByUnread { list, why, .. } => format!(
+            "The {list} could not be read: {why}. One of them may govern {subject} or reach its pods."
+        ),
+        P::PrometheusAgent { .. } => format!(
+            "{} is a Prometheus agent: it has no targets page to prove anything by, and is not covered yet.",
+            the(subject)
+        ),
+        P::VmAgent { .. } => format!(
+            "{} is VictoriaMetrics' vmagent, whose configuration is not covered yet.",
+            the(subject)
+        ),
+        P::RunByOperator { .. } => format!(
+            "{} is run by the Prometheus operator, which reverts a direct change; it is not covered yet.",
+            the(subject)
+        ),
+        P::PrometheusDaemonSet { .. } => format!(
+            "{} is a DaemonSet; only a Deployment or a StatefulSet is covered yet.",
+            the(subject)
+        ),
+        P::ConfigInSecret { file, secret, .. } => format!(
+            "Its {file} comes from the Secret {secret}, which this program does not read; it is not covered yet."
+        ),
+        P::ConfigNotFound {
+            file,
+            volume,
+            declared,
+            ..
+        } => match volume {
+            None => format!(
+                "Its configuration cannot be followed to a ConfigMap: {file} is not mounted; it is part of the image."
+            ),
+            Some(volume) if *declared => format!(
+                "Its configuration cannot be followed to a ConfigMap: no ConfigMap fills the volume {volume} of {file}."
+            ),
+            Some(volume) => format!(
+                "Its configuration cannot be followed to a ConfigMap: the volume {volume} of {file} is not declared."
+            ),
+        },
+        P::ConfigNotRead {
+            config_map,
+            key,
+            why,
+            ..
+        } => format!(
+            "Its configuration, key {key} of the {config_map}, could not be read: {}.",
+            unread(why)
+        ),
+        P::SharedIdentity { account, with, .. } => format!(
+            "Prometheus's ServiceAccount {account} is also used by {}. They can read every secure port too.",
+            with.join(", ")
+        ),
+        P::JobTakesAnyAnnotation { job, .. } => {
+            format!("The job {job} takes any value of the annotation for a port.")
+        }
+        P::JobFollowsPath { job, .. } => format!(
+            "The job {job} takes its path from prometheus.io/path, which belongs to the plaintext port."
+        ),
+        P::JobInPlaintext { job, .. } => {
+            format!("The job {job} scrapes the secure port in plaintext.")
+        }
+        P::JobWithoutCa { job, .. } => format!(
+            "The job {job} has no ca_file: scrapes stop when the certificate rotates."
+        ),
+        P::JobWithoutCertificate { job, .. } => {
+            format!("The job {job} shows no client certificate.")
+        }
+        P::SecretNeverCreated { volume, secret, .. } => format!(
+            "The volume {volume} needs the Secret {secret}, which nothing creates: the pod never starts."
+        ),
+        P::CertificatesReadOnly { volume, .. } => format!(
+            "istio-proxy mounts the certificates' volume {volume} read-only and never becomes ready."
+        ),
+        P::CertificatesNotMounted {
+            volume, container, ..
+        } => format!(
+            "The volume {volume} with the certificates is mounted into istio-proxy alone, not into {container}."
+        ),
+        P::CapturePortsUnread { setting, .. } => format!(
+            "No Istio version reads {setting}: inbound traffic to Prometheus is captured all the same."
+        ),
+        P::InjectAnnotationUnread { key, .. } => format!(
+            "{key} is set as an annotation, where the injection webhook does not see it."
+        ),
+        P::CapturesOwnScrapes { port, .. } => match port {
+            Some(port) => format!(
+                "Prometheus's scrapes of port {port} go through its own sidecar, which can make it scrape itself."
+            ),
+            None => "Prometheus's scrapes go through its own sidecar, which can make it scrape itself."
+                .into(),
+        },
+        P::SystemNamespace { .. } => format!(
+            "Istio never injects a sidecar in the namespace {}, so 15091 cannot be opened there.",
+            subject.namespace
+        ),
+        P::HostNetwork { .. } => {
+            "Its pods use the host's network (hostNetwork: true), where Istio never injects a sidecar."
+                .into()
+        }
+        P::NeverInjected {
+            selector,
+            config_map,
+            ..
+        } => format!(
+            "Istio's injector skips its pods: they match neverInjectSelector ({selector}) in the ConfigMap {config_map}."
+        ),
+        P::InjectionPolicyInvalid {
+            policy, config_map, ..
+        } => format!(
+            "Istio's injector adds no sidecar to any pod: its policy in the ConfigMap {config_map} is {policy:?}, \
+             which is neither enabled nor disabled."
+        ),
+        P::InjectionDisabled { label, .. } => format!(
+            "The namespace {} has the label {label}, so no label on a pod reaches the injection webhook.",
+            subject.namespace
+        ),
+        P::RevisionWithoutWebhook { revision, .. } => format!(
+            "The namespace {} has the label istio.io/rev={revision}, but no injection webhook serves that revision or tag.",
+            subject.namespace
+        ),
+        P::NotInjected { .. } => format!(
+            "No injection webhook is called for pods in the namespace {}, whatever their labels.",
+            subject.namespace
+        ),
+        P::InjectorRefuses {
+            annotation,
+            value,
+            refusal,
+            ..
+        } => {
+            let why = match refusal {
+                Refusal::NoPort => "which is no port number".to_owned(),
+                Refusal::AgentPort(port) => format!("which is the agent's own port {port}"),
+                Refusal::Reserved { port, of } => {
+                    format!("and Istio reserves port {port} ({of})")
+                }
+                Refusal::NoValue => "which is not a valid value".to_owned(),
+            };
+            format!(
+                "Istio's injector refuses every new pod of the {subject}: its annotation {annotation} is {value:?}, \
+                 {why}. Pods that run now could not be replaced."
+            )
+        }
+        P::Ambient { .. } => format!(
+            "{} is in Istio's ambient mode, where pods have no sidecar to open 15091 on.",
+            the(subject)
+        ),
+        P::InRootNamespace { .. } => format!(
+            "{} runs in Istio's root namespace, where istiod ignores a PeerAuthentication with a selector: plaintext \
+             to 15091 could not be refused for it alone.",
+            the(subject)
+        ),
+        P::Owned { tool, owner, .. } => owned(subject, *tool, owner),
+        P::OwnSidecar { sidecar, .. } => format!(
+            "The {sidecar} governs its pods, and one with a selector would replace it whole."
+        ),
+        P::OwnPeerAuthentication { policy, .. } => format!(
+            "The {policy} selects its pods, and Istio counts only the oldest one."
+        ),
+        P::AllowPolicy { policy, .. } => format!(
+            "The {policy} allows only what it lists for its pods, so 15091 would be refused to Prometheus."
+        ),
+        P::NoMatchLabels { .. } => format!(
+            "{} selects its pods by matchExpressions, which Istio's selectors cannot express.",
+            the(subject)
+        ),
+        P::SharedLabels { other, .. } => format!(
+            "The selector of {} also takes pods of {other}, so objects for the one would govern the other.",
+            subject.name
+        ),
+        P::MachineCarriesLabels { entry, .. } => format!(
+            "The {entry} has the labels of its pods, so the policies and the listener would govern that machine too."
+        ),
+        P::MachineHasAddress { entry, pod, .. } => format!(
+            "The {entry} has the address of the pod {pod}, and Istio then takes its inbound ports from that entry, \
+             which meshscrape cannot read."
+        ),
+        P::NameInUse { name, other, .. } => format!(
+            "Its objects would be called {name}, and an earlier version gave that name to those of {other}."
+        ),
+        P::PortsDiffer {
+            port,
+            pod,
+            protocol,
+            object,
+            other_pod,
+            other_protocol,
+            other_object,
+            ..
+        } => format!(
+            "Port {port} has {protocol} on the pod {pod} ({object}) and {other_protocol} on the pod {other_pod} \
+             ({other_object}). One Sidecar governs both, so one protocol would change."
+        ),
+        P::PortUnknown { port, service, .. } => format!(
+            "Port {port} of the {service} names a container port that no container declares, so it could not be kept open."
+        ),
+        P::ServesSecurePort { .. } => format!(
+            "{} serves something else on 15091, the port that the metrics need.",
+            the(subject)
+        ),
+        P::PortNotCaptured { by, .. } => {
+            let key = by.annotation();
+            let cause = match by {
+                NotCaptured::NotIncluded => format!("{key} does not list 15091"),
+                NotCaptured::Excluded => format!("{key} lists 15091"),
+                NotCaptured::InterceptionNone => format!("{key} is NONE"),
+            };
+            format!(
+                "{} does not capture inbound traffic to 15091 ({cause}), so a listener there would never be reached.",
+                the(subject)
+            )
+        }
+        P::NativePort {
+            setting,
+            in_mesh_config,
+            ..
+        } => {
+            let place = match in_mesh_config {
+                true => "the mesh's defaultConfig",
+                false => "its annotation proxy.istio.io/config",
+            };
+            format!(
+                "Its proxy already opens a secure metrics port by {setting} in {place}. Where that is 15091, Envoy \
+                 keeps it and silently drops a second listener."
+            )
+        }
+        P::OtherOwner { .. } => format!(
+            "{} is not available: {}.",
+            the(subject),
+            others::why_not(&subject.kind)
+        ),
+        P::NamespaceSidecar { .. } => format!(
+            "The {subject} governs every workload of its namespace: the listeners of their own ports are gone, and \
+             plaintext to 15091 is served unless mTLS is STRICT."
+        ),
+        P::PathWithoutPort { path, .. } => format!(
+            "Its pod template has prometheus.io/path={path} without a port, so the agent asks the app for it on port 80."
+        ),
+        P::AnnotationOnPodsOnly { pods, .. } => format!(
+            "The annotation secure-port is on running pods only (pods: {pods}), and is lost when they are replaced."
+        ),
+        P::ManagedByGatewayApi { .. } => format!(
+            "{} is managed by a Gateway of the Gateway API, which an Istio Gateway on 15091 does not reach. It needs \
+             Istio's native secure ports, which are not covered yet.",
+            subject.place()
+        ),
+        P::Waypoint { .. } => format!(
+            "{} is a waypoint of ambient mode, which has no sidecar to open 15091 on.",
+            subject.place()
+        ),
+        P::OwnServer { gateway, .. } => format!(
+            "The {gateway} already has a server on 15091 for it, and Istio silently skips the later of two."
+        ),
+        P::NoProxyImage { .. } => format!(
+            "The proxy of {} gets its image from injection (image: auto), and no injection webhook is called for its \
+             pods: a new pod would never run.",
+            subject.place()
+        ),
+        P::GatewayServesPlaintext { port, .. } => format!(
+            "The {subject} has a server on 15091, but its other server on port {port} serves /stats/prometheus in plaintext too."
+        ),
+        P::GatewayOpenToMesh { .. } => format!(
+            "The {subject} has a server on 15091 that any workload of the mesh may read."
+        ),
+        P::EntryHostOverruled { host, .. } => format!(
+            "The {subject} leads to the gateway's own metrics by the host {host}, which a DestinationRule for *.local breaks."
+        ),
+        P::EntryExported { .. } => format!(
+            "The {subject} leads to the gateway's own metrics and is exported to every sidecar of the mesh."
+        ),
+        P::RouteOnEveryServer { .. } => format!(
+            "The {subject} serves /stats/prometheus on every server of its Gateway, the public plaintext ones too."
+        ),
+        _ => rollouts::sentence(of).unwrap_or_else(|| targets::sentence(of)),
+    }
+}
+
+/// Why a text could not be read.
+pub(super) fn unread(why: &Unread) -> String {
+    match why {
+        Unread::NotYet => "it has not been read yet".into(),
+        Unread::NoKey(key) => format!("it has no key {key}"),
+        Unread::Failed(why) => why.clone(),
+    }
+}
+
+fn owned(subject: &Subject, tool: OwnerTool, owner: &str) -> String {
+    let the = the(subject);
+    match tool {
+        OwnerTool::Helm => format!(
+            "{the} belongs to the Helm release {owner}, whose next upgrade may revert a direct change."
+        ),
+        OwnerTool::ArgoCd => {
+            format!(
+                "{the} belongs to the Argo CD application {owner}, which reverts a direct change."
+            )
+        }
+        OwnerTool::Flux => {
+            format!("{the} is applied by Flux ({owner}), which reverts a direct change.")
+        }
+        OwnerTool::Operator => {
+            format!("{the} is made from the {owner}, whose controller reverts a direct change.")
+        }
+    }
+}
+
+pub(super) fn to_do(of: &Problem) -> Option<String> {
+    use Problem as P;
+    let subject = of.of();
+    let text = match of {
+        P::NoIstio { .. } => "Install Istio first.".to_owned(),
+        P::ListNotRead { .. } | P::GovernedByUnread { .. } => {
+            "Get the permission (the README holds a ready ClusterRole), or read the cluster again.".into()
+        }
+        P::SettingsNotRead { .. } => {
+            "Get the permission to read that ConfigMap, or pass --root-namespace and --trust-domain.".into()
+        }
+        P::SharedIdentity { .. } => "Give Prometheus a ServiceAccount that nothing else uses.".into(),
+        P::JobTakesAnyAnnotation { .. } => r"Keep only values that match \d+.".into(),
+        P::JobFollowsPath { .. } => "Set metrics_path: /stats/prometheus in the job.".into(),
+        P::JobInPlaintext { .. } => "Set scheme: https in the job.".into(),
+        P::JobWithoutCa { .. } => "Set ca_file in the job's tls_config.".into(),
+        P::JobWithoutCertificate { .. } => {
+            "Set cert_file and key_file in the job's tls_config.".into()
+        }
+        P::SecretNeverCreated { volume, .. } => {
+            format!("Make {volume} an emptyDir in memory.")
+        }
+        P::CertificatesReadOnly { .. } => "Make that mount writable.".into(),
+        P::CertificatesNotMounted { container, .. } => {
+            format!("Mount it into the container {container} too.")
+        }
+        P::CapturePortsUnread { .. } => {
+            "Set traffic.sidecar.istio.io/includeInboundPorts: \"\" instead.".into()
+        }
+        P::InjectAnnotationUnread { .. } => "Set it as a label of the pod template.".into(),
+        P::CapturesOwnScrapes { setting, port, .. } => match port {
+            Some(port) => format!("Add {port} to {setting}."),
+            None => format!("Set {setting}: \"\"."),
+        },
+        P::NeverInjected { .. } => {
+            "Remove that selector, or set the label sidecar.istio.io/inject: \"true\" on the pod template.".into()
+        }
+        P::InjectionPolicyInvalid { .. } => "Set the policy to enabled or disabled.".into(),
+        P::InjectionDisabled { .. } => "Remove that label from the namespace first.".into(),
+        P::RevisionWithoutWebhook { .. } => "Install it, or correct the namespace's label.".into(),
+        P::InjectorRefuses { .. } => "Correct the annotation on the pod template.".into(),
+        P::Ambient { labelled, .. } => format!(
+            "Remove the label istio.io/dataplane-mode from the {labelled}, enable injection there, and restart the pods."
+        ),
+        P::InRootNamespace { .. } => "Run it in another namespace.".into(),
+        P::Owned { tool, owner, .. } => match tool {
+            OwnerTool::Helm => "Set the annotation and labels in the release's values instead.".into(),
+            OwnerTool::ArgoCd => "Commit the change to what the application syncs from instead.".into(),
+            OwnerTool::Flux => "Commit the change to what Flux reconciles instead.".into(),
+            OwnerTool::Operator => format!("Change the {owner} instead."),
+        },
+        P::OwnSidecar { .. } => "Add the 15091 listener to that Sidecar by hand, or remove it.".into(),
+        P::OwnPeerAuthentication { .. } => {
+            "Set portLevelMtls for 15091 to STRICT in that one by hand, or remove it.".into()
+        }
+        P::AllowPolicy { .. } => "Allow Prometheus on 15091 there by hand, or remove it.".into(),
+        P::NoMatchLabels { .. } => "Only workloads selected by matchLabels are available.".into(),
+        P::SharedLabels { .. } => "Give them different labels.".into(),
+        P::MachineCarriesLabels { .. } => "Give one of them a different label.".into(),
+        P::MachineHasAddress { .. } => "Delete the entry.".into(),
+        P::NameInUse { other, .. } => format!(
+            "Undo the run that secured {other}; secured again, it gets other names."
+        ),
+        P::PortsDiffer { .. } => "Declare one protocol in both, by appProtocol for example.".into(),
+        P::PortUnknown { .. } => "Declare the named port in the pod template.".into(),
+        P::ServesSecurePort { .. } => "Serve it on another port.".into(),
+        P::PortNotCaptured { .. } => "Correct the annotation on its pod template.".into(),
+        P::NativePort { .. } => "Remove the setting.".into(),
+        P::NamespaceSidecar { .. } => return None,
+        P::GatewayServesPlaintext { .. }
+        | P::GatewayOpenToMesh { .. }
+        | P::EntryHostOverruled { .. }
+        | P::EntryExported { .. }
+        | P::RouteOnEveryServer { .. } => {
+            "Secure the gateway with meshscrape (-g NAMESPACE/NAME): it puts objects without this fault in place.".into()
+        }
+        P::PathWithoutPort { .. }
+        | P::AnnotationOnPodsOnly { .. } => return None,
+        P::OwnServer { .. } => "Remove that server.".into(),
+        P::NoProxyImage { .. } => format!("Enable injection for the {subject}."),
+        P::PrometheusAgent { .. }
+        | P::VmAgent { .. }
+        | P::RunByOperator { .. }
+        | P::PrometheusDaemonSet { .. }
+        | P::ConfigInSecret { .. }
+        | P::ConfigNotFound { .. }
+        | P::ConfigNotRead { .. }
+        | P::SystemNamespace { .. }
+        | P::HostNetwork { .. }
+        | P::NotInjected { .. }
+        | P::OtherOwner { .. }
+        | P::ManagedByGatewayApi { .. }
+        | P::Waypoint { .. } => return None,
+        _ => return rollouts::to_do(of).map(str::to_owned).or_else(|| targets::to_do(of)),
+    };
+    Some(text)
+}

@@ -1,0 +1,121 @@
+//! What a rollout meets, and why one stands still.
+
+use crate::problems::Problem;
+
+pub(super) fn sentence(of: &Problem) -> Option<String> {
+    use Problem as P;
+    let subject = of.of();
+    let (kind, name) = (&subject.kind, &subject.name);
+    let said = |what: String, said: &str| match said {
+        "" => format!("{what}."),
+        said => format!("{what}: {said}"),
+    };
+    Some(match of {
+        P::RolloutPaused { .. } => {
+            "The Deployment is paused: the change is written, but its pods keep the old template until it is resumed.".into()
+        }
+        P::RolloutOnDelete { .. } => format!(
+            "The {kind} has update strategy OnDelete: each pod keeps the old template until somebody deletes it."
+        ),
+        P::RolloutPartition {
+            partition, stay, ..
+        } => {
+            let which = match stay {
+                1 => format!("pod {name}-0 keeps"),
+                n => format!("pods {name}-0 to {name}-{} keep", n - 1),
+            };
+            format!(
+                "The StatefulSet has partition {partition}: {which} the old template until it is lowered."
+            )
+        }
+        P::QuotaTooSmall {
+            quota,
+            resource,
+            used,
+            hard,
+            needs,
+            old_stay,
+            ..
+        } => {
+            let then = match old_stay {
+                true => "New pods are refused and the rollout stands still, while the old ones go on serving.",
+                false => "New pods are refused while old ones are gone already.",
+            };
+            format!(
+                "ResourceQuota {quota} leaves too little room ({resource}: {used} of {hard} used, {needs} more needed). {then}"
+            )
+        }
+        P::BudgetNotAsked {
+            budget, away, pods, ..
+        } => {
+            let away = match (away, pods) {
+                (away, pods) if away == pods && *pods > 1 => format!("all {pods} of its pods go at once"),
+                (_, 1) => "its only pod goes before the new one is there".to_owned(),
+                (1, pods) => format!("1 of its {pods} pods is away at a time"),
+                (away, pods) => format!("up to {away} of its {pods} pods are away at a time"),
+            };
+            format!(
+                "PodDisruptionBudget {budget} allows no disruption now, but a rollout does not ask it (only evictions do): {away}."
+            )
+        }
+        P::QuotaUsedUp { said: words, .. } => said(
+            format!("A ResourceQuota of namespace {} is used up", subject.namespace),
+            words,
+        ),
+        P::PodSecurityForbids { said: words, .. } => said(
+            format!("Pod Security of namespace {} forbids the new pods", subject.namespace),
+            words,
+        ),
+        P::PodsRefused { said: words, .. } => {
+            said("The API server refuses the new pods".into(), words)
+        }
+        P::NoNode { said: words, .. } => said(format!("No node takes pod {name}"), words),
+        P::ImageNotPulled {
+            image,
+            container,
+            reason,
+            said: words,
+            ..
+        } => said(
+            format!("The image {image} of container {container} in pod {name} cannot be pulled ({reason})"),
+            words,
+        ),
+        P::ContainerCrashes {
+            container,
+            restarts,
+            said: words,
+            ..
+        } => said(
+            format!("Container {container} in pod {name} crashes again and again (restarts: {restarts})"),
+            words,
+        ),
+        P::ContainerNotStarted {
+            container,
+            reason,
+            said: words,
+            ..
+        } => said(
+            format!("Container {container} in pod {name} cannot be started ({reason})"),
+            words,
+        ),
+        P::ContainerNotReady { container, .. } => format!(
+            "Container {container} in pod {name} runs, but is not ready: its readiness probe fails."
+        ),
+        _ => return None,
+    })
+}
+
+pub(super) fn to_do(of: &Problem) -> Option<&'static str> {
+    use Problem as P;
+    match of {
+        P::BudgetNotAsked { .. } => Some("Skip it now if it must stay whole."),
+        P::PodSecurityForbids { .. } => Some(
+            "Run Istio with its CNI plugin, so that the sidecar needs no such rights; or change the namespace's \
+             pod-security.kubernetes.io/enforce label.",
+        ),
+        P::ImageNotPulled { .. } => {
+            Some("Look at the image's name, its registry and the pull secret.")
+        }
+        _ => None,
+    }
+}

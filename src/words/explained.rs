@@ -1,0 +1,478 @@
+//! What each code is called, and what it means: `meshscrape check --explain CODE`.
+
+use crate::problems::Code;
+
+/// Title and explanation.
+pub(super) fn row(code: Code) -> (&'static str, &'static str) {
+    use Code as C;
+    match code {
+        C::NoIstio => (
+            "no Istio in this cluster",
+            "Neither a control plane (istiod) nor an injection webhook was found. Without them no pod has a sidecar, \
+             and there is no mTLS to scrape over.",
+        ),
+        C::ListNotRead => (
+            "a list could not be read",
+            "The API server did not give this list, in whole or in part. What is in it is unknown, which is not the \
+             same as empty: findings that rest on it are missing.",
+        ),
+        C::SettingsNotRead => (
+            "the mesh's settings are not known",
+            "The trust domain and the root namespace are in the ConfigMap istio of istiod's namespace. Without the \
+             trust domain Prometheus's identity cannot be named in a policy.",
+        ),
+        C::GovernedByUnread => (
+            "what governs the workload is not known",
+            "Sidecars, PeerAuthentications, AuthorizationPolicies or Services of its namespace could not be read. One \
+             of them may govern the pods, so the workload is not available until they can be read.",
+        ),
+        C::PrometheusAgent => (
+            "Prometheus in agent mode",
+            "An agent sends samples on and has no targets page, so nothing can show that a target is UP.",
+        ),
+        C::VmAgent => (
+            "vmagent",
+            "VictoriaMetrics' vmagent reads a configuration that is like Prometheus's, but not the same.",
+        ),
+        C::RunByOperator => (
+            "Prometheus run by the operator",
+            "The Prometheus operator makes the StatefulSet and its configuration, and reverts a direct change. \
+             meshscrape export writes what the operator's own resources need.",
+        ),
+        C::PrometheusDaemonSet => (
+            "Prometheus as a DaemonSet",
+            "Each node runs a Prometheus of its own. Only a Deployment or a StatefulSet can be set up.",
+        ),
+        C::ConfigInSecret => (
+            "configuration in a Secret",
+            "The configuration file is mounted from a Secret. Secrets are never read, so scrape jobs are not known \
+             and cannot be changed.",
+        ),
+        C::ConfigNotFound => (
+            "configuration not found",
+            "The file that Prometheus reads does not come from a ConfigMap: it is part of the image, or its volume is \
+             filled by something else. There is no object whose text could be changed.",
+        ),
+        C::ConfigNotRead => (
+            "configuration not read",
+            "The ConfigMap with Prometheus's configuration could not be read, or lacks the key. The scrape jobs of \
+             this Prometheus are not known.",
+        ),
+        C::SharedIdentity => (
+            "Prometheus's identity is shared",
+            "Policies let Prometheus in by its ServiceAccount. Every other pod with that ServiceAccount has the same \
+             identity in the mesh and gets through to the secure ports too.",
+        ),
+        C::JobTakesAnyAnnotation => (
+            "a job takes any annotation for a port",
+            "The job keeps every pod that has the annotation, whatever its value. A value that is no port makes a \
+             target that can never be scraped.",
+        ),
+        C::JobFollowsPath => (
+            "a secure job follows prometheus.io/path",
+            "That annotation tells the path of the plaintext port. The secure port serves /stats/prometheus alone.",
+        ),
+        C::JobInPlaintext => (
+            "a secure job scrapes in plaintext",
+            "The job keeps pods by the annotation of the secure port, but its scheme is http. The port refuses plaintext.",
+        ),
+        C::JobWithoutCa => (
+            "a secure job without ca_file",
+            "Prometheus reloads a client certificate only together with a CA file. Without one, scrapes fail once the \
+             first certificate has expired (24 hours after it was issued).",
+        ),
+        C::JobWithoutCertificate => (
+            "a secure job without a client certificate",
+            "The secure port demands a certificate of the mesh. Without cert_file and key_file every scrape is refused.",
+        ),
+        C::SecretNeverCreated => (
+            "a volume needs a Secret that nothing creates",
+            "Istio stopped creating Secrets named istio.default. A pod that mounts one waits for it forever.",
+        ),
+        C::CertificatesReadOnly => (
+            "certificates go to a read-only mount",
+            "istio-proxy writes its certificates to the folder that OUTPUT_CERTS names. Where that mount is read-only \
+             it fails, and the pod never becomes ready.",
+        ),
+        C::CertificatesNotMounted => (
+            "certificates are not mounted into Prometheus",
+            "istio-proxy writes certificates to a volume that the Prometheus container does not mount, so the scrape \
+             job cannot read them.",
+        ),
+        C::CapturePortsUnread => (
+            "a setting that Istio does not read",
+            "The published task sets INBOUND_CAPTURE_PORTS, which no Istio version reads. The annotation \
+             traffic.sidecar.istio.io/includeInboundPorts does what it was meant to do.",
+        ),
+        C::InjectAnnotationUnread => (
+            "injection asked for by an annotation",
+            "Webhooks select pods by labels. An annotation sidecar.istio.io/inject counts only where a webhook is \
+             called for the pod anyway.",
+        ),
+        C::CapturesOwnScrapes => (
+            "Prometheus's scrapes go through its own sidecar",
+            "Scrapes by pod IP that the sidecar captures can come back to Prometheus itself, or get TLS twice. The \
+             secure port has to be left out of outbound capture.",
+        ),
+        C::SystemNamespace => (
+            "a system namespace",
+            "kube-system and its like are never injected, whatever their labels say.",
+        ),
+        C::HostNetwork => (
+            "pods on the host's network",
+            "With hostNetwork: true a sidecar would capture the node's traffic, so Istio never injects one.",
+        ),
+        C::NeverInjected => (
+            "excluded by neverInjectSelector",
+            "The injector's own configuration excludes these pods. A label on the pod template would overrule it.",
+        ),
+        C::InjectionPolicyInvalid => (
+            "the injector's policy is invalid",
+            "The injector knows the policies enabled and disabled. With any other it injects nothing, silently.",
+        ),
+        C::InjectionDisabled => (
+            "injection is disabled for the namespace",
+            "The namespace's label keeps the webhook from being called for any of its pods.",
+        ),
+        C::RevisionWithoutWebhook => (
+            "a revision without a webhook",
+            "The namespace asks for a revision or tag that no injection webhook serves: new pods get no sidecar.",
+        ),
+        C::NotInjected => (
+            "no webhook is called",
+            "No injection webhook selects this namespace's pods, with or without a label. Pods without a sidecar have \
+             no certificate and no listener on 15091.",
+        ),
+        C::InjectorRefuses => (
+            "the injector refuses new pods",
+            "Running pods go on, but a pod that is deleted or evicted cannot be replaced until the annotation is \
+             corrected. Since 1.31 prometheus.io/port may not name a port that Istio reserves.",
+        ),
+        C::Ambient => (
+            "in ambient mode",
+            "Ambient pods have no sidecar: ztunnel on the node has their mTLS, and offers no port for metrics.",
+        ),
+        C::InRootNamespace => (
+            "in Istio's root namespace",
+            "A PeerAuthentication with a selector is ignored there, so the port cannot be guarded for one workload.",
+        ),
+        C::Owned => (
+            "managed by a tool or a controller",
+            "Helm, Argo CD, Flux or a controller made the object and may revert a direct change. --take allows the \
+             change; meshscrape export writes it as files for the tool.",
+        ),
+        C::OwnSidecar => (
+            "a Sidecar of its own",
+            "Only one Sidecar governs a pod. A second one with a selector would replace the first as a whole, or be \
+             ignored.",
+        ),
+        C::OwnPeerAuthentication => (
+            "a PeerAuthentication of its own",
+            "Of several PeerAuthentications that select a pod only the oldest counts.",
+        ),
+        C::AllowPolicy => (
+            "an ALLOW policy that would refuse Prometheus",
+            "Once an ALLOW policy selects a pod, whatever no ALLOW rule names is refused.",
+        ),
+        C::NoMatchLabels => (
+            "pods selected by matchExpressions",
+            "Sidecar, PeerAuthentication and AuthorizationPolicy select by labels alone.",
+        ),
+        C::SharedLabels => (
+            "labels shared with another workload",
+            "Objects that select the pods of one would select those of the other too.",
+        ),
+        C::MachineCarriesLabels => (
+            "a WorkloadEntry has the same labels",
+            "Istio's selectors select WorkloadEntries as they select pods: the machine would get the listener and the \
+             policies too.",
+        ),
+        C::MachineHasAddress => (
+            "a WorkloadEntry has a pod's address",
+            "Istio then takes the pod's inbound ports from the entry and not from Services.",
+        ),
+        C::NameInUse => (
+            "the name of its objects is taken",
+            "Two workloads of one namespace would have objects of one name. Versions since then choose names that \
+             cannot meet.",
+        ),
+        C::PortsDiffer => (
+            "one port, two protocols",
+            "Services give the pods of one workload different protocols on one port. One Sidecar can declare only one.",
+        ),
+        C::PortUnknown => (
+            "a Service's port leads nowhere",
+            "The Service's targetPort is a name that no container declares. A Sidecar has to list every port, and this \
+             one has no number.",
+        ),
+        C::ServesSecurePort => (
+            "15091 is in use",
+            "A Service leads to 15091 already. The metrics listener would take the port from the application.",
+        ),
+        C::PortNotCaptured => (
+            "15091 is excluded from inbound capture",
+            "A Sidecar's listener is reached by capture alone. An annotation excludes the port from it.",
+        ),
+        C::NativePort => (
+            "a native secure metrics port is on",
+            "ENVOY_SECURE_METRICS_PORT or its like opens a listener in every such proxy. On 15091 it displaces the \
+             Sidecar's listener.",
+        ),
+        C::OtherOwner => (
+            "pods that nothing here can change",
+            "Pods of Jobs, of bare ReplicaSets, of other controllers, of nodes or of nobody have no template that could \
+             get the annotation and keep it.",
+        ),
+        C::NamespaceSidecar => (
+            "a Sidecar without a selector, with 15091 alone",
+            "The published task's Sidecar governs every workload of its namespace and has no listener for their own \
+             ports. meshscrape replaces it by one for each workload.",
+        ),
+        C::PathWithoutPort => (
+            "prometheus.io/path without a port",
+            "With merging on, the agent asks the application for that path on port 80, and the merged metrics lack the \
+             application's or hold an error.",
+        ),
+        C::AnnotationOnPodsOnly => (
+            "secure-port on running pods only",
+            "The annotation was put on pods and not on their template: the next restart removes it, and with it the \
+             target.",
+        ),
+        C::ManagedByGatewayApi => (
+            "a gateway of the Gateway API",
+            "Its listeners come from a Gateway of gateway.networking.k8s.io; an Istio Gateway does not select its pods.",
+        ),
+        C::Waypoint => (
+            "a waypoint",
+            "A waypoint proxy serves ambient namespaces. It takes no Sidecar and no Istio Gateway.",
+        ),
+        C::OwnServer => (
+            "a Gateway already has 15091",
+            "Of two servers with one port, istiod keeps the older one and skips the other silently.",
+        ),
+        C::NoProxyImage => (
+            "image: auto without injection",
+            "The gateway's image is a placeholder that injection fills in. Where no webhook is called, a new pod asks \
+             for an image named auto and never starts.",
+        ),
+        C::GatewayServesPlaintext => (
+            "metrics on a public plaintext server",
+            "The Gateway of Istio's sample has a plaintext server beside 15091, and the metrics route answers on both.",
+        ),
+        C::GatewayOpenToMesh => (
+            "metrics open to the whole mesh",
+            "The server demands mTLS but lists no subjectAltNames, so every identity of the mesh may read the metrics.",
+        ),
+        C::EntryHostOverruled => (
+            "a ServiceEntry on a .local host",
+            "A DestinationRule for *.local, as Istio's guides have it, demands mTLS of the gateway's own metrics port, \
+             which speaks plaintext inside the pod.",
+        ),
+        C::EntryExported => (
+            "a ServiceEntry exported everywhere",
+            "Without exportTo every sidecar of the mesh gets an entry that makes sense inside the gateway's pod alone.",
+        ),
+        C::RouteOnEveryServer => (
+            "a metrics route on every server",
+            "The VirtualService has no match on the port, so the public servers of its Gateway answer the path too.",
+        ),
+        C::RolloutPaused => (
+            "the Deployment is paused",
+            "A paused Deployment takes a new template and replaces no pod.",
+        ),
+        C::RolloutOnDelete => (
+            "update strategy OnDelete",
+            "The controller replaces a pod only after somebody has deleted it.",
+        ),
+        C::RolloutPartition => (
+            "a StatefulSet with a partition",
+            "Pods with a number below the partition keep the old template.",
+        ),
+        C::QuotaTooSmall => (
+            "a quota without room",
+            "A rollout needs room for new pods, which a sidecar makes larger. The ResourceQuota would refuse them.",
+        ),
+        C::BudgetNotAsked => (
+            "a disruption budget that a rollout does not ask",
+            "PodDisruptionBudgets bound evictions. A rollout takes pods away by its own strategy.",
+        ),
+        C::QuotaUsedUp => (
+            "new pods exceed a quota",
+            "The API server refused new pods because of a ResourceQuota.",
+        ),
+        C::PodSecurityForbids => (
+            "Pod Security forbids the new pods",
+            "istio-init needs rights that the namespace's Pod Security level does not allow.",
+        ),
+        C::PodsRefused => (
+            "new pods are refused",
+            "The API server or an admission webhook refused the new pods.",
+        ),
+        C::NoNode => (
+            "no node takes the pod",
+            "The scheduler found no node with enough room, or none that the pod may run on.",
+        ),
+        C::ImageNotPulled => (
+            "an image cannot be pulled",
+            "The node could not get the image of a container.",
+        ),
+        C::ContainerCrashes => (
+            "a container crashes",
+            "A container of the new pod ends soon after each start.",
+        ),
+        C::ContainerNotStarted => (
+            "a container cannot be started",
+            "The node could not make the container: a missing ConfigMap, Secret or command mostly.",
+        ),
+        C::ContainerNotReady => (
+            "a container is not ready",
+            "The container runs and its readiness probe fails.",
+        ),
+        C::CertificateWithoutIp => (
+            "DOWN: no IP address in the certificate",
+            "Prometheus checks the server's certificate against the pod's IP. Certificates of the mesh name a SPIFFE \
+             identity and no address.",
+        ),
+        C::PlaintextPort => (
+            "DOWN: the port speaks plaintext",
+            "The annotation's port answered HTTP to Prometheus's TLS: it is not the secure port.",
+        ),
+        C::NoClientCertificate => (
+            "DOWN: no client certificate",
+            "The port demanded a certificate of the mesh and Prometheus sent none.",
+        ),
+        C::OtherRoot => (
+            "DOWN: different roots",
+            "One side's certificate is signed by a root that the other does not trust, as after a change of the mesh's CA.",
+        ),
+        C::CertificateExpired => (
+            "DOWN: a certificate has expired",
+            "Certificates of the mesh live for a day. One of the two agents no longer renews its own.",
+        ),
+        C::AddressWithoutBrackets => (
+            "DOWN: an IPv6 address without brackets",
+            "A relabel rule joins address and port with a colon, which needs brackets around an IPv6 address.",
+        ),
+        C::GatewayNotListening => (
+            "DOWN: the gateway does not listen",
+            "The gateway's pods refused the connection: no server of a Gateway reached them for this port.",
+        ),
+        C::NotListening => (
+            "DOWN: nothing listens",
+            "The pod refused the connection: its sidecar has no listener on the secure port.",
+        ),
+        C::MergeBroken => (
+            "DOWN: merged metrics are broken",
+            "The agent of Istio 1.30 can put an application's protobuf answer into its text, which Prometheus cannot parse.",
+        ),
+        C::LimitExceeded => (
+            "DOWN: a limit of the job",
+            "The answer has more samples, labels or bytes than the scrape job allows; all of it is dropped.",
+        ),
+        C::NotMetrics => (
+            "DOWN: the answer is not metrics",
+            "Prometheus needs a content type that it knows. An HTML page or none at all is refused.",
+        ),
+        C::NoAnswer => (
+            "DOWN: no answer in time",
+            "Packets are dropped on the way, or the answer takes longer than scrape_timeout.",
+        ),
+        C::PodUnreachable => (
+            "DOWN: no route to the pod",
+            "The network knows no way to the address: a pod that is gone, or a rule that rejects.",
+        ),
+        C::NothingBehind => (
+            "DOWN: nothing behind the listener",
+            "Envoy took the request over mTLS and got no answer from the metrics port behind it.",
+        ),
+        C::PrometheusForbidden => (
+            "DOWN: Prometheus is refused",
+            "The request arrived and was denied: a policy names other identities, or an EnvoyFilter answers.",
+        ),
+        C::PathNotFound => (
+            "DOWN: the path is not served",
+            "The secure port serves /stats/prometheus. Another path, or a gateway without the route, answers 404.",
+        ),
+        C::ConnectionStale => (
+            "DOWN: an old connection",
+            "Prometheus keeps connections. One from before a change of policy fails once and is replaced.",
+        ),
+        C::GatewayHandshake => (
+            "DOWN: the gateway breaks off the handshake",
+            "The gateway's server refused Prometheus's certificate, or did not speak mTLS at all.",
+        ),
+        C::HandshakeUnderStrict => (
+            "DOWN: the handshake breaks off under STRICT",
+            "The policy is right, so something else has the port: a native listener, or another policy that is older.",
+        ),
+        C::HandshakeReset => (
+            "DOWN: the handshake breaks off",
+            "Envoy took the connection for plaintext, or TLS for TLS twice.",
+        ),
+        C::CertificatesLate => (
+            "the job waits for a reload",
+            "Prometheus could not read the certificates when it loaded the job, and tries again only with the next \
+             change of its targets or a reload.",
+        ),
+        C::CertificatesMissing => (
+            "the job's certificates are missing",
+            "istio-proxy beside Prometheus has not written the certificates: istiod has not answered it yet.",
+        ),
+        C::JobNotStarted => (
+            "the job did not start",
+            "The job is in Prometheus's configuration, but its certificate files cannot be read.",
+        ),
+        C::TargetElsewhere => (
+            "the target is another address",
+            "The secure job's relabel rules make an address or scheme that is not the pod's secure port over TLS.",
+        ),
+        C::AnnotationChanged => (
+            "a pod's annotation was changed",
+            "The running pod says something else than the template it was made from. A restart would put it right.",
+        ),
+        C::DownUnexplained => (
+            "DOWN for a cause that is not known",
+            "Prometheus's own words match no known cause.",
+        ),
+        C::ObjectGone => (
+            "an object that scrapes need is gone",
+            "The listener, its policy or its route is missing, and scrapes fail by it.",
+        ),
+        C::ObjectAltered => (
+            "an object that scrapes need was altered",
+            "The object is there and says something else than it must; scrapes fail by it.",
+        ),
+        C::ObjectOverruled => (
+            "an object has no effect",
+            "Istio prefers another object for the same pods, an older one mostly.",
+        ),
+        C::GuardGone => (
+            "the port is not guarded",
+            "The policy that lets in Prometheus alone is missing. Scrapes go on; so can anybody's.",
+        ),
+        C::GuardAltered => (
+            "the port's guard was altered",
+            "The policy is there and lets in more than Prometheus. Scrapes go on; so can others'.",
+        ),
+        C::GuardNotRead => (
+            "whether the port is guarded is not known",
+            "The objects that open or guard the port could not be read.",
+        ),
+        C::ServesPlaintext => (
+            "the secure port serves plaintext",
+            "A request without TLS got metrics from the secure port: anybody who reaches the pod can read them.",
+        ),
+        C::AlsoInPlaintext => (
+            "also scraped in plaintext",
+            "A plaintext job still takes the pod: its series count twice.",
+        ),
+        C::OnlyInPlaintext => (
+            "scraped in plaintext only",
+            "The pod has the annotation of the secure port, and no secure job scrapes it.",
+        ),
+        C::PrometheusNotAsked => (
+            "Prometheus cannot be asked",
+            "Without its list of targets nothing can be said of what is UP.",
+        ),
+    }
+}
