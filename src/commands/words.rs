@@ -430,7 +430,7 @@ pub fn board(board: &Board) -> String {
             }
         };
         let down = match &row.state {
-            State::Down { cause, .. } => cause.as_ref(),
+            State::Down { cause, .. } => cause.as_deref(),
             _ => None,
         };
         if let Some(cause) = down {

@@ -97,7 +97,7 @@ fn of_row(row: &Row) -> Vec<Problem> {
         }),
         State::Down {
             cause: Some(cause), ..
-        } => found.push(cause.clone()),
+        } => found.push((**cause).clone()),
         State::Down { error, cause: None } => found.push(Problem::DownUnexplained {
             of: pod(),
             error: error.clone(),

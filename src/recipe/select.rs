@@ -332,7 +332,7 @@ fn empty(mesh: &Mesh, name: &str) -> String {
 type Named = (String, Option<String>);
 
 fn named<'a>(all: impl Iterator<Item = (String, Option<&'a Problem>)>) -> Vec<Named> {
-    all.map(|(name, obstacle)| (name, obstacle.map(|o| words::reason(o))))
+    all.map(|(name, obstacle)| (name, obstacle.map(words::reason)))
         .collect()
 }
 

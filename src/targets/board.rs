@@ -148,7 +148,7 @@ enum Says {
     Up,
     Unsettled(Timestamp),
     Waiting(String),
-    Down(String, Option<Problem>),
+    Down(String, Option<Box<Problem>>),
 }
 
 struct Verdict<'a> {
@@ -235,7 +235,7 @@ impl<'a> Index<'a> {
         let by_hand = one.strayed().filter(|_| !touched);
         let by_hand = by_hand.map(|wanted| cause::strayed(one, wanted, plain.as_deref()));
         if let (None, Some((error, cause))) = (&one.secure_port, by_hand.clone()) {
-            let cause = Some(cause);
+            let cause = Some(Box::new(cause));
             return State::Down { error, cause };
         }
         if one.secure_port.is_none() {
@@ -263,7 +263,7 @@ impl<'a> Index<'a> {
             State::Waiting { .. } | State::Down { .. } if by_hand.is_some() => {
                 let (error, cause) = by_hand.map_or_else(
                     || (String::new(), None),
-                    |(error, cause)| (error, Some(cause)),
+                    |(error, cause)| (error, Some(Box::new(cause))),
                 );
                 State::Down { error, cause }
             }
@@ -354,11 +354,11 @@ impl<'a> Index<'a> {
         }
         Says::Down(
             format!("job {job} is in the configuration, but Prometheus failed to start it"),
-            Some(cause::failed_pool(
+            Some(Box::new(cause::failed_pool(
                 one.subject(),
                 &replica.files,
                 replica.reloads,
-            )),
+            ))),
         )
     }
 
@@ -396,7 +396,7 @@ impl<'a> Index<'a> {
                 let known = || cause::cause(&target.last_error, one.subject(), &about);
                 Says::Down(
                     cause::group(&target.last_error),
-                    fault.cloned().or_else(known),
+                    fault.cloned().or_else(known).map(Box::new),
                 )
             }
         }
@@ -429,7 +429,7 @@ fn elsewhere(one: &Expected, target: &Target) -> Says {
     if !target.last_error.is_empty() {
         error = format!("{error}: {}", cause::group(&target.last_error));
     }
-    Says::Down(error, Some(cause::elsewhere(one)))
+    Says::Down(error, Some(Box::new(cause::elsewhere(one))))
 }
 
 impl<'a> View<'a> {

@@ -142,7 +142,7 @@ pub enum State {
     Unsettled { until: Timestamp },
     Down {
         error: String,
-        cause: Option<Problem>,
+        cause: Option<Box<Problem>>,
     },
     /// Nothing is wrong yet: what it waits for, in words.
     Waiting { on: String },

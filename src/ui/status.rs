@@ -161,7 +161,7 @@ pub fn state_words(of: &Row) -> Words {
         },
         targets::State::Unsettled { .. } => Words::of(Role::Waiting, "○ UP, being confirmed"),
         targets::State::Down { error, cause } => {
-            let why = cause.as_ref().map(words::sentence);
+            let why = cause.as_deref().map(words::sentence);
             let why = why.unwrap_or_else(|| error.clone());
             Words::of(Role::Bad, "✕ DOWN ").and(Role::Plain, why)
         }
@@ -335,7 +335,7 @@ fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
 /// What is wrong with the objects that guard it, beside the cause of its being DOWN.
 fn faults(of: &Row) -> impl Iterator<Item = &Problem> {
     let down = match &of.state {
-        targets::State::Down { cause, .. } => cause.as_ref(),
+        targets::State::Down { cause, .. } => cause.as_deref(),
         _ => None,
     };
     let faults = of.guard.faults().iter();

@@ -144,7 +144,7 @@ fn shown(state: &targets::State) -> (&str, &str, String) {
         S::Up { double: Some(job) } => ("UP", "scraped twice", job.clone()),
         S::Unsettled { .. } => ("UP", "being confirmed", none()),
         S::Down { error, cause } => {
-            let cause = cause.as_ref().map(crate::words::sentence);
+            let cause = cause.as_deref().map(crate::words::sentence);
             ("DOWN", error, cause.unwrap_or_default())
         }
         S::Waiting { on } => ("waiting", on, none()),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::words::{remedy, sentence};
+use crate::words::sentence;
 use serde_json::json;
 
 fn deployment() -> Value {

@@ -144,7 +144,7 @@ fn pod(cpu: &[&str]) -> Value {
     json!({"spec": {"containers": containers}})
 }
 
-fn with(live: &Value, quotas: &[Value], old: Option<&Value>, new: Option<&Value>) -> Vec<Hurdle> {
+fn with(live: &Value, quotas: &[Value], old: Option<&Value>, new: Option<&Value>) -> Vec<Problem> {
     let around = Around {
         quotas,
         old,

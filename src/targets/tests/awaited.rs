@@ -25,7 +25,7 @@ fn down(error: &str) -> State {
     assert!(cause.is_some(), "{error}");
     State::Down {
         error: error.into(),
-        cause,
+        cause: cause.map(Box::new),
     }
 }
 
@@ -154,7 +154,7 @@ fn every_cause_that_stays_is_one_of_the_table() {
         let cause = cause(error, a_pod(), &About::default());
         let state = State::Down {
             error: error.into(),
-            cause,
+            cause: cause.map(Box::new),
         };
         let board = seen(vec![row("cart", state, Probe::NotAsked)]);
         assert!(Awaited::default().is_settled(&board), "{error}");

@@ -83,6 +83,7 @@ async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
             }),
             Code::QuotaTooSmall => full(&journey, "default"),
             Code::BudgetNotAsked => budget(&journey, "orders", "orders-db"),
+            other => panic!("{other}"),
         }
         let review = review(&journey, workload).await;
         assert_eq!(found(&review), [kind], "{workload}");
