@@ -244,6 +244,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         namespaces: namespaces(&index, inventory, &workloads, &gateways),
         others: others::others(&index, inventory),
         leftovers: leftovers::leftovers(&index, inventory, &workloads, &gateways, &prometheis),
+        problems: Arc::default(),
         progress: progress(inventory),
         access: inventory.access.clone(),
         asked: inventory.asked,

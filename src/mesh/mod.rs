@@ -27,7 +27,7 @@ mod scraped;
 mod sharers;
 mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod workload;
 
 pub use crate::reach::inbound::{Protocol, ServicePort};
@@ -175,6 +175,8 @@ pub struct Mesh {
     /// Pods of other owners, sorted by namespace, kind, name.
     pub others: Vec<Arc<OtherPods>>,
     pub leftovers: Vec<Leftover>,
+    /// All that was found, as [`crate::problems::of_mesh`] tells it: worked out where the mesh is made.
+    pub problems: Arc<[Problem]>,
     /// How far each list has come; for the words where rows are still missing.
     pub progress: BTreeMap<Listed, Progress>,
     pub access: BTreeMap<AccessQuestion, bool>,

@@ -367,9 +367,6 @@ fn obstacles(
     match prometheus.flavour {
         PrometheusFlavour::Agent => found.push(Problem::PrometheusAgent { of: of() }),
         PrometheusFlavour::VmAgent => found.push(Problem::VmAgent { of: of() }),
-        PrometheusFlavour::Operator if prometheus.owner.is_none() => {
-            found.push(Problem::RunByOperator { of: of() });
-        }
         _ => {}
     }
     if id.kind == Kind::DaemonSet {

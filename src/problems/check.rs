@@ -126,6 +126,25 @@ fn sorted(mut found: Vec<Problem>) -> Vec<Problem> {
     found
 }
 
+/// How many of each severity, the gravest first.
+pub fn counts(of: &[Problem]) -> [(Severity, usize); 4] {
+    Severity::ALL.map(|severity| {
+        let is = |problem: &&Problem| problem.severity() == severity;
+        (severity, of.iter().filter(is).count())
+    })
+}
+
+/// By code, the gravest severity first.
+pub fn groups(of: &[Problem]) -> Vec<(Code, Vec<&Problem>)> {
+    let mut groups: BTreeMap<Code, Vec<&Problem>> = BTreeMap::new();
+    for problem in of {
+        groups.entry(problem.code()).or_default().push(problem);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(code, _)| std::cmp::Reverse(code.severity()));
+    groups
+}
+
 /// Problems, and what is to be made of them.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
@@ -147,10 +166,7 @@ impl Findings {
 
     /// How many of each severity, the gravest first.
     pub fn counts(&self) -> [(Severity, usize); 4] {
-        Severity::ALL.map(|severity| {
-            let of = |problem: &&Problem| problem.severity() == severity;
-            (severity, self.problems.iter().filter(of).count())
-        })
+        counts(&self.problems)
     }
 
     /// Something that could not be read.
@@ -165,13 +181,7 @@ impl Findings {
 
     /// By code, the gravest severity first.
     pub fn groups(&self) -> Vec<(Code, Vec<&Problem>)> {
-        let mut groups: BTreeMap<Code, Vec<&Problem>> = BTreeMap::new();
-        for problem in &self.problems {
-            groups.entry(problem.code()).or_default().push(problem);
-        }
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by_key(|(code, _)| std::cmp::Reverse(code.severity()));
-        groups
+        groups(&self.problems)
     }
 }
 

@@ -7,7 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Findings, of_board, of_mesh};
+pub use check::{Findings, counts, groups, of_board, of_mesh};
 pub use remedy::Remedy;
 pub use table::{Code, Effect, Item, NotCaptured, Problem, Refusal};
 

@@ -97,7 +97,6 @@ problems! {
 
     "MS201" Note PrometheusAgent {}
     "MS202" Note VmAgent {}
-    "MS203" Note RunByOperator {}
     "MS204" Note PrometheusDaemonSet {}
     "MS205" Note ConfigInSecret { file: String, secret: String }
     "MS206" Note ConfigNotFound { file: String, volume: Option<String>, declared: bool }

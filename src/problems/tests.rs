@@ -56,3 +56,152 @@ fn the_readme_has_the_table_of_codes() {
         assert_eq!(table, made);
     }
 }
+
+/// Codes that no cluster's objects bring about, with the tests that do, and that see them absent.
+const BY_TESTS: &[(Code, &str)] = &[
+    (Code::RolloutPaused, "plan::hurdles, journeys::hurdles"),
+    (Code::RolloutOnDelete, "plan::hurdles, journeys::hurdles"),
+    (Code::RolloutPartition, "plan::hurdles, journeys::hurdles"),
+    (Code::QuotaTooSmall, "plan::hurdles, journeys::hurdles"),
+    (Code::BudgetNotAsked, "plan::hurdles, journeys::hurdles"),
+    (Code::QuotaUsedUp, "engine::rollout::stuck"),
+    (Code::PodSecurityForbids, "engine::rollout::stuck"),
+    (Code::PodsRefused, "engine::rollout::stuck"),
+    (Code::NoNode, "engine::rollout::stuck"),
+    (Code::ImageNotPulled, "engine::rollout::stuck"),
+    (Code::ContainerCrashes, "engine::rollout::stuck"),
+    (Code::ContainerNotStarted, "engine::rollout::stuck"),
+    (Code::ContainerNotReady, "engine::rollout::stuck"),
+    (
+        Code::CertificatesLate,
+        "targets::after_a_change, worlds::late",
+    ),
+    (
+        Code::CertificatesMissing,
+        "targets::after_a_change, worlds::late",
+    ),
+    (Code::JobNotStarted, "targets::after_a_change"),
+    (Code::TargetElsewhere, "targets::where_it_leads"),
+    (Code::AnnotationChanged, "worlds::annotated"),
+    (Code::ObjectGone, "targets::standing, worlds::guards"),
+    (Code::ObjectAltered, "targets::standing, worlds::guards"),
+    (Code::ObjectOverruled, "targets::standing"),
+    (
+        Code::GuardGone,
+        "targets::standing, worlds::guards, worlds::check",
+    ),
+    (Code::GuardAltered, "targets::standing, worlds::guards"),
+];
+
+/// Each error that Prometheus reports, and what the item is.
+fn by_error() -> Vec<Problem> {
+    use crate::targets::{About, Policy, cause};
+    let strict = About {
+        policy: Policy::Strict,
+        ..About::default()
+    };
+    let gateway = About {
+        gateway: true,
+        ..About::default()
+    };
+    let plain = About::default();
+    let errors = [
+        ("doesn't contain any IP SANs", plain),
+        ("server gave HTTP response to HTTPS client", plain),
+        ("certificate required", plain),
+        ("unknown certificate authority", plain),
+        ("certificate has expired", plain),
+        ("too many colons in address", plain),
+        ("connection refused", gateway),
+        ("connection refused", plain),
+        ("expected value after metric", plain),
+        ("sample limit exceeded", plain),
+        ("unsupported Content-Type", plain),
+        ("i/o timeout", plain),
+        ("no route to host", plain),
+        ("HTTP status 503", plain),
+        ("HTTP status 403", plain),
+        ("HTTP status 404", plain),
+        ("http2: client conn could not be established", plain),
+        ("connection reset by peer", gateway),
+        ("connection reset by peer", strict),
+        ("connection reset by peer", plain),
+    ];
+    let of = || Subject::new("Pod", "shop", "cart-1");
+    let found = errors.map(|(error, about)| cause(error, of(), &about).expect(error));
+    assert_eq!(cause("the moon is in the way", of(), &plain), None);
+    found.to_vec()
+}
+
+/// What a board shows of one pod.
+fn by_board() -> Vec<Problem> {
+    use crate::targets::{Board, Expected, Guard, Probe, ReplicaNote, Row, State};
+    let row = |state: State, probe: Probe, guard: Guard| Row {
+        expected: Expected {
+            item: "shop/Deployment/cart".parse().expect("a name"),
+            gateway: false,
+            pod: "cart-1".into(),
+            uid: "u".into(),
+            ip: None,
+            phase: "Running".into(),
+            ready: true,
+            sidecar: true,
+            secure_port: Some("15091".into()),
+            template_port: None,
+            started: None,
+            port: crate::answers::MetricsPort::Merged,
+            labels: Default::default(),
+            native: false,
+        },
+        state,
+        probe,
+        guard,
+        last_scrape: None,
+        took: None,
+        trend: Vec::new(),
+        next_scrape: None,
+        left_out: false,
+    };
+    let up = || State::Up { double: None };
+    let job = || "old".to_owned();
+    let well = row(up(), Probe::Refused, Guard::Stands);
+    let board = |rows: Vec<Row>, error: Option<&str>| Board {
+        rows: rows.into_iter().map(std::sync::Arc::new).collect(),
+        replicas: vec![ReplicaNote {
+            pod: "prometheus-0".into(),
+            error: error.map(str::to_owned),
+            ..ReplicaNote::default()
+        }],
+        ..Board::default()
+    };
+    assert_eq!(of_board(&board(vec![well.clone()], None)), []);
+    let down = State::Down {
+        error: "the moon is in the way".into(),
+        cause: None,
+    };
+    let double = State::Up {
+        double: Some(job()),
+    };
+    let rows = vec![
+        row(down, Probe::NotAsked, Guard::Stands),
+        row(double, Probe::Refused, Guard::Stands),
+        row(
+            State::Plaintext { job: job() },
+            Probe::NotAsked,
+            Guard::Stands,
+        ),
+        row(up(), Probe::Served, Guard::Stands),
+        row(up(), Probe::Refused, Guard::Unknown("denied".into())),
+    ];
+    of_board(&board(rows, Some("no answer")))
+}
+
+#[test]
+fn every_code_is_brought_about_by_a_test() {
+    let mut brought = crate::mesh::tests::codes::brought();
+    let by_values = by_error().into_iter().chain(by_board());
+    brought.extend(by_values.map(|problem| problem.code()));
+    brought.extend(BY_TESTS.iter().map(|(code, _)| *code));
+    let missing: Vec<&Code> = Code::ALL.iter().filter(|c| !brought.contains(c)).collect();
+    assert_eq!(missing, Vec::<&Code>::new());
+}

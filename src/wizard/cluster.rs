@@ -5,6 +5,7 @@ use super::msg::{Effect, Generation};
 use super::state::{Check, CheckLine, Connection, Contexts, Earlier, Notice, State, Step, Tone};
 use crate::error::Error;
 use crate::mesh::{Mesh, MtlsMode, Progress};
+use crate::problems::{Severity, counts};
 use crate::words;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -279,7 +280,28 @@ pub fn checks(mesh: &Mesh, take: &BTreeSet<String>) -> Vec<CheckLine> {
     lines.push(prometheus(mesh, take));
     lines.extend(lists(mesh));
     lines.push(access(mesh));
+    lines.extend(problems(mesh));
     lines
+}
+
+/// How many problems of each severity; `None`: nothing was found.
+fn problems(mesh: &Mesh) -> Option<CheckLine> {
+    let counts = counts(&mesh.problems);
+    let found: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(severity, count)| format!("{}: {count}", severity.name()))
+        .collect();
+    let grave = mesh
+        .problems
+        .iter()
+        .any(|of| of.severity() > Severity::Note);
+    let check = match grave {
+        true => Check::Warning,
+        false => Check::Good,
+    };
+    let to_do = "p lists them, each with what to do";
+    (!found.is_empty()).then(|| line(check, "Problems", found.join(" · "), to_do))
 }
 
 /// Trust domain, and the root namespace where that is not known.

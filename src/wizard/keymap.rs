@@ -112,6 +112,8 @@ pub enum Action {
     /// With the run that was not finished.
     GoOn,
     Problems,
+    /// All problems of the cluster, with what to do.
+    ListProblems,
     Freeze,
     /// Prometheus reads its configuration again.
     Reload,
@@ -334,6 +336,9 @@ fn step_keys(state: &State) -> Vec<Binding> {
                 all.push(Binding::new(Enter, "use this context", Action::Next).also(&[Char(' ')]));
             } else {
                 all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+            }
+            if !state.mesh.problems.is_empty() {
+                all.push(Binding::new(Char('p'), "problems", Action::ListProblems));
             }
             if let Some(earlier) = state.cluster.earlier.as_ref().filter(|found| found.undo) {
                 all.push(

@@ -446,6 +446,10 @@ impl State {
             }
             Action::Undo => self.ask_undo(),
             Action::GoOn => self.go_on(),
+            Action::ListProblems => {
+                self.list_problems();
+                Vec::new()
+            }
             Action::Problems => {
                 self.status.problems_only = !self.status.problems_only;
                 self.derive_status();

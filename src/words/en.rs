@@ -15,7 +15,6 @@ pub(super) fn label(of: &Problem) -> &'static str {
         }
         P::PrometheusAgent { .. } => "agent",
         P::VmAgent { .. } => "vmagent",
-        P::RunByOperator { .. } => "operator",
         P::PrometheusDaemonSet { .. } => "DaemonSet",
         P::ConfigInSecret { .. } => "config in a Secret",
         P::ConfigNotFound { .. } => "config not found",
@@ -92,10 +91,6 @@ pub(super) fn sentence(of: &Problem) -> String {
         ),
         P::VmAgent { .. } => format!(
             "{} is VictoriaMetrics' vmagent, whose configuration is not covered yet.",
-            the(subject)
-        ),
-        P::RunByOperator { .. } => format!(
-            "{} is run by the Prometheus operator, which reverts a direct change; it is not covered yet.",
             the(subject)
         ),
         P::PrometheusDaemonSet { .. } => format!(
@@ -470,7 +465,6 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::NoProxyImage { .. } => format!("Enable injection for the {subject}."),
         P::PrometheusAgent { .. }
         | P::VmAgent { .. }
-        | P::RunByOperator { .. }
         | P::PrometheusDaemonSet { .. }
         | P::ConfigInSecret { .. }
         | P::ConfigNotFound { .. }

@@ -34,11 +34,6 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "vmagent",
             "VictoriaMetrics' vmagent reads a configuration that is like Prometheus's, but not the same.",
         ),
-        C::RunByOperator => (
-            "Prometheus run by the operator",
-            "The Prometheus operator makes the StatefulSet and its configuration, and reverts a direct change. \
-             meshscrape export writes what the operator's own resources need.",
-        ),
         C::PrometheusDaemonSet => (
             "Prometheus as a DaemonSet",
             "Each node runs a Prometheus of its own. Only a Deployment or a StatefulSet can be set up.",

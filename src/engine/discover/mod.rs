@@ -12,6 +12,7 @@ use crate::cluster::error::Reason;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects as lean;
 use crate::mesh::{self, Inventory, Listing, Mesh, NO_SUCH_OBJECT, Progress, Told};
+use crate::problems;
 use lists::{ending, list, pages};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -233,7 +234,8 @@ impl Collector {
     async fn assemble(&mut self) -> Arc<Mesh> {
         let inventory = std::mem::take(&mut self.inventory);
         let made = tokio::task::spawn_blocking(move || {
-            let mesh = mesh::assemble(&inventory);
+            let mut mesh = mesh::assemble(&inventory);
+            mesh.problems = problems::of_mesh(&mesh).into();
             (inventory, mesh)
         });
         match made.await {

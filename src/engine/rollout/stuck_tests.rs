@@ -75,7 +75,7 @@ fn pods_that_the_server_refuses_are_told_in_its_words() {
     let table = [
         (
             "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1",
-            "a ResourceQuota of namespace shop",
+            "ResourceQuota of namespace shop",
         ),
         (
             "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",

@@ -1,5 +1,6 @@
 //! From manifests as a user would have them to the mesh as it is understood.
 
+pub(crate) mod codes;
 mod gateways;
 mod governed;
 mod inbound;

@@ -50,6 +50,8 @@ pub enum DialogKind {
     Export,
     /// What came of it.
     Exported,
+    /// All problems of the cluster.
+    Problems,
     /// Quit with choices that are written nowhere.
     QuitChoices,
     ReplaceFile(std::path::PathBuf),

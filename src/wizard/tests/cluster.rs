@@ -274,6 +274,36 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
 }
 
 #[test]
+fn the_first_step_counts_the_problems_and_lists_them() {
+    let mut mesh = shop();
+    let of = || Subject::new("Sidecar", "shop", "metrics");
+    mesh.problems = vec![
+        Problem::NamespaceSidecar { of: of() },
+        own_sidecar(Subject::new("Deployment", "billing", "tax")),
+    ]
+    .into();
+    let mut state = started(mesh);
+    let lines = crate::wizard::cluster::checks(&state.mesh, &state.answers.take);
+    let line = lines.iter().find(|line| line.label == "Problems").unwrap();
+    assert_eq!(line.found, "risk: 1 · note: 1");
+    keys(&mut state, "p");
+    let dialog = state.dialog.clone().unwrap();
+    assert!(dialog.lines[0].contains("MS331"), "{:?}", dialog.lines);
+    assert!(
+        dialog
+            .lines
+            .iter()
+            .any(|line| line.contains("billing/mine"))
+    );
+    keys(&mut state, "esc");
+    assert!(state.dialog.is_none());
+    // Nothing was found: no line and no key.
+    let mut state = started(shop());
+    keys(&mut state, "p");
+    assert!(state.dialog.is_none());
+}
+
+#[test]
 fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
     let mut owned = shop();
     let mut p = prometheus(SAMPLE);

@@ -96,7 +96,7 @@ async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
             .find_map(|change| change["problems"].get(0))
             .unwrap();
         assert_eq!(hurdle["code"], kind.text());
-        let told = hurdle["message"].to_string();
+        let told = format!("{}{}", hurdle["message"], hurdle["remedy"]);
         assert!(told.contains(says), "{told}");
     }
 }

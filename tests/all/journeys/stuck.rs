@@ -72,7 +72,7 @@ async fn each_cause_stops_the_run_in_its_own_words() {
             HTTPBIN,
             |journey| full(journey, "default", 0),
             &[
-                "a ResourceQuota of namespace default is used up",
+                "ResourceQuota of namespace default is used up",
                 "exceeded quota: team, requested: pods=1",
                 "describe resourcequota",
             ],
@@ -104,8 +104,8 @@ async fn each_cause_stops_the_run_in_its_own_words() {
             HTTPBIN,
             |journey| fate(journey, "crash"),
             &[
-                "container httpbin in pod httpbin-",
-                "ends again and again",
+                "httpbin in pod httpbin-",
+                "crashes again and again",
                 "restarting failed container=httpbin",
                 "--previous",
             ],
@@ -119,12 +119,12 @@ async fn each_cause_stops_the_run_in_its_own_words() {
         (
             DATABASE,
             |journey| full(journey, "orders", 1),
-            &["a ResourceQuota of namespace orders is used up", "pods=1"],
+            &["ResourceQuota of namespace orders is used up", "pods=1"],
         ),
         (
             SHIPPER,
             |journey| full(journey, "platform", 1),
-            &["a ResourceQuota of namespace platform is used up", "pods=1"],
+            &["ResourceQuota of namespace platform is used up", "pods=1"],
         ),
     ];
     for (workload, change, says) in causes {
@@ -163,7 +163,7 @@ async fn a_pod_that_no_node_takes_is_said_and_goes_on_when_one_does() {
     let outcome = run_on(&journey, HTTPBIN, |journey| cordon(journey, true)).await;
     let error = stopped(&journey, &outcome);
     for words in [
-        "no node takes pod httpbin-",
+        "node takes pod httpbin-",
         "0/3 nodes are available: 3 node(s) were unschedulable.",
     ] {
         assert!(error.causes[0].contains(words), "{error}");
