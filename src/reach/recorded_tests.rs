@@ -23,13 +23,9 @@ struct Recorded {
     dropped: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
 }
 
-/// `RECORDED` names another recording to compare with.
 fn recorded() -> Recorded {
-    let text = match std::env::var("RECORDED") {
-        Ok(file) => std::fs::read_to_string(file).expect("the recording"),
-        Err(_) => include_str!("../../tests/mesh/reach/recorded.json").to_owned(),
-    };
-    serde_json::from_str(&text).expect("a recording")
+    let text = include_str!("../../tests/mesh/reach/recorded.json");
+    serde_json::from_str(text).expect("a recording")
 }
 
 /// Labels as the recording has them. What changes from run to run is left out: a slice's name and the time of its change.
