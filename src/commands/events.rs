@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 /// What the help of both commands says of them.
 pub const HELP: &str = "\
-Events of --json, one a line; each has `version` (1) and `event`:
+Events of --json, one a line; each has `version` (2) and `event`:
   review    as plan --json; instead of all others, where --yes is missing
-  note      text: what an undo leaves alone, and why
+  note      message: what an undo leaves alone, and why
   began     run, context, undoes (a run), changes (ids, in the order of writing)
   step      change (its id), state, detail
             state: pending, waiting, writing, rollout, done, unchanged, failed,
             leftOut, takenBack, held
-  log       text
+  log       message
   targets   summary (counts by state)
   finished  run, ended (whole, partWay, undone), error, written, unchanged, notWritten,
             takenBack (ids), allUp, plaintextRefused, board (as status --json)";
@@ -33,7 +33,7 @@ pub fn review(of: &Review) -> Value {
 }
 
 pub fn note(text: &str) -> Value {
-    event("note", json!({"text": text}))
+    event("note", json!({"message": text}))
 }
 
 /// The first line of a run, so that whoever loses sight of it knows which to take back.
@@ -62,7 +62,7 @@ pub fn progress(of: &ApplyEvent) -> Option<Value> {
                 json!({"change": id, "state": word, "detail": detail}),
             )
         }
-        ApplyEvent::Log(text) => event("log", json!({"text": text})),
+        ApplyEvent::Log(text) => event("log", json!({"message": text})),
         ApplyEvent::Targets { board, .. } => {
             event("targets", json!({"summary": json::board(board)["summary"]}))
         }

@@ -40,7 +40,7 @@ pub async fn run(call: Call<'_>, folder: &Path, overwrite: bool, json: bool) -> 
 fn as_json(export: &Export, folder: &Path) -> serde_json::Value {
     let list = |list: &[(crate::plan::ChangeId, String)]| -> Vec<serde_json::Value> {
         list.iter()
-            .map(|(id, why)| json!({"id": id, "why": why}))
+            .map(|(id, why)| json!({"id": id, "message": why}))
             .collect()
     };
     json!({

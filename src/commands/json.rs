@@ -44,7 +44,7 @@ pub fn review(review: &Review) -> Value {
                 "name": change.object.name,
                 "part": change.part,
                 "item": change.item,
-                "why": change.why,
+                "message": change.why,
                 "state": state_word(states.get(&change.id)?),
                 "reason": reason(&item.verdict),
                 "added": diff.added,
@@ -131,11 +131,11 @@ fn pod(verdict: &PodVerdict) -> Value {
         PodVerdict::Admitted { sidecar, notes } => {
             json!({"verdict": "admitted", "sidecar": sidecar, "notes": notes})
         }
-        PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "why": why}),
-        PodVerdict::Unfit(why) => json!({"verdict": "unfit", "why": why}),
-        PodVerdict::Unknown(why) => json!({"verdict": "unknown", "why": why}),
-        PodVerdict::BeyondQuota(why) => json!({"verdict": "beyondQuota", "why": why}),
-        PodVerdict::AsBad(why) => json!({"verdict": "asBad", "why": why}),
+        PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "message": why}),
+        PodVerdict::Unfit(why) => json!({"verdict": "unfit", "message": why}),
+        PodVerdict::Unknown(why) => json!({"verdict": "unknown", "message": why}),
+        PodVerdict::BeyondQuota(why) => json!({"verdict": "beyondQuota", "message": why}),
+        PodVerdict::AsBad(why) => json!({"verdict": "asBad", "message": why}),
     }
 }
 
@@ -150,7 +150,7 @@ fn price(price: &Price) -> Value {
         Price::AlsoInjected { .. } => "alsoInjected",
         Price::Note(_) => "note",
     };
-    json!({"kind": kind, "text": super::words::price(price)})
+    json!({"kind": kind, "message": super::words::price(price)})
 }
 
 /// Whether Prometheus can be asked.
@@ -184,7 +184,7 @@ pub fn board(board: &Board) -> Value {
             "pod": replica.pod, "error": replica.error, "jobLoaded": replica.job_loaded,
         })).collect::<Vec<_>>(),
         "otherPods": board.others.iter().map(|of| other(of)).collect::<Vec<_>>(),
-        "stale": board.stale.as_ref().map(|(why, since)| json!({"why": why, "since": since})),
+        "stale": board.stale.as_ref().map(|(why, since)| json!({"message": why, "since": since})),
         "summary": {
             "all": board.counts.all(), "up": board.counts.up, "down": board.counts.down,
             "waiting": board.counts.waiting, "plaintext": board.counts.plaintext,

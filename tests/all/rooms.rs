@@ -147,10 +147,9 @@ fn no_room_reaches_into_one_that_it_must_not_know() {
         files(&src.join(room), &mut found);
         assert!(!found.is_empty(), "no room {room}");
         for file in found {
-            if file
-                .file_name()
-                .is_some_and(|name| name == "tests.rs" || name == "testing.rs")
-            {
+            // Tests may read files, and know who uses the room.
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            if name.ends_with("tests.rs") || name == "testing.rs" {
                 continue;
             }
             let text = std::fs::read_to_string(&file).unwrap();

@@ -82,7 +82,10 @@ async fn who_else_has_prometheus_s_identity_is_said() {
         .find(|c| c["kind"] == "AuthorizationPolicy")
         .unwrap();
     assert!(
-        !policy["why"].as_str().unwrap().contains("Only Prometheus"),
+        !policy["message"]
+            .as_str()
+            .unwrap()
+            .contains("Only Prometheus"),
         "{policy}"
     );
 
