@@ -14,25 +14,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Makes Prometheus scrape an Istio mesh over mutual TLS: finds what is there, shows every change as a
-/// diff, applies it safely, proves it, and can take it back.
+/// Makes Prometheus scrape an Istio mesh over mutual TLS. Shows every change as a diff, applies it safely, verifies the
+/// targets, and can undo it.
 ///
-/// Without a command it starts the wizard; choices given as flags are its answers beforehand.
+/// Without a command it starts the wizard, with flags as its initial choices.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "meshscrape",
     version,
     after_help = "Exit codes:\n  \
-        0  done, or all is well\n  \
-        1  error, wrong arguments and what can't be chosen too\n  \
+        0  success\n  \
+        1  error, including wrong arguments and choices that are not available\n  \
         2  plan: there are changes\n  \
-        3  applied or looked at, but not every target is UP with plaintext refused\n     \
-           and its policies in place; check: something was found\n     \
-           that is as grave as --fail-on, or could not be read\n  \
-        4  refused before anything was written: no --yes, a conflict, history that\n     \
-           would be lost, the cluster's own rules, new pods that could not be checked,\n     \
-           a first sidecar without --inject, another run at work\n  \
-        5  stopped part way: what was written stays, and can be undone\n  \
+        3  not every target is UP with plaintext refused and its policies in place;\n     \
+           check: a problem at or above --fail-on, or something that could not be read\n  \
+        4  refused before any write: no --yes, a conflict, history that would be lost,\n     \
+           the cluster's admission, new pods that could not be checked,\n     \
+           a first sidecar without --inject, another run in progress\n  \
+        5  interrupted: applied changes stay, and can be undone\n  \
         6  undone after a failure"
 )]
 pub struct Cli {
@@ -46,97 +45,93 @@ pub struct Cli {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show what would be changed, after a dry run on the server of every change.
+    /// Show the changes, each after a dry run on the server. Writes nothing.
     Plan {
-        /// The plan as JSON.
+        /// Print the plan as JSON.
         #[arg(long, conflicts_with = "yaml")]
         json: bool,
-        /// The objects as YAML, in the order of writing.
+        /// Print the objects as YAML, in the order of writing.
         #[arg(long)]
         yaml: bool,
     },
-    /// Find problems: what is exposed, lost or broken, what cannot be secured, what is scraped in plaintext. Reads only.
+    /// Find problems: what is exposed, lost, broken or in plaintext, and what cannot be secured. Reads only.
     Check(check::Options),
-    /// Write the changes, wait for the targets, and check that plaintext is refused.
+    /// Apply the changes, wait for the targets, and check that plaintext is refused.
     #[command(after_help = EVENTS)]
     Apply {
-        /// Yes to every change that `plan` shows.
+        /// Apply every change that `plan` shows.
         #[arg(long)]
         yes: bool,
-        /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
+        /// Allow losing the history of a Prometheus that stores its data in an emptyDir.
         #[arg(long)]
         lose_history: bool,
-        /// Yes to restarts whose new pods could not be asked of the cluster's admission (no right to create pods): what
-        /// refuses them then shows only when they are to start.
+        /// Allow restarts whose new pods could not be checked against the cluster's admission (no right to create pods).
+        /// A rejection then shows only when the new pods are created.
         #[arg(long)]
         unchecked_pods: bool,
-        /// Go on with a run that was cut off: its choices are read from its record. By its name also with another
-        /// machine's; without one with the newest of this machine.
+        /// Resume an interrupted run with its recorded choices: the newest of this machine, or RUN of any machine.
         #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
         resume: Option<String>,
-        /// Yes to going on with a run whose record does not name its cluster, or where namespace kube-system may not
-        /// be read: it was made in this cluster.
+        /// Confirm that the run was made in this cluster, if its record or a missing right does not tell.
         #[arg(long, requires = "resume")]
         this_cluster: bool,
-        /// One event a line as JSON.
+        /// Print events as JSON, one a line.
         #[arg(long)]
         json: bool,
     },
-    /// Write the plan to a folder instead: YAML with a kustomization, Helm values, and a script of kubectl commands.
+    /// Write the plan to a folder: YAML with a kustomization, Helm values, and a script of kubectl commands.
     ///
-    /// Works also for what belongs to Helm, Argo CD, Flux or an operator. Nothing is written to the cluster.
+    /// Works for objects of Helm, Argo CD, Flux or an operator too. Nothing is written to the cluster.
     Export {
-        /// A folder that is absent or empty.
+        /// A folder that does not exist or is empty.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
-        /// Put it in the place of an earlier export; files that no export wrote stay.
+        /// Replace an earlier export; files that no export wrote stay.
         #[arg(long)]
         overwrite: bool,
-        /// What was written, as JSON.
+        /// Print what was written as JSON.
         #[arg(long)]
         json: bool,
     },
     /// Show the state of every target; on a terminal, live.
     Status {
-        /// Look once, print, and end.
+        /// Print the state once and exit.
         #[arg(long)]
         once: bool,
-        /// The table as JSON (looks once).
+        /// Print the table as JSON, once.
         #[arg(long)]
         json: bool,
     },
-    /// Take back what a run wrote: the newest, or the one that is named. What to scrape is chosen for `--demo` alone.
+    /// Undo a run: the newest of this machine, or RUN. Choices of workloads apply to `--demo` only.
     #[command(after_help = EVENTS)]
     Undo {
-        /// The run's id, as `apply` printed it.
+        /// The run's ID, as printed by `apply`.
         run: Option<String>,
-        /// List the runs of this machine and those whose record stands in the cluster, and how each ended.
+        /// List the runs of this machine and those recorded in the cluster, and how each ended. Works without a cluster.
         #[arg(long, conflicts_with_all = ["run", "yes"])]
         list: bool,
-        /// Take back what the run wrote for these workloads and gateways alone.
+        /// Undo only these workloads and gateways of the run.
         #[arg(long, value_name = "NS/KIND/NAME", num_args = 1.., value_delimiter = ',')]
         only: Vec<WorkloadRef>,
-        /// Take back what stands in the cluster by this program's label and field manager, where no record of a run
-        /// is left; what that cannot know is said.
+        /// Undo without a record: find changes by meshscrape's label and field manager. Lists what that cannot restore.
         #[arg(long, conflicts_with_all = ["run", "only", "list"])]
         without_record: bool,
-        /// Yes to taking back a run whose record does not name its cluster, or where namespace kube-system may not be
-        /// read: it was made in this cluster.
+        /// Confirm that the run was made in this cluster, if its record or a missing right does not tell.
         #[arg(long)]
         this_cluster: bool,
-        /// Yes to putting back also what somebody else changed since the run; each is shown with its three values.
+        /// Also revert fields that others changed since the run; each is shown with its three values.
         #[arg(long)]
         even_changed: bool,
-        /// Yes to bringing back a listener on 15091 that stood without its policies before the run.
+        /// Allow restoring a listener on 15091 that had no policies before the run.
         #[arg(long)]
         reopen: bool,
-        /// Yes to every change that is shown without it.
+        /// Apply every change that is shown without this flag.
         #[arg(long)]
         yes: bool,
-        /// Yes to losing the history of a Prometheus that keeps its data in an emptyDir.
+        /// Allow losing the history of a Prometheus that stores its data in an emptyDir.
         #[arg(long)]
         lose_history: bool,
-        /// One event a line as JSON.
+        /// Print events as JSON, one a line.
         #[arg(long)]
         json: bool,
     },
@@ -146,43 +141,43 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Choices")]
 pub struct Choices {
-    /// Namespaces; alone: every workload in them that can be chosen and is in the mesh.
+    /// Namespaces: every available workload in them that is in the mesh.
     #[arg(short, long = "namespace", value_name = "NS", num_args = 1.., value_delimiter = ',', global = true)]
     pub namespaces: Vec<String>,
-    /// Single workloads: NAME, NS/NAME or KIND/NAME where there is one such, else NS/KIND/NAME.
+    /// Workloads: NAME, NS/NAME or KIND/NAME if unique, else NS/KIND/NAME.
     #[arg(short, long = "workload", value_name = "[NS/][KIND/]NAME", num_args = 1.., value_delimiter = ',', global = true)]
     pub workloads: Vec<Named>,
-    /// Gateways, by the Deployment that carries them.
+    /// Gateways, by their Deployment.
     #[arg(short, long = "gateway", value_name = "NS/NAME", num_args = 1.., value_delimiter = ',', global = true)]
     pub gateways: Vec<GatewayRef>,
-    /// What port 15091 leads to: 15020 (Envoy, agent and app, merged) or 15090 (Envoy only) [default: 15020].
+    /// The port behind 15091: 15020 (Envoy, agent and app, merged) or 15090 (Envoy only) [default: 15020].
     #[arg(long, value_name = "15020|15090", value_parser = metrics_port, global = true)]
     pub port: Option<MetricsPort>,
-    /// The same of single workloads, such as cart=15090; one that is not in the selection is not added to it.
+    /// The port of single workloads, such as cart=15090. Does not select the workload.
     #[arg(long, value_name = "WORKLOAD=15020|15090", value_parser = port_of, num_args = 1.., value_delimiter = ',', global = true)]
     pub port_of: Vec<(Named, MetricsPort)>,
-    /// Whether the plaintext jobs go on with what is secured: stop or keep [default: stop where no metric is lost].
+    /// Plaintext scrapes of secured workloads: stop or keep [default: stop where no metric is lost].
     #[arg(long, value_name = "stop|keep", global = true)]
     pub plaintext_jobs: Option<PlaintextJobs>,
-    /// Leave what an earlier set-up by the published task left behind as it is [default: fix it].
+    /// Keep an existing set-up of the published task as it is [default: fix it].
     #[arg(long, global = true)]
     pub no_fix: bool,
-    /// How a workload gets its first sidecar: by a label on its pod template, or on its namespace [default: template].
+    /// Injection label for a first sidecar: on the pod template or the namespace [default: template].
     #[arg(long, value_name = "template|namespace", global = true)]
     pub injection: Option<InjectionLabel>,
-    /// Skip these changes, by the ids that `plan --json` shows; what depends on them is skipped too.
+    /// Skip these changes (IDs of `plan --json`) and everything that depends on them.
     #[arg(long, value_name = "CHANGE", num_args = 1.., global = true)]
     pub skip: Vec<String>,
-    /// The Prometheus that scrapes; needed where several could.
+    /// The Prometheus server; required if several are available.
     #[arg(long, value_name = "NS/KIND/NAME", global = true)]
     pub prometheus: Option<WorkloadRef>,
-    /// Ask Prometheus at this URL, in place of through the API server: http(s)://HOST[:PORT][/PREFIX].
+    /// Query Prometheus at this URL instead of through the API server: http(s)://HOST[:PORT][/PREFIX].
     #[arg(long, value_name = "URL", global = true)]
     pub prometheus_url: Option<String>,
-    /// The CA that signed its certificate (PEM) [default: those of this machine].
+    /// The CA of Prometheus's certificate (PEM) [default: the CAs of this machine].
     #[arg(long, value_name = "FILE", requires = "prometheus_url", global = true)]
     pub prometheus_ca: Option<PathBuf>,
-    /// A file with the bearer token for it; or MESHSCRAPE_PROMETHEUS_TOKEN in the environment.
+    /// A file with the bearer token; or set MESHSCRAPE_PROMETHEUS_TOKEN.
     #[arg(
         long,
         value_name = "FILE",
@@ -191,41 +186,42 @@ pub struct Choices {
         global = true
     )]
     pub prometheus_token_file: Option<PathBuf>,
-    /// The user for its basic auth.
+    /// The user for basic auth.
     #[arg(long, value_name = "NAME", requires = "prometheus_url", global = true)]
     pub prometheus_user: Option<String>,
-    /// A file with that user's password; or MESHSCRAPE_PROMETHEUS_PASSWORD in the environment.
+    /// A file with the user's password; or set MESHSCRAPE_PROMETHEUS_PASSWORD.
     #[arg(long, value_name = "FILE", requires = "prometheus_user", global = true)]
     pub prometheus_password_file: Option<PathBuf>,
-    /// Apply also where Prometheus cannot be asked: it may restart, no target is awaited, plaintext jobs stay.
+    /// Apply even if Prometheus cannot be queried: it may restart, no target is awaited, plaintext jobs stay.
     #[arg(long, global = true)]
     pub unproven: bool,
-    /// Take from other Prometheus servers the right to read the secure ports that earlier runs gave them.
+    /// Remove the access to secure ports that earlier runs gave to other Prometheus servers.
     #[arg(long, global = true)]
     pub only_this_prometheus: bool,
-    /// Where pods are marked: on their template (lasting, restarts them) or on the running pods [default: template].
-    #[arg(long, value_name = "template|pods", value_parser = mark, global = true)]
+    /// What to annotate: the pod template (permanent, restarts pods) or the running pods [default: template].
+    #[arg(long = "annotate", alias = "mark", value_name = "template|pods", value_parser = mark, global = true)]
     pub mark: Option<Mark>,
-    /// Let workloads without a sidecar get their first one: their pods restart and enter the mesh. Without it -n skips
+    /// Allow a first sidecar for workloads without one: their pods restart and join the mesh. Without this flag, -n skips
     /// them and -w refuses them.
     #[arg(long, global = true)]
     pub inject: bool,
-    /// Owners whose fields may be taken: helm, argocd, flux, operator, or a field manager by its name. What they own can be chosen then.
-    #[arg(long, value_name = "MANAGER", num_args = 1.., value_delimiter = ',', global = true)]
+    /// Force ownership of these managers' fields: helm, argocd, flux, operator, or a field manager's name. Their objects
+    /// become available.
+    #[arg(long = "force-owner", alias = "take", value_name = "MANAGER", num_args = 1.., value_delimiter = ',', global = true)]
     pub take: Vec<String>,
     /// Seconds to wait for the targets (and for each rollout) [default: 300].
     #[arg(long, value_name = "S", value_parser = seconds, global = true)]
     pub timeout: Option<Duration>,
-    /// How fast workloads restart: one at a time; canary (one at a time, its targets UP before the next); all (together, awaited at the end) [default: one].
+    /// Rollout: one (one at a time), canary (the next after the targets are UP), all (in parallel) [default: one].
     #[arg(long, value_name = "one|canary|all", global = true)]
     pub pace: Option<Pace>,
-    /// The mesh's trust domain, where ConfigMap `istio` may not be read and no running proxy tells.
+    /// The mesh's trust domain, if neither ConfigMap `istio` nor a running proxy can be read.
     #[arg(long, value_name = "DOMAIN", global = true)]
     pub trust_domain: Option<String>,
-    /// Istio's root namespace (`rootNamespace`), where ConfigMap `istio` may not be read.
+    /// Istio's root namespace (`rootNamespace`), if ConfigMap `istio` cannot be read.
     #[arg(long, value_name = "NS", global = true)]
     pub root_namespace: Option<String>,
-    /// Do not ask whether plaintext is refused, and do not say "secured".
+    /// Do not check that plaintext is refused; targets are then not reported as secured.
     #[arg(long, global = true)]
     pub no_probe: bool,
     /// The kube-context.
@@ -237,13 +233,13 @@ pub struct Choices {
     /// Send nothing but reads, access reviews and dry runs.
     #[arg(long, global = true)]
     pub read_only: bool,
-    /// Take the lock from another run that seems to be at work.
+    /// Take the lock from another run that seems to be in progress.
     #[arg(long, global = true)]
     pub break_lock: bool,
-    /// A cluster simulated inside the program: needs nothing, changes nothing outside.
+    /// Use a cluster simulated inside the program; needs nothing, changes nothing outside.
     #[arg(long, global = true)]
     pub demo: bool,
-    /// Answers that the wizard saved; flags beside it win.
+    /// Answers saved by the wizard; flags override them.
     #[arg(long, value_name = "FILE", global = true)]
     pub answers: Option<PathBuf>,
 }

@@ -224,7 +224,7 @@ impl ApiError {
             }
             Reason::NotFound => "it went away, or its kind is not installed",
             Reason::FieldConflict => {
-                "take the field by its manager's name (--take MANAGER), or leave the change out"
+                "force the ownership (--force-owner MANAGER), or skip the change"
             }
             Reason::Stale => "the object changed meanwhile: review again",
             Reason::Gone => "the list is too old: read it again",

@@ -287,10 +287,10 @@ fn print(
             String::new()
         } else if call.choices.demo {
             // Its cluster ends with the command, and the run with it.
-            "See such a run taken back with: meshscrape undo --demo --yes\n".to_owned()
+            "See an undo with: meshscrape undo --demo --yes\n".to_owned()
         } else {
             let on = match outcome.ended {
-                Ended::PartWay(_) => "go on with it: meshscrape apply --resume --yes; ",
+                Ended::PartWay(_) => "resume: meshscrape apply --resume --yes; ",
                 _ => "",
             };
             format!("Run {run}; {on}take it back with: meshscrape undo {run} --yes\n")

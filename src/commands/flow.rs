@@ -71,17 +71,17 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
             let run = &found.known.note.run;
             let ways = match &found.undo {
                 Some(_) => format!(
-                    "go on with it: meshscrape undo {run} --yes; apply the run anew: meshscrape apply --resume {run} --yes"
+                    "resume the undo: meshscrape undo {run} --yes; apply the run again: meshscrape apply --resume {run} --yes"
                 ),
                 None => format!(
-                    "go on with it: meshscrape apply --resume {run} --yes; take it back: meshscrape undo {run} --yes"
+                    "resume: meshscrape apply --resume {run} --yes; undo: meshscrape undo {run} --yes"
                 ),
             };
             vec![found.words(), ways]
         }
         Ok(None) => return,
         Err(error) => vec![format!(
-            "whether an earlier run was cut off is not known: {}",
+            "whether an earlier run was interrupted is unknown: {}",
             error.what
         )],
     };
@@ -108,24 +108,22 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
         let Some(found) = found else {
             if let Some(other) = engine::runs::unfinished(&opened.session, &homes).await? {
                 let run = &other.known.note.run;
-                return Err(
-                    Error::new("there is no run to go on with that this machine made")
-                        .cause(other.words())
-                        .hint(format!(
-                            "go on with that one by its name: meshscrape apply --resume {run} --yes"
-                        ))
-                        .hint("list the runs: meshscrape undo --list"),
-                );
+                return Err(Error::new("this machine has no run to resume")
+                    .cause(other.words())
+                    .hint(format!(
+                        "resume that one by its name: meshscrape apply --resume {run} --yes"
+                    ))
+                    .hint("list the runs: meshscrape undo --list"));
             }
-            return Err(Error::new("there is no run to go on with")
+            return Err(Error::new("there is no run to resume")
                 .cause("the newest run came to its end, or left nothing behind")
                 .hint("list the runs: meshscrape undo --list"));
         };
         if found.undo.is_some() {
             let run = &found.known.note.run;
-            return Err(Error::new("what was not finished is an undo")
+            return Err(Error::new("the interrupted run is an undo")
                 .cause(found.words())
-                .hint(format!("go on with it: meshscrape undo {run} --yes"))
+                .hint(format!("resume the undo: meshscrape undo {run} --yes"))
                 .hint(format!(
                     "apply the run anew: meshscrape apply --resume {run} --yes"
                 )));
@@ -215,7 +213,7 @@ pub fn provable(contact: &Contact) -> Option<Error> {
     )
 }
 
-/// Says of each name after `--take` that nothing bears it: most likely a slip.
+/// Says of each name after `--force-owner` that nothing bears it: most likely a slip.
 pub fn note_takes(call: &mut Call<'_>, opened: &Opened, review: &Review) {
     let mut takes = opened.answers.take.clone();
     takes.retain(|name| OwnerTool::named(name).is_none());
@@ -224,9 +222,9 @@ pub fn note_takes(call: &mut Call<'_>, opened: &Opened, review: &Review) {
             takes.remove(&conflict.manager);
         }
     }
-    let words = takes
-        .iter()
-        .map(|name| format!("--take {name} takes nothing: no field of these changes is {name}'s"));
+    let words = takes.iter().map(|name| {
+        format!("--force-owner {name} has no effect: no field of these changes belongs to {name}")
+    });
     call.note(&words.collect::<Vec<_>>());
 }
 
@@ -273,7 +271,7 @@ pub fn stopped(review: &Review) -> Option<Error> {
             ItemState::Conflict(managers) => {
                 for manager in managers {
                     error = error.hint(format!(
-                        "take the fields of {manager}, which would revert them: --take {manager}"
+                        "force the fields of {manager}, which would revert them: --force-owner {manager}"
                     ));
                 }
                 format!("its fields belong to {}", managers.join(", "))

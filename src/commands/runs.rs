@@ -47,17 +47,17 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
 fn how(run: &Known) -> &str {
     match run.note.how.as_deref() {
         Some("whole") => "whole",
-        Some("undone") => "taken back",
-        Some("partWay") => "stopped part way",
+        Some("undone") => "undone",
+        Some("partWay") => "interrupted",
         Some(other) => other,
-        None => "cut off, or still at work",
+        None => "interrupted, or still running",
     }
 }
 
 fn table(runs: &[Known], cluster: Option<&str>) -> String {
     use std::fmt::Write;
     if runs.is_empty() {
-        return "No run has been made from here, and none has its record in the cluster.\n".into();
+        return "No runs: none on this machine, none recorded in the cluster.\n".into();
     }
     let mut out = String::new();
     for run in runs {

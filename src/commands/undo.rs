@@ -74,7 +74,7 @@ async fn take_back(
         undo.map_err(|error| match run {
             Some(_) => error,
             None => error.hint(
-                "what stands in the cluster without a record: meshscrape undo --without-record",
+                "undo what is in the cluster without a record: meshscrape undo --without-record",
             ),
         })?
     };
@@ -85,7 +85,7 @@ async fn take_back(
     if word.even_changed {
         undo.plan.held.clear();
     } else if !undo.plan.held.is_empty() {
-        let words = "what somebody else changed since stays; --even-changed puts it back too";
+        let words = "changes made by others since stay; --even-changed reverts them too";
         undo.warnings.push(words.into());
     }
     call.note(&undo.warnings);
@@ -127,8 +127,10 @@ async fn take_back(
         }
         let line = match json {
             true => events::finished(run, &Outcome::default()).to_string(),
-            false if undo.met => format!("Nothing to take back: run {run} left nothing."),
-            false => "Nothing to take back in this cluster.".to_owned(),
+            false if undo.met => {
+                format!("No changes: nothing of run {run} is left in the cluster.")
+            }
+            false => "No changes: nothing to undo in this cluster.".to_owned(),
         };
         written(writeln!(call.out, "{line}"))?;
         return Ok(exit::WELL);
@@ -178,16 +180,14 @@ fn own_run(opened: &Opened, run: &str) -> Result<()> {
     if here || journal.damaged().iter().any(|damaged| damaged == run) {
         return Ok(());
     }
-    Err(
-        Error::refused("there is no run to undo that this machine made")
-            .cause(format!(
-                "the newest, {run}, stands in its record in the cluster alone"
-            ))
-            .hint(format!(
-                "see what it would take back, and then name it: meshscrape undo {run}"
-            ))
-            .hint("list the runs: meshscrape undo --list"),
-    )
+    Err(Error::refused("this machine has no run to undo")
+        .cause(format!(
+            "the newest run, {run}, was recorded by another machine"
+        ))
+        .hint(format!(
+            "review it first, then name it: meshscrape undo {run}"
+        ))
+        .hint("list the runs: meshscrape undo --list"))
 }
 
 /// What the demo takes where nothing is chosen.
@@ -200,10 +200,9 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     let selection = crate::recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(opened).await?;
     if !json {
-        written(
-            call.out
-                .write_all(b"DEMO: first applied (with --lose-history), so that there is something to take back.\n\n"),
-        )?;
+        written(call.out.write_all(
+            b"DEMO: applying first (with --lose-history), so that there is something to undo.\n\n",
+        ))?;
     }
     let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);
     let job = Job {
@@ -218,7 +217,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     if !json {
         written(
             call.out
-                .write_all(b"\nDEMO: now taken back (with --lose-history).\n\n"),
+                .write_all(b"\nDEMO: now the undo (with --lose-history).\n\n"),
         )?;
     }
     Ok(())

@@ -45,7 +45,7 @@ pub fn review(review: &Review) -> String {
         out.push('\n');
     }
     for price in &review.plan.prices {
-        let _ = writeln!(out, "price: {}", self::price(price));
+        let _ = writeln!(out, "impact: {}", self::price(price));
     }
     for note in &review.plan.notes {
         let _ = writeln!(out, "note: {}", flat(note));
@@ -53,7 +53,7 @@ pub fn review(review: &Review) -> String {
     for filter in review.filters_that_stop() {
         let _ = writeln!(
             out,
-            "note: {} will stop matching, see the price above",
+            "note: {} will stop matching, see the impact above",
             flat(&filter.to_string())
         );
     }
@@ -164,7 +164,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             ),
             Hands::Controller => writeln!(
                 out,
-                "  conflict: {} belongs to {} (now {}); it would revert the field. Take it with --take {}",
+                "  conflict: {} belongs to {} (now {}); it would revert the field. Force it with --force-owner {}",
                 flat(&conflict.field),
                 flat(&conflict.manager),
                 flat(&was),
@@ -236,13 +236,13 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             LeftOut::HangsOn(id) => {
                 writeln!(
                     out,
-                    "  left out, because it hangs on {}",
+                    "  skipped: depends on {}, which is skipped",
                     flat(&id.to_string())
                 )
             }
-            LeftOut::ByUser => writeln!(out, "  left out"),
+            LeftOut::ByUser => writeln!(out, "  skipped"),
             LeftOut::NotTaken(_) => {
-                writeln!(out, "  left out, because the cluster does not take it")
+                writeln!(out, "  skipped: the cluster rejects it")
             }
         };
     }
@@ -253,7 +253,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         }
     }
     for price in &item.change.prices {
-        let _ = writeln!(out, "  price: {}", self::price(price));
+        let _ = writeln!(out, "  impact: {}", self::price(price));
     }
 }
 
@@ -491,7 +491,7 @@ pub fn sum(board: &Board) -> String {
         (counts.not_covered, "not covered"),
         (counts.double, "also scraped in plaintext"),
         (counts.unguarded, "not guarded"),
-        (counts.left_out, "left out"),
+        (counts.left_out, "skipped"),
     ] {
         if count > 0 {
             parts.push(format!("{count} {word}"));
@@ -515,7 +515,7 @@ pub fn sum(board: &Board) -> String {
 /// A target's state in words.
 pub fn state(row: &Row) -> String {
     let text = match &row.state {
-        _ if row.left_out => "left out".to_owned(),
+        _ if row.left_out => "skipped".to_owned(),
         State::Up { .. } if !row.guard.faults().is_empty() => "UP mTLS, not guarded".to_owned(),
         State::Up { double: None } => "UP mTLS".to_owned(),
         State::Up { double: Some(job) } => format!("UP mTLS, and in plaintext by {job}"),
@@ -565,8 +565,8 @@ fn step_of(state: &StepState) -> Option<String> {
         }
         StepState::Done => "done".into(),
         StepState::Failed(error) => format!("failed: {}", error.to_string().replace('\n', "; ")),
-        StepState::LeftOut => "left out".into(),
-        StepState::TakenBack(why) => format!("taken back: {why}"),
+        StepState::LeftOut => "skipped".into(),
+        StepState::TakenBack(why) => format!("undone: {why}"),
         StepState::Held(why) => format!("held: {why}"),
     })
 }
@@ -593,7 +593,7 @@ pub fn outcome(outcome: &Outcome) -> String {
             plural(outcome.written.len(), "change"),
             outcome.not_written.len()
         ),
-        Ended::Undone => writeln!(out, "Undone: what this run wrote was taken back."),
+        Ended::Undone => writeln!(out, "Failed: every change of this run was undone."),
     };
     if !matches!(outcome.ended, Ended::Whole) {
         for id in &outcome.written {
@@ -604,7 +604,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         let _ = writeln!(out, "  not written  {}", flat(&id.title()));
     }
     for id in &outcome.taken_back {
-        let _ = writeln!(out, "  taken back   {}", flat(&id.title()));
+        let _ = writeln!(out, "  undone       {}", flat(&id.title()));
     }
     out
 }

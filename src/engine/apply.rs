@@ -419,7 +419,7 @@ impl Run {
                     self.given_up.insert(id.clone());
                     if self.is_mark_of_ours(change.change()) {
                         // Left standing it would take its pods out of the old jobs, UP or not.
-                        let why = format!("left out, because {}", error.what);
+                        let why = format!("skipped: {}", error.what);
                         let only = BTreeSet::from([id.clone()]);
                         match self.take_back(around, change.change(), &only, why).await {
                             Ok(()) => return None,
@@ -576,7 +576,7 @@ impl Run {
             return Ok(());
         }
         Err(Error::new(format!(
-            "the targets behind {} were not UP after {} s, so it was taken back",
+            "the targets of {} were not UP after {} s, so the change was undone",
             title(change),
             around.up_within.as_secs()
         ))
@@ -605,13 +605,13 @@ impl Run {
         undo::take_back(around, &self.id, &run, Some(only), &mut |_, _| ())
             .await
             .map_err(|error| {
-                Error::new(format!("{} could not be taken back", title(change)))
+                Error::new(format!("{} could not be undone", title(change)))
                     .kind(Kind::StoppedPartWay)
                     .cause(&why)
                     .cause(error.what)
                     .hint("undo the run")
             })?;
-        around.log(format!("{} was taken back: {why}", title(change)));
+        around.log(format!("{} was undone: {why}", title(change)));
         for id in only {
             around.step(id, StepState::TakenBack(why.clone()));
             self.fates.insert(id.clone(), Fate::TakenBack);

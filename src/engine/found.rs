@@ -35,9 +35,8 @@ const AT_ONCE: usize = 8;
 /// Nothing of it stands there; there is no Prometheus; an object cannot be read.
 pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Error> {
     let mut warnings: Vec<String> = UNKNOWN.iter().map(|words| (*words).to_owned()).collect();
-    let prometheus = prometheus(mesh).ok_or_else(|| {
-        Error::new("there is no Prometheus here whose set-up could be taken back")
-    })?;
+    let prometheus = prometheus(mesh)
+        .ok_or_else(|| Error::new("no Prometheus server found whose set-up could be undone"))?;
     let mut seen = made(session, &items(mesh), &mut warnings).await;
     let changed = changed(mesh, prometheus);
     let read: Vec<Option<Seen>> = stream::iter(changed)
@@ -52,7 +51,7 @@ pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Erro
     let (mut plan, notes) = plan_of(session, &lines).await?;
     if plan.changes.is_empty() {
         return Err(
-            Error::new("nothing that this program wrote stands in this cluster")
+            Error::new("nothing written by meshscrape is in this cluster")
                 .cause("no object bears its label, and no field that could be read is its alone"),
         );
     }

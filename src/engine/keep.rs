@@ -161,7 +161,7 @@ impl Keeper {
                 return Err(Error::refused("the record of this run cannot be kept in the cluster")
                     .cause(error.what)
                     .cause(error.causes.join(", "))
-                    .hint("leave the Secret out in the review: the record then stands on this machine alone"));
+                    .hint("skip the Secret in the review: the run is then recorded on this machine only"));
             }
             keeper.kept.push(row.id.clone());
         }
@@ -266,7 +266,7 @@ impl Keeper {
         while let Some(lock) = self.locks.pop() {
             if let Err(failed) = lock.release().await {
                 words.push(format!(
-                    "could not release the lock ({failed}); it expires in {LOCK_SECONDS} s"
+                    "could not release the lock: {failed}; it expires in {LOCK_SECONDS} s"
                 ));
             }
         }

@@ -52,7 +52,7 @@ pub fn summary(outcome: &Outcome) -> Vec<String> {
     lines.push(match &outcome.ended {
         Ended::Whole if outcome.written.is_empty() => "Nothing had to be written.".to_owned(),
         Ended::Whole => format!("{} written.", changes(outcome.written.len())),
-        Ended::Undone => format!("Undone: {} taken back.", changes(outcome.taken_back.len())),
+        Ended::Undone => format!("Failed: {} undone.", changes(outcome.taken_back.len())),
         Ended::PartWay(_) if outcome.written.is_empty() => {
             "Stopped before anything was written.".to_owned()
         }

@@ -185,8 +185,7 @@ impl Asker<'_> {
                 Some(pod) => !uid.is_null() && pod["metadata"]["uid"] != *uid,
             };
             if other {
-                let words =
-                    format!("{object} is gone since the plan was made: there is nothing to mark");
+                let words = format!("{object} was deleted since the plan: nothing to annotate");
                 reviewed.warnings.push(words);
                 return yes(reviewed);
             }
@@ -342,7 +341,7 @@ impl Asker<'_> {
             return yes(reviewed);
         };
         if live["metadata"]["uid"] != uid {
-            let words = format!("another {object} stands there since the plan was made: it stays");
+            let words = format!("another {object} exists since the plan: it stays");
             reviewed.warnings.push(words);
             reviewed.after = Some(live);
             return yes(reviewed);

@@ -260,14 +260,14 @@ impl Unfinished {
         let (run, all) = (&self.known.note.run, self.steps.len());
         let mut words = match &self.undo {
             Some(_) => format!(
-                "the undo{by} of run {run} was not finished: {after} of its {all} changes still stand, {before} are taken back"
+                "the undo{by} of run {run} was interrupted: {before} of {all} changes are undone, {after} are still applied"
             ),
             None => format!(
-                "run {run}{by} was not finished: {after} of its {all} changes stand, {before} do not"
+                "run {run}{by} was interrupted: {after} of {all} changes are applied, {before} are not"
             ),
         };
         if other > 0 {
-            words.push_str(&format!(", {other} were changed by somebody else"));
+            words.push_str(&format!(", {other} were changed by others"));
         }
         words
     }
@@ -382,12 +382,10 @@ pub(super) async fn beside(
         let steps = resume::steps(&entries, &|object| live.get(object).cloned().flatten());
         if steps.iter().any(|step| step.stands == Stands::After) {
             return Err(Error::refused(format!(
-                "run {run} cannot be taken back while the newer run {name} stands"
+                "run {run} cannot be undone while the newer run {name} is applied"
             ))
             .cause(format!("both need {shared}"))
-            .hint(format!(
-                "take back the newer one first: meshscrape undo {name}"
-            )));
+            .hint(format!("undo the newer run first: meshscrape undo {name}")));
         }
     }
     Ok(older.iter().map(|older| older.note.run.clone()).collect())

@@ -26,7 +26,7 @@ pub async fn all_stands(
         let run = found.known.note.run;
         ended(session, &run, "whole")?;
         words.push(format!(
-            "run {run} was cut off when all of it stood: nothing is left to do for it"
+            "run {run} was interrupted after its last change: nothing is left to do"
         ));
     }
     words.extend(locks(session, places).await);
@@ -54,11 +54,11 @@ pub async fn locks(session: &Session, places: &[String]) -> Vec<String> {
     for namespace in places {
         match lock::release_dead(session, namespace).await {
             Ok(true) => words.push(format!(
-                "the lock that the killed run left in namespace {namespace} is released"
+                "released the lock that a killed run left in namespace {namespace}"
             )),
             Ok(false) => {}
             Err(error) => words.push(format!(
-                "could not look whether a killed run left a lock in namespace {namespace} ({error}); such a lock expires by itself"
+                "could not check namespace {namespace} for the lock of a killed run: {error}; such a lock expires"
             )),
         }
     }

@@ -84,7 +84,7 @@ pub async fn plan_undo(
     let older = runs::beside(session, homes, &run, at, &entries).await?;
     warnings.extend(older.iter().map(|name| {
         format!(
-            "the older run {name} is not taken back with it; after this one: meshscrape undo {name}"
+            "the older run {name} stays applied; undo it after this one: meshscrape undo {name}"
         )
     }));
     let live = runs::live(session, &entries).await?;
@@ -158,8 +158,7 @@ async fn without(session: &Session, prometheus: &WorkloadRef, plan: &mut Plan) -
         return None;
     }
     let space = ObjectRef::new(Of::Namespace, "", &prometheus.namespace);
-    let mut words =
-        format!("Prometheus {prometheus} is gone: what is left of the run is taken back");
+    let mut words = format!("Prometheus {prometheus} is gone: the rest of the run is undone");
     let leaving = match session.cluster.get(&space).await {
         Ok(None) => true,
         Ok(Some(live)) => !live["metadata"]["deletionTimestamp"].is_null(),
@@ -262,7 +261,7 @@ fn keep_seqs(entries: &mut Vec<Entry>, seqs: &BTreeSet<u32>) {
 }
 
 fn refusal(review: &Review, why: &NotApprovable) -> Error {
-    let mut error = Error::new("it cannot be taken back as things are");
+    let mut error = Error::new("the run cannot be undone now");
     if let NotApprovable::Stopped(ids) = why {
         for id in ids {
             let Some(reviewed) = review.items.get(id) else {
@@ -274,7 +273,7 @@ fn refusal(review: &Review, why: &NotApprovable) -> Error {
             ));
         }
     }
-    error.hint("meshscrape undo shows each change with what stands in its way")
+    error.hint("meshscrape undo shows each change with its blocker")
 }
 
 /// Writes in order without asking anybody. Stops where a write fails; a wait that only makes things
@@ -339,7 +338,7 @@ async fn straight_on(
         let wrote = steps::write(around.session, run, seq, change, moved)
             .await
             .map_err(|failure| failure.error)?;
-        around.log(format!("{} is taken back", change.change().object));
+        around.log(format!("{} is undone", change.change().object));
         around.touched(change.change());
         if last.get(object) == Some(&at) {
             back(around, object);
@@ -373,5 +372,5 @@ fn go_on(around: &Around<'_>, what: &Await, waited: Waited) -> Result<(), Error>
 }
 
 fn stopped() -> Error {
-    Error::new("stopped while changes were taken back").kind(Kind::StoppedPartWay)
+    Error::new("stopped during the undo").kind(Kind::StoppedPartWay)
 }

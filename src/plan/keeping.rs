@@ -108,7 +108,7 @@ pub fn keep(plan: &mut Plan, run: &str, who: &Who) {
     if let (Some(home), None) = (&home, &plan.undoes) {
         let object = record(home, run, 0);
         let intent = record_object(&object, run, "");
-        let why = "the record of this run, so that it can be taken back from any machine";
+        let why = "the record of this run, for an undo from any machine";
         rows.push(apply(object, intent, why));
     }
     rows.append(&mut plan.changes);
@@ -140,7 +140,7 @@ pub fn forget(plan: &mut Plan, secrets: &[Value]) {
         let meta = |field: &str| secret["metadata"][field].as_str().unwrap_or_default();
         let object = ObjectRef::new(Kind::Secret, meta("namespace"), meta("name"));
         let uid = meta("uid").to_owned();
-        let why = "the record of the run that is taken back".to_owned();
+        let why = "the record of the run that is undone".to_owned();
         let mut change = row(object, Action::Delete { uid }, why);
         change.needs.clone_from(&needs);
         plan.changes.push(change);

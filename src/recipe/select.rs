@@ -409,7 +409,7 @@ fn choosable<'a>(
 
 fn take_hint(owner: &Owner) -> String {
     format!(
-        "choose it all the same with --take {}: {}",
+        "choose it anyway with --force-owner {}: {}",
         owner.tool.word(),
         owner.tool.reverts()
     )

@@ -506,7 +506,7 @@ fn panicked(error: JoinError) -> Result<()> {
     match error.try_into_panic() {
         Ok(panic) => Err(Error::new("the program has a fault and had to end")
             .cause(words(&*panic))
-            .hint("what was written stands in the journal: meshscrape undo takes it back")),
+            .hint("every write is in the journal: meshscrape undo reverts it")),
         // A question that gave way to a newer one.
         Err(_) => Ok(()),
     }

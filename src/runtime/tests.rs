@@ -314,7 +314,7 @@ async fn the_demo_goes_green_within_fifteen_keys_and_two_minutes_and_back() {
     let (exit, ()) = tokio::join!(run(&mut screen, receiver(inputs), start, demo), user);
     let exit = exit.unwrap();
     assert_eq!(exit.code, 0, "{exit:?}");
-    assert!(exit.summary[0].contains("taken back"), "{exit:?}");
+    assert!(exit.summary[0].contains("undone"), "{exit:?}");
 }
 
 /// Quitting in the midst of it stops between two writes and says what was written.

@@ -82,23 +82,23 @@ pub fn question(state: &State) -> (Role, String) {
     match apply.outcome.as_ref().map(|outcome| &outcome.ended) {
         Some(Ended::Whole) if apply.undoing && !apply.older.is_empty() => (
             Role::Waiting,
-            "▲ The run was taken back; an older one still stands.".into(),
+            "▲ Run undone. An older run is still applied.".into(),
         ),
-        Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ The run was taken back.".into()),
+        Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ Run undone.".into()),
         Some(Ended::Whole) => match apply.lacks() {
             Some(lacks) => (Role::Waiting, format!("▲ {lacks}.")),
-            None => (Role::Good, "✓ Every approved change stands.".into()),
+            None => (Role::Good, "✓ Every approved change is applied.".into()),
         },
         Some(Ended::PartWay(_)) => (
             Role::Waiting,
-            "▲ Ended part way: what was written stays.".into(),
+            "▲ Interrupted: applied changes stay in the cluster.".into(),
         ),
         Some(Ended::Undone) => (
             Role::Waiting,
-            "▲ Everything that this run wrote was taken back.".into(),
+            "▲ Failed: every change of this run was undone.".into(),
         ),
-        None if apply.error.is_some() => (Role::Bad, "✕ It could not go on.".into()),
-        None => (Role::Muted, "Nothing is being written.".into()),
+        None if apply.error.is_some() => (Role::Bad, "✕ The run failed.".into()),
+        None => (Role::Muted, "No run is in progress.".into()),
     }
 }
 
@@ -162,8 +162,8 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
         StepState::Done => Words::of(Role::Good, "done"),
         StepState::Unchanged => Words::muted("was as wanted"),
         StepState::Failed(error) => Words::of(Role::Bad, &error.what),
-        StepState::LeftOut => Words::muted("left out"),
-        StepState::TakenBack(why) => Words::of(Role::Waiting, format!("taken back: {why}")),
+        StepState::LeftOut => Words::muted("skipped"),
+        StepState::TakenBack(why) => Words::of(Role::Waiting, format!("undone: {why}")),
         StepState::Held(why) => Words::of(Role::Waiting, format!("not written: {why}")),
     }
 }
@@ -270,7 +270,7 @@ fn of_the_row(apply: &ApplyStep, room: usize, whole: bool) -> Vec<Words> {
         }
         StepState::Waiting(on) => (Role::Waiting, format!("waits for {on}")),
         StepState::Rollout { note, .. } if !note.is_empty() => (Role::Waiting, note.clone()),
-        StepState::TakenBack(why) => (Role::Waiting, format!("taken back: {why}")),
+        StepState::TakenBack(why) => (Role::Waiting, format!("undone: {why}")),
         StepState::Held(why) => (Role::Waiting, format!("not written: {why}")),
         _ if whole => {
             let mut lines = Words::wrapped(Role::Strong, &row.object.to_string(), room);
@@ -319,7 +319,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     // First: the list of what was written may be longer than the panel.
     let ended = apply.outcome.as_ref().map(|outcome| &outcome.ended);
     if let (false, Some(Ended::PartWay(_))) = (apply.undoing, ended) {
-        let ways = "esc leads back to the review of what is left, whose enter goes on; u takes back what stands.";
+        let ways = "esc: review the remaining changes and resume · u: undo what was applied";
         lines.extend(item('•', Role::Accent, ways, room));
     }
     if let Some(lacks) = apply.lacks() {
@@ -329,7 +329,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.extend(item('•', Role::Accent, sentence, room));
     }
     if let (true, false, Some(older)) = (apply.undoing, apply.running, apply.older.first()) {
-        let way = format!("u goes on with the older run {older}.");
+        let way = format!("u: undo the older run {older}");
         lines.extend(item('•', Role::Accent, &way, room));
     }
     if apply.running {

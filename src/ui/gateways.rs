@@ -89,7 +89,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             paint,
             places,
             &state.gateways.filter.text,
-            "No gateway was found in this cluster; enter goes on.",
+            "No gateway found in this cluster. enter: continue",
         );
     }
     rows::filling(paint, state, places, rows, Listed::Workloads);

@@ -96,16 +96,16 @@ fn step(paint: &mut Paint, state: &State, places: &Places) {
         Step::Status => status::question(state),
         Step::Options if state.options.each.is_some() => (
             Role::Plain,
-            "Which of them differ? Left and right choose port or mark.".into(),
+            "Which workloads differ? Left and right choose port or annotation.".into(),
         ),
         Step::Review if state.review.undoes.is_some() => (
             Role::Plain,
-            "Is this what should be taken back? Nothing is until you confirm.".into(),
+            "Undo these changes? Nothing is written until you confirm.".into(),
         ),
         // Said where it is always seen: under a long list there is no room.
         Step::Review if state.nothing_to_write() => (
             Role::Good,
-            "✓ Nothing is to be written: all of it is as wanted.".into(),
+            "✓ No changes. The cluster matches your choices.".into(),
         ),
         Step::Review => match state.unscraped() {
             Some(words) => (Role::Waiting, format!("▲ {words}")),

@@ -39,11 +39,11 @@ pub fn picture(of: &Traffic) -> Vec<Words> {
     let gap = " ".repeat(WIRE + 1);
     let under = " ".repeat(LEFT + WIRE + 3);
     let (wire, end, role) = if of.jobs_stopped {
-        ("╌ ╌ ╌ ╌ ╌ ✕", "✓ old jobs leave the pod out", Role::Good)
+        ("╌ ╌ ╌ ╌ ╌ ✕", "✓ plaintext jobs skip the pod", Role::Good)
     } else {
         (
             "╌ ╌ ╌ ╌ ╌ ▶",
-            "▲ old jobs go on: scraped twice",
+            "▲ plaintext jobs stay: scraped twice",
             Role::Waiting,
         )
     };
@@ -88,12 +88,12 @@ pub fn mark(lasting: bool) -> (Role, &'static str) {
     if lasting {
         (
             Role::Good,
-            "✓ marked on the pod template: new pods are scraped too",
+            "✓ pod template annotated: new pods are scraped too",
         )
     } else {
         (
             Role::Waiting,
-            "▲ marked on the running pods: a new pod is not scraped over mTLS",
+            "▲ running pods annotated: new pods are not scraped over mTLS",
         )
     }
 }
@@ -126,7 +126,7 @@ mod tests {
         │   monitoring   │ ───────────────────────▶ │ :15091 Envoy ──▶ :15020   │
         └────────────────┘                          │         Envoy, agent, app │
                                                     └───────────────────────────┘
-                           plaintext   ╌ ╌ ╌ ╌ ╌ ✕  ✓ old jobs leave the pod out
+                           plaintext   ╌ ╌ ╌ ╌ ╌ ✕  ✓ plaintext jobs skip the pod
                                                     ✓ :15091 refuses plaintext
                                                     ▲ :15020 still answers anyone
         ");
@@ -136,7 +136,7 @@ mod tests {
             ..TRAFFIC
         });
         assert!(other.contains(":15091 Envoy ──▶ :15090"));
-        assert!(other.contains("old jobs go on: scraped twice"));
+        assert!(other.contains("plaintext jobs stay: scraped twice"));
         assert!(!other.contains(":15020"));
     }
 

@@ -85,8 +85,8 @@ fn standing(row: &ReviewRow) -> Option<(Role, String)> {
         Standing::Ready => return None,
         Standing::Asking => (Role::Muted, "asking …".into()),
         Standing::Unchanged => (Role::Muted, "as wanted".into()),
-        Standing::LeftOut => (Role::Muted, "left out".into()),
-        Standing::HangsOn(_) => (Role::Muted, "falls with it".into()),
+        Standing::LeftOut => (Role::Muted, "skipped".into()),
+        Standing::HangsOn(_) => (Role::Muted, "skipped: depends".into()),
         Standing::Conflict(managers) => (Role::Bad, format!("conflict: {}", managers.join(", "))),
         Standing::Refused(_) => (Role::Bad, "refused".into()),
         Standing::Gate { .. } => (Role::Bad, "not safe to edit".into()),
@@ -245,7 +245,10 @@ pub fn head(state: &State, area: Rect) -> Vec<Words> {
         head.extend(Words::wrapped(Role::Plain, &row.why, room));
     }
     let more = match &row.standing {
-        Standing::HangsOn(id) => Some(format!("– It falls with {}.", id.object())),
+        Standing::HangsOn(id) => Some(format!(
+            "– Skipped: depends on {}, which is skipped.",
+            id.object()
+        )),
         Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),
         _ => None,
     };

@@ -26,7 +26,7 @@ pub fn path(object: &ObjectRef, part: Part) -> String {
     };
     let which = match part {
         Part::ScrapeJob => " (new job)",
-        Part::OldJobs => " (old jobs)",
+        Part::OldJobs => " (plaintext jobs)",
         _ => "",
     };
     name + which

@@ -63,13 +63,13 @@ pub fn question(state: &State) -> (Role, String) {
     }
     if let Some((why, since)) = &board.stale {
         let old = since_words(state.now, Some(*since));
-        return (Role::Waiting, format!("▲ figures of {old} ago: {why}"));
+        return (Role::Waiting, format!("▲ last update {old} ago: {why}"));
     }
     if let Some(replica) = board.replicas.iter().find(|r| r.error.is_some()) {
         let why = replica.error.as_deref().unwrap_or_default();
         return (
             Role::Waiting,
-            format!("▲ {} can't be asked: {why}", replica.pod),
+            format!("▲ {} does not answer: {why}", replica.pod),
         );
     }
     if state.status.waiting {
@@ -77,7 +77,7 @@ pub fn question(state: &State) -> (Role, String) {
     }
     let counts = &board.counts;
     if state.apply.was_taken_back() && counts.plaintext == counts.all() {
-        let text = "✓ The run was taken back: they are scraped in plaintext, as before it.";
+        let text = "✓ Run undone: pods are scraped in plaintext again, as before.";
         return (Role::Good, text.into());
     }
     let told = |of: &[(usize, &str)]| -> Vec<String> {
@@ -87,7 +87,7 @@ pub fn question(state: &State) -> (Role, String) {
     };
     let of_the_up = told(&[
         (counts.secured, "secured"),
-        (counts.double, "scraped twice"),
+        (counts.double, "also plaintext"),
     ]);
     let mut others = told(&[
         (counts.unguarded, "not guarded"),
@@ -95,7 +95,7 @@ pub fn question(state: &State) -> (Role, String) {
         (counts.waiting, "waiting"),
         (counts.plaintext, "plaintext only"),
         (counts.not_covered, "not covered"),
-        (counts.left_out, "left out"),
+        (counts.left_out, "skipped"),
         (
             in_plaintext(&board.others),
             "pods of other owners in plaintext",
@@ -120,8 +120,8 @@ pub fn question(state: &State) -> (Role, String) {
 fn taking_back(apply: &ApplyStep) -> String {
     let now = apply.rows.rows.iter().find(|row| row.under_way());
     match now {
-        Some(row) => format!("○ The run is being taken back; now {}.", row.object),
-        None => "○ The run is being taken back.".to_owned(),
+        Some(row) => format!("○ Undoing the run: {}.", row.object),
+        None => "○ Undoing the run.".to_owned(),
     }
 }
 
@@ -137,12 +137,12 @@ fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
 fn words_of(state: &State, of: &Row) -> Words {
     let up = matches!(of.state, targets::State::Up { .. });
     if of.left_out {
-        return Words::muted("– left out");
+        return Words::muted("– skipped");
     }
     match state.apply.way_back_of(&of.expected.item) {
-        Some(WayBack::Done) => Words::muted("– taken back"),
-        Some(WayBack::Now) => Words::of(Role::Waiting, "○ being taken back"),
-        Some(WayBack::Ahead) if !up => Words::of(Role::Waiting, "○ to be taken back"),
+        Some(WayBack::Done) => Words::muted("– undone"),
+        Some(WayBack::Now) => Words::of(Role::Waiting, "○ undoing"),
+        Some(WayBack::Ahead) if !up => Words::of(Role::Waiting, "○ undo pending"),
         Some(WayBack::Ahead) | None => state_words(of),
     }
 }
@@ -301,7 +301,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let pod = &of.expected.pod;
     let back = state.apply.way_back_of(&of.expected.item);
     let title = match &of.state {
-        _ if back.is_some() => format!("What is taken back of {}?", of.expected.item.name),
+        _ if back.is_some() => format!("What is undone for {}?", of.expected.item.name),
         targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
         targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
         targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
@@ -402,8 +402,10 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
             '▲',
             Role::Waiting,
             &match state.apply.was_taken_back() {
-                true => format!("The run was taken back: job {job} scrapes it, in plaintext."),
-                false => format!("Only job {job} scrapes it, in plaintext."),
+                true => format!("Run undone: job {job} scrapes the pod in plaintext."),
+                false => {
+                    format!("Job {job} scrapes the pod in plaintext; no job scrapes it over mTLS.")
+                }
             },
             room,
         )),

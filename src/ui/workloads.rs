@@ -53,7 +53,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let rows = state.workloads.rows.len();
     if rows == 0 && !state.cluster.filling {
         let nothing = if state.answers.namespaces.is_empty() {
-            "No namespace is chosen. Esc goes back to choose some, enter goes on to the gateways."
+            "No namespace is chosen. esc: choose some · enter: continue with gateways"
         } else {
             "The chosen namespaces hold no Deployment, StatefulSet or DaemonSet."
         };
@@ -341,7 +341,7 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            "15090 brings Envoy's metrics only: the app's go on in plaintext.",
+            "15090 has Envoy's metrics only. The app is still scraped in plaintext.",
             room,
         ));
     }
@@ -361,19 +361,20 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            "No restart; a new pod is not marked any more.",
+            "No restart. New pods are not annotated.",
             room,
         ));
     }
     if of.enters_mesh() {
-        let text = "It gets its first sidecar: it enters the mesh, and its traffic goes through istio-proxy.";
+        let text =
+            "First sidecar: the workload joins the mesh; its traffic goes through istio-proxy.";
         lines.extend(item('▲', Role::Waiting, text, room));
     }
     for filter in &of.envoy_filters {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("{filter} matches inbound names that change: it would stop matching."),
+            &format!("{filter} matches listener names that change, so it stops matching."),
             room,
         ));
     }

@@ -172,7 +172,7 @@ impl State {
         self.apply.undoing |= outcome.ended == Ended::Undone;
         let mut lines = summary(&outcome, undoing);
         if let (Ended::Whole, Some(older)) = (&outcome.ended, self.apply.older.first()) {
-            lines.push(format!("The older run {older} still stands."));
+            lines.push(format!("The older run {older} is still applied."));
         }
         self.apply.outcome = Some(outcome);
         self.apply.summary = lines;
@@ -369,19 +369,19 @@ impl State {
         };
         if self.apply.undoing {
             let older = self.apply.older.first();
-            let back = |run| format!("To take it back: meshscrape undo {run} --yes{context}");
+            let back = |run| format!("To undo: meshscrape undo {run} --yes{context}");
             return older.map(back).into_iter().collect();
         }
         let first = match outcome.ended {
             Ended::Whole => format!("To see the targets: meshscrape status{context}"),
             Ended::PartWay(_) => {
-                format!("To go on with it: meshscrape apply --resume {run} --yes{context}")
+                format!("To resume: meshscrape apply --resume {run} --yes{context}")
             }
             Ended::Undone => return Vec::new(),
         };
         vec![
             first,
-            format!("To take it back: meshscrape undo {run} --yes{context}"),
+            format!("To undo: meshscrape undo {run} --yes{context}"),
         ]
     }
 }
@@ -391,16 +391,14 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let written = plural(outcome.written.len(), "change", "changes");
     match &outcome.ended {
-        Ended::Whole if undoing => lines.push(format!("The run was taken back, by {written}.")),
+        Ended::Whole if undoing => lines.push(format!("Run undone: {written}.")),
         Ended::Whole if outcome.not_written.is_empty() && outcome.taken_back.is_empty() => {
-            lines.push(format!("Every approved change stands: {written} written."));
+            lines.push(format!("Every approved change is applied: {written}."));
         }
-        Ended::Whole => lines.push(format!(
-            "{written} written, not every one that was approved."
-        )),
-        Ended::Undone => lines.push("Everything that this run wrote was taken back.".into()),
+        Ended::Whole => lines.push(format!("{written} applied, not every approved one.")),
+        Ended::Undone => lines.push("Every change of this run was undone.".into()),
         Ended::PartWay(error) => {
-            lines.push(format!("Stopped part way: {written} written and standing."));
+            lines.push(format!("Interrupted: {written} applied."));
             if let Some(error) = error {
                 lines.push(format!("Cause: {}", error.what));
             }

@@ -182,11 +182,11 @@ impl State {
             return;
         };
         let todo = match earlier.answers {
-            _ if earlier.undo => "u goes on with the undo: every change is shown first",
+            _ if earlier.undo => "u: resume the undo, after a review",
             Some(_) => {
-                "o goes on with it: its choices are taken over; u takes it back. Both show every change first"
+                "o: resume with the same choices · u: undo what was applied. Both start with a review"
             }
-            None => "u takes it back: every change is shown first",
+            None => "u: undo it, after a review",
         };
         let found = earlier.words.clone();
         self.cluster

@@ -65,10 +65,10 @@ pub(super) fn stopped(
     lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
     lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
     lines.push(format!(
-        "{}. Nothing more is written until you decide.",
+        "{}. Nothing is written until you decide.",
         match written {
-            1 => "1 change of this run stands".to_owned(),
-            n => format!("{n} changes of this run stand"),
+            1 => "Applied changes of this run: 1".to_owned(),
+            n => format!("Applied changes of this run: {n}"),
         }
     ));
     if let Some(again) = again {
@@ -76,27 +76,25 @@ pub(super) fn stopped(
     }
     let go_on = match row {
         // A mark that is left out is taken back: its pods would be scraped by nobody.
-        Some(row) if row.written && row.part == Part::Mark => "Take back its mark",
-        Some(row) if row.written && row.part == Part::Injection => "Take back this change",
-        Some(row) if row.written => "Go on without it",
-        _ => "Leave it out",
+        Some(row) if row.written && row.part == Part::Mark => "Undo its annotation",
+        Some(row) if row.written && row.part == Part::Injection => "Undo this change",
+        Some(row) if row.written => "Continue without it",
+        _ => "Skip it",
     };
     let mut buttons = vec![
         button("Look first", Answer::Cancel, false),
         match again {
-            Some(again) if again.may => button("Write it as shown", Answer::Again, true),
+            Some(again) if again.may => button("Apply as shown", Answer::Again, true),
             _ => button("Retry", Answer::Retry, true),
         },
         button(go_on, Answer::LeaveOut, true),
     ];
     if let Some((item, stand)) = back {
         lines.push(format!(
-            "{} {} for {item}: taken back alone, the rest of the run goes on.",
-            plural(stand, "change", "changes"),
-            if stand == 1 { "stands" } else { "stand" }
+            "Applied changes for {item}: {stand}. They can be undone alone; the run then continues.",
         ));
         buttons.push(button(
-            &format!("Take back all of {item}"),
+            &format!("Undo all of {item}"),
             Answer::TakeBack,
             true,
         ));

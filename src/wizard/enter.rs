@@ -31,7 +31,7 @@ impl State {
                 ),
             ],
             vec![
-                button("Leave it outside", Answer::Cancel, false),
+                button("Keep it out of the mesh", Answer::Cancel, false),
                 button("Give it a sidecar", Answer::Yes, true),
             ],
         ));

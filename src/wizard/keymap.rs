@@ -276,7 +276,7 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
     let focused = dialog.buttons.get(dialog.focus);
     let press = focused.map_or_else(String::new, |button| match button.answer {
         // The name stands on the button.
-        Answer::TakeBack => "take back just this".to_owned(),
+        Answer::TakeBack => "undo this workload".to_owned(),
         _ => button.label.to_lowercase(),
     });
     let mut all = vec![
@@ -342,18 +342,17 @@ fn step_keys(state: &State) -> Vec<Binding> {
             }
             if let Some(earlier) = state.cluster.earlier.as_ref().filter(|found| found.undo) {
                 all.push(
-                    Binding::new(Char('u'), "go on with the undo", Action::Undo)
+                    Binding::new(Char('u'), "resume the undo", Action::Undo)
                         .unless(undo_refused(state)),
                 );
-                let words = "apply that run anew";
+                let words = "apply that run again";
                 all.push(Binding::new(Char('o'), words, Action::GoOn).unless(no_answers(earlier)));
             } else if let Some(earlier) = &state.cluster.earlier {
                 all.push(
-                    Binding::new(Char('o'), "go on", Action::GoOn).unless(no_answers(earlier)),
+                    Binding::new(Char('o'), "resume", Action::GoOn).unless(no_answers(earlier)),
                 );
                 all.push(
-                    Binding::new(Char('u'), "take it back", Action::Undo)
-                        .unless(undo_refused(state)),
+                    Binding::new(Char('u'), "undo it", Action::Undo).unless(undo_refused(state)),
                 );
             }
             all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
@@ -544,7 +543,7 @@ fn common_keys(state: &State) -> Vec<Binding> {
         all.push(if state.viewport.wide && !state.reads_on() {
             detail.quiet().unless(Some(match state.step {
                 Step::Options => "all of it is on the screen".into(),
-                _ => "the detail stands on the right".into(),
+                _ => "the detail is on the right".into(),
             }))
         } else {
             detail

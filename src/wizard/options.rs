@@ -156,26 +156,26 @@ impl State {
                         OptionChoice::Port(MetricsPort::Envoy),
                         "15090 Envoy only",
                         "",
-                        "the app's own metrics are not in it; where the old jobs bring them, they go on for that workload",
+                        "no app metrics; plaintext jobs keep scraping workloads that have some",
                         options.port == MetricsPort::Envoy,
                     ),
                 ],
             },
             OptionRow {
-                label: "Mark pods",
+                label: "Annotate",
                 choices: vec![
                     cell(
                         OptionChoice::MarkTemplate,
-                        "on the template: lasting",
+                        "the pod template: permanent",
                         &restarts,
                         "",
                         options.mark == Mark::Template,
                     ),
                     cell(
                         OptionChoice::MarkPods,
-                        "on the running pods: no restart",
+                        "running pods: no restart",
                         "",
-                        "gone with the pod: the next one is not scraped over mTLS",
+                        "lost with the pod: its replacement is not scraped over mTLS",
                         options.mark == Mark::Pods,
                     ),
                 ],
@@ -215,40 +215,40 @@ impl State {
             })
         });
         rows.push(OptionRow {
-            label: "Old jobs",
+            label: "Plaintext jobs",
             choices: vec![
                 cell(
                     OptionChoice::StopPlaintext,
-                    "leave secured pods out, once their targets are UP",
+                    "stop for secured pods once UP",
                     "",
                     "",
                     stops,
                 ),
                 cell(
                     OptionChoice::KeepPlaintext,
-                    "stay as they are",
+                    "keep",
                     "",
-                    "secured pods are scraped twice, and counted twice",
+                    "secured pods are scraped and counted twice",
                     !stops,
                 ),
             ],
         });
         if !self.mesh.leftovers.is_empty() {
             rows.push(OptionRow {
-                label: "Earlier set-up",
+                label: "Existing set-up",
                 choices: vec![
                     cell(
                         OptionChoice::Repair,
-                        "repair what the published recipe left of these",
+                        "fix what the published task left",
                         "",
                         "",
                         options.repair,
                     ),
                     cell(
                         OptionChoice::NoRepair,
-                        "leave it",
+                        "keep",
                         "",
-                        "it goes on standing against what is set up here",
+                        "the existing set-up keeps its faults",
                         !options.repair,
                     ),
                 ],

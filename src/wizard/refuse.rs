@@ -127,13 +127,11 @@ impl State {
             |row: &ReviewRow| matches!(row.standing, Standing::Ready | Standing::Unverified(_));
         if readers().any(out) && ports().any(written) {
             return Some(
-                "Prometheus's own changes are left out: nothing will scrape port 15091.".into(),
+                "Prometheus's own changes are skipped: nothing will scrape port 15091.".into(),
             );
         }
         let none = ports().next().is_some() && ports().all(out) && readers().any(written);
-        none.then(|| {
-            "Every workload is left out: Prometheus's new job will find nothing to scrape.".into()
-        })
+        none.then(|| "Every workload is skipped: the secure job will find no target.".into())
     }
 
     /// What is given up with a lock or the record of the run.
@@ -264,7 +262,7 @@ impl State {
     pub fn export_refused(&self) -> Option<String> {
         let review = &self.review;
         if review.undoes.is_some() {
-            return Some("what is taken back is not exported".into());
+            return Some("an undo cannot be exported".into());
         }
         (review.review.is_none() || !review.done).then(|| "the review is being made".to_owned())
     }
@@ -286,15 +284,15 @@ impl State {
         }
         if review.counts.stopped > 0 {
             return Some(format!(
-                "{} must be taken or left out first",
+                "{} must be forced or skipped first",
                 plural(
                     review.counts.stopped,
-                    "change stands against it and",
-                    "changes stand against it and"
+                    "change conflicts and",
+                    "changes conflict and"
                 )
             ));
         }
-        (review.counts.changes == 0).then(|| "there is nothing to write".to_owned())
+        (review.counts.changes == 0).then(|| "no changes".to_owned())
     }
 
     /// The review is whole and finds the cluster as wanted.

@@ -485,21 +485,21 @@ fn fields_of(review: &Review, manager: &str) -> Vec<String> {
 
 fn not_approvable(why: &NotApprovable) -> String {
     match why {
-        NotApprovable::NothingToDo => "there is nothing to write".into(),
+        NotApprovable::NothingToDo => "no changes".into(),
         NotApprovable::StillAsking(n) => format!(
             "the server is still being asked about {}",
             plural(*n, "change", "changes")
         ),
         NotApprovable::Stopped(ids) => format!(
-            "{} taken or left out first",
+            "{} forced or skipped first",
             plural(ids.len(), "change must be", "changes must be")
         ),
         NotApprovable::PodsNotChecked(ids) => format!(
-            "{} could not be asked of admission, and restarting them needs a word of its own",
+            "admission was not checked for {}; restarting them needs a separate confirmation",
             plural(ids.len(), "workload's new pods", "workloads' new pods")
         ),
         NotApprovable::HistoryNotConfirmed => {
-            "losing Prometheus's history needs a word of its own".into()
+            "losing Prometheus's history needs a separate confirmation".into()
         }
     }
 }

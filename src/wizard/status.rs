@@ -103,7 +103,7 @@ impl State {
             .filter(|row| {
                 let e = &row.expected;
                 let (state, said, why) = match row.left_out {
-                    true => ("left out", "", String::new()),
+                    true => ("skipped", "", String::new()),
                     false => shown(&row.state),
                 };
                 let proof = match row.probe {

@@ -26,7 +26,7 @@ impl State {
             Some(Row::Namespace { .. }) => {
                 return "an owner is one workload's: t works on the rows below".into();
             }
-            _ => return "no owner stands against choosing it".into(),
+            _ => return "no owner prevents choosing it".into(),
         };
         let other = obstacles
             .iter()
@@ -42,7 +42,7 @@ impl State {
                     .into()
             }
             (None, Some(other)) => format!("it has no owner to take it from: {}", words::reason(other)),
-            _ => "no owner stands against choosing it".into(),
+            _ => "no owner prevents choosing it".into(),
         }
     }
 
@@ -137,7 +137,7 @@ impl State {
         let words = owned.into_iter().map(|(owner, n)| {
             let objects = plural(n, "object belongs", "objects belong");
             let them = if n == 1 { "it" } else { "them" };
-            format!("{objects} to {owner}, which may revert {them}; the review marks {them}.")
+            format!("{objects} to {owner}, which may revert {them}; marked in the review.")
         });
         words.collect()
     }

@@ -447,7 +447,7 @@ async fn an_undo_that_does_not_come_to_its_end_tells_what_went_back_and_what_sta
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?}", outcome.ended);
     };
-    assert_eq!(error.what, "not everything could be taken back");
+    assert_eq!(error.what, "some changes could not be undone");
     assert_eq!(parts(&outcome.taken_back), WHOLE[2..5]);
     assert_eq!(parts(&outcome.written), WHOLE[..2]);
     let told = world.told().join("\n");

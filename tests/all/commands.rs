@@ -113,7 +113,7 @@ fn wrong_arguments_are_an_error_and_never_two() {
         ("plan --port 15021 --demo", "15021"),
         ("plan -w shop/nothing --demo", "shop/nothing"),
         ("plan -w shop/Job/cart --demo", "Job"),
-        ("plan --mark never --demo", "never"),
+        ("plan --annotate never --demo", "never"),
         ("plan --timeout soon --demo", "soon"),
         ("plna --demo", "plna"),
     ] {

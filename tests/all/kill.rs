@@ -89,7 +89,7 @@ async fn way_out(
 ) {
     if go_on {
         let mut told = served.run(RESUME, None).await;
-        if told.words.contains("there is no run to go on with") {
+        if told.words.contains("there is no run to resume") {
             told = served.run(&apply(), None).await;
         }
         assert_eq!(told.code, Some(0), "{what}: {}", told.words);
@@ -152,7 +152,7 @@ async fn undo_killed(at: usize, moment: Moment) {
         assert_eq!(told.code, Some(0), "{what}: {}", told.words);
     }
     let mut is = served.objects();
-    if told.words.contains("Nothing to take back") {
+    if told.words.contains("No changes: nothing") {
         is.remove("Lease istio-system/meshscrape");
     }
     same(&what, &told, &before, &is);

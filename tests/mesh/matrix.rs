@@ -129,7 +129,7 @@ impl Cell {
 pub fn choices(namespace: &str, port: u16, mark: &str) -> Vec<String> {
     let words = format!(
         "-w {namespace}/Deployment/httpbin -g {namespace}/{GATEWAY} --prometheus {namespace}/Deployment/prometheus \
-         --port {port} --mark {mark} --timeout 300"
+         --port {port} --annotate {mark} --timeout 300"
     );
     words.split_whitespace().map(str::to_owned).collect()
 }

@@ -97,7 +97,7 @@ fn keys(namespace: &str) -> String {
     screen.shows("Lose Prometheus");
     screen.press("\t\r");
     screen.within(Duration::from_secs(300), "it has ended well", |s| {
-        s.text().contains("Every approved change stands")
+        s.text().contains("Every approved change is applied")
             && s.text().contains("2 of 2 targets are UP over mTLS")
     });
     let end = screen

@@ -165,15 +165,15 @@ impl Run {
         }
         if let Err(failed) = taken_back {
             let what = match around.stopped() {
-                true => "it was stopped before everything was taken back",
-                false => "not everything could be taken back",
+                true => "the undo was stopped before its end",
+                false => "some changes could not be undone",
             };
             let mut told = Error::new(what)
                 .kind(Kind::StoppedPartWay)
                 .cause(failed.what);
             told.causes.extend(failed.causes);
             told.causes
-                .push(format!("it was undone because: {}", error.what));
+                .push(format!("reason for the undo: {}", error.what));
             told.hints = failed.hints;
             return Ended::PartWay(Some(told.hint(format!("meshscrape undo {}", self.id))));
         }

@@ -102,14 +102,14 @@ impl Run {
         match (&change.item, &self.undoes) {
             (_, Some(run)) if self.decisions.is_none() => {
                 error.hint(format!(
-                    "then go on with the undo: meshscrape undo {run} --yes (what is back already is not written again)"
+                    "then resume the undo: meshscrape undo {run} --yes (reverted changes are not written again)"
                 ))
             }
             (Some(item), _)
                 if self.decisions.is_none() && self.items(&[Fate::Written]).contains(item) =>
             {
                 error.hint(format!(
-                    "take back just this workload: meshscrape undo {} --only {item} --yes",
+                    "undo this workload only: meshscrape undo {} --only {item} --yes",
                     self.id
                 ))
             }

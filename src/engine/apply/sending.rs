@@ -73,7 +73,7 @@ impl Run {
             Ok(Wrote::Yes(answer)) => {
                 let how = match (&change.action, change.part) {
                     (Action::Delete { .. }, _) => "deleted",
-                    (_, Part::Undo) => "put back",
+                    (_, Part::Undo) => "reverted",
                     _ => "written",
                 };
                 around.log(format!("{} is {how}", title(change)));

@@ -39,7 +39,7 @@ pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
             "no Prometheus was found whose targets could be shown",
         )),
         _ => Err(Error::new(
-            "there are several Prometheis: name one with --prometheus",
+            "several Prometheus servers found: choose one with --prometheus",
         )),
     }
 }

@@ -39,7 +39,7 @@ fn values(words: &[&str], value: &Value) -> String {
     let shown = mask::text(&to_yaml(&mask::setting(value)));
     let gap = match shown.contains(mask::MASK) {
         true => comment(&format!(
-            "{} stands for a credential of today's job; put your own value there.",
+            "{} replaces a credential of today's job; put your own value there.",
             mask::MASK
         )),
         false => String::new(),
@@ -68,7 +68,7 @@ fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
         let old = with_rules(&prometheus::rules(steps), &setup.old_jobs);
         if old != json!({}) {
             let head = [
-                "Second step, once every new target is UP: the old jobs leave out what is secured.",
+                "Second step, once every new target is UP: the plaintext jobs skip secured pods.",
                 "Chart prometheus-community/prometheus, version 28 and later; the rules are those of today with the new ones.",
             ];
             let text = values(&head, &json!({"scrapeConfigs": old}));

@@ -135,7 +135,7 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     let mut files = Vec::new();
     let jobs = jobs(steps);
     if !jobs.is_empty() {
-        let mut text = comment("Prometheus scrapes marked pods over mutual TLS.");
+        let mut text = comment("Prometheus scrapes annotated pods over mutual TLS.");
         text.push_str(&comment(match setup.flavour {
             PrometheusFlavour::Operator => {
                 "Place: the key of the Secret that spec.additionalScrapeConfigs of the Prometheus resource names; a job of the same name goes."
@@ -164,7 +164,7 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     let rules = rules(steps);
     if !rules.is_empty() {
         let mut text = comment(
-            "Last of all, once every new target is UP: the old jobs leave out what is secured.",
+            "Last step, once every new target is UP: the plaintext jobs skip secured pods.",
         );
         text.push_str(&comment(
             "In place of a rule there with the same source_labels and the same namespace, and of one that drops whatever carries the annotation.",

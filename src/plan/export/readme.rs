@@ -290,13 +290,13 @@ fn limits(
         );
     }
     if has("patches/") {
-        out.push_str("- patches/ changes nothing by itself: what it patches stands in your repository, not here. A patch without its object is passed over in silence.\n");
+        out.push_str("- patches/ changes nothing by itself: it patches objects of your repository. A patch without its object is ignored without a message.\n");
     }
     if steps
         .iter()
         .any(|step| step.exported() && step.change.object.kind == Kind::Pod)
     {
-        out.push_str("- Marks on running pods are in apply/ only: a pod is in no repository, and loses the mark when it goes.\n");
+        out.push_str("- Annotations on running pods are in apply/ only: pods are in no repository, and a new pod lacks the annotation.\n");
     }
     let text = |step: &&Step| matches!(step.change.action, Action::Text { .. });
     if steps.iter().filter(text).any(Step::in_script) {
@@ -309,7 +309,9 @@ fn limits(
         .iter()
         .any(|step| step.exported() && step.change.part == Part::Repair)
     {
-        out.push_str("- Repairs take away what the published recipe left: in Git, delete it there too, or it comes back.\n");
+        out.push_str(
+            "- Fixes remove what the published task left. Delete it in Git too, or it returns.\n",
+        );
     }
     out.push_str("- Nothing here takes a change back: `meshscrape undo` needs the record of an apply. What is new carries the label app.kubernetes.io/managed-by=meshscrape.\n");
     if !review.plan.notes.is_empty() {

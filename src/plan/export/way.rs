@@ -165,7 +165,7 @@ fn held(review: &Review, reviewed: &Reviewed) -> Option<String> {
     }
     let managers = untaken.join(", ");
     Some(format!(
-        "its fields belong to {managers}; to have the script take them, export again with --take {}",
+        "its fields belong to {managers}; to let the script force them, export again with --force-owner {}",
         untaken.join(",")
     ))
 }

@@ -29,9 +29,9 @@ pub struct Seen {
 
 /// What cannot be known without a record, in sentences.
 pub const UNKNOWN: [&str; 3] = [
-    "no record of a run is asked: what is taken back is found by this program's label and field manager",
+    "no record is used: changes are found by meshscrape's label and field manager",
     "it is not known whether a field had another value before, taken over by somebody's word: such a field is removed, not set back",
-    "it is not known what a repair changed or deleted, nor what a scrape job of the same name held before: neither comes back",
+    "unknown without a record: what a fix changed or deleted, and a scrape job's earlier content; neither is restored",
 ];
 
 /// The record that these objects amount to; `job` is the name that our scrape jobs begin with.

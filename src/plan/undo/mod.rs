@@ -76,7 +76,7 @@ impl UndoNote {
                 say(after),
                 say(now)
             ),
-            NoteKind::Gone => format!("{object} is gone: there is nothing left to take back"),
+            NoteKind::Gone => format!("{object} is gone: nothing to undo"),
             NoteKind::Successor => {
                 format!("{object} is another object now than the one this run wrote: it stays")
             }

@@ -131,7 +131,7 @@ pub(super) fn reverse(
                 edits: of_this.iter().map(|(edit, _)| edit.clone()).collect(),
             },
             why: if rules {
-                format!("takes the run's rules out of the old jobs in {key}")
+                format!("removes the run's rules from the plaintext jobs in {key}")
             } else {
                 format!("takes the run's scrape job out of {key}")
             },

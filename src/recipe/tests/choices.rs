@@ -331,7 +331,7 @@ fn what_an_owner_holds_is_chosen_only_by_its_name() {
     });
     let mut answers = answers(false);
     let words = refusal(&mesh, &answers);
-    assert!(words.contains("--take helm"), "{words}");
+    assert!(words.contains("--force-owner helm"), "{words}");
     assert!(words.contains("next upgrade"), "{words}");
     answers.take = ["argocd".to_owned()].into();
     assert!(refusal(&mesh, &answers).contains("web"));
@@ -358,7 +358,7 @@ fn a_prometheus_of_helm_can_be_taken_and_one_of_the_operator_cannot() {
         (p.owner, p.obstacles) = owned(&p.id, OwnerTool::Helm, &[])
     });
     let mut answers = answers(false);
-    assert!(refusal(&mesh, &answers).contains("--take helm"));
+    assert!(refusal(&mesh, &answers).contains("--force-owner helm"));
     answers.take = ["helm".to_owned(), "operator".to_owned()].into();
     assert!(select(&mesh, &answers).is_ok());
     with_prometheus(&mut mesh, |p| {
@@ -366,7 +366,7 @@ fn a_prometheus_of_helm_can_be_taken_and_one_of_the_operator_cannot() {
     });
     let words = refusal(&mesh, &answers);
     assert!(words.contains("web"), "{words}");
-    assert!(!words.contains("--take"), "{words}");
+    assert!(!words.contains("--force-owner"), "{words}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     };
     all.push(Binding::new(Char(' '), space, Action::Toggle).unless(blocked));
     let (right, left) = match each {
-        true => ("to the mark", "to the port"),
+        true => ("to the annotation", "to the port"),
         false => ("next choice", "choice before"),
     };
     let columns = match each {

@@ -9,14 +9,14 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     let row = review.rows.current();
     let none = || row.is_none().then(|| "there is no change here".to_owned());
     let toggle = match row.map(|r| &r.standing) {
-        Some(Standing::LeftOut) => "take in",
-        _ => "leave out",
+        Some(Standing::LeftOut) => "include",
+        _ => "skip",
     };
     let not_toggled = match row.map(|r| &r.standing) {
         Some(Standing::HangsOn(id)) => {
-            Some(format!("it hangs on {}, which is not written", id.object()))
+            Some(format!("depends on {}, which is skipped", id.object()))
         }
-        Some(Standing::Unchanged) => Some("nothing would be written here".to_owned()),
+        Some(Standing::Unchanged) => Some("no changes here".to_owned()),
         _ => None,
     };
     // First of all, so that the narrowest footer names it: the yes rests on the diff.
@@ -81,14 +81,13 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     let conflict = matches!(row.map(|r| &r.standing), Some(Standing::Conflict(_)));
     let lock = row.is_some_and(ReviewRow::is_held_lock);
     let take = match (lock, review.break_lock) {
-        (false, _) => "take the field",
+        (false, _) => "force ownership",
         (true, false) => "break the lock",
-        (true, true) => "respect the lock",
+        (true, true) => "keep the lock",
     };
     all.push(
-        Binding::new(Char('t'), take, Action::Take).unless(
-            (!conflict && !lock).then(|| "no manager's field stands against it".to_owned()),
-        ),
+        Binding::new(Char('t'), take, Action::Take)
+            .unless((!conflict && !lock).then(|| "no field conflict here".to_owned())),
     );
     all.push(Binding::new(Char('e'), "export", Action::Export).unless(state.export_refused()));
     // With the diff open the footer names the keys of the diff; an undo is made from no answers.
@@ -98,7 +97,7 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
         Binding::new(Char('r'), "review again", Action::Retry)
             .unless(
                 (review.review.is_some() && !review.done)
-                    .then(|| "the review is being made".to_owned()),
+                    .then(|| "the review is in progress".to_owned()),
             )
             .quiet_if(review.error.is_none()),
     );
@@ -106,7 +105,7 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
         all.push(Binding::new(Enter, "status", Action::Jump(Step::Status)));
     } else {
         let label = match review.undoes {
-            Some(_) => "take back …",
+            Some(_) => "undo …",
             None => "apply …",
         };
         all.push(Binding::new(Enter, label, Action::Apply).unless(state.apply_refused()));

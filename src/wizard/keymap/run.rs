@@ -13,7 +13,7 @@ pub(super) fn apply_keys(state: &State, all: &mut Vec<Binding>) {
             .unless(
                 apply
                     .stopping
-                    .then(|| "it stops after the write under way".to_owned()),
+                    .then(|| "the run stops after the current write".to_owned()),
             ),
     );
     all.push(Binding::new(Char('u'), "undo", Action::Undo).unless(undo_refused(state)));
@@ -32,7 +32,7 @@ pub(super) fn status_keys(state: &State, all: &mut Vec<Binding>) {
     } else {
         "problems"
     };
-    let freeze = if status.frozen { "go on" } else { "freeze" };
+    let freeze = if status.frozen { "unfreeze" } else { "freeze" };
     all.push(Binding::new(Char('p'), problems, Action::Problems));
     all.push(Binding::new(Char('f'), freeze, Action::Freeze));
     if state.late_jobs() {
@@ -57,14 +57,14 @@ pub(super) fn undo_refused(state: &State) -> Option<String> {
         return Some("read-only: nothing is written".into());
     }
     if state.apply.takes_back() {
-        return Some("the run is being taken back".into());
+        return Some("the run is being undone".into());
     }
     if state.apply.running {
         return Some("the run is not over".into());
     }
     let over = state.apply.undoing && state.apply.outcome.is_some();
     if over && state.apply.older.is_empty() {
-        return Some("the run was taken back".into());
+        return Some("the run was undone".into());
     }
     None
 }

@@ -225,7 +225,7 @@ impl ApplyStep {
                 let what = if held.is_some() {
                     "held back"
                 } else {
-                    "left out"
+                    "skipped"
                 };
                 parts.push(said(outcome.not_written.len(), what, held));
             }
@@ -234,7 +234,7 @@ impl ApplyStep {
                     StepState::TakenBack(why) => Some(why),
                     _ => None,
                 });
-                parts.push(said(outcome.taken_back.len(), "taken back", back));
+                parts.push(said(outcome.taken_back.len(), "undone", back));
             }
         }
         let counts = outcome.board.counts;

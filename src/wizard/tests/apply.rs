@@ -61,12 +61,12 @@ fn where_a_workload_stands_written_it_alone_can_be_taken_back() {
         let mut state = stopped_at(2);
         let dialog = state.dialog.clone().unwrap();
         let back = dialog.buttons.iter().find(|b| b.answer == Answer::TakeBack);
-        assert_eq!(back.unwrap().label, "Take back all of shop/Deployment/cart");
+        assert_eq!(back.unwrap().label, "Undo all of shop/Deployment/cart");
         assert!(
             dialog
                 .lines
                 .iter()
-                .any(|line| line.contains("2 changes stand for shop/Deployment/cart")),
+                .any(|line| line.contains("for shop/Deployment/cart: 2")),
             "{:?}",
             dialog.lines
         );
@@ -212,7 +212,7 @@ fn undo_is_a_review_of_its_own_and_esc_leaves_it() {
     assert_eq!(state.step, Step::Review);
     assert_eq!(state.review.undoes.as_deref(), Some("run-1"));
     let enter = keymap::lookup(&state, Key::Enter).unwrap();
-    assert_eq!(enter.label, "take back …");
+    assert_eq!(enter.label, "undo …");
     keys(&mut state, "esc");
     assert_eq!(state.step, Step::Apply);
     assert!(state.review.undoes.is_none());
@@ -326,7 +326,7 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
     assert_eq!(state.apply.way_back_of(&id("shop", "other")), None);
     assert!(keys(&mut state, "u").is_empty());
     let why = state.notice.clone().unwrap().text;
-    assert!(why.contains("being taken back"), "{why}");
+    assert!(why.contains("being undone"), "{why}");
 
     let ids: Vec<ChangeId> = state.apply.rows.rows.iter().map(|r| r.id.clone()).collect();
     for (at, id) in ids.into_iter().enumerate() {
@@ -346,7 +346,7 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
     assert_eq!(state.apply.way_back_of(&cart), None);
     // What stands still is named, and the same key goes on with it.
     let ended = state.apply.summary.join(" ");
-    assert!(ended.contains("run-0 still stands"), "{ended}");
+    assert!(ended.contains("run-0 is still applied"), "{ended}");
     let effects = keys(&mut state, "u");
     assert!(
         matches!(&effects[..], [Effect::PlanUndo(_, _, Some(run))] if run == "run-0"),
@@ -448,7 +448,7 @@ fn who_leaves_is_told_the_commands_that_go_on_from_there() {
         state.next_commands(),
         [
             "To see the targets: meshscrape status",
-            "To take it back: meshscrape undo r1 --yes"
+            "To undo: meshscrape undo r1 --yes"
         ]
     );
     // Another context than the kubeconfig's own has to be named.
@@ -457,8 +457,8 @@ fn who_leaves_is_told_the_commands_that_go_on_from_there() {
     assert_eq!(
         state.next_commands(),
         [
-            r"To go on with it: meshscrape apply --resume r1 --yes --context 'it'\''s'",
-            r"To take it back: meshscrape undo r1 --yes --context 'it'\''s'"
+            r"To resume: meshscrape apply --resume r1 --yes --context 'it'\''s'",
+            r"To undo: meshscrape undo r1 --yes --context 'it'\''s'"
         ]
     );
 }

@@ -343,7 +343,7 @@ fn the_key_says_why_it_does_nothing() {
             .clone()
             .unwrap()
             .text
-            .contains("no owner stands against")
+            .contains("no owner prevents")
     );
     // Where more than an owner's name stands against it.
     let mut state = started(shop());

@@ -117,7 +117,7 @@ fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on_by_its_key() {
     let mut state = started(shop());
     let earlier = Earlier {
         run: "r1".into(),
-        words: "the undo of run r1 was not finished".into(),
+        words: "the undo of run r1 was interrupted".into(),
         undo: true,
         answers: Some(Answers::default()),
     };
@@ -129,7 +129,7 @@ fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on_by_its_key() {
         line.expect("it is told")
     };
     assert!(line(&state).found.contains("the undo of run r1"));
-    assert!(line(&state).todo.contains("goes on with the undo"));
+    assert!(line(&state).todo.contains("resume the undo"));
     let effects = keys(&mut state, "u");
     assert!(
         matches!(&effects[..], [Effect::PlanUndo(_, _, Some(run))] if run == "r1"),

@@ -32,7 +32,7 @@ fn a_review_says_where_what_it_writes_has_no_use() {
     assert!(said.contains("nothing will scrape"), "{said}");
     keys(&mut state, "space down space");
     let said = state.unscraped().unwrap();
-    assert!(said.contains("Every workload is left out"), "{said}");
+    assert!(said.contains("Every workload is skipped"), "{said}");
     keys(&mut state, "enter");
     let dialog = state.dialog.unwrap();
     assert!(dialog.lines.contains(&said), "{:?}", dialog.lines);
@@ -125,7 +125,7 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
     // What an owner may revert comes first, the lock last.
     assert_eq!(owners.collect::<Vec<_>>(), [Some("Helm"), None, None, None]);
     let said = |state: &State| state.confirm_apply().lines.join("\n");
-    let belongs = "1 object belongs to Helm, which may revert it; the review marks it.";
+    let belongs = "1 object belongs to Helm, which may revert it; marked in the review.";
     assert!(said(&state).contains(belongs), "{}", said(&state));
     assert!(!said(&state).contains("lock") && !said(&state).contains("note"));
     keys(&mut state, "G space");

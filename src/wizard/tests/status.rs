@@ -103,7 +103,7 @@ fn what_was_left_out_in_the_review_is_not_told_as_what_cannot_be_covered() {
         (0, 1)
     );
     state.step = Step::Status;
-    state.status.rows.filter.text = "left out".into();
+    state.status.rows.filter.text = "skipped".into();
     state.derive_status();
     assert_eq!(pods(&state), ["cart-0"]);
     keys(&mut state, "p");

@@ -171,7 +171,7 @@ async fn broken(case: &Case, whole: &Whole) {
         _ => (UNDO, &before),
     };
     let (mut second, mut told) = bench.run(args).await;
-    if told.contains("there is no run to go on with") {
+    if told.contains("there is no run to resume") {
         (second, told) = bench.run(&whole.args).await;
     }
     let nothing = told.contains("no run") || told.contains("no journal") || told.contains("undone");

@@ -49,11 +49,11 @@ async fn a_failed_rollout_is_taken_back_by_its_button_and_the_other_workload_sta
         .await;
         assert!(user.shows("readiness probe fails"), "{}", user.text());
         assert!(
-            user.shows("Take back all of default/Deployment/httpbin"),
+            user.shows("Undo all of default/Deployment/httpbin"),
             "{}",
             user.text()
         );
-        // Look first, Retry, Take back its mark, then the one.
+        // Look first, Retry, Undo its annotation, then the one.
         user.press("tab tab tab enter");
         user.until("it ends", |s| s.apply.outcome.is_some()).await;
         let outcome = user.state(|s| s.apply.outcome.clone().unwrap());

@@ -448,7 +448,7 @@ async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
         user.sees("Lose Prometheus's history?").await;
         user.press("tab enter");
         user.until("it stops", |s| s.apply.stopped.is_some()).await;
-        user.sees("Write it as shown").await;
+        user.sees("Apply as shown").await;
         for words in [
             "Deployment default/httpbin changed since the review",
             "− prometheus.istio.io/secure-port: \"15099\"",

@@ -62,7 +62,10 @@ async fn a_yes_without_a_name_takes_back_no_run_of_another_machine() {
     let other = elsewhere(&journey);
     let (code, words) = command(&other, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("that this machine made"), "{words}");
+    assert!(
+        words.contains("this machine has no run to resume"),
+        "{words}"
+    );
     assert_eq!(differing(&applied, &journey.objects()), [] as [String; 0]);
     let run = records(&journey)[0]["metadata"]["labels"]["meshscrape.dev/run"].clone();
     let run = run.as_str().unwrap();
@@ -392,7 +395,10 @@ async fn a_resume_without_a_name_goes_on_with_no_run_of_another_machine() {
     let other = elsewhere(&journey);
     let (code, words) = command(&other, "meshscrape apply --resume --yes --lose-history").await;
     assert_eq!(code, 1, "{words}");
-    assert!(words.contains("that this machine made"), "{words}");
+    assert!(
+        words.contains("this machine has no run to resume"),
+        "{words}"
+    );
     assert_eq!(differing(&there, &journey.objects()), [] as [String; 0]);
     let run = journey.session.journal.runs().unwrap()[0].run.clone();
     let named = format!("meshscrape apply --resume {run} --yes --lose-history");

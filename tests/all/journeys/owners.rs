@@ -44,7 +44,7 @@ async fn each_owner_has_to_be_named() {
         let mut answers = choose(&[&format!("marketing/Deployment/{name}")]);
         let error = journey.plan(&answers).await.unwrap_err().to_string();
         let error = format!("{error} {:?}", journey.plan(&answers).await.unwrap_err());
-        assert!(error.contains(&format!("--take {take}")), "{error}");
+        assert!(error.contains(&format!("--force-owner {take}")), "{error}");
         answers.take.insert(take.into());
         assert!(journey.plan(&answers).await.is_ok(), "{take}");
     }
@@ -96,9 +96,12 @@ async fn the_word_for_a_tool_takes_the_fields_of_its_managers_and_of_nobody_else
 #[tokio::test(start_paused = true)]
 async fn a_name_to_take_from_that_nobody_bears_is_said() {
     let journey = Journey::new();
-    let plan = "meshscrape plan -w default/Deployment/httpbin --take helm,helmm";
+    let plan = "meshscrape plan -w default/Deployment/httpbin --force-owner helm,helmm";
     let (code, words) = command(&journey, plan).await;
     assert_eq!(code, 2, "{words}");
-    assert!(words.contains("--take helmm takes nothing"), "{words}");
-    assert!(!words.contains("--take helm takes"), "{words}");
+    assert!(
+        words.contains("--force-owner helmm has no effect"),
+        "{words}"
+    );
+    assert!(!words.contains("--force-owner helm has"), "{words}");
 }

@@ -320,7 +320,7 @@ async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave
                 let Ended::PartWay(Some(error)) = &outcome.ended else {
                     panic!("{outcome:?}");
                 };
-                assert!(error.what.contains("so it was taken back"), "{error}");
+                assert!(error.what.contains("so the change was undone"), "{error}");
                 assert!(marked(&outcome.not_written, "shop/cart"), "{told:#?}");
             }
             _ => assert!(marked(&outcome.written, "shop/cart"), "{told:#?}"),

@@ -157,7 +157,7 @@ async fn a_mark_of_somebody_else_ends_nothing() {
     for mark in ["template", "pods"] {
         let world = world(&[&hand, &native]);
         let (code, words) = world
-            .call(&format!("apply {WEB_HERE} --mark {mark} --yes"))
+            .call(&format!("apply {WEB_HERE} --annotate {mark} --yes"))
             .await
             .told();
         assert_eq!(code, 0, "{words}");
