@@ -71,7 +71,7 @@ const MANAGERS: &[(OwnerTool, &str)] = &[
 ];
 
 impl OwnerTool {
-    /// The word for it after `--take`.
+    /// The word for it after `--force-owner`.
     pub fn word(self) -> &'static str {
         match self {
             OwnerTool::Helm => "helm",

@@ -153,7 +153,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::Owned => (
             "managed by a tool or a controller",
-            "Helm, Argo CD, Flux or a controller made the object and may revert a direct change. --take allows the \
+            "Helm, Argo CD, Flux or a controller made the object and may revert a direct change. --force-owner allows the \
              change; meshscrape export writes it as files for the tool.",
         ),
         C::OwnSidecar => (

@@ -66,7 +66,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("commands", &["ratatui", "crossterm", "crate::ui"]),
     ("prometheus", BELOW),
     ("journal", BELOW),
-    ("runtime", &["kube", "crate::recipe", "crate::commands"]),
+    ("runtime", &["kube", "crate::commands"]),
 ];
 /// The edges know what they read and write, and nobody above them.
 const BELOW: &[&str] = &[
