@@ -250,7 +250,7 @@ fn target(row: &Row) -> Value {
         Probe::NotAsked => ("notAsked", None),
         Probe::Refused => ("refused", None),
         Probe::Served => ("served", None),
-        Probe::Unknown(why) => ("unknown", Some(why)),
+        Probe::Unknown(why) | Probe::Unclear(why) => ("unknown", Some(why)),
     };
     json!({
         "workload": row.expected.item,

@@ -535,7 +535,7 @@ fn probe(row: &Row) -> String {
         Probe::NotAsked => "not asked".into(),
         Probe::Refused => "refused".into(),
         Probe::Served => "SERVED".into(),
-        Probe::Unknown(why) => format!("unknown: {}", flat(why)),
+        Probe::Unknown(why) | Probe::Unclear(why) => format!("unknown: {}", flat(why)),
     }
 }
 

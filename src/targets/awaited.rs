@@ -40,7 +40,7 @@ impl Awaited {
             State::Up { double } => {
                 !row.guard.faults().is_empty()
                     || (double.is_some() && self.no_double.contains(&row.expected.item))
-                    || (self.probe && !matches!(row.probe, Probe::Refused | Probe::Unknown(_)))
+                    || (self.probe && matches!(row.probe, Probe::NotAsked | Probe::Served))
             }
             _ => true,
         }
@@ -50,9 +50,23 @@ impl Awaited {
         board.rows.iter().filter(|row| self.lacks(row))
     }
 
+    /// Of a target that is well in all else it is not told yet whether it refuses plaintext.
+    fn is_unclear(&self, board: &Board) -> bool {
+        let unclear = |row: &Arc<Row>| {
+            self.concerns(&row.expected.item)
+                && !row.left_out
+                && matches!(row.state, State::Up { .. })
+                && matches!(row.probe, Probe::Unclear(_))
+        };
+        self.probe && board.rows.iter().any(unclear)
+    }
+
     /// Figures that are old, and none at all, prove nothing.
     pub fn is_met(&self, board: &Board) -> bool {
-        board.stale.is_none() && board.at.is_some() && self.lacking_rows(board).next().is_none()
+        board.stale.is_none()
+            && board.at.is_some()
+            && self.lacking_rows(board).next().is_none()
+            && !self.is_unclear(board)
     }
 
     /// Waiting brings nothing more: all that lack something do so for a cause that stays.
@@ -60,6 +74,7 @@ impl Awaited {
         board.stale.is_none()
             && board.at.is_some()
             && !self.lacking_rows(board).any(|row| may_pass(row))
+            && !self.is_unclear(board)
     }
 
     /// The rows that lack something, the gravest first.

@@ -112,8 +112,10 @@ pub enum Probe {
     Refused,
     /// Metrics came in plaintext.
     Served,
-    /// It could not be told: no permission, no listener, another error; in words.
+    /// It could not be told, and asking again tells no more: no permission; in words.
     Unknown(String),
+    /// An answer that proves neither, as a proxy gives while its listeners change: the next one may; in words.
+    Unclear(String),
 }
 
 /// One line of the status table.

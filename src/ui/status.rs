@@ -436,7 +436,9 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
         }
         Probe::Refused => Some((Role::Plain, "✓ refused on 15091".to_owned())),
         Probe::Served => Some((Role::Bad, "✕ served on 15091: not secured".to_owned())),
-        Probe::Unknown(why) => Some((Role::Waiting, format!("▲ could not be checked: {why}"))),
+        Probe::Unknown(why) | Probe::Unclear(why) => {
+            Some((Role::Waiting, format!("▲ could not be checked: {why}")))
+        }
     };
     if let Some((role, text)) = proof {
         lines.extend(fact("plaintext", role, &text, room));

@@ -326,7 +326,7 @@ fn refused<'a>(probes: impl Iterator<Item = &'a Probe>) -> Option<bool> {
         match probe {
             Probe::NotAsked => return None,
             Probe::Refused => all = all.or(Some(true)),
-            Probe::Served | Probe::Unknown(_) => all = Some(false),
+            Probe::Served | Probe::Unknown(_) | Probe::Unclear(_) => all = Some(false),
         }
     }
     all

@@ -79,7 +79,7 @@ impl Probes {
 impl Remembered {
     fn answer(&self) -> Probe {
         match self.served_since {
-            Some(since) if self.at.duration_since(since) < KEPT_ALIVE => Probe::Unknown(
+            Some(since) if self.at.duration_since(since) < KEPT_ALIVE => Probe::Unclear(
                 "plaintext was answered, perhaps over a connection from before the policy: asked again within a minute"
                     .into(),
             ),
@@ -138,19 +138,20 @@ async fn one(cluster: &Cluster, pod: &Expected) -> Probe {
 }
 
 fn not_asked(error: &ApiError) -> Probe {
-    Probe::Unknown(if error.is_from_api_server() {
-        format!(
+    if error.is_from_api_server() {
+        Probe::Unknown(format!(
             "plaintext could not be tried: it needs `get` on pods/proxy ({})",
             error.message
-        )
+        ))
     } else {
-        format!("plaintext could not be tried: {}", error.message)
-    })
+        Probe::Unclear(format!("plaintext could not be tried: {}", error.message))
+    }
 }
 
 /// A connection that was taken and then broken off without an answer proves it: reset by a sidecar under STRICT,
 /// closed (`EOF`) by a gateway's TLS server. `connection refused` says that nothing listens, and an answer of any
-/// kind that plaintext was taken.
+/// kind that plaintext was taken. So does a proxy whose listener comes back, until its filter chains are changed: only
+/// an answer that stays proves anything.
 ///
 /// Before a `native` listener stands Envoy's inbound passthrough: it takes the plaintext, carries it to the listener,
 /// which takes TLS alone and breaks off, and says so with a 503 of its own.
@@ -174,14 +175,18 @@ fn judge(answer: &Proxied, native: bool) -> Probe {
             Probe::Refused
         }
         Some(message) if message.contains("connection refused") => {
-            Probe::Unknown("nothing listens on the port for the API server".into())
+            Probe::Unclear("nothing listens on the port for the API server".into())
+        }
+        // It was not let through: so it stays.
+        Some(message) if matches!(answer.status, 401 | 403) => {
+            Probe::Unknown(format!("the plaintext request came to nothing: {message}"))
         }
         Some(message) => {
-            Probe::Unknown(format!("the plaintext request came to nothing: {message}"))
+            Probe::Unclear(format!("the plaintext request came to nothing: {message}"))
         }
         None => {
             let start: String = said.trim().chars().take(80).collect();
-            Probe::Unknown(format!(
+            Probe::Unclear(format!(
                 "the port took plaintext and answered {}: {start}",
                 answer.status
             ))

@@ -97,6 +97,26 @@ fn probes_and_the_end_of_the_plaintext_scrape_are_waited_for_where_asked_for() {
     assert!(!wants(false, true).is_met(&board));
 }
 
+/// A proxy whose listener came back a moment ago answers plaintext with a 503 of the passthrough that was there before.
+#[test]
+fn an_answer_that_proves_nothing_is_waited_over_and_changes_no_outcome() {
+    let all = Awaited {
+        probe: true,
+        ..Awaited::default()
+    };
+    for (probe, waits) in [
+        (Probe::Unclear("503".into()), true),
+        (Probe::Unknown("403".into()), false),
+        (Probe::Refused, false),
+    ] {
+        let board = seen(vec![row("cart", UP, probe.clone())]);
+        assert_eq!(all.is_met(&board), !waits, "{probe:?}");
+        assert_eq!(all.is_settled(&board), !waits, "{probe:?}");
+        assert_eq!(all.lacking(&board), Lacking::default(), "{probe:?}");
+        assert!(Awaited::default().is_met(&board));
+    }
+}
+
 #[test]
 fn old_figures_and_none_end_no_wait() {
     let mut board = seen(vec![row("cart", UP, Probe::Refused)]);

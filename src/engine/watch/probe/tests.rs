@@ -32,7 +32,7 @@ fn only_a_broken_connection_is_a_refusal() {
         judged(503, "upstream connect error; connection reset by peer"),
         judged(404, ""),
     ] {
-        assert!(matches!(unknown, Probe::Unknown(_)), "{unknown:?}");
+        assert!(matches!(unknown, Probe::Unclear(_)), "{unknown:?}");
     }
     assert_eq!(judged(200, "# TYPE envoy_x counter"), Probe::Served);
 }
@@ -69,13 +69,13 @@ async fn a_refusal_stands_until_the_item_is_touched() {
 async fn metrics_in_plaintext_are_believed_after_a_minute() {
     let mut probes = Probes::default();
     remember(&mut probes, Probe::Served);
-    assert!(matches!(&probes.answers()["uid"], Probe::Unknown(_)));
+    assert!(matches!(&probes.answers()["uid"], Probe::Unclear(_)));
     tokio::time::advance(Duration::from_secs(29)).await;
     assert!(!probes.due("uid"), "one probe in 30 s");
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(probes.due("uid"));
     remember(&mut probes, Probe::Served);
-    assert!(matches!(&probes.answers()["uid"], Probe::Unknown(_)));
+    assert!(matches!(&probes.answers()["uid"], Probe::Unclear(_)));
     tokio::time::advance(Duration::from_secs(30)).await;
     remember(&mut probes, Probe::Served);
     assert_eq!(probes.answers()["uid"], Probe::Served);
@@ -91,7 +91,7 @@ fn the_passthrough_before_a_native_listener_tells_of_its_refusal() {
     for said in [&broken, &again] {
         assert_eq!(judged_of(true, 503, said), Probe::Refused, "{said}");
         // Before any other listener it is the app that broke off: the port took plaintext.
-        assert!(matches!(judged(503, said.clone()), Probe::Unknown(_)));
+        assert!(matches!(judged(503, said.clone()), Probe::Unclear(_)));
     }
     let nobody = format!(
         "{envoy} reset reason: remote connection failure, transport failure reason: delayed connect error: Connection refused"
@@ -102,7 +102,7 @@ fn the_passthrough_before_a_native_listener_tells_of_its_refusal() {
         judged_of(true, 503, "connection termination"),
         judged_of(true, 403, "RBAC: access denied"),
     ] {
-        assert!(matches!(other, Probe::Unknown(_)), "{other:?}");
+        assert!(matches!(other, Probe::Unclear(_)), "{other:?}");
     }
     assert_eq!(
         judged_of(true, 200, "# TYPE envoy_x counter"),
