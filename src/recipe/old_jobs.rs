@@ -123,7 +123,15 @@ fn lost_of(
     let unasked = || {
         let asked = merging::ports_of_agent(&workload.template.metadata.annotations);
         let ports = ports.unwrap_or_default().into_iter();
-        let own = |port: &u16| !matches!(port, 15020 | 15090) && !asked.contains(port);
+        // A container without a port is asked at the scheme's own, where nobody need listen.
+        let containers = workload.template.spec.containers.iter();
+        let declared = containers.flat_map(|container| &container.ports);
+        let own = |port: &u16| {
+            let mut declared = declared.clone();
+            let guessed = matches!(port, 80 | 443)
+                && !declared.any(|declared| declared.container_port == *port);
+            !guessed && !matches!(port, 15020 | 15090) && !asked.contains(port)
+        };
         let ports: Vec<String> = ports.filter(own).map(|port| port.to_string()).collect();
         let meshed = !workload.enters_mesh() && port == MetricsPort::Merged;
         (meshed && !ports.is_empty()).then(|| Loss {
