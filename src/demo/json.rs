@@ -109,14 +109,6 @@ pub fn labels(object: &Value) -> &Value {
     at(object, "/metadata/labels")
 }
 
-/// The name of the controller among the owners, with its kind.
-pub fn controller(object: &Value) -> Option<(&str, &str)> {
-    list(object, "/metadata/ownerReferences")
-        .iter()
-        .find(|owner| at(owner, "/controller") == &Value::Bool(true))
-        .map(|owner| (text(owner, "/kind"), text(owner, "/name")))
-}
-
 /// A stable 64-bit number from text (FNV-1a), for names, addresses and staggering.
 pub fn number_of(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

@@ -9,10 +9,10 @@ use super::labels::{BySelector, is_ours, labels_at};
 use super::mtls::Mtls;
 use super::objects::{self as lean, Labels, Meta};
 use super::pods::Pods;
-use super::scraped::OldJobs;
+use super::scraped::Today;
 use super::{
     ControlPlane, Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress,
-    Prometheus, Workload, gateway, inbound, leftovers, others, prometheus, scraped, workload,
+    Prometheus, Workload, gateway, inbound, leftovers, others, prometheus, workload,
 };
 use crate::gather::Gather;
 use serde_json::Value;
@@ -100,7 +100,7 @@ pub(super) struct Index<'a> {
     pub merge: bool,
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
-    pub old_jobs: OldJobs,
+    pub today: Today<'a>,
     /// Lists that could not be read and on which it rests whether a workload may be chosen.
     pub unread: Vec<(&'static str, &'a Progress)>,
     no_labels: Labels,
@@ -203,7 +203,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         waypoints: gateway::waypoints(inventory),
         merge: istio.prometheus_merge,
         native_port,
-        old_jobs: OldJobs::Unknown,
+        today: Today::new(inventory, &[]),
         no_labels: Labels::new(),
         injector,
         mtls,
@@ -223,7 +223,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
             workloads.push((kind, item));
         }
     }
-    index.old_jobs = scraped::old_jobs(&prometheis);
+    index.today = Today::new(inventory, &prometheis);
 
     let catches = workload::Catches::new(inventory, &index);
     let mut workloads: Vec<Arc<Workload>> = workloads

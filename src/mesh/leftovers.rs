@@ -5,10 +5,11 @@ use super::kinds::{Kind, ObjectRef};
 use super::labels::{is_ours, labels_at};
 use super::objects::Meta;
 use super::obstacles::native_port;
-use super::scraped::{self, Job};
 use super::workload::secure;
 use super::{Gateway, Inventory, Leftover, LeftoverKind, Prometheus, Workload};
 use crate::problems::Problem;
+use crate::reach::job::{self, Job};
+use crate::reach::probe;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -104,34 +105,35 @@ fn sidecar_faults(of: &ObjectRef, spec: &Value) -> Vec<Problem> {
 
 /// What is wrong with a job keyed on the secure annotations; nothing: it is as ours would be.
 fn job_faults(config: &ObjectRef, job: &Job) -> Vec<Problem> {
-    if !job.is_secure() {
+    let kind = probe::kind(job);
+    if !kind.keyed && !kind.keyed_envoy {
         return Vec::new();
     }
-    let (of, name) = (|| config.into(), || job.job_name.clone());
+    let (of, name) = (|| config.into(), || job.name.clone());
     let mut faults = Vec::new();
-    if job.keeps_secure_by() != Some(r"\d+") {
+    if kind.any_value {
         faults.push(Problem::JobTakesAnyAnnotation {
             of: of(),
             job: name(),
         });
     }
-    if job.metrics_path.as_deref() != Some(PATH) {
+    if kind.path.as_deref() != Some(PATH) {
         faults.push(Problem::JobFollowsPath {
             of: of(),
             job: name(),
         });
     }
-    if job.scheme != "https" {
+    if !kind.https {
         faults.push(Problem::JobInPlaintext {
             of: of(),
             job: name(),
         });
-    } else if job.tls_config.ca_file.is_none() {
+    } else if job.ca_file.is_none() {
         faults.push(Problem::JobWithoutCa {
             of: of(),
             job: name(),
         });
-    } else if job.tls_config.cert_file.is_none() {
+    } else if job.cert_file.is_none() {
         faults.push(Problem::JobWithoutCertificate {
             of: of(),
             job: name(),
@@ -248,7 +250,7 @@ pub(super) fn leftovers(
                 ))
                 .and_then(|map| map.as_ref().ok())
                 .map(|map| map.metadata.uid.clone());
-            let jobs = scraped::jobs(text);
+            let jobs = job::jobs(text, super::dialect(prometheus));
             let faults = jobs.iter().map(|job| job_faults(&config.config_map, job));
             found.extend(
                 faults

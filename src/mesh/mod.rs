@@ -35,6 +35,7 @@ pub use assemble::{assemble, wanted_config_maps};
 pub use listed::Listed;
 pub use others::OtherPods;
 pub use prometheus::storage_of;
+pub use scraped::{as_pod, dialect};
 
 use crate::gather::Gather;
 use crate::problems::Problem;
@@ -43,7 +44,7 @@ use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How far the answer to one question to the cluster has come. A partial answer is a value.
@@ -348,6 +349,27 @@ pub struct Scraped {
     pub secure_template: bool,
     /// The app declares metrics of its own that the merge brings along.
     pub app_metrics: bool,
+    /// The plaintext scrapes, job by job; `None`: no configuration could be read.
+    pub by: Option<Vec<ScrapedBy>>,
+}
+
+/// One plaintext scrape of pods, at an address of their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScrapedBy {
+    pub prometheus: Arc<WorkloadRef>,
+    pub job: Arc<str>,
+    pub port: u16,
+    /// Today. Else it would be so without the annotation of the secure port, or once the pods have a sidecar.
+    pub now: bool,
+}
+
+impl Scraped {
+    /// The ports that a job scrapes, today or without the annotation; `None`: not known.
+    pub fn ports(&self, prometheus: &WorkloadRef, job: &str) -> Option<BTreeSet<u16>> {
+        let own = self.by.as_ref()?.iter();
+        let own = own.filter(|by| *by.prometheus == *prometheus && &*by.job == job);
+        Some(own.map(|by| by.port).gather())
+    }
 }
 
 /// Who would revert a direct change.

@@ -3,7 +3,6 @@
 
 use super::assemble::Index;
 use super::pods::Pods;
-use super::scraped;
 use super::{Inventory, Progress};
 use crate::mesh::kinds::Kind;
 use crate::problems::{Problem, Subject};
@@ -85,7 +84,7 @@ pub fn why_not(kind: &str) -> &'static str {
 
 /// Running pods that belong to nothing that can be chosen, by owner. A pod whose Deployment may only not have been
 /// listed is nobody's yet.
-pub(super) fn others(index: &Index<'_>, inventory: &Inventory) -> Vec<Arc<OtherPods>> {
+pub(super) fn others<'a>(index: &Index<'a>, inventory: &'a Inventory) -> Vec<Arc<OtherPods>> {
     let listed = |kind: Kind| {
         let list = inventory.workloads.get(&kind);
         list.is_some_and(|list| list.progress == Progress::Complete)
@@ -114,7 +113,7 @@ pub(super) fn others(index: &Index<'_>, inventory: &Inventory) -> Vec<Arc<OtherP
             });
         of.pods += 1;
         of.meshed += usize::from(pod.proxy().is_some());
-        of.plaintext += usize::from(scraped::in_plaintext(&meta.annotations, &index.old_jobs));
+        of.plaintext += usize::from(index.today.scrapes(pod, &index.services));
     }
     let counted = found.into_values().map(|mut other| {
         if let Problem::OtherOwner {

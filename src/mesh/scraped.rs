@@ -1,179 +1,194 @@
-//! How pods are scraped today: what their annotations say, and what the scrape jobs make of it.
+//! How pods are scraped today: what the scrape jobs of every Prometheus make of them.
 
-use super::ended;
 use super::kinds::WorkloadRef;
-use super::objects::{Labels, Template};
+use super::labels::BySelector;
+use super::objects::{self as lean, Labels, Template};
 use super::pods::SECURE_PORT;
-use super::{Pod, Prometheus, Scraped};
+use super::{Inventory, Pod, Prometheus, Scraped, ScrapedBy};
+use crate::reach::job::{self, Dialect};
 use crate::reach::labels::read_as;
-use serde::Deserialize;
-use serde_yaml::Value;
-use std::collections::BTreeSet;
+use crate::reach::scrape::{Around, Discovered};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 const MERGED: u16 = 15020;
+const ENVOY: u16 = 15090;
 pub(super) const SCRAPE: &str = "prometheus.io/scrape";
 pub(super) const PORT: &str = "prometheus.io/port";
 
-/// A scrape job, as far as it decides which pods it takes.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Job {
-    pub job_name: String,
-    pub scheme: String,
-    pub metrics_path: Option<String>,
-    pub tls_config: Tls,
-    relabel_configs: Vec<Rule>,
+/// The jobs of one Prometheus.
+struct Server {
+    id: Arc<WorkloadRef>,
+    jobs: Vec<(Arc<str>, job::Job)>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Tls {
-    pub ca_file: Option<String>,
-    pub cert_file: Option<String>,
+/// Who scrapes a pod in plaintext.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict(BTreeSet<ScrapedBy>);
+
+/// What pods have in common that fare alike: pods of one template share what they are made of.
+#[derive(PartialEq, Eq, Hash)]
+struct Alike<'a> {
+    parts: [usize; 4],
+    namespace: &'a str,
+    phase: &'a str,
+    ready: bool,
+    terminating: bool,
+    owner: Option<&'a str>,
+    six: bool,
+    /// Where a job tells pods of one template apart.
+    own: Option<&'a str>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Rule {
-    source_labels: Vec<String>,
-    action: String,
-    regex: Value,
+/// The scrape jobs of all configurations found.
+pub(super) struct Today<'a> {
+    servers: Vec<Server>,
+    namespaces: &'a [lean::Namespace],
+    apart: bool,
+    known: RefCell<HashMap<Alike<'a>, Arc<Verdict>>>,
 }
 
-impl Rule {
-    fn reads(&self, label: &str) -> bool {
-        self.source_labels.iter().any(|source| source == label)
-    }
-
-    /// The workloads that it names to be left out.
-    fn names(&self) -> Option<BTreeSet<WorkloadRef>> {
-        let sources: Vec<&str> = self.source_labels.iter().map(String::as_str).collect();
-        ended::read_parts(&sources, &self.action, self.regex.as_str()?)
-    }
-}
-
-const META: &str = "__meta_kubernetes_pod_annotation_prometheus_io_scrape";
-const META_SLOW: &str = "__meta_kubernetes_pod_annotation_prometheus_io_scrape_slow";
-const META_SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
-const META_SECURE_ENVOY: &str =
-    "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_envoy_port";
-const MARKED: &str = "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port";
-
-impl Job {
-    fn keeps(&self, label: &str) -> bool {
-        self.relabel_configs
+impl<'a> Today<'a> {
+    pub fn new(inventory: &'a Inventory, prometheis: &[Arc<Prometheus>]) -> Self {
+        let servers: Vec<Server> = prometheis
             .iter()
-            .any(|rule| rule.action == "keep" && rule.reads(label))
-    }
-
-    /// Takes the pods that say `prometheus.io/scrape` (or `scrape_slow`).
-    pub fn follows_annotations(&self) -> bool {
-        self.keeps(META) || self.keeps(META_SLOW)
-    }
-
-    /// Keyed on the secure annotations, under whatever name.
-    pub fn is_secure(&self) -> bool {
-        self.keeps(META_SECURE) || self.keeps(META_SECURE_ENVOY)
-    }
-
-    /// The pattern by which it keeps pods with the secure annotations.
-    pub fn keeps_secure_by(&self) -> Option<&str> {
-        self.relabel_configs
-            .iter()
-            .find(|rule| {
-                rule.action == "keep" && (rule.reads(META_SECURE) || rule.reads(META_SECURE_ENVOY))
+            .filter_map(|prometheus| {
+                let text = prometheus.config.as_ref()?.text.as_deref().ok()?;
+                let jobs = job::jobs(text, dialect(prometheus));
+                Some(Server {
+                    id: Arc::new(prometheus.id.clone()),
+                    jobs: jobs
+                        .into_iter()
+                        .map(|job| (job.name.as_str().into(), job))
+                        .collect(),
+                })
             })
-            .map(|rule| rule.regex.as_str().unwrap_or("(.*)"))
+            .collect();
+        let mut jobs = servers.iter().flat_map(|server| &server.jobs);
+        Today {
+            apart: jobs.any(|(_, job)| job.tells_pods_apart()),
+            namespaces: &inventory.namespaces.items,
+            known: RefCell::default(),
+            servers,
+        }
     }
 
-    /// Leaves out whatever carries the secure port.
-    fn leaves_marked_out(&self) -> bool {
-        self.relabel_configs.iter().any(|rule| {
-            rule.action == "drop"
-                && (rule.reads(MARKED) || rule.reads(META_SECURE))
-                && rule.names().is_none()
-        })
+    /// Without a configuration the annotations alone must tell.
+    fn is_known(&self) -> bool {
+        !self.servers.is_empty()
     }
 
-    /// Leaves out the annotated pods of these workloads.
-    fn leaves_out(&self) -> BTreeSet<WorkloadRef> {
-        let rules = self.relabel_configs.iter();
-        rules.filter_map(Rule::names).flatten().collect()
+    fn of(&self, pod: &'a lean::Pod, services: &BySelector<'a, &'a lean::Service>) -> Arc<Verdict> {
+        let (meta, spec, status) = (&pod.metadata, &pod.spec, &pod.status);
+        fn at<T>(of: &Arc<T>) -> usize {
+            Arc::as_ptr(of) as *const () as usize
+        }
+        let alike = Alike {
+            parts: [
+                at(&meta.labels),
+                at(&meta.annotations),
+                at(&spec.containers),
+                at(&spec.init_containers),
+            ],
+            namespace: &meta.namespace,
+            phase: &status.phase,
+            ready: status
+                .conditions
+                .iter()
+                .any(|c| c.r#type == "Ready" && c.status == "True"),
+            terminating: meta.deletion_timestamp.is_some(),
+            owner: meta
+                .owner_references
+                .first()
+                .map(|owner| owner.name.as_str()),
+            six: status.pod_ip.as_deref().is_some_and(|ip| ip.contains(':')),
+            own: self.apart.then_some(&meta.uid),
+        };
+        if let Some(known) = self.known.borrow().get(&alike) {
+            return Arc::clone(known);
+        }
+        let verdict = Arc::new(self.judge(pod, services));
+        let made = Arc::clone(&verdict);
+        self.known.borrow_mut().insert(alike, made);
+        verdict
     }
-}
 
-/// The scrape jobs of a configuration; none where it is not YAML.
-pub(super) fn jobs(text: &str) -> Vec<Job> {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct File {
-        scrape_configs: Option<Vec<Value>>,
+    fn judge(&self, pod: &lean::Pod, services: &BySelector<'a, &'a lean::Service>) -> Verdict {
+        let mut verdict = Verdict(self.plain(pod, services, true));
+        if pod.metadata.annotations.contains_key(SECURE_PORT) {
+            let mut bare = pod.clone();
+            Arc::make_mut(&mut bare.metadata.annotations).remove(SECURE_PORT);
+            let now: BTreeSet<_> = verdict
+                .0
+                .iter()
+                .map(|by| (by.job.clone(), by.port))
+                .collect();
+            let asks = self.plain(&bare, services, false).into_iter();
+            verdict
+                .0
+                .extend(asks.filter(|by| !now.contains(&(by.job.clone(), by.port))));
+        }
+        verdict
     }
-    serde_yaml::from_str::<File>(text)
-        .ok()
-        .and_then(|file| file.scrape_configs)
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|job| serde_yaml::from_value(job).ok())
-        .collect()
-}
 
-/// What all configurations found say of pods that follow `prometheus.io/scrape`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum OldJobs {
-    /// No configuration could be read: the annotations alone must tell.
-    Unknown,
-    /// None takes them.
-    None,
-    /// Each of these takes them, but for the annotated pods that it leaves out.
-    Take(Vec<LeavesOut>),
-}
-
-/// Which annotated pods a job leaves out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LeavesOut {
-    All,
-    Of(BTreeSet<WorkloadRef>),
-}
-
-impl OldJobs {
-    /// Does one of them scrape pods of this workload?
-    fn take(&self, of: Option<&WorkloadRef>, annotated: bool) -> bool {
-        match self {
-            OldJobs::None => false,
-            OldJobs::Unknown => true,
-            OldJobs::Take(jobs) => jobs.iter().any(|job| {
-                !annotated
-                    || match job {
-                        LeavesOut::All => false,
-                        LeavesOut::Of(named) => of.is_none_or(|of| !named.contains(of)),
+    fn plain(
+        &self,
+        pod: &lean::Pod,
+        services: &BySelector<'a, &'a lean::Service>,
+        now: bool,
+    ) -> BTreeSet<ScrapedBy> {
+        let meta = &pod.metadata;
+        let ip = pod.status.pod_ip.as_deref().unwrap_or_default();
+        let services = services.selecting(&meta.namespace, &meta.labels);
+        let mut found = BTreeSet::new();
+        for server in &self.servers {
+            let around = Around {
+                services: &[],
+                namespaces: self.namespaces,
+                own: &server.id.namespace,
+            };
+            let mut discovered = Discovered::of(pod, around, services.iter().copied());
+            for (name, job) in &server.jobs {
+                let targets = discovered.targets(job).unwrap_or_default();
+                for target in targets.iter().filter(|target| target.scheme == "http") {
+                    if let (host, Some(port)) = target.place()
+                        && host == ip
+                    {
+                        found.insert(ScrapedBy {
+                            prometheus: Arc::clone(&server.id),
+                            job: Arc::clone(name),
+                            port,
+                            now,
+                        });
                     }
-            }),
+                }
+            }
+        }
+        found
+    }
+
+    /// Is the pod scraped in plaintext?
+    pub fn scrapes(
+        &self,
+        pod: &'a lean::Pod,
+        services: &BySelector<'a, &'a lean::Service>,
+    ) -> bool {
+        match self.is_known() {
+            true => self.of(pod, services).0.iter().any(|by| by.now),
+            false => wants(&pod.metadata.annotations),
         }
     }
 }
 
-pub(super) fn old_jobs(prometheis: &[std::sync::Arc<Prometheus>]) -> OldJobs {
-    let texts: Vec<&str> = prometheis
-        .iter()
-        .filter_map(|prometheus| prometheus.config.as_ref()?.text.as_deref().ok())
-        .collect();
-    if texts.is_empty() {
-        return OldJobs::Unknown;
-    }
-    let following: Vec<LeavesOut> = texts
-        .into_iter()
-        .flat_map(jobs)
-        .filter(Job::follows_annotations)
-        .map(|job| match job.leaves_marked_out() {
-            true => LeavesOut::All,
-            false => LeavesOut::Of(job.leaves_out()),
-        })
-        .collect();
-    if following.is_empty() {
-        return OldJobs::None;
-    }
-    OldJobs::Take(following)
+/// By the tag of its container's image.
+pub fn dialect(prometheus: &Prometheus) -> Dialect {
+    let containers = &prometheus.template.spec.containers;
+    let own = containers.iter().find(|c| c.name == prometheus.container);
+    Dialect::of(
+        &own.map(|own| super::pods::tag(&own.image))
+            .unwrap_or_default(),
+    )
 }
 
 /// By either of Istio's sample jobs, the slow one too.
@@ -182,27 +197,20 @@ fn wants(annotations: &Labels) -> bool {
     says(SCRAPE) || says("prometheus.io/scrape_slow")
 }
 
-/// Does a job that follows `prometheus.io/scrape` take a pod with these annotations, of no workload that a rule names?
-pub(super) fn in_plaintext(annotations: &Labels, old: &OldJobs) -> bool {
-    wants(annotations) && old.take(None, annotations.contains_key(SECURE_PORT))
-}
-
 fn plaintext_port(annotations: &Labels, template: &Template) -> Option<u16> {
     if !wants(annotations) {
         return None;
     }
     let port = read_as(annotations, PORT).find_map(|(_, port)| port.parse().ok());
-    match port {
-        Some(port) => Some(port),
-        // Without a port that is a number the job takes every declared container port.
-        None => template
-            .spec
-            .containers
-            .iter()
-            .flat_map(|container| &container.ports)
-            .map(|port| port.container_port)
-            .next(),
-    }
+    // Without a port that is a number the job takes every declared container port.
+    port.or_else(|| declared(template).next())
+}
+
+fn declared(template: &Template) -> impl Iterator<Item = u16> {
+    let containers = template.spec.containers.iter();
+    containers
+        .flat_map(|container| &container.ports)
+        .map(|port| port.container_port)
 }
 
 /// The app's own metrics come along on 15020: the template asks for a scrape of a port of its own.
@@ -219,30 +227,155 @@ fn app_metrics(template: &Template, merge: bool) -> bool {
             .is_none_or(|port| port.parse() != Ok(MERGED))
 }
 
-pub(super) fn scraped(
+/// A pod of the workload, as it is today or its template makes it, without the annotation of the secure port.
+pub fn as_pod(workload: &super::Workload) -> lean::Pod {
+    let mut pod = to_come(&workload.id, &workload.template);
+    if let Some(own) = workload.pods.iter().find(|pod| !pod.terminating) {
+        pod.metadata.labels = Arc::clone(&own.labels);
+        pod.metadata.annotations = Arc::clone(&own.annotations);
+        pod.status.phase.clone_from(&own.phase);
+    }
+    if pod.metadata.annotations.contains_key(SECURE_PORT) {
+        Arc::make_mut(&mut pod.metadata.annotations).remove(SECURE_PORT);
+    }
+    if pod.proxy().is_none() && workload.sidecar != super::SidecarState::Impossible {
+        pod = injected(pod, true);
+    }
+    pod
+}
+
+/// With what the injector adds (`pkg/kube/inject/webhook.go`, `applyPrometheusMerge`).
+fn injected(mut pod: lean::Pod, merge: bool) -> lean::Pod {
+    let annotations = Arc::make_mut(&mut pod.metadata.annotations);
+    let says = |name: &str, value: &str| {
+        let mut all = read_as(annotations, name);
+        all.any(|(_, own)| own == value)
+    };
+    if merge && !says(SCRAPE, "false") && !says("prometheus.istio.io/merge-metrics", "false") {
+        for (key, value) in [
+            (SCRAPE, "true"),
+            (PORT, "15020"),
+            ("prometheus.io/path", "/stats/prometheus"),
+        ] {
+            annotations.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    let status = "sidecar.istio.io/status".to_owned();
+    annotations.entry(status).or_insert_with(|| "{}".to_owned());
+    Arc::make_mut(&mut pod.spec.containers).push(lean::LeanContainer {
+        name: super::pods::PROXY.to_owned(),
+        ports: vec![lean::ContainerPort {
+            name: Some("http-envoy-prom".to_owned()),
+            container_port: ENVOY,
+            protocol: Some("TCP".to_owned()),
+        }],
+        ..lean::LeanContainer::default()
+    });
+    pod
+}
+
+/// A pod as the template makes it; what its injector would add is not.
+fn to_come(id: &WorkloadRef, template: &Template) -> lean::Pod {
+    let lean_container = |of: &lean::Container| lean::LeanContainer {
+        name: of.name.clone(),
+        image: of.image.clone(),
+        ports: of.ports.clone(),
+        restart_policy: of.restart_policy.clone(),
+        ..lean::LeanContainer::default()
+    };
+    let mut pod = lean::Pod::default();
+    let (kind, name) = match id.kind {
+        super::kinds::Kind::Deployment => {
+            (super::kinds::Kind::ReplicaSet, format!("{}-0", id.name))
+        }
+        kind => (kind, id.name.clone()),
+    };
+    pod.metadata.name = format!("{name}-0");
+    pod.metadata.namespace.clone_from(&id.namespace);
+    pod.metadata.labels = Arc::new(template.metadata.labels.clone());
+    pod.metadata.annotations = Arc::new(template.metadata.annotations.clone());
+    pod.metadata.owner_references = vec![lean::OwnerReference {
+        kind: kind.name().to_owned(),
+        name,
+        controller: true,
+        ..lean::OwnerReference::default()
+    }];
+    let spec = &template.spec;
+    pod.spec.containers = Arc::new(spec.containers.iter().map(lean_container).collect());
+    pod.spec.init_containers = Arc::new(spec.init_containers.iter().map(lean_container).collect());
+    pod.status.phase = "Running".into();
+    pod.status.pod_ip = Some("192.0.2.1".into());
+    pod.status.conditions = vec![lean::Condition {
+        r#type: "Ready".into(),
+        status: "True".into(),
+        ..lean::Condition::default()
+    }];
+    pod
+}
+
+/// The one port that stands for all: the merged one, else one of the app's, in the order of the template.
+fn foremost(ports: &BTreeSet<u16>, template: &Template) -> Option<u16> {
+    if ports.contains(&MERGED) {
+        return Some(MERGED);
+    }
+    let app = declared(template).find(|port| ports.contains(port) && *port != ENVOY);
+    app.or_else(|| ports.iter().copied().find(|port| *port != ENVOY))
+        .or_else(|| ports.first().copied())
+}
+
+pub(super) fn scraped<'a>(
     id: &WorkloadRef,
     template: &Template,
+    found: &[&'a lean::Pod],
     pods: &[Pod],
     merge: bool,
-    old: &OldJobs,
+    (today, services): (&Today<'a>, &BySelector<'a, &'a lean::Service>),
 ) -> Scraped {
     let secure_template = template.metadata.annotations.contains_key(SECURE_PORT);
-    // As if nothing left out what is annotated.
-    let of = |as_annotated: bool| {
-        if pods.is_empty() {
-            plaintext_port(&template.metadata.annotations, template)
-                .filter(|_| old.take(Some(id), as_annotated && secure_template))
-        } else {
-            pods.iter()
-                .filter(|pod| old.take(Some(id), as_annotated && pod.secure_port.is_some()))
-                .find_map(|pod| plaintext_port(&pod.annotations, template))
-        }
-    };
-    Scraped {
-        plaintext: of(true),
-        asks: of(false),
-        secure: secure_template || pods.iter().any(|pod| pod.secure_port.is_some()),
+    let secure = secure_template || pods.iter().any(|pod| pod.secure_port.is_some());
+    let mut scraped = Scraped {
+        secure,
         secure_template,
         app_metrics: app_metrics(template, merge),
+        ..Scraped::default()
+    };
+    if !today.is_known() {
+        scraped.plaintext = match pods.is_empty() {
+            true => plaintext_port(&template.metadata.annotations, template),
+            false => pods
+                .iter()
+                .find_map(|pod| plaintext_port(&pod.annotations, template)),
+        };
+        scraped.asks = scraped.plaintext;
+        return scraped;
     }
+    let by: BTreeSet<ScrapedBy> = match found.is_empty() {
+        true => today.judge(&to_come(id, template), services).0,
+        false => {
+            let verdicts = found.iter().map(|pod| today.of(pod, services));
+            verdicts.flat_map(|verdict| verdict.0.clone()).collect()
+        }
+    };
+    let ports = |now: bool| {
+        by.iter()
+            .filter(|by| by.now || !now)
+            .map(|by| by.port)
+            .collect()
+    };
+    scraped.plaintext = foremost(&ports(true), template);
+    scraped.asks = foremost(&ports(false), template);
+    let mut by: Vec<ScrapedBy> = by.into_iter().collect();
+    // What a first sidecar brings along is scraped from then on.
+    if !found.iter().any(|pod| pod.proxy().is_some()) {
+        let next = injected(to_come(id, template), merge);
+        let known = |one: &ScrapedBy| by.iter().any(|by| by.job == one.job && by.port == one.port);
+        let more: Vec<ScrapedBy> = today
+            .plain(&next, services, false)
+            .into_iter()
+            .filter(|one| !known(one))
+            .collect();
+        by.extend(more);
+    }
+    scraped.by = Some(by);
+    scraped
 }

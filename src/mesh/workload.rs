@@ -102,7 +102,7 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         &template.spec,
     );
     let revision = own_pods.iter().find_map(|pod| pods::revision(pod));
-    let pods: Vec<super::Pod> = own_pods.into_iter().map(pods::pod).collect();
+    let pods: Vec<super::Pod> = own_pods.iter().copied().map(pods::pod).collect();
     let (desired, ready) = match kind {
         Kind::DaemonSet => (
             item.status.desired_number_scheduled,
@@ -122,7 +122,14 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         sidecar: sidecar(&pods, revision, &decision),
         mtls: index.mtls.workload(&meta.namespace, labels),
         governed_by: governed::governed(index, &meta.namespace, labels),
-        scraped: scraped::scraped(&id, template, &pods, index.merge, &index.old_jobs),
+        scraped: scraped::scraped(
+            &id,
+            template,
+            &own_pods,
+            &pods,
+            index.merge,
+            (&index.today, &index.services),
+        ),
         envoy_filters: Vec::new(),
         owner: owner::owner(meta),
         obstacles: Vec::new(),

@@ -4,15 +4,11 @@ use super::answer::{self, Fault};
 use crate::mesh::ended;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::LeavesOut;
+use crate::reach::job::Dialect;
+use crate::reach::probe::{self, Kind};
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// Prometheus's meta label of the annotation `prometheus.istio.io/secure-port`.
-const SECURE_PORT: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
-
-const SECURE_PORT_PRESENT: &str =
-    "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port";
 
 /// Jobs of a running configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,11 +19,11 @@ pub struct Running {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     pub name: String,
-    /// Keyed on the secure port's annotation, whatever its name.
+    /// Scrapes annotated pods at their secure port, whatever its name.
     pub secure: bool,
-    /// Discovers pods.
+    /// Discovers pods, by themselves or behind Services.
     pub pods: bool,
-    /// Drops whatever carries the secure port's annotation.
+    /// Scrapes nothing in plaintext that carries the secure port's annotation.
     pub leaves_marked_out: bool,
     /// The files that its TLS settings name.
     pub files: Vec<String>,
@@ -115,7 +111,6 @@ struct Discovery {
 struct Rule {
     source_labels: Option<Vec<String>>,
     action: Option<String>,
-    target_label: Option<String>,
     regex: serde_yaml::Value,
 }
 
@@ -130,14 +125,23 @@ pub(super) fn parse(body: &[u8]) -> Result<Running, Fault> {
     let config: Config = serde_yaml::from_str(&data.yaml)
         .map_err(|e| answer::unreadable("its running configuration", e))?;
     let jobs = config.scrape_configs.unwrap_or_default();
+    let read = crate::reach::job::jobs(&data.yaml, Dialect::default());
+    let kinds: BTreeMap<String, Kind> = read
+        .into_iter()
+        .map(|job| (job.name.clone(), probe::kind(&job)))
+        .collect();
+    let jobs = jobs.into_iter().map(|config| {
+        let kind = kinds.get(&config.job_name).cloned();
+        job(config, kind.unwrap_or_default())
+    });
     Ok(Running {
-        jobs: jobs.into_iter().map(job).collect(),
+        jobs: jobs.collect(),
     })
 }
 
-fn job(config: ScrapeConfig) -> Job {
+fn job(config: ScrapeConfig, kind: Kind) -> Job {
     let rules = config.relabel_configs.unwrap_or_default();
-    let leaves_marked_out = rules.iter().any(drops_marked);
+    let leaves_marked_out = kind.leaves_annotated;
     let discoveries = config.kubernetes_sd_configs.unwrap_or_default();
     let tls = config.tls_config.unwrap_or_default();
     let files = [tls.ca_file, tls.cert_file, tls.key_file];
@@ -145,8 +149,10 @@ fn job(config: ScrapeConfig) -> Job {
     Job {
         files: files.filter(|file| !file.is_empty()).collect(),
         name: config.job_name,
-        secure: rules.iter().any(keyed),
-        pods: discoveries.iter().any(|sd| sd.role == "pod"),
+        secure: kind.keyed,
+        pods: discoveries
+            .iter()
+            .any(|sd| matches!(&*sd.role, "pod" | "endpoints" | "endpointslice")),
         leaves_marked_out,
         leaves_out: rules.iter().filter_map(named).flatten().collect(),
     }
@@ -156,24 +162,4 @@ fn named(rule: &Rule) -> Option<BTreeSet<WorkloadRef>> {
     let labels = rule.source_labels.as_deref().unwrap_or_default();
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     ended::read_parts(&labels, rule.action.as_deref()?, rule.regex.as_str()?)
-}
-
-fn drops_marked(rule: &Rule) -> bool {
-    let labels = rule.source_labels.as_deref().unwrap_or_default();
-    rule.action.as_deref() == Some("drop")
-        && matches!(labels, [only] if only == SECURE_PORT || only == SECURE_PORT_PRESENT)
-}
-
-/// A rule by which the annotation decides whether a pod is scraped, or at which address. One that drops marked pods
-/// belongs to a job that leaves them to the secure one; one that copies the annotation into a label decides nothing.
-fn keyed(rule: &Rule) -> bool {
-    let labels = rule.source_labels.as_deref().unwrap_or_default();
-    let reads = |wanted: &str| labels.iter().any(|label| label == wanted);
-    let action = rule.action.as_deref().unwrap_or("replace");
-    match action.to_ascii_lowercase().as_str() {
-        "keep" => reads(SECURE_PORT) || reads(SECURE_PORT_PRESENT),
-        "keepequal" => reads(SECURE_PORT),
-        "replace" => reads(SECURE_PORT) && rule.target_label.as_deref() == Some("__address__"),
-        _ => false,
-    }
 }

@@ -251,7 +251,9 @@ impl Job {
 
 fn kubernetes(sd: &Value) -> Result<Kubernetes, Unknown> {
     for key in ["api_server", "kubeconfig_file"] {
-        if let Some(server) = words(&sd[key]).filter(|server| !server.is_empty()) {
+        if let Some(server) =
+            words(&sd[key]).filter(|server| !server.is_empty() && !own_server(server))
+        {
             return Err(Unknown::OtherCluster(server));
         }
     }
@@ -286,6 +288,19 @@ fn kubernetes(sd: &Value) -> Result<Kubernetes, Unknown> {
             job: attach["job"] == true,
         },
     })
+}
+
+/// The name by which pods reach their own cluster's API server.
+fn own_server(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    let host = host
+        .trim_end_matches('.')
+        .trim_end_matches(".cluster.local");
+    matches!(
+        host,
+        "kubernetes" | "kubernetes.default" | "kubernetes.default.svc"
+    )
 }
 
 fn role(name: &str) -> Result<Role, Unknown> {

@@ -110,7 +110,7 @@ fn ports_today(annotations: &Labels, spec: &PodSpec, https: bool) -> BTreeSet<u1
 }
 
 /// Where the agent of an injected pod asks for the app's metrics.
-fn ports_of_agent(annotations: &Labels) -> BTreeSet<u16> {
+pub fn ports_of_agent(annotations: &Labels) -> BTreeSet<u16> {
     let get = |name: &str| read_as(annotations, name).next().map(|(_, value)| value);
     let (scrape, path, port) = (
         get("prometheus.io/scrape").unwrap_or_default(),

@@ -3,6 +3,7 @@
 
 use super::discovery::Pod;
 use super::job::{Discovery, Job, Role};
+use super::relabel::Action;
 use super::scrape::{Around, Discovered, Target};
 use crate::mesh::objects::{
     Condition, ContainerPort, Labels, LeanContainer, LeanServicePort, OwnerReference, Service,
@@ -19,12 +20,14 @@ const PORT: u16 = 15091;
 /// What a job does with pods as they are usual in a mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kind {
-    /// Scrapes annotated pods at the port that `secure-port` names, and others not.
+    /// The annotation `secure-port` decides whether it scrapes a pod, or its secure port.
     pub keyed: bool,
     /// So does `secure-envoy-port`.
     pub keyed_envoy: bool,
     /// One of the two, over https.
     pub https: bool,
+    /// At the port that the annotation names.
+    pub at_port: bool,
     /// Follows a value of the annotation that is no number.
     pub any_value: bool,
     /// The path of such a scrape; `None`: it depends on the pod.
@@ -154,7 +157,25 @@ fn plain(targets: &BTreeSet<Target>) -> BTreeSet<u16> {
     plain.filter_map(|target| target.place().1).collect()
 }
 
-pub fn kind(job: &Job) -> Kind {
+/// The job without the filters that read no annotation of a secure port.
+fn open(job: &Job) -> Job {
+    let mut open = job.clone();
+    open.rules.retain(|rule| {
+        let filter = matches!(
+            rule.action,
+            Action::Keep | Action::Drop | Action::KeepEqual | Action::DropEqual
+        );
+        let reads = |name: &String| {
+            name.ends_with("_prometheus_istio_io_secure_port")
+                || name.ends_with("_prometheus_istio_io_secure_envoy_port")
+        };
+        !filter || rule.source.iter().any(reads)
+    });
+    open
+}
+
+pub fn kind(whole: &Job) -> Kind {
+    let job = whole;
     let mut kind = Kind::default();
     let scrape = |more: &[(&'static str, &'static str)]| {
         let mut all = vec![STATUS];
@@ -163,12 +184,27 @@ pub fn kind(job: &Job) -> Kind {
         targets(job, &all)
     };
     let (none, annotated) = (scrape(&[]), scrape(&[(SECURE_PORT, "15091")]));
-    let envoy = scrape(&[(SECURE_ENVOY_PORT, "15091")]);
-    let bare = at(&none, PORT).is_none();
-    kind.keyed = bare && at(&annotated, PORT).is_some();
-    kind.keyed_envoy = bare && !kind.keyed && at(&envoy, PORT).is_some();
-    let own = if kind.keyed { &annotated } else { &envoy };
-    if let Some(target) = at(own, PORT).filter(|_| kind.keyed || kind.keyed_envoy) {
+    // Whom a job keyed on the annotation takes besides is another question.
+    let job = &open(job);
+    let scrape_all = |more: &[(&'static str, &'static str)]| {
+        let mut all = vec![STATUS];
+        all.extend(SCRAPED);
+        all.extend(more);
+        targets(job, &all)
+    };
+    let bare = scrape_all(&[]);
+    let secured = scrape_all(&[(SECURE_PORT, "15091")]);
+    let envoy = scrape_all(&[(SECURE_ENVOY_PORT, "15091")]);
+    let decides = |own: &BTreeSet<Target>| {
+        let port = at(&bare, PORT).is_none() && at(own, PORT).is_some();
+        port || (bare.is_empty() && !own.is_empty())
+    };
+    kind.keyed = decides(&secured);
+    kind.keyed_envoy = !kind.keyed && decides(&envoy);
+    let own = if kind.keyed { &secured } else { &envoy };
+    let own = at(own, PORT).or(own.first());
+    if let Some(target) = own.filter(|_| kind.keyed || kind.keyed_envoy) {
+        kind.at_port = target.place().1 == Some(PORT);
         let name = if kind.keyed {
             SECURE_PORT
         } else {
@@ -183,10 +219,11 @@ pub fn kind(job: &Job) -> Kind {
             job,
             &[STATUS, (name, "15091"), ("prometheus.io/path", "/other")],
         );
-        let same = at(&other, PORT).is_some_and(|other| other.path == target.path);
+        let same = other.iter().all(|other| other.path == target.path);
         kind.path = same.then(|| target.path.clone());
         return kind;
     }
+    let job = whole;
     let slow = [
         STATUS,
         ("prometheus.io/scrape-slow", "true"),

@@ -239,7 +239,10 @@ impl<'a> Discovered<'a> {
         if !sd.looks_in(space, self.around.own) || (role.is_none() && !own_pod) {
             return &[];
         }
-        let namespace = self.around.namespace(space);
+        let namespace = match sd.attach.namespace {
+            true => self.around.namespace(space),
+            false => None,
+        };
         let services = &self.services;
         let key = (role, sd.attach, sd.selectors.is_empty());
         let all = self.found.entry(key).or_default();

@@ -5,9 +5,15 @@
 //! container port would no longer fold into one; HTTP/2 off; `ca_file` always.
 
 use super::METRICS_PATH;
+use crate::mesh::ended;
 use crate::plan::mask;
 use crate::plan::scrape_config::Job;
 use crate::plan::scrape_config::jobs::{action, anchored, regex_text, sources};
+use crate::reach::discovery::Pod;
+use crate::reach::job::{Dialect, Job as Read};
+use crate::reach::probe;
+use crate::reach::relabel::Unknown;
+use crate::reach::scrape::{Around, Discovered};
 use serde_json::{Map, Value, json};
 
 const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
@@ -67,7 +73,13 @@ pub(super) struct Derived {
     pub notes: Vec<String>,
 }
 
-pub(super) fn secured(old: Option<&Job>, name: &str, certificates: &str) -> Derived {
+/// `required`: pods, annotated, that it has to find.
+pub(super) fn secured(
+    old: Option<&Job>,
+    name: &str,
+    certificates: &str,
+    required: &[&Pod],
+) -> Derived {
     let certificates = certificates.trim_end_matches('/');
     let mut notes = Vec::new();
     let mut job = match old {
@@ -89,7 +101,10 @@ pub(super) fn secured(old: Option<&Job>, name: &str, certificates: &str) -> Deri
     );
     job.insert("kubernetes_sd_configs".into(), discovery(old));
     let rules = match old {
-        Some(old) => rules(old, name, &mut notes),
+        Some(old) => {
+            let sd = job["kubernetes_sd_configs"].clone();
+            rules(old, name, &sd, required, &mut notes)
+        }
         None => assemble(Vec::new(), default_labels()),
     };
     job.insert("relabel_configs".into(), Value::Array(rules));
@@ -149,7 +164,7 @@ fn discovery(old: Option<&Job>) -> Value {
         .and_then(|old| old.value["kubernetes_sd_configs"].as_array())
         .into_iter()
         .flatten()
-        .filter(|sd| sd["role"] == "pod")
+        .filter(|sd| sd["role"] == "pod" && is_of_this_cluster(sd))
         .map(mask::setting)
         .collect();
     match pods.is_empty() {
@@ -158,7 +173,102 @@ fn discovery(old: Option<&Job>) -> Value {
     }
 }
 
-fn rules(old: &Job, name: &str, notes: &mut Vec<String>) -> Vec<Value> {
+fn is_of_this_cluster(sd: &Value) -> bool {
+    let entry = json!({"job_name": "a", "kubernetes_sd_configs": [sd]});
+    let read = Read::read(&entry, &Value::Null, Dialect::default());
+    let other = |why: &Unknown| matches!(why, Unknown::OtherCluster(_));
+    !read.unknown.iter().any(other)
+}
+
+/// Does the job make a target of the pod, over https at the port that its annotation names?
+pub(super) fn finds(job: &Read, pod: &Pod) -> bool {
+    let around = Around {
+        services: &[],
+        namespaces: &[],
+        own: "",
+    };
+    let targets = Discovered::of(pod, around, [])
+        .targets(job)
+        .unwrap_or_default();
+    let wanted = pod.metadata.annotations.get(super::MARK);
+    let wanted = wanted.and_then(|port| port.parse().ok());
+    targets.iter().any(|target| {
+        let (host, port) = target.place();
+        target.scheme == "https" && port == wanted && Some(host) == pod.status.pod_ip.as_deref()
+    })
+}
+
+/// Pods that a job is made for, beside those that are there: the usual ones that it scrapes today, with a sidecar and
+/// annotated; where it follows `prometheus.io/scrape`, the annotation of the secure port stands in its place.
+fn usual(old: &Read) -> Vec<Pod> {
+    const STATUS: (&str, &str) = ("sidecar.istio.io/status", "{}");
+    let around = Around {
+        services: &[],
+        namespaces: &[],
+        own: "",
+    };
+    let scrapes = |annotations: &[(&str, &str)]| {
+        let pod = probe::pod(old, annotations);
+        let targets = Discovered::of(&pod, around, []).targets(old);
+        targets
+            .unwrap_or_default()
+            .iter()
+            .any(|t| t.scheme == "http" && t.place().1 != Some(15090))
+    };
+    let annotated = |annotations: &[(&str, &str)]| {
+        let mut all = vec![STATUS, (super::MARK, "15091")];
+        all.extend(annotations);
+        probe::pod(old, &all)
+    };
+    let mut pods = Vec::new();
+    for name in ["prometheus.io/scrape", "prometheus.io/scrape-slow"] {
+        for port in ["8080", "15020"] {
+            let says = [(name, "true"), ("prometheus.io/port", port)];
+            let meshed = [says[0], says[1], STATUS];
+            if scrapes(&says) || scrapes(&meshed) {
+                pods.push(annotated(&says));
+                if name == "prometheus.io/scrape" {
+                    pods.push(annotated(&[]));
+                }
+            }
+        }
+    }
+    pods
+}
+
+/// The filters without those that drop a pod that is to be found.
+fn finding(old: &Job, sd: &Value, filters: Vec<Value>, required: &[&Pod]) -> Vec<Value> {
+    let usual = usual(&old.read());
+    let mut filters = filters;
+    for pod in usual.iter().chain(required.iter().copied()) {
+        while let Some(at) = dropping(sd, &filters, pod) {
+            filters.remove(at);
+        }
+    }
+    filters
+}
+
+/// The filter at which nothing is left of a pod.
+fn dropping(sd: &Value, filters: &[Value], pod: &Pod) -> Option<usize> {
+    let entry = |filters: &[Value]| {
+        json!({"job_name": "a", "scheme": "https", "kubernetes_sd_configs": sd,
+            "relabel_configs": assemble(filters.to_vec(), Vec::new())})
+    };
+    let read = |filters: &[Value]| Read::read(&entry(filters), &Value::Null, Dialect::default());
+    // A pod that its discovery or its phase leaves out is no filter's doing.
+    if finds(&read(filters), pod) || !finds(&read(&[]), pod) {
+        return None;
+    }
+    (0..filters.len()).find(|at| !finds(&read(&filters[..=*at]), pod))
+}
+
+fn rules(
+    old: &Job,
+    name: &str,
+    sd: &Value,
+    required: &[&Pod],
+    notes: &mut Vec<String>,
+) -> Vec<Value> {
     let (mut filters, mut labels) = (Vec::new(), Vec::new());
     for rule in old.rules() {
         match role(rule) {
@@ -183,6 +293,7 @@ fn rules(old: &Job, name: &str, notes: &mut Vec<String>) -> Vec<Value> {
             Role::Label => labels.push(plain(rule)),
         }
     }
+    let filters = finding(old, sd, filters, required);
     for (label, source) in [
         ("namespace", "__meta_kubernetes_namespace"),
         ("pod", "__meta_kubernetes_pod_name"),
@@ -229,7 +340,7 @@ fn assemble(filters: Vec<Value>, labels: Vec<Value>) -> Vec<Value> {
 }
 
 enum Role {
-    /// Discovery, address, scheme, path: ours stands in its place.
+    /// Discovery by annotations, address, scheme, path: ours stands in its place.
     Replaced,
     /// Would keep the targets of a pod's containers from folding into one.
     PerContainer,
@@ -257,11 +368,13 @@ fn role(rule: &Value) -> Role {
     let phase = action == "drop"
         && sources(rule).eq(["__meta_kubernetes_pod_phase"])
         && regex_text(rule).split('|').all(|p| PHASES.contains(&p));
-    if matches!(target, "__address__" | "__scheme__" | "__metrics_path__")
+    // What ends plaintext scrapes ends no secure one.
+    if ended::read(rule).is_some()
+        || matches!(target, "__address__" | "__scheme__" | "__metrics_path__")
         || target.starts_with("__param_")
         || replacement.starts_with("__param_")
-        || sources(rule).any(ours)
-        || (selects && sources(rule).any(discovers))
+        || (sources(rule).any(ours) && sources(rule).all(ours))
+        || (selects && sources(rule).all(discovers) && sources(rule).next().is_some())
         || phase
     {
         return Role::Replaced;
@@ -269,7 +382,7 @@ fn role(rule: &Value) -> Role {
     let container = "__meta_kubernetes_pod_container_";
     if sources(rule).any(|s| s.starts_with(container)) {
         return if selects {
-            Role::Replaced
+            Role::Filter
         } else {
             Role::PerContainer
         };

@@ -104,9 +104,46 @@ pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<
 }
 
 /// [`lost`], by ending what this job scrapes: Envoy's own port brings nothing that both secure ports do not.
-fn lost_of(job: &Job, mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Loss> {
-    let loss = lost(mesh, workload, port);
-    loss.filter(|_| job.plaintext || !job.envoy_stats)
+fn lost_of(
+    job: &Job,
+    ports: Option<BTreeSet<u16>>,
+    mesh: &Mesh,
+    workload: &Workload,
+    port: MetricsPort,
+) -> Option<Loss> {
+    let envoys_alone = match &ports {
+        Some(ports) => ports.iter().all(|port| *port == 15090),
+        None => job.envoy_stats && !job.plaintext,
+    };
+    if envoys_alone {
+        return None;
+    }
+    let whole = lost(mesh, workload, port);
+    // The agent asks the app where its annotations say, and nowhere else.
+    let unasked = || {
+        let asked = merging::ports_of_agent(&workload.template.metadata.annotations);
+        let ports = ports.unwrap_or_default().into_iter();
+        // A container without a port is asked at the scheme's own, where nobody need listen.
+        let containers = workload.template.spec.containers.iter();
+        let declared = containers.flat_map(|container| &container.ports);
+        let own = |port: &u16| {
+            let mut declared = declared.clone();
+            let guessed = matches!(port, 80 | 443)
+                && !declared.any(|declared| declared.container_port == *port);
+            !guessed && !matches!(port, 15020 | 15090) && !asked.contains(port)
+        };
+        let ports: Vec<String> = ports.filter(own).map(|port| port.to_string()).collect();
+        let meshed = !workload.enters_mesh() && port == MetricsPort::Merged;
+        (meshed && !ports.is_empty()).then(|| Loss {
+            of: workload.id.clone(),
+            what: format!(
+                "what {} scrapes of the app on port {}, which the merged metrics do not hold",
+                job.name,
+                ports.join(", ")
+            ),
+        })
+    };
+    whole.or_else(unasked)
 }
 
 fn everything(mesh: &Mesh) -> impl Iterator<Item = &Workload> {
@@ -138,7 +175,15 @@ pub(super) fn decide(
     let mut losses: Vec<Loss> = Vec::new();
     let mut again: BTreeSet<String> = BTreeSet::new();
     let mut ends: BTreeSet<WorkloadRef> = BTreeSet::new();
-    for job in old(&config.jobs) {
+    let scrapes_any = |job: &Job| {
+        let mut all = everything(mesh).filter_map(|w| w.scraped.ports(&of.id, &job.name));
+        all.any(|ports| !ports.is_empty())
+    };
+    let ending = |job: &&Job| {
+        let plain = job.plaintext || job.envoy_stats || scrapes_any(job);
+        plain && !job.secure && !job.secure_envoy
+    };
+    for job in config.jobs.iter().filter(ending) {
         let earlier = job.rule_of_earlier_versions();
         // Somebody's own rule for all that is marked is theirs to keep.
         if job.leaves_marked_out && earlier.is_none() {
@@ -149,10 +194,14 @@ pub(super) fn decide(
             job: job.name.clone(),
             ..LeavesOut::default()
         };
-        let discovers = |w: &Workload| job.discovers_pods_in(&w.id.namespace, own);
+        let discovers = |w: &Workload| match w.scraped.ports(&of.id, &job.name) {
+            Some(ports) => !ports.is_empty(),
+            None => job.discovers_pods_in(&w.id.namespace, own),
+        };
         let loses = |w: &Workload| {
             let port = ports.get(&w.id).copied().or_else(|| secured_on(w));
-            port.and_then(|port| lost_of(job, mesh, w, port))
+            let ports = w.scraped.ports(&of.id, &job.name);
+            port.and_then(|port| lost_of(job, ports, mesh, w, port))
         };
         if let Some(rule) = earlier {
             decision.first.push(TextEdit::RemoveRule {

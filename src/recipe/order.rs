@@ -26,9 +26,9 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     forbidden::check(mesh, answers, &chosen)?;
     let of = chosen.prometheus.as_ref();
     let access = authorization::Access::new(mesh, answers, of)?;
-    let config = scrape_job::config(of)?;
     let fixes = answers.options.repair;
     let items: Vec<Item> = chosen.items(answers).collect();
+    let config = scrape_job::config(of)?.over(mesh, of, &items);
     let decision = old_jobs::decide(mesh, answers, of, &config, &items);
     let mut plan = Plan {
         home: Some(of.id.namespace.clone()),

@@ -2,17 +2,66 @@
 //! beside a job that is keyed on the mark already.
 
 use super::JOB;
-use super::derive::{Derived, secured};
+use super::derive::{Derived, finds, secured};
+use super::select::Item;
+use super::{MARK, SECURE_PORT};
 use crate::error::Error;
-use crate::mesh::{Prometheus, PrometheusConfig};
+use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::{self, Mesh, Prometheus, PrometheusConfig, objects as lean};
 use crate::plan::scrape_config::{Job, TextEdit, jobs};
 use crate::plan::{Action, Await, Change, Part, Price};
-use serde_json::Value;
+use crate::reach::job::Job as Read;
+use crate::reach::probe;
+use crate::reach::relabel::Unknown;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The configuration of a Prometheus, read.
 pub(super) struct Config<'a> {
     pub place: &'a PrometheusConfig,
     pub jobs: Vec<Job>,
+    /// What is to be found by the secure jobs: see [`Config::over`].
+    pub pods: Vec<Wanted>,
+}
+
+/// A workload as the secure jobs are to find it.
+pub(super) struct Wanted {
+    pub of: WorkloadRef,
+    /// One of its pods, with its sidecar and annotated.
+    pub pod: lean::Pod,
+    /// The jobs that scrape it in plaintext today, Envoy's own port aside.
+    pub by: BTreeSet<String>,
+}
+
+impl Config<'_> {
+    /// With the workloads that are chosen or secured.
+    pub fn over(mut self, mesh: &Mesh, of: &Prometheus, items: &[Item]) -> Self {
+        let gateways = mesh.gateways.iter().map(|gateway| &gateway.workload);
+        let all = mesh.workloads.iter().map(|w| w.as_ref()).chain(gateways);
+        for workload in all {
+            let chosen = items.iter().any(|item| item.workload.id == workload.id);
+            // Who was not evaluated is found as before.
+            let Some(by) = workload.scraped.by.as_ref() else {
+                continue;
+            };
+            if !chosen && !workload.scraped.secure {
+                continue;
+            }
+            let by = by
+                .iter()
+                .filter(|by| *by.prometheus == of.id && by.port != 15090);
+            let mut pod = mesh::as_pod(workload);
+            let annotations = Arc::make_mut(&mut pod.metadata.annotations);
+            annotations.insert(MARK.into(), SECURE_PORT.to_string());
+            self.pods.push(Wanted {
+                of: workload.id.clone(),
+                by: by.map(|by| by.job.to_string()).collect(),
+                pod,
+            });
+        }
+        self
+    }
 }
 
 /// # Errors
@@ -29,7 +78,11 @@ pub(super) fn config(of: &Prometheus) -> Result<Config<'_>, Error> {
         .map_err(|why| failed().cause(crate::words::unread(why)))?;
     let jobs = jobs(text)
         .map_err(|e| failed().cause(format!("{}, key {}: {e}", place.config_map, place.key)))?;
-    Ok(Config { place, jobs })
+    Ok(Config {
+        place,
+        jobs,
+        pods: Vec::new(),
+    })
 }
 
 /// What becomes of the jobs.
@@ -44,8 +97,12 @@ pub(super) struct Jobs {
 
 pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> Jobs {
     let mut notes = Vec::new();
-    let mut wanted = wanted(&config.jobs, certificates, &mut notes);
+    let (kept, mut wanted) = wanted(config, certificates, &mut notes);
     let there: Vec<&Job> = config.jobs.iter().filter(|j| j.secure).collect();
+    let there: Vec<&Job> = there
+        .into_iter()
+        .filter(|j| !kept.contains(&j.name))
+        .collect();
     if !repair && !there.is_empty() && there.iter().any(|job| !stands(job, &wanted)) {
         for job in &there {
             notes.push(format!(
@@ -91,6 +148,31 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
             job.name
         ));
     }
+    for job in &config.jobs {
+        for why in job.read().unknown {
+            if let Unknown::OtherCluster(server) = why {
+                notes.push(format!(
+                    "the job {} discovers another cluster ({}): the secure job does not follow it",
+                    job.name,
+                    crate::plan::mask::urls(&server)
+                ));
+            }
+        }
+    }
+    let values = |wanted: Vec<(String, Value)>| {
+        let kept = config.jobs.iter().filter(|job| kept.contains(&job.name));
+        let kept = kept.map(|job| (job.name.clone(), job.value.clone()));
+        kept.chain(wanted).unzip::<String, Value, Vec<_>, Vec<_>>()
+    };
+    if edits.is_empty() {
+        let (names, values) = values(wanted);
+        return Jobs {
+            change: None,
+            names,
+            values,
+            notes,
+        };
+    }
     let change = Change {
         prices,
         ..Change::new(
@@ -103,12 +185,28 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
             "Prometheus scrapes marked pods over mutual TLS, as today's job does in plaintext",
         )
     };
+    let (names, values) = values(wanted);
     Jobs {
         change: Some(change),
-        names: wanted.iter().map(|(name, _)| name.clone()).collect(),
-        values: wanted.into_iter().map(|(_, job)| job).collect(),
+        names,
+        values,
         notes,
     }
+}
+
+/// A job of the user's that finds annotated pods as it should, under a name that is none of ours.
+fn is_healthy(job: &Job) -> bool {
+    let read = job.read();
+    let kind = probe::kind(&read);
+    let ours = job.name == JOB || job.name.starts_with(&format!("{JOB}-"));
+    !ours
+        && kind.keyed
+        && kind.https
+        && kind.at_port
+        && !kind.any_value
+        && kind.path.as_deref() == Some(super::METRICS_PATH)
+        && read.ca_file.is_some()
+        && read.cert_file.is_some()
 }
 
 /// The change with more edits of the same text.
@@ -139,38 +237,134 @@ fn stands(job: &Job, wanted: &[(String, Value)]) -> bool {
         .any(|(name, value)| *name == job.name && *value == job.value)
 }
 
-/// Our jobs by name, the main one first.
-fn wanted(all: &[Job], certificates: &str, notes: &mut Vec<String>) -> Vec<(String, Value)> {
-    let mut old: Vec<&Job> = all.iter().filter(|j| j.plaintext).collect();
+/// The jobs of the user's that stay as they are, by name, and ours, the main one first.
+fn wanted(
+    config: &Config,
+    certificates: &str,
+    notes: &mut Vec<String>,
+) -> (BTreeSet<String>, Vec<(String, Value)>) {
+    let all = &config.jobs;
+    let mut kept = BTreeSet::new();
+    let mut found: BTreeSet<&WorkloadRef> = BTreeSet::new();
+    for job in all.iter().filter(|job| is_healthy(job)) {
+        let read = job.read();
+        found.extend(found_by(config, &read));
+        kept.insert(job.name.clone());
+    }
+    let missing = |pod: &Wanted| !found.contains(&pod.of);
+    if !kept.is_empty() && !config.pods.is_empty() {
+        for name in &kept {
+            notes.push(format!(
+                "the job {name} stays as it is: it finds annotated pods over mTLS"
+            ));
+        }
+        if !config.pods.iter().any(missing) {
+            return (kept, Vec::new());
+        }
+    } else {
+        // Nothing tells whom it finds.
+        kept.clear();
+    }
+    let by_pods = |job: &Job| config.pods.iter().any(|pod| pod.by.contains(&job.name));
+    let pod_role = |job: &Job| {
+        let sds = job.value["kubernetes_sd_configs"].as_array();
+        sds.into_iter().flatten().any(|sd| sd["role"] == "pod")
+    };
+    let follows = |job: &&Job| {
+        let scrapes = job.plaintext || by_pods(job);
+        scrapes && pod_role(job) && !job.secure && !job.secure_envoy && !job.envoy_stats
+    };
+    let mut old: Vec<&Job> = all.iter().filter(follows).collect();
     if let Some(main) = main_job(&old) {
         let main = old.remove(main);
         old.insert(0, main);
     }
-    if old.is_empty() {
-        return vec![(JOB.into(), secured(None, JOB, certificates).job)];
-    }
     let mut made: Vec<(String, Value)> = Vec::new();
+    let mut made_find: BTreeSet<&WorkloadRef> = BTreeSet::new();
     for job in &old {
         let name = twin_name(old[0], job);
+        let required: Vec<&lean::Pod> = config
+            .pods
+            .iter()
+            .filter(|pod| {
+                let nobodys =
+                    pod.by.is_empty() || !old.iter().any(|old| pod.by.contains(&old.name));
+                pod.by.contains(&job.name) || (nobodys && job.name == old[0].name)
+            })
+            .map(|pod| &pod.pod)
+            .collect();
         let Derived {
             job: value,
             notes: said,
-        } = secured(Some(job), &name, certificates);
+        } = secured(Some(job), &name, certificates, &required);
+        let finds = found_by(
+            config,
+            &Read::read(&value, &Value::Null, Default::default()),
+        );
         // Two jobs that select the same pods would scrape them twice.
-        if let Some((first, _)) = made
+        let same = made
             .iter()
-            .find(|(_, other)| selects(other) == selects(&value))
-        {
+            .find(|(_, other)| selects(other) == selects(&value));
+        let all_found = !finds.is_empty() && finds.is_subset(&made_find);
+        if let Some((first, _)) = same.or_else(|| made.first().filter(|_| all_found)) {
             notes.push(format!(
                 "{first} stands for {} as well: both select the same pods",
                 job.name
             ));
             continue;
         }
+        for of in finds.intersection(&made_find) {
+            notes.push(format!("scraped twice over mTLS: {of}, by {name} as well"));
+        }
+        made_find.extend(finds);
         notes.extend(said);
         made.push((name, value));
     }
-    made
+    if made.is_empty() {
+        made.push((JOB.into(), secured(None, JOB, certificates, &[]).job));
+    }
+    // Where a kept job looks, ours does not.
+    let spaces: BTreeSet<String> = all
+        .iter()
+        .filter(|job| kept.contains(&job.name))
+        .flat_map(|job| spaces(&job.value))
+        .collect();
+    if !spaces.is_empty() {
+        for (_, job) in &mut made {
+            leave_to_others(job, &spaces);
+        }
+    }
+    (kept, made)
+}
+
+/// The workloads that a secure job finds.
+fn found_by<'a>(config: &'a Config, job: &Read) -> BTreeSet<&'a WorkloadRef> {
+    let found = config.pods.iter().filter(|pod| finds(job, &pod.pod));
+    found.map(|pod| &pod.of).collect()
+}
+
+fn spaces(job: &Value) -> Vec<String> {
+    let sds = job["kubernetes_sd_configs"].as_array();
+    let names = sds
+        .into_iter()
+        .flatten()
+        .filter_map(|sd| sd["namespaces"]["names"].as_array());
+    let names = names.flatten().filter_map(Value::as_str);
+    names.map(str::to_owned).collect()
+}
+
+fn leave_to_others(job: &mut Value, spaces: &BTreeSet<String>) {
+    let names: Vec<String> = spaces.iter().cloned().collect();
+    if let Some(rules) = job["relabel_configs"].as_array_mut() {
+        rules.insert(
+            1,
+            json!({
+                "source_labels": ["__meta_kubernetes_namespace"],
+                "action": "drop",
+                "regex": names.join("|"),
+            }),
+        );
+    }
 }
 
 /// The one whose name the others extend, else the first.

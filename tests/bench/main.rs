@@ -1,9 +1,10 @@
-//! Benchmarks, run by hand: `cargo bench -- start`, `-- journal`, and on the current kubeconfig's cluster
+//! Benchmarks, run by hand: `cargo bench -- start`, `-- evaluate`, `-- journal`, and on the current kubeconfig's cluster
 //! `-- discover`, `-- write`.
 //! Figures are compared within one run, never with a clock that another machine set.
 #![allow(clippy::print_stdout)]
 
 mod discover;
+mod evaluate;
 mod journal;
 mod paper;
 mod start;
@@ -17,9 +18,10 @@ fn main() {
     match wanted.first().map(String::as_str) {
         Some("start") => start::run(),
         Some("discover") => discover::run(),
+        Some("evaluate") => evaluate::run(),
         Some("journal") => journal::run(),
         Some("write") => write::run(),
-        _ => println!("usage: cargo bench -- start | discover | journal | write"),
+        _ => println!("usage: cargo bench -- start | evaluate | discover | journal | write"),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::relabel::Rule;
 use crate::demo::json::{as_map, at, list, list_at, text};
+use crate::reach::discovery::Endpoints;
 
 /// A loaded configuration.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,8 @@ pub enum Discovery {
     Static(Vec<String>),
     /// Pods, of these namespaces where any are named.
     Pods(Vec<String>),
+    /// Pods behind Services.
+    Endpoints(Endpoints, Vec<String>),
     Nodes,
     /// A role that finds nothing in the demo.
     Other,
@@ -166,6 +169,11 @@ pub fn words(duration: Duration) -> String {
     }
 }
 
+fn spaces(sd: &Value) -> Vec<String> {
+    let names = list(sd, "/namespaces/names").iter();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 fn discoveries(entry: &Value) -> Vec<Discovery> {
     let statics = list(entry, "/static_configs").iter().map(|group| {
         let targets = list(group, "/targets").iter();
@@ -180,14 +188,10 @@ fn discoveries(entry: &Value) -> Vec<Discovery> {
         list(entry, "/kubernetes_sd_configs")
             .iter()
             .map(|sd| match text(sd, "/role") {
-                "pod" => Discovery::Pods(
-                    list(sd, "/namespaces/names")
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned)
-                        .collect(),
-                ),
+                "pod" => Discovery::Pods(spaces(sd)),
                 "node" => Discovery::Nodes,
+                "endpoints" => Discovery::Endpoints(Endpoints::Endpoints, spaces(sd)),
+                "endpointslice" => Discovery::Endpoints(Endpoints::Slices, spaces(sd)),
                 _ => Discovery::Other,
             });
     statics.chain(kubernetes).collect()

@@ -2,27 +2,17 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::World;
 use super::config::{self, Discovery, Job};
 use super::relabel::{Labels, relabel};
 use super::scrape::Target;
-use crate::demo::json::{at, controller, list, name, namespace, text, uid};
+use crate::demo::json::{at, list, name, namespace, text, uid};
 use crate::demo::kinds;
-
-/// Characters that a label name cannot hold become underscores.
-fn sanitized(key: &str) -> String {
-    key.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '_' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
-}
+use crate::reach;
+use crate::reach::discovery::{self, Attach, Endpoints, Knows};
 
 fn put(labels: &mut Labels, key: &str, value: &str) {
     labels.insert(format!("__meta_kubernetes_{key}"), value.to_owned());
@@ -30,7 +20,7 @@ fn put(labels: &mut Labels, key: &str, value: &str) {
 
 fn put_map(labels: &mut Labels, kind: &str, map: &Value) {
     for (key, value) in map.as_object().into_iter().flatten() {
-        let key = sanitized(key);
+        let key = discovery::sanitized(key);
         put(
             labels,
             &format!("{kind}_{key}"),
@@ -40,70 +30,40 @@ fn put_map(labels: &mut Labels, kind: &str, map: &Value) {
     }
 }
 
-/// The target groups of one pod: one for each port of each container, init containers too;
-/// one without port for a container that has none.
+fn owned(set: reach::relabel::Set) -> Labels {
+    let pairs = set.iter();
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The targets of one pod before relabelling.
 pub fn pod(pod: &Value) -> Vec<Labels> {
-    let address = text(pod, "/status/podIP");
-    if address.is_empty() {
+    let Ok(pod) = discovery::Pod::deserialize(pod) else {
+        return Vec::new();
+    };
+    let found = discovery::of_pod(&pod, Attach::default(), None);
+    found.into_iter().map(owned).collect()
+}
+
+/// Those of one pod behind a Service.
+fn behind(service: &Value, pod: &Value, role: Endpoints) -> Vec<Labels> {
+    let read = (
+        discovery::Service::deserialize(service),
+        discovery::Pod::deserialize(pod),
+    );
+    let (Ok(service), Ok(pod)) = read else {
+        return Vec::new();
+    };
+    if !discovery::leads_to(&service, &pod) {
         return Vec::new();
     }
-    let mut common = Labels::new();
-    put(&mut common, "namespace", namespace(pod));
-    put(&mut common, "pod_name", name(pod));
-    put(&mut common, "pod_uid", uid(pod));
-    put(&mut common, "pod_ip", address);
-    put(&mut common, "pod_node_name", text(pod, "/spec/nodeName"));
-    put(&mut common, "pod_host_ip", text(pod, "/status/hostIP"));
-    put(&mut common, "pod_phase", text(pod, "/status/phase"));
-    let ready = list(pod, "/status/conditions")
-        .iter()
-        .find(|c| text(c, "/type") == "Ready")
-        .map_or("unknown", |c| text(c, "/status"));
-    put(&mut common, "pod_ready", &ready.to_lowercase());
-    if let Some((kind, owner)) = controller(pod) {
-        put(&mut common, "pod_controller_kind", kind);
-        put(&mut common, "pod_controller_name", owner);
-    }
-    put_map(&mut common, "pod_label", at(pod, "/metadata/labels"));
-    put_map(
-        &mut common,
-        "pod_annotation",
-        at(pod, "/metadata/annotations"),
-    );
-
-    let mut targets = Vec::new();
-    let inits = list(pod, "/spec/initContainers").iter().map(|c| (c, true));
-    let containers = list(pod, "/spec/containers").iter().map(|c| (c, false));
-    for (container, init) in containers.chain(inits) {
-        let mut base = common.clone();
-        put(&mut base, "pod_container_name", text(container, "/name"));
-        put(&mut base, "pod_container_image", text(container, "/image"));
-        put(
-            &mut base,
-            "pod_container_init",
-            if init { "true" } else { "false" },
-        );
-        let ports = list(container, "/ports");
-        if ports.is_empty() {
-            base.insert("__address__".to_owned(), address.to_owned());
-            targets.push(base);
-            continue;
-        }
-        for port in ports {
-            let mut labels = base.clone();
-            let number = at(port, "/containerPort").to_string();
-            put(&mut labels, "pod_container_port_number", &number);
-            put(&mut labels, "pod_container_port_name", text(port, "/name"));
-            put(
-                &mut labels,
-                "pod_container_port_protocol",
-                text(port, "/protocol"),
-            );
-            labels.insert("__address__".to_owned(), host_port(address, &number));
-            targets.push(labels);
-        }
-    }
-    targets
+    let knows = Knows {
+        pod: true,
+        service: true,
+    };
+    let found = discovery::of_endpoint(&service, &pod, role, Attach::default(), None, knows);
+    found.into_iter().map(owned).collect()
 }
 
 fn host_port(address: &str, port: &str) -> String {
@@ -207,7 +167,10 @@ impl World {
             pool.targets = fresh;
         }
         run.pools = pools;
-        let alive = |uid: &String| self.pods.contains_key(uid);
+        let alive = |key: &String| {
+            let uid = key.split('/').next().unwrap_or_default();
+            self.pods.contains_key(uid)
+        };
         run.found.retain(|(_, uid), _| alive(uid));
         self.proms.insert(key.to_owned(), run);
     }
@@ -247,6 +210,38 @@ impl World {
                             *entry = (version.to_owned(), targets.map(|t| found(job, t)).collect());
                         }
                         all.extend(entry.1.iter().cloned());
+                    }
+                }
+                Discovery::Endpoints(role, namespaces) => {
+                    for service in self.store.all(&kinds::SERVICE) {
+                        let space = namespace(service);
+                        let selector = at(service, "/spec/selector").as_object();
+                        let Some(selector) = selector.filter(|all| !all.is_empty()) else {
+                            continue;
+                        };
+                        if !namespaces.is_empty() && !namespaces.iter().any(|ns| ns == space) {
+                            continue;
+                        }
+                        for pod in self.store.all(&kinds::POD) {
+                            let own = at(pod, "/metadata/labels");
+                            if namespace(pod) != space
+                                || !selector.iter().all(|(k, v)| own.get(k) == Some(v))
+                            {
+                                continue;
+                            }
+                            let version = format!(
+                                "{}/{}",
+                                text(pod, "/metadata/resourceVersion"),
+                                text(service, "/metadata/resourceVersion")
+                            );
+                            let key = format!("{}/{}", uid(pod), name(service));
+                            let entry = cache.entry((job.name.clone(), key)).or_default();
+                            if entry.0 != version {
+                                let targets = behind(service, pod, *role).into_iter();
+                                *entry = (version, targets.map(|t| found(job, t)).collect());
+                            }
+                            all.extend(entry.1.iter().cloned());
+                        }
                     }
                 }
                 Discovery::Other => {}

@@ -156,6 +156,7 @@ const OURS: &str = r"- job_name: istio-secure-merged-metrics
   metrics_path: /stats/prometheus
   scheme: https
   enable_http2: false
+  kubernetes_sd_configs: [{role: pod}]
   tls_config: {ca_file: /c/root-cert.pem, cert_file: /c/cert-chain.pem, key_file: /c/key.pem, insecure_skip_verify: true}
   relabel_configs:
   - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port], action: keep, regex: \d+}";

@@ -37,6 +37,7 @@ data:
       kubernetes_sd_configs: [{role: pod}]
       relabel_configs:
       - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], action: keep, regex: true}
+      - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_port, __meta_kubernetes_pod_ip], regex: '(.+);(.+)', replacement: '$2:$1', target_label: __address__}
 ";
 
 fn sample(from: &str, to: &str) -> Prometheus {

@@ -4,16 +4,11 @@ use super::{Yaml, parse};
 use crate::gather::Gather;
 use crate::mesh::ended;
 use crate::mesh::kinds::WorkloadRef;
+use crate::reach::job::{self, Dialect};
+use crate::reach::probe;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-const SCRAPE: &str = "__meta_kubernetes_pod_annotation_prometheus_io_scrape";
-const PRESENT: &str = "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_port";
-const SECURE: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port";
-const SECURE_ENVOY: &str = "__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_envoy_port";
-const SECURE_ENVOY_PRESENT: &str =
-    "__meta_kubernetes_pod_annotationpresent_prometheus_istio_io_secure_envoy_port";
 
 /// A job of `scrape_configs`, read for what it means here.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +16,9 @@ pub struct Job {
     pub name: String,
     /// The job as it stands, merge keys resolved.
     pub value: Value,
-    /// Discovers pods by `prometheus.io/scrape` (or `scrape-slow`) in plaintext.
+    /// Scrapes pods that say `prometheus.io/scrape` (or `scrape-slow`) in plaintext.
     pub plaintext: bool,
-    /// Discovers Envoy's own plaintext port 15090 by its container port name, as Istio's documentation shows.
+    /// Scrapes Envoy's own plaintext port 15090, as Istio's documentation shows, and no other.
     pub envoy_stats: bool,
     /// Keyed on `prometheus.istio.io/secure-port`.
     pub secure: bool,
@@ -34,6 +29,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// As Prometheus reads it.
+    pub fn read(&self) -> job::Job {
+        job::Job::read(&self.value, &Value::Null, Dialect::default())
+    }
+
     /// The relabel rules, in order.
     pub fn rules(&self) -> &[Value] {
         self.value["relabel_configs"]
@@ -69,9 +69,12 @@ impl Job {
         discoveries
             .into_iter()
             .flatten()
-            .any(|sd| sd["role"] == "pod" && looks(sd))
+            .any(|sd| POD_ROLES.iter().any(|role| sd["role"] == *role) && looks(sd))
     }
 }
+
+/// The roles whose targets carry the labels of their pods.
+const POD_ROLES: [&str; 3] = ["pod", "endpoints", "endpointslice"];
 
 /// All jobs of the text, in its order.
 ///
@@ -85,10 +88,10 @@ pub fn jobs(text: &str) -> Result<Vec<Job>, String> {
         Some(Yaml::Sequence(list)) => list,
         Some(_) => return Err("`scrape_configs` is no list".into()),
     };
-    list.iter().map(job).collect()
+    list.iter().map(one).collect()
 }
 
-fn job(yaml: &Yaml) -> Result<Job, String> {
+fn one(yaml: &Yaml) -> Result<Job, String> {
     let value = serde_json::to_value(yaml).map_err(|e| e.to_string())?;
     let name = value["job_name"]
         .as_str()
@@ -103,40 +106,12 @@ fn job(yaml: &Yaml) -> Result<Job, String> {
         secure_envoy: false,
         leaves_marked_out: false,
     };
-    let pods = job.value["kubernetes_sd_configs"]
-        .as_array()
-        .is_some_and(|list| list.iter().any(|sd| sd["role"] == "pod"));
-    let kept = |label: &str| {
-        job.rules()
-            .iter()
-            .any(|rule| action(rule) == "keep" && sources(rule).any(|s| s == label))
-    };
-    let secure = pods && (kept(SECURE) || kept(PRESENT));
-    let secure_envoy = pods && (kept(SECURE_ENVOY) || kept(SECURE_ENVOY_PRESENT));
-    let plaintext =
-        pods && !secure && !secure_envoy && (kept(SCRAPE) || kept(&format!("{SCRAPE}_slow")));
-    let envoy_stats = pods
-        && !secure
-        && !secure_envoy
-        && job.rules().iter().any(|rule| {
-            action(rule) == "keep"
-                && sources(rule).eq(["__meta_kubernetes_pod_container_port_name"])
-                && matches(&regex_text(rule), "http-envoy-prom")
-        });
-    let leaves = job.rules().iter().any(|rule| {
-        let sources: Vec<&str> = sources(rule).collect();
-        action(rule) == "drop"
-            && match sources[..] {
-                [PRESENT] => matches(&regex_text(rule), "true"),
-                [SECURE] => matches(&regex_text(rule), "15091"),
-                _ => false,
-            }
-    });
-    job.secure = secure;
-    job.secure_envoy = secure_envoy;
-    job.plaintext = plaintext;
-    job.envoy_stats = envoy_stats;
-    job.leaves_marked_out = leaves;
+    let kind = probe::kind(&job.read());
+    job.secure = kind.keyed;
+    job.secure_envoy = kind.keyed_envoy;
+    job.plaintext = kind.plaintext;
+    job.envoy_stats = kind.envoy_stats;
+    job.leaves_marked_out = kind.leaves_annotated;
     Ok(job)
 }
 
@@ -163,11 +138,6 @@ pub(crate) fn regex_text(rule: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-/// Whether Prometheus's regex (anchored at both ends) matches; one that cannot be read matches nothing.
-pub(crate) fn matches(regex: &str, text: &str) -> bool {
-    regex == text || anchored(regex).is_some_and(|r| r.is_match(text))
 }
 
 /// A regex as Prometheus reads it.

@@ -517,7 +517,7 @@ scrape_configs:
             ("secure", [false, false, true, false, false]),
             ("secure-envoy", [false, false, false, true, false]),
             ("envoy-stats", [false, true, false, false, false]),
-            ("services", [false; 5]),
+            ("services", [true, false, false, false, false]),
         ]
     );
 }

@@ -13,6 +13,7 @@ mod exports;
 mod gateways;
 mod guards;
 mod identity;
+mod jobs;
 mod late;
 mod locks;
 mod others;

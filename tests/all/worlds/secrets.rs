@@ -174,10 +174,6 @@ async fn a_discovery_that_needs_a_credential_is_refused_by_its_name() {
             "bearer_token: needle-20",
         ),
         (
-            "kubernetes_sd_configs.api_server",
-            "api_server: https://u:needle-21@api.example.org",
-        ),
-        (
             "kubernetes_sd_configs.tls_config.key",
             "tls_config:\n  key: |\n    needle-22",
         ),
@@ -194,6 +190,15 @@ async fn a_discovery_that_needs_a_credential_is_refused_by_its_name() {
         assert_eq!(holds_none(line, world.call(line).await), 4);
         assert!(!records(&world).contains(NEEDLE));
     }
+    // Another cluster's pods are none of the secure job's: nothing of it is carried.
+    let text = "api_server: https://u:needle-21@api.example.org";
+    let world = World::of(&configuration("", text, AROUND));
+    let plan = world.plan("-w shop/Deployment/web").await;
+    assert!(
+        plan["notes"].to_string().contains("api.example.org"),
+        "{plan}"
+    );
+    assert!(!plan.to_string().contains(NEEDLE));
     // A file's name is no credential: what it authenticates is the discovery, as today.
     let text = "bearer_token_file: /var/run/secrets/kubernetes.io/serviceaccount/token";
     let world = World::of(&configuration("", text, ""));
