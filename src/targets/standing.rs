@@ -324,19 +324,54 @@ impl<'a> Look<'a> {
         Ok((Policy::NotStrict, Some(fault)))
     }
 
+    /// The policies that hold for the pod.
+    fn policies(&self) -> Looked<'a, Vec<&'a AuthorizationPolicy>> {
+        let here = read(&self.here.policies)?.iter();
+        let root = self.root.policies.as_deref().unwrap_or_default().iter();
+        let name = self.ground.root.as_deref().unwrap_or_default();
+        let pods = authorization::Pods {
+            namespace: &self.one.item.namespace,
+            labels: self.labels(),
+        };
+        let is_root = name == pods.namespace;
+        let all = here.chain(root.filter(|_| !is_root));
+        Ok(all
+            .filter(|policy| authorization::attaches(policy, &pods, name))
+            .collect())
+    }
+
     fn kept(&self) -> Looked<'a, authorization::Kept> {
         let door = authorization::Door {
             port: self.port,
-            principal: self.ground.principal.as_deref(),
             path: METRICS_PATH,
         };
-        let here = read(&self.here.policies)?.iter();
-        let root = self.root.policies.as_deref().unwrap_or_default().iter();
-        let is_root = self.ground.root.as_ref() == Some(&self.one.item.namespace);
-        let governing = here
-            .chain(root.filter(|_| !is_root))
-            .filter(|policy| authorization::governs(policy, self.labels()));
-        Ok(authorization::kept(governing, &door))
+        Ok(authorization::kept(self.policies()?.into_iter(), &door))
+    }
+
+    /// Some policy surely refuses Prometheus's own request.
+    fn refuses(&self) -> Looked<'a, bool> {
+        let (Some(principal), Ok(port)) = (&self.ground.principal, self.port.parse()) else {
+            return Ok(false);
+        };
+        let request = authorization::Request {
+            peer: authorization::Peer::Mesh(principal),
+            source: None,
+            destination: self.one.ip.as_deref().and_then(|ip| ip.parse().ok()),
+            port,
+            method: "GET",
+            path: METRICS_PATH,
+            host: None,
+            sni: None,
+            headers: authorization::HEADERS_OF_PROMETHEUS,
+            listener: authorization::Listener::Http,
+        };
+        let ground = authorization::Ground {
+            trust_domain: principal.split('/').next().unwrap_or_default(),
+            aliases: &[],
+            providers: None,
+        };
+        let decision = authorization::decide(self.policies()?, &request, &ground);
+        Ok(decision.fault().is_some())
     }
 
     fn authorization(&self) -> Looked<'a, Option<Problem>> {
@@ -363,7 +398,7 @@ impl<'a> Look<'a> {
                 let so = Effect::ServesMore { quit: true };
                 altered(field(own, "spec.rules.to.operation.notPaths"), so, false)
             }
-            Some(_) if kept.refused => {
+            Some(_) if self.refuses()? => {
                 let principal = self.ground.principal.as_deref().unwrap_or_default();
                 altered(PRINCIPALS, Effect::Refuses(principal.to_owned()), true)
             }
