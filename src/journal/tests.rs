@@ -151,7 +151,7 @@ fn a_newer_version_is_refused() {
     journal.append(&started("r1", 0, None)).unwrap();
     let path = journal.folder().join("r1.jsonl");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("\"version\":1", "\"version\":99")).unwrap();
+    fs::write(&path, text.replace("\"version\":2", "\"version\":99")).unwrap();
     let error = journal.run(Some("r1")).unwrap_err();
     assert!(error.to_string().contains("newer meshscrape"), "{error}");
 }
