@@ -160,7 +160,12 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
         }
     }
     let values = |wanted: Vec<(String, Value)>| {
-        let kept = config.jobs.iter().filter(|job| kept.contains(&job.name));
+        // Where ours finds what was chosen, nobody waits for the user's.
+        let alone = wanted.is_empty();
+        let kept = config
+            .jobs
+            .iter()
+            .filter(|job| alone && kept.contains(&job.name));
         let kept = kept.map(|job| (job.name.clone(), job.value.clone()));
         kept.chain(wanted).unzip::<String, Value, Vec<_>, Vec<_>>()
     };
