@@ -108,7 +108,7 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
         let Some(found) = found else {
             if let Some(other) = engine::runs::unfinished(&opened.session, &homes).await? {
                 let run = &other.known.note.run;
-                return Err(Error::new("this machine has no run to resume")
+                return Err(Error::new("there is no run to resume on this machine")
                     .cause(other.words())
                     .hint(format!(
                         "resume that one by its name: meshscrape apply --resume {run} --yes"

@@ -180,7 +180,7 @@ fn own_run(opened: &Opened, run: &str) -> Result<()> {
     if here || journal.damaged().iter().any(|damaged| damaged == run) {
         return Ok(());
     }
-    Err(Error::refused("this machine has no run to undo")
+    Err(Error::refused("there is no run to undo on this machine")
         .cause(format!(
             "the newest run, {run}, was recorded by another machine"
         ))

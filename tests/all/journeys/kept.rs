@@ -63,7 +63,7 @@ async fn a_yes_without_a_name_takes_back_no_run_of_another_machine() {
     let (code, words) = command(&other, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 4, "{words}");
     assert!(
-        words.contains("this machine has no run to resume"),
+        words.contains("there is no run to resume on this machine"),
         "{words}"
     );
     assert_eq!(differing(&applied, &journey.objects()), [] as [String; 0]);
@@ -396,7 +396,7 @@ async fn a_resume_without_a_name_goes_on_with_no_run_of_another_machine() {
     let (code, words) = command(&other, "meshscrape apply --resume --yes --lose-history").await;
     assert_eq!(code, 1, "{words}");
     assert!(
-        words.contains("this machine has no run to resume"),
+        words.contains("there is no run to resume on this machine"),
         "{words}"
     );
     assert_eq!(differing(&there, &journey.objects()), [] as [String; 0]);
