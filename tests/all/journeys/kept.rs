@@ -63,7 +63,7 @@ async fn a_yes_without_a_name_takes_back_no_run_of_another_machine() {
     let (code, words) = command(&other, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 4, "{words}");
     assert!(
-        words.contains("there is no run to resume on this machine"),
+        words.contains("there is no run to undo on this machine"),
         "{words}"
     );
     assert_eq!(differing(&applied, &journey.objects()), [] as [String; 0]);
