@@ -377,7 +377,8 @@ loose!(
     WorkloadEntry,
     EnvoyFilter,
     K8sGateway,
-    PodMonitor
+    PodMonitor,
+    NetworkPolicy
 );
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -393,4 +394,21 @@ pub struct WebhookRule {
     pub name: String,
     pub namespace_selector: Selector,
     pub object_selector: Selector,
+}
+
+/// Role and ClusterRole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Role {
+    pub metadata: Meta,
+    pub rules: Vec<Value>,
+}
+
+/// RoleBinding and ClusterRoleBinding.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Binding {
+    pub metadata: Meta,
+    pub role_ref: Value,
+    pub subjects: Vec<Value>,
 }

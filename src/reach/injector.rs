@@ -1,8 +1,8 @@
 //! What Istio's injector makes of a pod once its webhook is called: a sidecar, nothing, or a refusal.
 
 use super::labels::{read_as, selects, truth};
+use super::ranges::Range;
 use crate::mesh::objects::{Labels, Selector};
-use core::net::IpAddr;
 use serde::{Deserialize, Deserializer};
 
 /// The part of the ConfigMap `istio-sidecar-injector[-REV]` (key `config`) that decides.
@@ -278,16 +278,7 @@ fn bad_value(annotations: &Labels) -> Option<Refusal> {
 
 /// An address and its length, as Go's `netip.ParsePrefix` has it.
 fn range(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else {
-        return false;
-    };
-    let most = match address.parse() {
-        Ok(IpAddr::V4(_)) => 32,
-        Ok(IpAddr::V6(_)) => 128,
-        Err(_) => return false,
-    };
-    let plain = length.len() == 1 || !length.starts_with(['0', '+']);
-    plain && length.parse::<u8>().is_ok_and(|length| length <= most)
+    text.contains('/') && Range::parse(text).is_some()
 }
 
 #[cfg(test)]

@@ -1,20 +1,27 @@
 //! What the programs of others make of objects, computed by their own rules: one file a rule, each naming its source.
 
 pub mod authorization;
+pub mod capture;
 pub mod certificates;
 pub mod discovery;
+pub mod filters;
 pub mod inbound;
 pub mod injected;
+pub mod injection;
 pub mod injector;
 pub mod job;
 pub mod labels;
 pub mod link;
 pub mod merging;
 pub mod mtls;
+pub mod network;
 pub mod outbound;
+pub mod path;
 pub mod probe;
+pub mod ranges;
 pub mod re2;
 pub mod relabel;
+pub mod rights;
 pub mod scrape;
 pub mod sends;
 pub mod sidecar;

@@ -12,6 +12,7 @@ mod export_real;
 mod faults;
 mod journeys;
 mod kill;
+mod originals;
 mod picture;
 #[path = "../pty.rs"]
 mod pty;

@@ -15,12 +15,16 @@ mod injector;
 mod matrix;
 mod meshed;
 mod objects;
+mod originals;
 mod probe;
 mod program;
 mod prom;
 #[path = "../pty.rs"]
 #[allow(dead_code)] // the other suite uses the rest
 mod pty;
+#[path = "../originals.rs"]
+#[allow(dead_code)] // the other suite uses the rest
+mod read;
 mod refused;
 mod report;
 mod shell;
@@ -125,6 +129,35 @@ fn tests() -> Vec<Test> {
         evidence: Box::new(|| cell.evidence()),
         namespace: Some(cell.namespace()),
         turn: Turn::Beside,
+    }));
+    let originals: [(&str, &str, Cell, Option<&str>); 3] = [
+        (
+            originals::authorization::NAME,
+            "policies as istiod and Envoy decide them, as recorded in tests/originals",
+            originals::authorization::run,
+            Some(read::DOORS),
+        ),
+        (
+            originals::injection::NAME,
+            "sidecars where the real webhooks give them, as recorded in tests/originals",
+            originals::injection::run,
+            None,
+        ),
+        (
+            originals::peers::NAME,
+            "what ports answer under PeerAuthentications and Sidecars, as recorded in tests/originals",
+            originals::peers::run,
+            None,
+        ),
+    ];
+    all.extend(originals.map(|(name, what, run, namespace)| Test {
+        name: name.into(),
+        about: vec![("what", what.into())],
+        run: Box::new(run),
+        evidence: Box::new(String::new),
+        namespace: namespace.map(str::to_owned),
+        // The mesh's settings are changed for them.
+        turn: Turn::Alone,
     }));
     all.push(Test {
         name: wizard::NAME.into(),

@@ -1,15 +1,12 @@
 //! Whom AuthorizationPolicies keep off one port.
 
-use super::{selector, takes};
-use crate::mesh::objects::{AuthorizationPolicy, Labels};
+use crate::mesh::objects::AuthorizationPolicy;
 use serde_json::{Map, Value};
 
-/// What is asked of the policies: may anybody but this identity use the port, and more than this path of it?
+/// What is asked of the policies: may anybody but whom they name use the port, and more than this path of it?
 #[derive(Clone, Copy, Debug)]
 pub struct Door<'a> {
     pub port: &'a str,
-    /// `<trust domain>/ns/<namespace>/sa/<service account>`; `None`: not known.
-    pub principal: Option<&'a str>,
     pub path: &'a str,
 }
 
@@ -20,21 +17,6 @@ pub struct Kept {
     pub others: bool,
     /// Every path but the one is refused.
     pub paths: bool,
-    /// The one identity is refused itself.
-    pub refused: bool,
-}
-
-/// Whether the policy speaks of pods with these labels. One with `targetRefs` speaks of gateways and waypoints
-/// (`pilot/pkg/model/policyattachment.go`).
-pub fn governs(policy: &AuthorizationPolicy, labels: &Labels) -> bool {
-    let spec = &policy.spec;
-    let aimed = |field: &str| {
-        spec.get(field)
-            .is_some_and(|of| !of.is_null() && of != &Value::Array(Vec::new()))
-    };
-    !aimed("targetRefs")
-        && !aimed("targetRef")
-        && takes(&selector(spec, "/selector/matchLabels"), labels)
 }
 
 /// What policies that govern the pods make of a door. DENY comes before ALLOW, a rule matches where `from`, `to` and
@@ -48,7 +30,6 @@ pub fn kept<'a>(policies: impl Iterator<Item = &'a AuthorizationPolicy>, door: &
                 for rule in rules(policy) {
                     kept.others |= denies_others(rule, door);
                     kept.paths |= denies_paths(rule, door);
-                    kept.refused |= denies_principal(rule, door);
                 }
             }
             "ALLOW" => allowing.push(policy),
@@ -139,24 +120,6 @@ fn denies_paths(rule: &Value, door: &Door) -> bool {
     !is_conditional(rule) && entries(rule, "from", "source").is_empty() && whole
 }
 
-/// Surely refuses the one identity on its one path.
-fn denies_principal(rule: &Value, door: &Door) -> bool {
-    let Some(principal) = door.principal else {
-        return false;
-    };
-    let from = entries(rule, "from", "source");
-    let named = |source: &&Map<String, Value>| {
-        every(source, |field, list| match field {
-            "notPrincipals" => !list.iter().any(is_pattern) && !is_listed(list, principal),
-            "principals" => is_listed(list, principal) || is_listed(list, "*"),
-            _ => false,
-        })
-    };
-    !is_conditional(rule)
-        && takes_the_door(rule, door)
-        && (from.is_empty() || from.iter().any(named))
-}
-
 fn is_of_other_ports(rule: &Value, port: &str) -> bool {
     let to = entries(rule, "to", "operation");
     let other = |operation: &&Map<String, Value>| {
@@ -186,14 +149,13 @@ fn names_path(rule: &Value, door: &Door) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{labels, meta};
+    use super::super::super::testing::meta;
     use super::*;
     use serde_json::json;
 
     const ONE: &str = "cluster.local/ns/mon/sa/prometheus";
     const DOOR: Door = Door {
         port: "15091",
-        principal: Some(ONE),
         path: "/stats/prometheus",
     };
 
@@ -204,10 +166,10 @@ mod tests {
         }
     }
 
-    fn of(specs: Vec<Value>) -> (bool, bool, bool) {
+    fn of(specs: Vec<Value>) -> (bool, bool) {
         let policies: Vec<_> = specs.into_iter().map(policy).collect();
         let is = kept(policies.iter(), &DOOR);
-        (is.others, is.paths, is.refused)
+        (is.others, is.paths)
     }
 
     fn others(names: Value) -> Value {
@@ -226,7 +188,7 @@ mod tests {
     fn what_a_deny_policy_keeps_off() {
         let good = || others(json!([ONE]));
         let path = || paths(json!(["/stats/prometheus"]));
-        let both = (true, true, false);
+        let both = (true, true);
         assert_eq!(of(vec![deny(json!([good(), path()]))]), both);
         // Anything that is added beside stays right.
         let second = json!([ONE, "cluster.local/ns/other/sa/prometheus"]);
@@ -238,9 +200,9 @@ mod tests {
         let wide = json!({"from": [{"source": {"notPrincipals": [ONE]}}]});
         assert!(of(vec![deny(json!([wide]))]).0);
 
-        assert_eq!(of(vec![]), (false, false, false));
-        assert_eq!(of(vec![deny(json!([path()]))]), (false, true, false));
-        assert_eq!(of(vec![deny(json!([good()]))]), (true, false, false));
+        assert_eq!(of(vec![]), (false, false));
+        assert_eq!(of(vec![deny(json!([path()]))]), (false, true));
+        assert_eq!(of(vec![deny(json!([good()]))]), (true, false));
         for (other, why) in [
             (json!(["*"]), "everybody is named"),
             (json!([ONE, "cluster.local/*"]), "a whole domain is named"),
@@ -264,16 +226,7 @@ mod tests {
             assert!(!of(vec![deny(json!([less]))]).0, "{less}");
         }
         let audit = json!({"action": "AUDIT", "rules": [good(), path()]});
-        assert_eq!(of(vec![audit]), (false, false, false));
-    }
-
-    #[test]
-    fn a_policy_that_shuts_out_the_one_too() {
-        let other = json!(["cluster.local/ns/mon/sa/other"]);
-        assert_eq!(of(vec![deny(json!([others(other)]))]), (true, false, true));
-        assert_eq!(of(vec![deny(json!([{}]))]), (true, true, true));
-        let named = json!({"from": [{"source": {"principals": [ONE]}}]});
-        assert_eq!(of(vec![deny(json!([named]))]), (false, false, true));
+        assert_eq!(of(vec![audit]), (false, false));
     }
 
     #[test]
@@ -284,26 +237,12 @@ mod tests {
             "from": [{"source": {"principals": [ONE]}}],
             "to": [{"operation": {"ports": ["15091"], "paths": ["/stats/prometheus"]}}],
         });
-        assert_eq!(of(vec![allow(json!([app, one]))]), (true, true, false));
+        assert_eq!(of(vec![allow(json!([app, one]))]), (true, true));
         assert_eq!(
             of(vec![allow(json!([app])), allow(json!([{}]))]),
-            (false, false, false)
+            (false, false)
         );
         let mesh = json!({"from": [{"source": {"principals": ["*"]}}]});
         assert!(!of(vec![allow(json!([app, mesh]))]).0);
-    }
-
-    #[test]
-    fn whose_pods_a_policy_speaks_of() {
-        let pod = labels(&[("app", "web")]);
-        let is = |spec| governs(&policy(spec), &pod);
-        assert!(is(json!({})));
-        assert!(is(
-            json!({"selector": {"matchLabels": {"app": "web"}}, "targetRefs": []})
-        ));
-        assert!(!is(json!({"selector": {"matchLabels": {"app": "cart"}}})));
-        assert!(!is(
-            json!({"targetRefs": [{"kind": "Gateway", "name": "g"}]})
-        ));
     }
 }
