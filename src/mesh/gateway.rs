@@ -309,6 +309,9 @@ fn obstacles(
             ),
         );
     }
+    if let Some(reason) = against::of_policy(workload) {
+        add(against::REFUSES, reason);
+    }
     if let Some(other) = caught {
         add(
             "shared labels",

@@ -9,6 +9,8 @@ use super::owner;
 use super::pods::PROXY;
 use super::workload::{self, Catches, SECURE};
 use super::{Obstacle, SidecarState, Workload};
+use crate::reach::authorization::{Refused, Rule};
+use crate::reach::capture::{self, NotCaptured};
 use crate::reach::inbound::{Contradiction, ServicePort};
 use crate::reach::injector::{Takes, Why};
 
@@ -113,6 +115,9 @@ pub(super) fn obstacles(
                  be refused to Prometheus. Allow Prometheus on 15091 there by hand, or remove it."
             ),
         );
+    }
+    if let Some(reason) = of_policy(workload) {
+        add(REFUSES, reason);
     }
     let selector = &item.spec.selector;
     if !selector.match_expressions.is_empty() || selector.match_labels.is_empty() {
@@ -253,6 +258,28 @@ pub(super) fn has_proxy(template: &Template) -> bool {
     containers.any(|container| container.name == PROXY && container.image != "auto")
 }
 
+/// The short word where a policy of others denies port 15091 to Prometheus.
+pub(super) const REFUSES: &str = "policy refuses";
+
+/// A DENY or CUSTOM policy that keeps every Prometheus off the port.
+pub(super) fn of_policy(workload: &Workload) -> Option<String> {
+    match workload.governed_by.refuses.as_ref()? {
+        Refused::Denied(Rule { policy, rule }) => Some(format!(
+            "The AuthorizationPolicy {}/{} denies Prometheus port 15091 of its pods (rule {}). Take port 15091 or \
+             Prometheus's identity out of that rule (notPorts, notPrincipals) to choose it.",
+            policy.namespace,
+            policy.name,
+            rule + 1
+        )),
+        Refused::NoProvider { rule, provider } => Some(format!(
+            "The AuthorizationPolicy {}/{} asks the provider {provider:?}, which the mesh's extensionProviders do not \
+             define, so istiod denies port 15091. Define the provider, or take port 15091 out of the policy.",
+            rule.policy.namespace, rule.policy.name
+        )),
+        Refused::NotAllowed(_) => None,
+    }
+}
+
 /// One Sidecar governs all pods of a workload.
 fn differing(of: &Contradiction, workload: &Workload) -> String {
     let namespace = &workload.id.namespace;
@@ -314,18 +341,10 @@ fn in_ambient(index: &Index<'_>, workload: &Workload) -> bool {
 
 /// A Sidecar listener is reached through inbound capture alone.
 fn not_captured(annotations: &Labels, what: &str) -> Option<String> {
-    let get = |key: &str| annotations.get(key).map(String::as_str);
-    let lists = |list: &str| list.split(',').any(|port| port.trim() == "15091");
-    let include = "traffic.sidecar.istio.io/includeInboundPorts";
-    let exclude = "traffic.sidecar.istio.io/excludeInboundPorts";
-    let cause = if get(include).is_some_and(|list| list.trim() != "*" && !lists(list)) {
-        format!("{include} does not list 15091")
-    } else if get(exclude).is_some_and(lists) {
-        format!("{exclude} lists 15091")
-    } else if get("sidecar.istio.io/interceptionMode") == Some("NONE") {
-        "sidecar.istio.io/interceptionMode is NONE".to_owned()
-    } else {
-        return None;
+    let cause = match capture::left_out(annotations, SECURE)? {
+        NotCaptured::NotIncluded => format!("{} does not list 15091", capture::INCLUDE),
+        NotCaptured::Excluded => format!("{} lists 15091", capture::EXCLUDE),
+        NotCaptured::Off => format!("{} is NONE", capture::MODE),
     };
     Some(format!(
         "{what} does not capture inbound traffic to 15091 ({cause}), so a listener there would never be reached. \

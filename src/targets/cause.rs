@@ -151,6 +151,13 @@ const RULES: &[Rule] = &[
         fix: "compare the policy's principals with Prometheus's service account and the trust domain",
     },
     Rule {
+        code: "rate-limit",
+        says: &["http status 429"],
+        when: ALWAYS,
+        cause: "a rate limit on the pod's inbound listeners counts scrapes too",
+        fix: "look for an EnvoyFilter with a rate limit that selects the pods, and keep it to the app's ports by match.listener.portNumber",
+    },
+    Rule {
         code: "not-found",
         says: &["http status 404"],
         when: ALWAYS,

@@ -11,8 +11,11 @@ use crate::mesh::objects::{
     AuthorizationPolicy, Gateway, Labels, Meta, PeerAuthentication, ServiceEntry, Sidecar,
     VirtualService,
 };
-use crate::reach::{authorization, by_age, mtls, sidecar};
+use crate::reach::authorization::{self, Refused};
+use crate::reach::path::{Link, Rules, Step};
+use crate::reach::{Verdict, by_age, mtls, sidecar};
 use serde_json::Value;
+use std::sync::Arc;
 
 static EVERYTHING: Value = Value::Null;
 const METRICS_PATH: &str = "/stats/prometheus";
@@ -46,7 +49,7 @@ impl Default for Objects {
 }
 
 /// What holds for the whole mesh.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ground {
     /// Prometheus's identity without `spiffe://`; `None`: not known.
     pub principal: Option<String>,
@@ -54,6 +57,13 @@ pub struct Ground {
     pub root: Option<String>,
     /// Who else has that identity.
     pub shared_with: Vec<String>,
+    /// Where Prometheus's pods are, for what NetworkPolicies and addresses decide.
+    pub namespace: String,
+    pub labels: Labels,
+    pub addresses: Vec<String>,
+    pub host_network: bool,
+    /// Settings of the mesh and namespaces' labels, as they were discovered; its policies are read anew.
+    pub rules: Arc<Rules>,
 }
 
 /// What the objects of a pod's secure port came to.
@@ -94,6 +104,8 @@ pub enum Policy {
 pub struct Standing {
     pub guard: Guard,
     pub policy: Policy,
+    /// The links of the path to it, where they were looked at.
+    pub links: Vec<(Link, Step)>,
 }
 
 impl Guard {
@@ -120,6 +132,7 @@ pub fn standing(one: &Expected, here: &Objects, root: &Objects, ground: &Ground)
         return Standing {
             guard: Guard::NotAsked,
             policy: Policy::Strict,
+            links: Vec::new(),
         };
     }
     let look = Look {
@@ -136,6 +149,7 @@ pub fn standing(one: &Expected, here: &Objects, root: &Objects, ground: &Ground)
     looked.unwrap_or_else(|why| Standing {
         guard: Guard::Unknown(why.to_owned()),
         policy: Policy::Unknown,
+        links: Vec::new(),
     })
 }
 
@@ -336,19 +350,54 @@ impl<'a> Look<'a> {
         Ok((Policy::NotStrict, Some(fault)))
     }
 
+    /// The policies that hold for the pod.
+    fn policies(&self) -> Looked<'a, Vec<&'a AuthorizationPolicy>> {
+        let here = read(&self.here.policies)?.iter();
+        let root = self.root.policies.as_deref().unwrap_or_default().iter();
+        let name = self.ground.root.as_deref().unwrap_or_default();
+        let pods = authorization::Pods {
+            namespace: &self.one.item.namespace,
+            labels: self.labels(),
+        };
+        let is_root = name == pods.namespace;
+        let all = here.chain(root.filter(|_| !is_root));
+        Ok(all
+            .filter(|policy| authorization::attaches(policy, &pods, name))
+            .collect())
+    }
+
     fn kept(&self) -> Looked<'a, authorization::Kept> {
         let door = authorization::Door {
             port: self.port,
-            principal: self.ground.principal.as_deref(),
             path: METRICS_PATH,
         };
-        let here = read(&self.here.policies)?.iter();
-        let root = self.root.policies.as_deref().unwrap_or_default().iter();
-        let is_root = self.ground.root.as_ref() == Some(&self.one.item.namespace);
-        let governing = here
-            .chain(root.filter(|_| !is_root))
-            .filter(|policy| authorization::governs(policy, self.labels()));
-        Ok(authorization::kept(governing, &door))
+        Ok(authorization::kept(self.policies()?.into_iter(), &door))
+    }
+
+    /// What the policies make of Prometheus's own request; `None`: its identity is not known.
+    fn scrape(&self) -> Looked<'a, Option<authorization::Decision>> {
+        let (Some(principal), Ok(port)) = (&self.ground.principal, self.port.parse()) else {
+            return Ok(None);
+        };
+        let request = authorization::Request {
+            peer: authorization::Peer::Mesh(principal),
+            source: None,
+            destination: self.one.ip.as_deref().and_then(|ip| ip.parse().ok()),
+            port,
+            method: "GET",
+            path: METRICS_PATH,
+            host: None,
+            sni: None,
+            headers: authorization::HEADERS_OF_PROMETHEUS,
+            listener: authorization::Listener::Http,
+        };
+        let ground = authorization::Ground {
+            trust_domain: principal.split('/').next().unwrap_or_default(),
+            aliases: &self.ground.rules.aliases,
+            providers: self.ground.rules.providers.as_ref(),
+        };
+        let policies = self.policies()?;
+        Ok(Some(authorization::decide(policies, &request, &ground)))
     }
 
     fn authorization(&self) -> Looked<'a, Option<Fault>> {
@@ -381,13 +430,39 @@ impl<'a> Look<'a> {
                 );
                 altered(field(own, "spec.rules.to.operation.notPaths"), &so, false)
             }
-            Some(_) if kept.refused => {
-                let principal = self.ground.principal.as_deref().unwrap_or_default();
-                let so = format!("Prometheus's identity {principal} is refused");
-                altered(PRINCIPALS, &so, true)
-            }
-            _ => Ok(None),
+            _ => self.refused(&ours),
         }
+    }
+
+    /// A policy that surely refuses Prometheus.
+    fn refused(&self, ours: &ObjectRef) -> Looked<'a, Option<Fault>> {
+        const PRINCIPALS: &str = "spec.rules.from.source.notPrincipals";
+        let Some(Verdict::Broken(refused)) = self.scrape()? else {
+            return Ok(None);
+        };
+        let principal = self.ground.principal.as_deref().unwrap_or_default();
+        let so = format!("Prometheus's identity {principal} is refused");
+        let by = match refused {
+            Refused::Denied(rule) | Refused::NoProvider { rule, .. } => rule.policy,
+            Refused::NotAllowed(all) => all.first().cloned().unwrap_or_else(|| ours.clone()),
+        };
+        if by == *ours {
+            return Ok(Some(self.altered(by, PRINCIPALS, &so, true)));
+        }
+        let fix = format!(
+            "let Prometheus's identity in there, for port {} and path {METRICS_PATH} alone",
+            self.port
+        );
+        Ok(Some(Fault {
+            cause: Cause {
+                code: "policy-refuses",
+                cause: format!("{by} refuses {principal} on port {}", self.port),
+                fix,
+                object: Some(by),
+                field: Some("spec.rules"),
+            },
+            breaks_scrapes: true,
+        }))
     }
 
     fn gateway(&self) -> Looked<'a, Standing> {
@@ -523,7 +598,11 @@ fn together(faults: Vec<Fault>, policy: Policy) -> Standing {
         true => Guard::Stands,
         false => Guard::Fails(faults),
     };
-    Standing { guard, policy }
+    Standing {
+        guard,
+        policy,
+        links: Vec::new(),
+    }
 }
 
 fn of(kind: Kind, meta: &Meta) -> ObjectRef {
