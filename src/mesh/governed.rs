@@ -121,7 +121,10 @@ fn refused(index: &Index<'_>, policies: &[&lean::AuthorizationPolicy]) -> Option
         // Whoever may get in is not here yet: what rests on its identity is refused to all that are.
         return match decided(Peer::Unknown) {
             Verdict::Broken(refused) => Some(refused),
-            Verdict::Unknown(Why::Rests { rule, on }) if on == Open::Identity => {
+            Verdict::Unknown(Why::Rests {
+                rule,
+                on: Open::Identity,
+            }) => {
                 let allows = |policy: &&&lean::AuthorizationPolicy| {
                     policy.spec["action"].as_str().unwrap_or("ALLOW") == "ALLOW"
                         && reference(Kind::AuthorizationPolicy, &policy.metadata) == rule.policy

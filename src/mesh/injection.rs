@@ -6,9 +6,9 @@ use super::objects::{Labels, PodSpec, WebhookRule};
 use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
 use crate::gather::Gather;
 use crate::reach::injection::{self, Hook, IGNORED, NotInjected, Pod, called};
-use crate::reach::link::Verdict;
 use crate::reach::injector::{self, LeftAlone, Takes};
 use crate::reach::labels::written;
+use crate::reach::link::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use injector::INJECT;

@@ -49,15 +49,28 @@ pub enum Unread {
     Partly,
 }
 
-pub fn may(rights: &Rights, account: &Account<'_>, wish: &Wish<'_>) -> Verdict<Granted, NotGranted, Unread> {
-    let everywhere = rights.cluster_bindings.iter().map(|binding| (binding, true));
+pub fn may(
+    rights: &Rights,
+    account: &Account<'_>,
+    wish: &Wish<'_>,
+) -> Verdict<Granted, NotGranted, Unread> {
+    let everywhere = rights
+        .cluster_bindings
+        .iter()
+        .map(|binding| (binding, true));
     let here = rights
         .bindings
         .iter()
-        .filter(|binding| !wish.namespace.is_empty() && binding.metadata.namespace == wish.namespace)
+        .filter(|binding| {
+            !wish.namespace.is_empty() && binding.metadata.namespace == wish.namespace
+        })
         .map(|binding| (binding, false));
     for (binding, wide) in everywhere.chain(here) {
-        if !binding.subjects.iter().any(|subject| is(subject, account, &binding.metadata.namespace)) {
+        if !binding
+            .subjects
+            .iter()
+            .any(|subject| is(subject, account, &binding.metadata.namespace))
+        {
             continue;
         }
         let role = &binding.role_ref;
@@ -101,7 +114,12 @@ fn is(subject: &Value, account: &Account<'_>, of_binding: &str) -> bool {
             };
             name == account.name && namespace == account.namespace
         }
-        "User" => name == format!("system:serviceaccount:{}:{}", account.namespace, account.name),
+        "User" => {
+            name == format!(
+                "system:serviceaccount:{}:{}",
+                account.namespace, account.name
+            )
+        }
         "Group" => {
             name == "system:authenticated"
                 || name == "system:serviceaccounts"
@@ -117,8 +135,13 @@ fn grants(rule: &Value, wish: &Wish<'_>) -> bool {
         let all = rule[field].as_array();
         all.is_some_and(|all| all.iter().any(|one| one == "*" || one == wanted))
     };
-    let named = rule["resourceNames"].as_array().is_some_and(|all| !all.is_empty());
-    !named && lists("verbs", wish.verb) && lists("apiGroups", wish.group) && lists("resources", wish.resource)
+    let named = rule["resourceNames"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
+    !named
+        && lists("verbs", wish.verb)
+        && lists("apiGroups", wish.group)
+        && lists("resources", wish.resource)
 }
 
 #[cfg(test)]
@@ -163,7 +186,8 @@ mod tests {
 
     #[test]
     fn rights_add_up_over_bindings() {
-        let pods = || json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]});
+        let pods =
+            || json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]});
         let own = || json!({"kind": "ServiceAccount", "name": "prometheus", "namespace": "mon"});
         let wide = |rule, subject| json!({"clusterRoles": role("r", "", rule), "clusterBindings": binding("ClusterRole", "", subject)});
         let granted = |name: &str| Verdict::Holds(name.to_owned());
@@ -203,6 +227,9 @@ mod tests {
             assert_eq!(asked(bound(), "other"), none);
             assert_eq!(asked(bound(), ""), none);
         }
-        assert_eq!(asked(json!({"partly": true}), "shop"), Verdict::Unknown(Unread::Partly));
+        assert_eq!(
+            asked(json!({"partly": true}), "shop"),
+            Verdict::Unknown(Unread::Partly)
+        );
     }
 }

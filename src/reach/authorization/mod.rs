@@ -16,7 +16,7 @@ use super::{selector, takes};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects::{AuthorizationPolicy, Labels};
 use core::net::IpAddr;
-use rule::{Skipped, Truth};
+use rule::Truth;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -272,15 +272,13 @@ fn judged<'a>(
             .map_or(&[][..], Vec::as_slice);
         for (at, of) in rules.iter().enumerate() {
             let namespace = &policy.metadata.namespace;
-            match rule::matches(of, allow, namespace, request, ground) {
-                Ok(truth) => {
-                    let rule = Rule {
-                        policy: reference(policy),
-                        rule: at,
-                    };
-                    found.push((*policy, rule, truth));
-                }
-                Err(Skipped) => {}
+            // A rule that istiod skips matches nothing.
+            if let Ok(truth) = rule::matches(of, allow, namespace, request, ground) {
+                let rule = Rule {
+                    policy: reference(policy),
+                    rule: at,
+                };
+                found.push((*policy, rule, truth));
             }
         }
     }

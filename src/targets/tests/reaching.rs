@@ -66,7 +66,11 @@ fn the_object_on_the_path_is_the_cause_where_the_error_is_of_its_kind() {
     let deny = json!({"action": "DENY", "rules": [{"from": [{"source": {"notRequestPrincipals": ["*"]}}]}]});
     for (rules, error, expected) in [
         (policies(deny.clone()), forbidden, Some("policy-refuses")),
-        (policies(json!({"rules": []})), forbidden, Some("policy-refuses")),
+        (
+            policies(json!({"rules": []})),
+            forbidden,
+            Some("policy-refuses"),
+        ),
         // A refusal answers, and does not time out.
         (policies(deny), timeout, None),
         (policies(json!({"rules": [{}]})), forbidden, None),
@@ -74,13 +78,25 @@ fn the_object_on_the_path_is_the_cause_where_the_error_is_of_its_kind() {
         (network("mon"), timeout, Some("network-policy")),
         (network("other"), timeout, None),
         (network(&item), forbidden, None),
-        (filters("envoy.filters.http.local_ratelimit"), limited, Some("rate-limit")),
+        (
+            filters("envoy.filters.http.local_ratelimit"),
+            limited,
+            Some("rate-limit"),
+        ),
         (filters("envoy.filters.http.ext_authz"), limited, None),
-        (filters("envoy.filters.http.ext_authz"), forbidden, Some("envoy-filter")),
+        (
+            filters("envoy.filters.http.ext_authz"),
+            forbidden,
+            Some("envoy-filter"),
+        ),
     ] {
         let links = links(&one(), &rules, &ground());
         let found = cause(&links, error, &one());
-        assert_eq!(found.as_ref().map(|of| of.code), expected, "{error}: {rules:?}");
+        assert_eq!(
+            found.as_ref().map(|of| of.code),
+            expected,
+            "{error}: {rules:?}"
+        );
         if let Some(found) = found {
             assert!(found.object.is_some_and(|of| of.name == "theirs"));
         }

@@ -73,7 +73,10 @@ async fn filters_that_touch_the_listener_are_named_and_others_are_not() {
     };
     let touching = plan(&filter("{context: SIDECAR_INBOUND}")).await;
     let said = notes(&touching);
-    assert!(said.contains("shop/bucket") && said.contains("portNumber"), "{said}");
+    assert!(
+        said.contains("shop/bucket") && said.contains("portNumber"),
+        "{said}"
+    );
     for apart in [
         "{context: SIDECAR_INBOUND, listener: {portNumber: 8080}}",
         "{context: SIDECAR_OUTBOUND}",
@@ -93,7 +96,10 @@ async fn network_policies_that_would_stop_a_scrape_are_a_risk() {
     assert!(!named(&plan(&network("shop", here)).await));
     let out = "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 443}]}]}";
     let plan = plan(&network("istio-system", out)).await;
-    assert!(notes(&plan).contains("NetworkPolicy istio-system/fence"), "{plan}");
+    assert!(
+        notes(&plan).contains("NetworkPolicy istio-system/fence"),
+        "{plan}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

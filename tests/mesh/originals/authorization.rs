@@ -195,10 +195,11 @@ fn ask(
     sweep()?;
     let doors = get(&["pods", "-n", DOORS, "-l", "app=door"])?;
     let address = |slot: usize| {
+        let name = slot.to_string();
         let doors = doors["items"].as_array()?;
         let door = doors
             .iter()
-            .find(|door| door["metadata"]["labels"]["door"] == slot.to_string())?;
+            .find(|door| door["metadata"]["labels"]["door"].as_str() == Some(&*name))?;
         door["status"]["podIP"].as_str().map(str::to_owned)
     };
     let mut objects = Vec::new();
