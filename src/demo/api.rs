@@ -147,11 +147,13 @@ fn version(world: &World) -> Reply {
 
 fn present<'a>(world: &'a World) -> impl Iterator<Item = &'static Kind> + 'a {
     KINDS.iter().copied().filter(|kind| {
-        !world
-            .settings
-            .absent_groups
-            .iter()
-            .any(|group| group == kind.group)
+        let unused = kind.is_of_a_vendor() && world.store.all(kind).next().is_none();
+        !unused
+            && !world
+                .settings
+                .absent_groups
+                .iter()
+                .any(|group| group == kind.group)
     })
 }
 

@@ -20,6 +20,11 @@ impl Kind {
         }
     }
 
+    /// Of a network plugin: served only where a scenario has one.
+    pub fn is_of_a_vendor(&self) -> bool {
+        matches!(self.group, "cilium.io" | "policy.networking.k8s.io")
+    }
+
     /// `deployments.apps`, as error messages write it.
     pub fn qualified(&self) -> String {
         if self.group.is_empty() {
@@ -34,6 +39,7 @@ impl Kind {
         !self.group.contains("istio.io")
             && self.group != "monitoring.coreos.com"
             && self.group != "gateway.networking.k8s.io"
+            && !self.is_of_a_vendor()
     }
 }
 
@@ -60,6 +66,8 @@ kinds! {
     DISRUPTION_BUDGET = "policy" "v1" "PodDisruptionBudget" "poddisruptionbudgets" true;
     WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" false;
     NETWORK_POLICY = "networking.k8s.io" "v1" "NetworkPolicy" "networkpolicies" true;
+    CILIUM_POLICY = "cilium.io" "v2" "CiliumNetworkPolicy" "ciliumnetworkpolicies" true;
+    ADMIN_POLICY = "policy.networking.k8s.io" "v1alpha1" "AdminNetworkPolicy" "adminnetworkpolicies" false;
     LEASE = "coordination.k8s.io" "v1" "Lease" "leases" true;
     SIDECAR = "networking.istio.io" "v1" "Sidecar" "sidecars" true;
     GATEWAY = "networking.istio.io" "v1" "Gateway" "gateways" true;

@@ -2,6 +2,7 @@
 
 pub mod follow;
 mod guards;
+mod paths;
 mod pods;
 mod probe;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::targets::{
     self, About, Board, BoardInput, Expected, Files, Ground, Memory, Replica, Standing,
 };
 use guards::Guards;
+use paths::Paths;
 use probe::{Memo, Probes};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,6 +75,7 @@ pub struct Watch {
     memory: SharedMemory,
     probes: Probes,
     guards: Guards,
+    paths: Paths,
     ground: Ground,
     last: Option<Arc<Board>>,
     /// When replicas were reloaded last, since certificates came late.
@@ -114,6 +117,7 @@ impl Watch {
             memory: SharedMemory::default(),
             probes: Probes::default(),
             guards: Guards::default(),
+            paths: Paths::default(),
             ground: Ground::default(),
             last: None,
             cured: None,
@@ -477,7 +481,11 @@ impl Watch {
         let cluster = &self.session.cluster;
         self.guards.ask(cluster, &seen.expected, &self.ground).await;
         let standing = self.guards.standing(&seen.expected, &self.ground);
-        let first = self.board(seen, &standing);
+        let mut standing = standing;
+        let mut first = self.board(seen, &standing);
+        if self.look_closer(&first, &mut standing).await {
+            first = self.board(seen, &standing);
+        }
         if self.probe_further(&first, &standing).await {
             self.board(seen, &standing)
         } else {
@@ -510,6 +518,31 @@ impl Watch {
             (watched.item.clone(), about)
         });
         items.collect()
+    }
+
+    /// The whole path to what is DOWN, which takes more lists. True: something new was learned.
+    async fn look_closer(
+        &mut self,
+        board: &Board,
+        standing: &mut HashMap<String, Standing>,
+    ) -> bool {
+        let is_down = |row: &&Arc<targets::Row>| matches!(row.state, targets::State::Down { .. });
+        let down: Vec<Expected> = board
+            .rows
+            .iter()
+            .filter(is_down)
+            .map(|row| row.expected.clone())
+            .collect();
+        if down.is_empty() {
+            return false;
+        }
+        let cluster = &self.session.cluster;
+        let rules = self.paths.rules(cluster, &down, &self.ground).await;
+        for one in &down {
+            let links = targets::links(one, &rules, &self.ground);
+            standing.entry(one.uid.clone()).or_default().links = links;
+        }
+        true
     }
 
     /// Plaintext probes where due. True: something new was learned.

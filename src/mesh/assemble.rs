@@ -12,9 +12,11 @@ use super::pods::Pods;
 use super::scraped::Today;
 use super::{
     ControlPlane, Gateway, Inventory, Listed, Listing, Mesh, MtlsMode, Namespace, Progress,
-    Prometheus, Workload, gateway, inbound, leftovers, others, prometheus, workload,
+    Prometheus, Workload, gateway, governed, inbound, leftovers, others, prometheus, rules,
+    workload,
 };
 use crate::gather::Gather;
+use crate::reach::path::Rules;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -100,6 +102,9 @@ pub(super) struct Index<'a> {
     pub merge: bool,
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
+    pub rules: Arc<Rules>,
+    /// The identity of every Prometheus, where it is known.
+    pub scrapers: Vec<String>,
     pub today: Today<'a>,
     /// Lists that could not be read and on which it rests whether a workload may be chosen.
     pub unread: Vec<(&'static str, &'a Progress)>,
@@ -142,6 +147,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     // Where it is not known, nothing that stands there is: the recipe writes nothing then.
     let root = settings.root_namespace.clone().unwrap_or_default();
     let native_port = settings.config.native_port().map(str::to_owned);
+    let rules = Arc::new(rules::rules(inventory, &settings));
     let mtls = Mtls::new(inventory, &root);
     let injector = Injector::new(inventory, &planes, &settings.config);
     let istio = istio::istio(inventory, planes.clone(), settings, &mtls, &injector);
@@ -203,6 +209,8 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         waypoints: gateway::waypoints(inventory),
         merge: istio.prometheus_merge,
         native_port,
+        rules: Arc::clone(&rules),
+        scrapers: Vec::new(),
         today: Today::new(inventory, &[]),
         no_labels: Labels::new(),
         injector,
@@ -224,6 +232,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         }
     }
     index.today = Today::new(inventory, &prometheis);
+    index.scrapers = governed::identities(&istio, &prometheis);
 
     let catches = workload::Catches::new(inventory, &index);
     let mut workloads: Vec<Arc<Workload>> = workloads
@@ -248,6 +257,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         progress: progress(inventory),
         access: inventory.access.clone(),
         asked: inventory.asked,
+        rules,
         istio,
         workloads,
         gateways,

@@ -264,6 +264,7 @@ fn obstacles(
         }
     }
     found.extend(against::allow_policies(workload));
+    found.extend(against::of_policy(workload));
     if let Some(other) = caught {
         found.push(Problem::SharedLabels { of: of(), other });
     }

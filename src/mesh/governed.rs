@@ -4,13 +4,20 @@ use super::assemble::Index;
 use super::kinds::{Kind, ObjectRef};
 use super::labels::is_ours;
 use super::objects::{self as lean, Labels};
-use super::{Governed, Workload, leftovers, mtls};
+use super::workload::SECURE;
+use super::{Governed, Istio, Prometheus, Workload, leftovers, mtls};
 use crate::gather::Gather;
+use crate::reach::Verdict;
+use crate::reach::authorization::{
+    Ground, HEADERS_OF_PROMETHEUS, Listener, Open, Peer, Pods, Refused, Request, Why, attaches,
+    decide,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What others have put over these pods: Sidecars (the one with a selector before the namespace's before the
-/// mesh's), PeerAuthentications with a selector, ALLOW policies.
+/// mesh's), PeerAuthentications with a selector, policies that keep every Prometheus off port 15091.
 pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> Governed {
     let foreign = |sidecar: &&&lean::Sidecar| {
         !is_ours(&sidecar.metadata) && !leftovers::is_published_sidecar(&sidecar.spec)
@@ -37,16 +44,21 @@ pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> G
     if index.root != namespace {
         places.push(&index.root);
     }
-    let allow_policies = places
+    let pods = Pods { namespace, labels };
+    let policies: Vec<&lean::AuthorizationPolicy> = places
         .into_iter()
         .flat_map(|place| {
             let mut all = index.policies.selecting(place, labels);
             all.extend(index.policies.selectorless(place));
             all
         })
-        .filter(|policy| allows(&policy.spec) && !is_ours(&policy.metadata))
-        .map(|policy| reference(Kind::AuthorizationPolicy, &policy.metadata))
+        .filter(|policy| !is_ours(&policy.metadata) && attaches(policy, &pods, &index.root))
         .collect();
+    let (allow_policies, refuses) = match refused(index, &policies) {
+        None => (Vec::new(), None),
+        Some(Refused::NotAllowed(all)) => (all, None),
+        Some(other) => (Vec::new(), Some(other)),
+    };
     Governed {
         sidecars,
         peer_authentications: index
@@ -56,14 +68,82 @@ pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> G
             .map(mtls::reference)
             .collect(),
         allow_policies,
+        refuses,
     }
 }
 
-/// ALLOW is what a policy without an action does; one with `targetRefs` speaks to waypoints and gateways only.
-fn allows(spec: &Value) -> bool {
-    let action = spec["action"].as_str().unwrap_or("ALLOW");
-    let targets = spec.get("targetRefs").or(spec.get("targetRef"));
-    action == "ALLOW" && targets.is_none_or(Value::is_null)
+/// The identities under which pods of this cluster's Prometheus servers scrape.
+pub(super) fn identities(istio: &Istio, all: &[Arc<Prometheus>]) -> Vec<String> {
+    let Some(domain) = &istio.trust_domain else {
+        return Vec::new();
+    };
+    let identity = |of: &Arc<Prometheus>| {
+        let account = match of.service_account.as_str() {
+            "" => "default",
+            account => account,
+        };
+        format!("{domain}/ns/{}/sa/{account}", of.id.namespace)
+    };
+    all.iter().map(identity).collect()
+}
+
+/// Why policies let none of the Prometheus servers in to port 15091; `None`: one of them gets in, or that rests on
+/// what is not known.
+fn refused(index: &Index<'_>, policies: &[&lean::AuthorizationPolicy]) -> Option<Refused> {
+    if policies.is_empty() {
+        return None;
+    }
+    let decided = |peer: Peer<'_>| {
+        let domain = match peer {
+            Peer::Mesh(principal) => principal.split('/').next().unwrap_or_default(),
+            _ => "",
+        };
+        let request = Request {
+            peer,
+            source: None,
+            destination: None,
+            port: SECURE,
+            method: "GET",
+            path: "/stats/prometheus",
+            host: None,
+            sni: Some(""),
+            headers: HEADERS_OF_PROMETHEUS,
+            listener: Listener::Http,
+        };
+        let ground = Ground {
+            trust_domain: domain,
+            aliases: &index.rules.aliases,
+            providers: index.rules.providers.as_ref(),
+        };
+        decide(policies.iter().copied(), &request, &ground)
+    };
+    if index.scrapers.is_empty() {
+        // Whoever may get in is not here yet: what rests on its identity is refused to all that are.
+        return match decided(Peer::Unknown) {
+            Verdict::Broken(refused) => Some(refused),
+            Verdict::Unknown(Why::Rests {
+                rule,
+                on: Open::Identity,
+            }) => {
+                let allows = |policy: &&&lean::AuthorizationPolicy| {
+                    policy.spec["action"].as_str().unwrap_or("ALLOW") == "ALLOW"
+                        && reference(Kind::AuthorizationPolicy, &policy.metadata) == rule.policy
+                };
+                let policy = policies.iter().find(allows)?;
+                let policy = reference(Kind::AuthorizationPolicy, &policy.metadata);
+                Some(Refused::NotAllowed(vec![policy]))
+            }
+            _ => None,
+        };
+    }
+    let mut first = None;
+    for principal in &index.scrapers {
+        match decided(Peer::Mesh(principal)) {
+            Verdict::Broken(refused) => first = first.or(Some(refused)),
+            _ => return None,
+        }
+    }
+    first
 }
 
 fn reference(kind: Kind, meta: &lean::Meta) -> ObjectRef {

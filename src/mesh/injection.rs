@@ -2,22 +2,15 @@
 //! selectors; then, inside, host network, the pod's label before its annotation, the policy.
 
 use super::istio::{Injecting, MeshConfig, injecting};
-use super::labels::selects;
 use super::objects::{Labels, PodSpec, WebhookRule};
 use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
 use crate::gather::Gather;
 use crate::problems::{Problem, Subject};
+use crate::reach::injection::{self, Hook, IGNORED, NotInjected, Pod, called};
 use crate::reach::injector::{self, LeftAlone, Takes};
 use crate::reach::labels::written;
+use crate::reach::link::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Namespaces that the injector leaves alone whatever the labels say.
-const IGNORED: [&str; 4] = [
-    "kube-system",
-    "kube-public",
-    "kube-node-lease",
-    "local-path-storage",
-];
 
 pub(super) use injector::INJECT;
 pub(super) const REVISION: &str = "istio.io/rev";
@@ -26,7 +19,7 @@ const NAMESPACE_LABEL: &str = "istio-injection";
 pub(super) struct Injector<'a> {
     /// The injection webhooks with the revision of each; `None` where none could be read, so that Istio's own
     /// rules stand in.
-    rules: Option<Vec<(&'a WebhookRule, Option<&'a str>)>>,
+    rules: Option<Vec<Hook<'a>>>,
     /// What decides inside each revision's injector.
     inside: BTreeMap<String, Injecting>,
     /// Revisions and tags that a pod may name.
@@ -130,7 +123,11 @@ impl<'a> Injector<'a> {
             let labels = &webhook.metadata.labels;
             let revision = labels.get(REVISION).map(String::as_str);
             let own = webhook.webhooks.iter().filter(injects);
-            rules.extend(own.map(|rule| (rule, revision)));
+            rules.extend(own.map(|rule| Hook {
+                revision,
+                namespaces: &rule.namespace_selector,
+                objects: &rule.object_selector,
+            }));
             revisions.extend(labels.get("istio.io/tag").or(labels.get(REVISION)).cloned());
         }
         let complete = inventory.webhooks.progress == Progress::Complete;
@@ -169,11 +166,14 @@ impl<'a> Injector<'a> {
         pod: &'b Labels,
     ) -> Option<Option<&'b str>> {
         if let Some(rules) = &self.rules {
-            let calls = |(rule, _): &&(&WebhookRule, Option<&str>)| {
-                selects(&rule.namespace_selector, namespace_labels, namespace)
-                    && selects(&rule.object_selector, pod, "")
+            let pod = Pod {
+                namespace,
+                namespace_labels,
+                labels: pod,
+                annotations: &Labels::new(),
+                host_network: false,
             };
-            return rules.iter().find(calls).map(|(_, revision)| *revision);
+            return called(rules, &pod).next().map(|hook| hook.revision);
         }
         let inject = pod.get(INJECT).map(String::as_str);
         if inject == Some("false") {
@@ -214,6 +214,43 @@ impl<'a> Injector<'a> {
         Some(injector::takes(annotations, &inside.plane))
     }
 
+    /// What the injectors of all webhooks that are called make of a pod, and whose policy says so; `None`: none is
+    /// called, or its policy is not known.
+    fn left_alone(
+        &self,
+        namespace: &str,
+        namespace_labels: &Labels,
+        labels: &Labels,
+        annotations: &Labels,
+    ) -> Option<(&Injecting, Result<(), LeftAlone<'_>>)> {
+        let Some(rules) = &self.rules else {
+            let inside = self.inside(self.called(namespace, namespace_labels, labels)?)?;
+            let found = injector::injects(inside.policy.as_ref()?, labels, annotations);
+            return Some((inside, found));
+        };
+        let pod = Pod {
+            namespace,
+            namespace_labels,
+            labels,
+            annotations,
+            host_network: false,
+        };
+        let policy = |revision: Option<&str>| self.inside(revision)?.policy.as_ref();
+        match injection::decide(Some(rules), policy, &pod) {
+            Verdict::Holds(injected) => Some((self.inside(injected.revision)?, Ok(()))),
+            Verdict::Broken(NotInjected::LeftAlone { revision, why }) => {
+                Some((self.inside(revision)?, Err(why)))
+            }
+            // What would call it, asks the only control plane that there is.
+            Verdict::Broken(NotInjected::NotCalled) => {
+                let inside = self.inside(None)?;
+                let found = injector::injects(inside.policy.as_ref()?, labels, annotations);
+                found.is_err().then_some((inside, found))
+            }
+            _ => None,
+        }
+    }
+
     /// What would happen to the next pod of a template.
     pub fn decide(
         &self,
@@ -236,11 +273,10 @@ impl<'a> Injector<'a> {
         let said = labels.get(INJECT).or(annotations.get(INJECT));
         let mut refused = said.is_some_and(|value| value == "false");
         let called = self.called(namespace, namespace_labels, labels);
-        if let Some(inside) = self.inside(called.flatten())
-            && let Some(policy) = &inside.policy
-        {
-            match injector::injects(policy, labels, annotations) {
-                Ok(()) => {}
+        let decided = self.left_alone(namespace, namespace_labels, labels, annotations);
+        if let Some((inside, decided)) = decided {
+            match decided {
+                Ok(()) => return Decision::Injects,
                 // Someone keeps these pods out: a label of ours would overrule it.
                 Err(LeftAlone::Never(selector)) => {
                     return never(Never::Selector {

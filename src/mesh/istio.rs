@@ -6,6 +6,7 @@ use super::mtls::Mtls;
 use super::objects as lean;
 use super::pods::tag;
 use super::{ControlPlane, Inventory, Istio};
+use crate::reach::authorization::{Provider, Providers};
 use crate::reach::injector;
 use crate::reach::outbound::Defaults;
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub(super) struct MeshConfig {
     trust_domain: Option<String>,
     enable_prometheus_merge: Option<bool>,
     default_config: DefaultConfig,
+    trust_domain_aliases: Vec<String>,
+    extension_providers: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -29,9 +32,31 @@ pub(super) struct MeshConfig {
 struct DefaultConfig {
     proxy_metadata: BTreeMap<String, serde_yaml::Value>,
     status_port: Option<u16>,
+    gateway_topology: serde_json::Value,
 }
 
 impl MeshConfig {
+    pub fn aliases(&self) -> &[String] {
+        &self.trust_domain_aliases
+    }
+
+    /// Who decides for CUSTOM policies.
+    pub fn providers(&self) -> Providers {
+        let all = self.extension_providers.iter().filter_map(|one| {
+            let kind = match () {
+                () if one["envoyExtAuthzHttp"].is_object() => Provider::Http,
+                () if one["envoyExtAuthzGrpc"].is_object() => Provider::Grpc,
+                () => return None,
+            };
+            Some((one["name"].as_str()?.to_owned(), kind))
+        });
+        all.collect()
+    }
+
+    pub fn expects_proxy_protocol(&self) -> bool {
+        self.default_config.gateway_topology["proxyProtocol"].is_object()
+    }
+
     /// The mesh's own `ENVOY_SECURE_…_PORT` settings: static listeners in every pod.
     pub fn native_port(&self) -> Option<&str> {
         self.default_config
@@ -192,6 +217,8 @@ pub(super) fn outbound_defaults(
 pub(super) struct Settings {
     /// Of the first control plane whose ConfigMap could be read.
     pub config: MeshConfig,
+    /// Some control plane's ConfigMap was read.
+    pub read: bool,
     pub root_namespace: Option<String>,
     pub trust_domain: Option<String>,
     pub prometheus_merge: bool,
@@ -250,6 +277,7 @@ pub(super) fn settings(inventory: &Inventory, planes: &[ControlPlane]) -> Settin
         None => inventory.pods.items.iter().any(is_merged),
     };
     Settings {
+        read: !read.is_empty(),
         config: read
             .into_iter()
             .next()

@@ -2,7 +2,6 @@
 
 use super::objects::{Labels, Meta};
 use crate::gather::Gather;
-pub(super) use crate::reach::labels::selects;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;

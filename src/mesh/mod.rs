@@ -23,6 +23,7 @@ pub mod others;
 mod owner;
 mod pods;
 mod prometheus;
+mod rules;
 mod scraped;
 mod sharers;
 mod storage;
@@ -39,7 +40,9 @@ pub use scraped::{as_pod, dialect};
 
 use crate::gather::Gather;
 use crate::problems::Problem;
+use crate::reach::authorization::Refused;
 use crate::reach::outbound::Outbound;
+use crate::reach::path::Rules;
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
 use serde::Serialize;
@@ -124,6 +127,9 @@ pub struct Inventory {
     pub k8s_gateways: Listing<lean::K8sGateway>,
     pub pod_monitors: Listing<lean::PodMonitor>,
     pub webhooks: Listing<lean::Webhook>,
+    pub network_policies: Listing<lean::NetworkPolicy>,
+    /// Kinds of network policies of other vendors that there are objects of, or that may not be listed.
+    pub other_networks: Vec<String>,
     /// Istio's ConfigMaps `istio[-REV]` and the ones that a Prometheus reads, by `namespace/name`.
     pub config_maps: BTreeMap<String, Result<lean::ConfigMap, String>>,
     /// What the user said of the mesh, for where it cannot be read.
@@ -182,6 +188,8 @@ pub struct Mesh {
     pub progress: BTreeMap<Listed, Progress>,
     pub access: BTreeMap<AccessQuestion, bool>,
     pub asked: Asked,
+    /// What of others bears on the path of a scrape; our own policies are not among them.
+    pub rules: Arc<Rules>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -333,7 +341,10 @@ pub enum SidecarState {
 pub struct Governed {
     pub sidecars: Vec<ObjectRef>,
     pub peer_authentications: Vec<ObjectRef>,
+    /// ALLOW policies that let no Prometheus of this cluster in to port 15091.
     pub allow_policies: Vec<ObjectRef>,
+    /// A policy that refuses every Prometheus of this cluster there.
+    pub refuses: Option<Refused>,
 }
 
 /// How the pods are scraped today, as their annotations and the scrape jobs say.

@@ -11,6 +11,8 @@ use super::pods::PROXY;
 use super::workload::{self, Catches, SECURE};
 use super::{Progress, SidecarState, Workload};
 use crate::problems::{NotCaptured, Problem, Refusal, Subject};
+use crate::reach::authorization::{Refused, Rule};
+use crate::reach::capture;
 use crate::reach::inbound::{Contradiction, ServicePort};
 use crate::reach::injector::{Takes, Why};
 
@@ -79,6 +81,7 @@ pub(super) fn obstacles(
         policy: policy.clone(),
     }));
     found.extend(allow_policies(workload));
+    found.extend(of_policy(workload));
     let selector = &item.spec.selector;
     if !selector.match_expressions.is_empty() || selector.match_labels.is_empty() {
         found.push(Problem::NoMatchLabels { of: of() });
@@ -126,6 +129,24 @@ pub(super) fn allow_policies(workload: &Workload) -> impl Iterator<Item = Proble
         of: (&workload.id).into(),
         policy: policy.clone(),
     })
+}
+
+/// A DENY or CUSTOM policy that keeps every Prometheus off the port.
+pub(super) fn of_policy(workload: &Workload) -> Option<Problem> {
+    let of = || Subject::from(&workload.id);
+    match workload.governed_by.refuses.as_ref()? {
+        Refused::Denied(Rule { policy, rule }) => Some(Problem::PolicyDenies {
+            of: of(),
+            policy: policy.clone(),
+            rule: rule + 1,
+        }),
+        Refused::NoProvider { rule, provider } => Some(Problem::ProviderNotDefined {
+            of: of(),
+            policy: rule.policy.clone(),
+            provider: provider.clone(),
+        }),
+        Refused::NotAllowed(_) => None,
+    }
 }
 
 /// Why the injector refuses the next pod of a template, where it would give it a sidecar.
@@ -241,16 +262,11 @@ fn in_ambient(index: &Index<'_>, workload: &Workload) -> bool {
 
 /// A Sidecar listener is reached through inbound capture alone.
 fn not_captured(annotations: &Labels) -> Option<NotCaptured> {
-    let get = |by: NotCaptured| annotations.get(by.annotation()).map(String::as_str);
-    let lists = |list: &str| list.split(',').any(|port| port.trim() == "15091");
-    if get(NotCaptured::NotIncluded).is_some_and(|list| list.trim() != "*" && !lists(list)) {
-        return Some(NotCaptured::NotIncluded);
-    }
-    if get(NotCaptured::Excluded).is_some_and(lists) {
-        return Some(NotCaptured::Excluded);
-    }
-    let none = get(NotCaptured::InterceptionNone) == Some("NONE");
-    none.then_some(NotCaptured::InterceptionNone)
+    Some(match capture::left_out(annotations, SECURE)? {
+        capture::NotCaptured::NotIncluded => NotCaptured::NotIncluded,
+        capture::NotCaptured::Excluded => NotCaptured::Excluded,
+        capture::NotCaptured::Off => NotCaptured::InterceptionNone,
+    })
 }
 
 /// The setting that opens native secure ports for these pods, if any.

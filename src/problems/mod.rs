@@ -194,6 +194,8 @@ impl Problem {
             Problem::InjectorRefuses { .. }
                 | Problem::NeverInjected { .. }
                 | Problem::InjectionPolicyInvalid { .. }
+                | Problem::PolicyDenies { .. }
+                | Problem::ProviderNotDefined { .. }
         )
     }
 }

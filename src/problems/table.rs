@@ -147,6 +147,10 @@ problems! {
     "MS324" Note NativePort { setting: String, in_mesh_config: bool }
     /// Pods of a Job, of another controller, of nobody.
     "MS325" Note OtherOwner { pods: usize, plaintext: usize }
+    /// A DENY policy of others that refuses every Prometheus on the secure port.
+    "MS326" Note PolicyDenies { policy: ObjectRef, rule: usize }
+    /// A CUSTOM policy whose provider the mesh does not define: istiod denies then.
+    "MS327" Note ProviderNotDefined { policy: ObjectRef, provider: String }
     /// A Sidecar without a selector whose only listener is the secure one.
     "MS331" Risk NamespaceSidecar {}
     "MS332" Risk PathWithoutPort { path: String }
@@ -235,6 +239,18 @@ problems! {
     "MS641" Note AlsoInPlaintext { job: String }
     "MS642" Risk OnlyInPlaintext { job: String }
     "MS643" Risk PrometheusNotAsked { replica: String, why: String }
+    "MS651" Blocks NetworkPolicyStops { policies: Vec<ObjectRef>, egress: bool, port: String }
+    "MS652" Blocks PolicyRefuses {
+        policy: ObjectRef, rule: Option<usize>, provider: Option<String>, port: String,
+    }
+    /// It rests on what is not known of the request.
+    "MS653" Blocks PolicyMayRefuse { policy: ObjectRef, rule: usize, port: String }
+    "MS654" Blocks PolicyAsksProvider { policy: ObjectRef, provider: String, port: String }
+    /// `filter`: `None` where only the answer tells of it.
+    "MS655" Blocks RateLimited { filter: Option<ObjectRef> }
+    /// `filter`: `None` where the mesh's own settings say so.
+    "MS656" Blocks ProxyProtocolExpected { filter: Option<ObjectRef>, port: String }
+    "MS657" Blocks FilterMayRefuse { filter: ObjectRef, port: String }
 }
 
 /// Why the injector refuses an annotation's value.

@@ -15,6 +15,7 @@ mod old_jobs;
 mod order;
 mod prices;
 mod prometheus_pod;
+mod reaching;
 mod repair;
 mod scrape_job;
 mod select;
@@ -28,6 +29,7 @@ pub use authorization::principal;
 pub use export::for_export;
 pub use forbidden::{Choice, Forbidden, forbidden};
 pub use order::plan;
+pub use reaching::reaching;
 pub use select::{Item, Selection, select};
 
 use crate::mesh::kinds::{Kind, ObjectRef};

@@ -3,7 +3,7 @@
 use super::select::{Item, Selection, select};
 use super::{
     SECURE_PORT, authorization, forbidden, gateway, injection, mark, mtls, old_jobs,
-    prometheus_pod, repair, scrape_job, sidecar,
+    prometheus_pod, reaching, repair, scrape_job, sidecar,
 };
 use crate::answers::Answers;
 use crate::error::Error;
@@ -29,6 +29,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let fixes = answers.options.repair;
     let items: Vec<Item> = chosen.items(answers).collect();
     let config = scrape_job::config(of)?.over(mesh, of, &items);
+    reaching::check(mesh, of, &items)?;
     let decision = old_jobs::decide(mesh, answers, of, &config, &items);
     let mut plan = Plan {
         home: Some(of.id.namespace.clone()),
@@ -86,7 +87,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         selects_something(item)?;
         let ids = policies.each_ref().map(|c| c.id.clone());
         let mut parts = ids.to_vec();
-        let listener = sidecar::listener(item.workload, item.port, ids)?;
+        let mut listener = sidecar::listener(item.workload, item.port, ids)?;
+        listener.prices.extend(reaching::notes(mesh, of, item));
         let id = listener.id.clone();
         parts.push(id.clone());
         listeners.insert(item.workload.id.clone(), id.clone());
@@ -117,8 +119,11 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             ))
             .hint("take that server away, or leave this gateway out"));
         }
-        let [entry, route, listener] =
+        let [entry, route, mut listener] =
             gateway::changes(of, item.port, &access.readers(item.workload));
+        listener
+            .prices
+            .extend(reaching::notes(mesh, &chosen.prometheus, item));
         listeners.insert(item.workload.id.clone(), listener.id.clone());
         gateway_marks.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
         plan.changes.extend([entry, route, listener]);

@@ -3,7 +3,7 @@
 use super::memory::Freshness;
 use super::{
     About, Board, Counts, Expected, Files, Ground, Guard, Health, Memory, Probe, Replica,
-    ReplicaNote, Row, Standing, State, Target, address, cause, wait,
+    ReplicaNote, Row, Standing, State, Target, address, cause, reaching, wait,
 };
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::WorkloadRef;
@@ -393,7 +393,12 @@ impl<'a> Index<'a> {
                 let faults = standing.map_or(&[][..], |is| is.guard.faults());
                 // An object that is gone is the cause, whatever the error looks like.
                 let fault = faults.iter().find(|fault| fault.breaks_scrapes());
-                let known = || cause::cause(&target.last_error, one.subject(), &about);
+                let links = standing.map_or(&[][..], |is| &is.links[..]);
+                let known = || {
+                    let by_objects = reaching::cause(links, &target.last_error, one);
+                    let by_error = || cause::cause(&target.last_error, one.subject(), &about);
+                    by_objects.or_else(by_error)
+                };
                 Says::Down(
                     cause::group(&target.last_error),
                     fault.cloned().or_else(known).map(Box::new),

@@ -115,6 +115,11 @@ const RULES: &[Rule] = &[
         problem: |of, _| Problem::PrometheusForbidden { of },
     },
     Rule {
+        says: &["http status 429"],
+        when: ALWAYS,
+        problem: |of, _| Problem::RateLimited { of, filter: None },
+    },
+    Rule {
         says: &["http status 404"],
         when: ALWAYS,
         problem: |of, _| Problem::PathNotFound { of },

@@ -5,6 +5,7 @@ mod awaited;
 mod board;
 mod cause;
 mod memory;
+mod reaching;
 mod standing;
 mod wait;
 
@@ -16,6 +17,7 @@ pub use awaited::{Awaited, Lacking};
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
 pub use cause::{About, cause, group};
 pub use memory::Memory;
+pub use reaching::links;
 pub use standing::{Ground, Guard, Objects, Policy, Read, Standing, standing};
 
 use crate::answers::MetricsPort;

@@ -3,7 +3,7 @@
 //! What counts is what they come to together: what others add beside is no fault, and what takes the place of an
 //! object of ours is none either.
 
-use super::Expected;
+use super::{Expected, reaching};
 use crate::mesh::MtlsMode;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects::{
@@ -11,8 +11,11 @@ use crate::mesh::objects::{
     VirtualService,
 };
 use crate::problems::{Effect, Problem};
-use crate::reach::{authorization, by_age, mtls, sidecar};
+use crate::reach::authorization::{self, Refused};
+use crate::reach::path::{Link, Rules, Step};
+use crate::reach::{Verdict, by_age, mtls, sidecar};
 use serde_json::Value;
+use std::sync::Arc;
 
 static EVERYTHING: Value = Value::Null;
 const METRICS_PATH: &str = "/stats/prometheus";
@@ -46,7 +49,7 @@ impl Default for Objects {
 }
 
 /// What holds for the whole mesh.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ground {
     /// Prometheus's identity without `spiffe://`; `None`: not known.
     pub principal: Option<String>,
@@ -54,6 +57,13 @@ pub struct Ground {
     pub root: Option<String>,
     /// Who else has that identity.
     pub shared_with: Vec<String>,
+    /// Where Prometheus's pods are, for what NetworkPolicies and addresses decide.
+    pub namespace: String,
+    pub labels: Labels,
+    pub addresses: Vec<String>,
+    pub host_network: bool,
+    /// Settings of the mesh and namespaces' labels, as they were discovered; its policies are read anew.
+    pub rules: Arc<Rules>,
 }
 
 /// What the objects of a pod's secure port came to.
@@ -86,6 +96,8 @@ pub enum Policy {
 pub struct Standing {
     pub guard: Guard,
     pub policy: Policy,
+    /// The links of the path to it, where they were looked at.
+    pub links: Vec<(Link, Step)>,
 }
 
 impl Guard {
@@ -112,6 +124,7 @@ pub fn standing(one: &Expected, here: &Objects, root: &Objects, ground: &Ground)
         return Standing {
             guard: Guard::NotAsked,
             policy: Policy::Strict,
+            links: Vec::new(),
         };
     }
     let look = Look {
@@ -128,6 +141,7 @@ pub fn standing(one: &Expected, here: &Objects, root: &Objects, ground: &Ground)
     looked.unwrap_or_else(|why| Standing {
         guard: Guard::Unknown(why.to_owned()),
         policy: Policy::Unknown,
+        links: Vec::new(),
     })
 }
 
@@ -348,10 +362,10 @@ impl<'a> Look<'a> {
         Ok(authorization::kept(self.policies()?.into_iter(), &door))
     }
 
-    /// Some policy surely refuses Prometheus's own request.
-    fn refuses(&self) -> Looked<'a, bool> {
+    /// What the policies make of Prometheus's own request; `None`: its identity is not known.
+    fn scrape(&self) -> Looked<'a, Option<authorization::Decision>> {
         let (Some(principal), Ok(port)) = (&self.ground.principal, self.port.parse()) else {
-            return Ok(false);
+            return Ok(None);
         };
         let request = authorization::Request {
             peer: authorization::Peer::Mesh(principal),
@@ -367,11 +381,11 @@ impl<'a> Look<'a> {
         };
         let ground = authorization::Ground {
             trust_domain: principal.split('/').next().unwrap_or_default(),
-            aliases: &[],
-            providers: None,
+            aliases: &self.ground.rules.aliases,
+            providers: self.ground.rules.providers.as_ref(),
         };
-        let decision = authorization::decide(self.policies()?, &request, &ground);
-        Ok(decision.fault().is_some())
+        let policies = self.policies()?;
+        Ok(Some(authorization::decide(policies, &request, &ground)))
     }
 
     fn authorization(&self) -> Looked<'a, Option<Problem>> {
@@ -398,12 +412,27 @@ impl<'a> Look<'a> {
                 let so = Effect::ServesMore { quit: true };
                 altered(field(own, "spec.rules.to.operation.notPaths"), so, false)
             }
-            Some(_) if self.refuses()? => {
-                let principal = self.ground.principal.as_deref().unwrap_or_default();
-                altered(PRINCIPALS, Effect::Refuses(principal.to_owned()), true)
-            }
-            _ => Ok(None),
+            _ => self.refused(&ours),
         }
+    }
+
+    /// A policy that surely refuses Prometheus.
+    fn refused(&self, ours: &ObjectRef) -> Looked<'a, Option<Problem>> {
+        const PRINCIPALS: &str = "spec.rules.from.source.notPrincipals";
+        let Some(Verdict::Broken(refused)) = self.scrape()? else {
+            return Ok(None);
+        };
+        let principal = self.ground.principal.as_deref().unwrap_or_default();
+        let by = match &refused {
+            Refused::Denied(rule) | Refused::NoProvider { rule, .. } => Some(&rule.policy),
+            Refused::NotAllowed(all) => all.first(),
+        };
+        if by.is_none_or(|by| by == ours) {
+            let so = Effect::Refuses(principal.to_owned());
+            return Ok(Some(self.altered(ours.clone(), PRINCIPALS, so, true)));
+        }
+        let port = self.port.to_owned();
+        Ok(Some(reaching::refused(self.one, port, &refused)))
     }
 
     fn gateway(&self) -> Looked<'a, Standing> {
@@ -530,7 +559,11 @@ fn together(faults: Vec<Problem>, policy: Policy) -> Standing {
         true => Guard::Stands,
         false => Guard::Fails(faults),
     };
-    Standing { guard, policy }
+    Standing {
+        guard,
+        policy,
+        links: Vec::new(),
+    }
 }
 
 fn of(kind: Kind, meta: &Meta) -> ObjectRef {

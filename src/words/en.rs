@@ -44,6 +44,7 @@ pub(super) fn label(of: &Problem) -> &'static str {
         P::OwnSidecar { .. } => "own Sidecar",
         P::OwnPeerAuthentication { .. } => "own PeerAuthentication",
         P::AllowPolicy { .. } => "ALLOW policy",
+        P::PolicyDenies { .. } | P::ProviderNotDefined { .. } => "policy refuses",
         P::NoMatchLabels { .. } => "matchExpressions",
         P::SharedLabels { .. } => "shared labels",
         P::MachineCarriesLabels { .. } | P::MachineHasAddress { .. } => "WorkloadEntry",
@@ -238,6 +239,15 @@ pub(super) fn sentence(of: &Problem) -> String {
         ),
         P::AllowPolicy { policy, .. } => format!(
             "The {policy} allows only what it lists for its pods, so 15091 would be refused to Prometheus."
+        ),
+        P::PolicyDenies { policy, rule, .. } => {
+            format!("The {policy} denies Prometheus port 15091 of its pods (rule {rule}).")
+        }
+        P::ProviderNotDefined {
+            policy, provider, ..
+        } => format!(
+            "The {policy} asks the provider {provider}, which the mesh's extensionProviders do not define, so istiod \
+             denies port 15091."
         ),
         P::NoMatchLabels { .. } => format!(
             "{} selects its pods by matchExpressions, which Istio's selectors cannot express.",
@@ -439,6 +449,12 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
             "Set portLevelMtls for 15091 to STRICT in that one by hand, or remove it.".into()
         }
         P::AllowPolicy { .. } => "Allow Prometheus on 15091 there by hand, or remove it.".into(),
+        P::PolicyDenies { .. } => {
+            "Remove port 15091 or Prometheus's identity from that rule (notPorts, notPrincipals).".into()
+        }
+        P::ProviderNotDefined { .. } => {
+            "Define the provider, or remove port 15091 from the policy.".into()
+        }
         P::NoMatchLabels { .. } => "Only workloads selected by matchLabels are available.".into(),
         P::SharedLabels { .. } => "Give them different labels.".into(),
         P::MachineCarriesLabels { .. } => "Give one of them a different label.".into(),

@@ -169,6 +169,15 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "an ALLOW policy that would refuse Prometheus",
             "Once an ALLOW policy selects a pod, whatever no ALLOW rule names is refused.",
         ),
+        C::PolicyDenies => (
+            "a DENY policy that refuses Prometheus",
+            "A DENY policy comes before every ALLOW. It was evaluated for Prometheus's own request, and matches it.",
+        ),
+        C::ProviderNotDefined => (
+            "a CUSTOM policy without its provider",
+            "Where extensionProviders do not define the provider that a CUSTOM policy names, istiod denies whatever the \
+             policy matches.",
+        ),
         C::NoMatchLabels => (
             "pods selected by matchExpressions",
             "Sidecar, PeerAuthentication and AuthorizationPolicy select by labels alone.",
@@ -468,6 +477,35 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         C::PrometheusNotAsked => (
             "Prometheus cannot be asked",
             "Without its list of targets nothing can be said of what is UP.",
+        ),
+        C::NetworkPolicyStops => (
+            "DOWN: a NetworkPolicy",
+            "Once a NetworkPolicy selects a pod in a direction, only what some policy lists passes. What does not pass \
+             is dropped, so scrapes time out.",
+        ),
+        C::PolicyRefuses => (
+            "DOWN: an AuthorizationPolicy refuses Prometheus",
+            "The policies that hold for the pod were evaluated for Prometheus's own request: they refuse it.",
+        ),
+        C::PolicyMayRefuse => (
+            "DOWN: an AuthorizationPolicy may refuse Prometheus",
+            "Prometheus is refused, and one policy's rule rests on something that cannot be known from outside.",
+        ),
+        C::PolicyAsksProvider => (
+            "DOWN: an external authorizer is asked",
+            "A CUSTOM policy sends Prometheus's requests to a provider, which refuses them or answers with a login page.",
+        ),
+        C::RateLimited => (
+            "DOWN: a rate limit",
+            "A rate limit on every inbound listener counts scrapes on the secure port too, and answers 429.",
+        ),
+        C::ProxyProtocolExpected => (
+            "DOWN: the port waits for a PROXY protocol header",
+            "A listener with PROXY protocol reads a header before TLS. Prometheus sends none.",
+        ),
+        C::FilterMayRefuse => (
+            "DOWN: an EnvoyFilter may refuse Prometheus",
+            "Prometheus is refused, and an EnvoyFilter puts a filter of its own on the secure port.",
         ),
     }
 }

@@ -105,5 +105,6 @@ keep!(
     WorkloadEntry,
     EnvoyFilter,
     K8sGateway,
-    PodMonitor
+    PodMonitor,
+    NetworkPolicy
 );

@@ -22,7 +22,10 @@ pub(super) fn ending(kind: Kind, outcome: &Result<usize, ApiError>) -> Progress 
 /// What a failed list means for the rows that are missing.
 fn refused(kind: Kind, error: &ApiError) -> Progress {
     // Every cluster has these; of the others a CRD may be absent.
-    let built_in = matches!(kind.group(), "" | "apps" | "admissionregistration.k8s.io");
+    let built_in = matches!(
+        kind.group(),
+        "" | "apps" | "admissionregistration.k8s.io" | "networking.k8s.io"
+    );
     let named = match error.message.contains(kind.plural()) {
         true => error.message.clone(),
         false => format!("{}: {}", kind.plural(), error.message),

@@ -4,6 +4,7 @@
 mod access;
 mod keep;
 mod lists;
+mod networks;
 #[cfg(test)]
 mod tests;
 
@@ -175,6 +176,12 @@ fn ask_everything(
         Kind::PodMonitor,
         |i| &mut i.pod_monitors,
     ));
+    tasks.spawn(list::<lean::NetworkPolicy>(
+        asker.clone(),
+        Kind::NetworkPolicy,
+        |i| &mut i.network_policies,
+    ));
+    tasks.spawn(networks::networks(asker.clone()));
     tasks.spawn(access::access(asker.clone()));
 }
 

@@ -53,6 +53,15 @@ pub fn ground(mesh: &Mesh, prometheus: &Prometheus) -> Ground {
             .flatten(),
         root: mesh.istio.root_namespace.clone(),
         shared_with: prometheus.shared_with.clone(),
+        namespace: prometheus.id.namespace.clone(),
+        labels: prometheus.template.metadata.labels.clone(),
+        addresses: prometheus
+            .pods
+            .iter()
+            .filter_map(|pod| pod.ip.clone())
+            .collect(),
+        host_network: prometheus.template.spec.host_network,
+        rules: Arc::clone(&mesh.rules),
     }
 }
 

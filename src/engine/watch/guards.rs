@@ -161,7 +161,7 @@ async fn read(cluster: &Cluster, space: &Space, everywhere: Read<Gateway>) -> Ob
 }
 
 /// A kind that the server does not know has no objects.
-async fn all<T: DeserializeOwned>(
+pub(super) async fn all<T: DeserializeOwned>(
     cluster: &Cluster,
     kind: Kind,
     namespace: Option<&str>,

@@ -146,6 +146,8 @@ fn texts() -> Vec<(Code, String)> {
         (C::Owned, with("metadata: {name: cart, namespace: shop, uid: cart-uid, labels: {app: cart}}", "metadata: {name: cart, namespace: shop, uid: cart-uid, labels: {kustomize.toolkit.fluxcd.io/name: apps}}")),
         (C::OwnSidecar, istio("Sidecar", "{workloadSelector: {labels: {app: cart}}, egress: [{hosts: ['./*']}]}")),
         (C::OwnPeerAuthentication, istio("PeerAuthentication", "{selector: {matchLabels: {app: cart}}}")),
+        (C::PolicyDenies, istio("AuthorizationPolicy", "{action: DENY, rules: [{}]}")),
+        (C::ProviderNotDefined, istio("AuthorizationPolicy", "{action: CUSTOM, provider: {name: gone}, rules: [{}]}")),
         (C::AllowPolicy, istio("AuthorizationPolicy", "{selector: {matchLabels: {app: cart}}, rules: [{}]}").replace("rules: [{}]", "rules: [{to: [{operation: {ports: ['8080']}}]}]")),
         (C::NoMatchLabels, with("selector: {matchLabels: {app: cart}}", "selector: {matchLabels: {app: cart}, matchExpressions: [{key: tier, operator: Exists}]}")),
         (C::SharedLabels, more("{apiVersion: v1, kind: Pod, metadata: {name: cart-import-1, namespace: shop, labels: {app: cart}, ownerReferences: [{kind: Job, name: cart-import}]}, status: {phase: Running}}")),

@@ -201,7 +201,7 @@ fn allow_policies_that_reach_the_pods_are_obstacles() {
     for text in [
         policy(
             "shop",
-            "{selector: {matchLabels: {app: cart}}, action: ALLOW, rules: [{}]}",
+            "{selector: {matchLabels: {app: cart}}, action: ALLOW, rules: [{to: [{operation: {ports: ['8080']}}]}]}",
         ),
         policy("shop", "{rules: []}"),
         policy("istio-system", "{action: ALLOW}"),
@@ -210,6 +210,8 @@ fn allow_policies_that_reach_the_pods_are_obstacles() {
         assert_eq!(words(&cart(&text).obstacles), ["AllowPolicy"], "{text}");
     }
     for text in [
+        policy("shop", "{rules: [{}]}"),
+        policy("shop", "{rules: [{to: [{operation: {ports: ['15091']}}]}]}"),
         policy("shop", "{action: DENY}"),
         policy("shop", "{action: CUSTOM}"),
         policy("bank", "{action: ALLOW}"),
@@ -307,4 +309,51 @@ fn native_secure_ports_stand_in_the_way() {
     );
     let mesh_wide = workload(&mesh(&text), "shop/Deployment/cart");
     assert_eq!(words(&mesh_wide.obstacles), ["NativePort"]);
+}
+
+#[test]
+fn policies_that_deny_the_port_are_obstacles() {
+    let identity = "cluster.local/ns/mon/sa/prometheus";
+    for text in [
+        policy("shop", "{action: DENY, rules: [{}]}"),
+        policy(
+            "shop",
+            "{action: DENY, rules: [{to: [{operation: {notPorts: ['8080']}}]}]}",
+        ),
+        policy(
+            "istio-system",
+            "{action: DENY, rules: [{from: [{source: {notRequestPrincipals: ['*']}}]}]}",
+        ),
+        policy(
+            "shop",
+            "{action: CUSTOM, provider: {name: gone}, rules: [{}]}",
+        ),
+    ] {
+        let cart = cart(&text);
+        let found = &cart.obstacles;
+        let refuses = ["PolicyDenies", "ProviderNotDefined"];
+        assert!(
+            matches!(words(found)[..], [word] if refuses.contains(&word)),
+            "{text}: {found:?}"
+        );
+    }
+    for text in [
+        policy(
+            "shop",
+            "{action: DENY, rules: [{to: [{operation: {ports: ['8080']}}]}]}",
+        ),
+        policy(
+            "shop",
+            "{action: DENY, rules: [{to: [{operation: {methods: [POST]}}]}]}",
+        ),
+        // It rests on who asks.
+        policy(
+            "shop",
+            &format!(
+                "{{action: DENY, rules: [{{from: [{{source: {{notPrincipals: [{identity}]}}}}]}}]}}"
+            ),
+        ),
+    ] {
+        assert!(cart(&text).obstacles.is_empty(), "{text}");
+    }
 }

@@ -61,6 +61,7 @@ fn inventory(yaml: &str) -> Inventory {
             "ServiceEntry" => add(&mut into.service_entries, object),
             "WorkloadEntry" => add(&mut into.workload_entries, object),
             "EnvoyFilter" => add(&mut into.envoy_filters, object),
+            "NetworkPolicy" => add(&mut into.network_policies, object),
             "MutatingWebhookConfiguration" => add(&mut into.webhooks, object),
             "ConfigMap" => {
                 let map: lean::ConfigMap = serde_json::from_value(object).expect("a ConfigMap");

@@ -1,6 +1,7 @@
 mod after_a_change;
 mod awaited;
 mod causes;
+mod reaching;
 mod standing;
 mod where_it_leads;
 

@@ -1,5 +1,6 @@
 //! Why a target is not as it should be.
 
+use crate::mesh::kinds::ObjectRef;
 use crate::problems::{Effect, Problem};
 
 pub(super) fn label(of: &Problem) -> &'static str {
@@ -159,8 +160,67 @@ pub(super) fn sentence(of: &Problem) -> String {
         P::PrometheusNotAsked { replica, why, .. } => {
             format!("Prometheus {replica} could not be asked for its targets: {why}.")
         }
+        P::NetworkPolicyStops {
+            policies,
+            egress,
+            port,
+            ..
+        } => {
+            let policies = named(policies);
+            match egress {
+                true => format!("{policies} would stop Prometheus on its way to port {port}."),
+                false => format!("{policies} would stop Prometheus at port {port}."),
+            }
+        }
+        P::PolicyRefuses {
+            policy,
+            rule,
+            provider,
+            port,
+            ..
+        } => match (provider, rule) {
+            (Some(provider), _) => format!(
+                "{policy} refuses Prometheus on port {port}: it asks the provider {provider}, which is not defined."
+            ),
+            (None, Some(rule)) => {
+                format!("{policy} refuses Prometheus on port {port}: rule {rule} denies it.")
+            }
+            (None, None) => {
+                format!("{policy} refuses Prometheus on port {port}: it allows only what it lists.")
+            }
+        },
+        P::PolicyMayRefuse {
+            policy, rule, port, ..
+        } => format!("Rule {rule} of {policy} may refuse Prometheus on port {port}."),
+        P::PolicyAsksProvider {
+            policy,
+            provider,
+            port,
+            ..
+        } => format!("{policy} asks the provider {provider} about port {port}."),
+        P::RateLimited { filter, .. } => match filter {
+            Some(filter) => format!("{filter} limits the rate on the secure port too."),
+            None => "A rate limit on the pod's inbound listeners counts scrapes too.".into(),
+        },
+        P::ProxyProtocolExpected { filter, port, .. } => {
+            let by = match filter {
+                Some(filter) => filter.to_string(),
+                None => "gatewayTopology.proxyProtocol".to_owned(),
+            };
+            format!(
+                "{by} makes port {port} wait for a PROXY protocol header, which Prometheus does not send."
+            )
+        }
+        P::FilterMayRefuse { filter, port, .. } => {
+            format!("{filter} puts a filter on port {port} too, which may refuse Prometheus.")
+        }
         _ => String::new(),
     }
+}
+
+fn named(all: &[ObjectRef]) -> String {
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    crate::text::few(&names, 3)
 }
 
 fn result(effect: &Effect, port: &str) -> String {
@@ -292,6 +352,35 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
             "Apply again: the job leaves it out once its targets are UP, if no metrics are lost by it."
         }
         P::OnlyInPlaintext { .. } => "Apply again, and see that the secure job is loaded.",
+        P::NetworkPolicyStops { egress, port, .. } => {
+            let whom = match egress {
+                true => "these pods",
+                false => "Prometheus's pods",
+            };
+            return Some(format!("Allow {whom} on port {port} in one of them."));
+        }
+        P::PolicyRefuses { port, .. } | P::PolicyMayRefuse { port, .. } => {
+            return Some(format!(
+                "Make an exception there for Prometheus's identity on port {port}."
+            ));
+        }
+        P::PolicyAsksProvider { port, .. } => {
+            return Some(format!("Remove port {port} from that policy."));
+        }
+        P::RateLimited { filter: None, .. } => {
+            "Look for an EnvoyFilter with a rate limit that selects the pods, and keep it to the app's ports by \
+             match.listener.portNumber."
+        }
+        P::RateLimited { .. } => {
+            "Keep it to the app's ports by match.listener.portNumber, or scrape less often."
+        }
+        P::ProxyProtocolExpected { filter: None, .. } => {
+            "Remove proxyProtocol from the mesh's defaultConfig or the pod's proxy.istio.io/config."
+        }
+        P::ProxyProtocolExpected { port, .. } => {
+            return Some(format!("Remove port {port} from its match."));
+        }
+        P::FilterMayRefuse { .. } => "Keep it to the app's ports by match.listener.portNumber.",
         _ => return None,
     };
     Some(text.to_owned())

@@ -98,7 +98,10 @@ async fn an_apply_that_finds_nothing_to_change_waits_for_what_may_pass() {
     world.simulation.put(policy);
     tokio::time::sleep(Duration::from_secs(100)).await;
     let board = status(&world).await;
-    assert_eq!(board["targets"][0]["cause"]["name"], "NoAnswer", "{board}");
+    assert_eq!(
+        board["targets"][0]["cause"]["name"], "NetworkPolicyStops",
+        "{board}"
+    );
 
     let simulation = world.simulation.clone();
     let opened = async move {

@@ -20,6 +20,7 @@ mod others;
 mod plaintext;
 mod ports;
 mod prometheus;
+mod reached;
 mod readers;
 mod released;
 mod secrets;

@@ -1,0 +1,105 @@
+use super::super::reaching::{cause, links};
+use super::super::{Expected, Ground};
+use super::pod;
+use crate::mesh::objects::{AuthorizationPolicy, EnvoyFilter, Meta, NetworkPolicy};
+use crate::problems::{Code, Problem};
+use crate::reach::path::Rules;
+use serde_json::{Value, json};
+
+fn meta(namespace: &str) -> Meta {
+    Meta {
+        name: "theirs".into(),
+        namespace: namespace.into(),
+        ..Meta::default()
+    }
+}
+
+fn ground() -> Ground {
+    Ground {
+        principal: Some("cluster.local/ns/mon/sa/prometheus".into()),
+        namespace: "mon".into(),
+        addresses: vec!["10.1.1.10".into()],
+        ..Ground::default()
+    }
+}
+
+fn one() -> Expected {
+    Expected {
+        secure_port: Some("15091".into()),
+        ip: Some("10.1.2.20".into()),
+        ..pod("web-1")
+    }
+}
+
+fn policies(spec: Value) -> Rules {
+    let metadata = meta(&one().item.namespace);
+    Rules {
+        policies: Ok(vec![AuthorizationPolicy { metadata, spec }]),
+        ..Rules::default()
+    }
+}
+
+fn filters(name: &str) -> Rules {
+    let spec = json!({"configPatches": [{"applyTo": "HTTP_FILTER", "match": {"context": "SIDECAR_INBOUND"},
+        "patch": {"operation": "INSERT_BEFORE", "value": {"name": name}}}]});
+    let metadata = meta(&one().item.namespace);
+    Rules {
+        filters: Ok(vec![EnvoyFilter { metadata, spec }]),
+        ..Rules::default()
+    }
+}
+
+fn network(namespace: &str) -> Rules {
+    let spec = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});
+    let metadata = meta(namespace);
+    Rules {
+        network: Ok(vec![NetworkPolicy { metadata, spec }]),
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn the_object_on_the_path_is_the_cause_where_the_error_is_of_its_kind() {
+    let forbidden = "server returned HTTP status 403 Forbidden";
+    let timeout = "Get \"https://10.1.2.20:15091/stats/prometheus\": context deadline exceeded";
+    let limited = "server returned HTTP status 429 Too Many Requests";
+    let item = one().item.namespace;
+    let deny = json!({"action": "DENY", "rules": [{"from": [{"source": {"notRequestPrincipals": ["*"]}}]}]});
+    for (rules, error, expected) in [
+        (policies(deny.clone()), forbidden, Some(Code::PolicyRefuses)),
+        (
+            policies(json!({"rules": []})),
+            forbidden,
+            Some(Code::PolicyRefuses),
+        ),
+        // A refusal answers, and does not time out.
+        (policies(deny), timeout, None),
+        (policies(json!({"rules": [{}]})), forbidden, None),
+        (network(&item), timeout, Some(Code::NetworkPolicyStops)),
+        (network("mon"), timeout, Some(Code::NetworkPolicyStops)),
+        (network("other"), timeout, None),
+        (network(&item), forbidden, None),
+        (
+            filters("envoy.filters.http.local_ratelimit"),
+            limited,
+            Some(Code::RateLimited),
+        ),
+        (filters("envoy.filters.http.ext_authz"), limited, None),
+        (
+            filters("envoy.filters.http.ext_authz"),
+            forbidden,
+            Some(Code::FilterMayRefuse),
+        ),
+    ] {
+        let links = links(&one(), &rules, &ground());
+        let found = cause(&links, error, &one());
+        assert_eq!(
+            found.as_ref().map(Problem::code),
+            expected,
+            "{error}: {rules:?}"
+        );
+        if let Some(found) = found {
+            assert!(crate::words::sentence(&found).contains("theirs"));
+        }
+    }
+}
