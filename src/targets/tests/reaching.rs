@@ -1,9 +1,11 @@
 use super::super::reaching::{cause, links};
 use super::super::{Expected, Ground};
 use super::pod;
+use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects::{AuthorizationPolicy, EnvoyFilter, Meta, NetworkPolicy};
 use crate::problems::{Code, Problem};
-use crate::reach::path::Rules;
+use crate::reach::authorization::{Open, Rule, Why as Undecided};
+use crate::reach::path::{Fault, Link, Rules, Step, Why};
 use serde_json::{Value, json};
 
 fn meta(namespace: &str) -> Meta {
@@ -101,5 +103,39 @@ fn the_object_on_the_path_is_the_cause_where_the_error_is_of_its_kind() {
         if let Some(found) = found {
             assert!(crate::words::sentence(&found).contains("theirs"));
         }
+    }
+}
+
+#[test]
+fn what_rests_on_the_unknown_is_a_cause_only_where_the_error_is_of_its_kind() {
+    let forbidden = "server returned HTTP status 403 Forbidden";
+    let reset = "read tcp 10.1.1.10: connection reset by peer";
+    let rule = || Rule {
+        policy: ObjectRef::new(Kind::AuthorizationPolicy, "shop", "theirs"),
+        rule: 0,
+    };
+    let rests = || {
+        Step::Unknown(Why::Authorization(Undecided::Rests {
+            rule: rule(),
+            on: Open::Header("x-theirs".into()),
+        }))
+    };
+    let asks = || {
+        Step::Unknown(Why::Authorization(Undecided::Asks {
+            rule: rule(),
+            provider: "login".into(),
+        }))
+    };
+    let header = || Step::Broken(Fault::ProxyProtocol);
+    for (step, error, expected) in [
+        (rests(), forbidden, Some(Code::PolicyMayRefuse)),
+        (rests(), reset, None),
+        (asks(), forbidden, Some(Code::PolicyAsksProvider)),
+        (asks(), reset, None),
+        (header(), reset, Some(Code::ProxyProtocolExpected)),
+        (header(), forbidden, None),
+    ] {
+        let found = cause(&[(Link::Authorization, step)], error, &one());
+        assert_eq!(found.as_ref().map(Problem::code), expected, "{error}");
     }
 }
