@@ -81,7 +81,7 @@ fn prometheus(mesh: &Mesh) -> Option<&Arc<Prometheus>> {
             .and_then(|config| config.text.as_ref().ok());
         text.is_some_and(|text| text.contains(JOB))
     };
-    let mut all = mesh.prometheis.iter();
+    let mut all = mesh.prometheus_servers.iter();
     all.clone()
         .find(has_job)
         .or_else(|| all.find(|prometheus| prometheus.obstacles.is_empty()))

@@ -4,11 +4,11 @@ use super::identity::{Made, identity};
 use super::lock;
 use super::runs;
 use super::session::Session;
+use super::undo;
 use crate::cluster::ApiError;
 use crate::cluster::api::Write;
 use crate::cluster::error::Reason;
 use crate::error::Error;
-use crate::journal::VERSION;
 use crate::mesh::Prometheus;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::record::{Entry, Intent, LeafChange, TextRecord};
@@ -78,17 +78,7 @@ pub async fn late(
         lock::respect(session, namespace, false, &mut stop, &|_| {}).await?;
     }
     let RunId(as_run) = RunId::new(session.clock.now());
-    session.journal.append(&Entry::Started {
-        version: VERSION,
-        run: as_run.clone(),
-        at: session.clock.now(),
-        context: session.cluster.context.clone(),
-        cluster: identity(session).await.ok(),
-        undoes: Some(run.to_owned()),
-        prometheus: Some(prometheus.id.clone()),
-        answers: None,
-        by: Some(Box::new(session.who.clone())),
-    })?;
+    undo::begin(session, &as_run, run, prometheus).await?;
     let place = Place {
         session,
         homes,

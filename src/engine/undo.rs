@@ -38,7 +38,7 @@ pub struct UndoPlan {
 }
 
 /// Plans the undo of a run; `None`: of the newest one that has not been undone. A run that this machine knows
-/// nothing of is looked for in the cluster, in the `homes` of its Prometheis.
+/// nothing of is looked for in the cluster, in the `homes` of its Prometheus servers.
 ///
 /// # Errors
 /// There is no such run, it was undone already or is an undo itself, it was made in another cluster, a newer run
@@ -136,7 +136,7 @@ pub fn target(named: Option<&WorkloadRef>, mesh: &Mesh) -> Result<Arc<Prometheus
     let found = match named {
         Some(id) => mesh.prometheus(id),
         None => mesh
-            .prometheis
+            .prometheus_servers
             .iter()
             .find(|p| p.obstacles.is_empty() || p.takeable().is_some()),
     };
@@ -276,6 +276,29 @@ fn refusal(review: &Review, why: &NotApprovable) -> Error {
     error.hint("meshscrape undo shows each change with its blocker")
 }
 
+/// The first line of a run that undoes another.
+///
+/// # Errors
+/// The journal cannot be written.
+pub(super) async fn begin(
+    session: &Session,
+    run: &str,
+    undoes: &str,
+    prometheus: &Prometheus,
+) -> Result<(), Error> {
+    session.journal.append(&Entry::Started {
+        version: VERSION,
+        run: run.to_owned(),
+        at: session.clock.now(),
+        context: session.cluster.context.clone(),
+        cluster: identity::identity(session).await.ok(),
+        undoes: Some(undoes.to_owned()),
+        prometheus: Some(prometheus.id.clone()),
+        answers: None,
+        by: Some(Box::new(session.who.clone())),
+    })
+}
+
 /// Writes in order without asking anybody. Stops where a write fails; a wait that only makes things
 /// smoother (a rollout, a configuration that is dropped late) does not hold up the way back.
 async fn straight(
@@ -285,17 +308,7 @@ async fn straight(
     approved: Approved,
     back: &mut Back<'_>,
 ) -> Result<(), Error> {
-    around.session.journal.append(&Entry::Started {
-        version: VERSION,
-        run: run.to_owned(),
-        at: around.session.clock.now(),
-        context: approved.context().to_owned(),
-        cluster: identity::identity(around.session).await.ok(),
-        undoes: Some(undoes.to_owned()),
-        prometheus: Some(around.target.id.clone()),
-        answers: None,
-        by: Some(Box::new(around.session.who.clone())),
-    })?;
+    begin(around.session, run, undoes, &around.target).await?;
     let result = straight_on(around, run, &approved, back).await;
     let how = if result.is_ok() { "whole" } else { "partWay" };
     around.record_end(run, how);

@@ -219,20 +219,20 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         planes,
     };
 
-    let mut prometheis: Vec<Arc<Prometheus>> = Vec::new();
+    let mut prometheus_servers: Vec<Arc<Prometheus>> = Vec::new();
     let mut workloads: Vec<(Kind, &lean::Workload)> = Vec::new();
     let mut gateways: Vec<(Kind, &lean::Workload)> = Vec::new();
     for (kind, item) in all_workloads(inventory) {
         if let Some(found) = prometheus::prometheus(&index, inventory, kind, item) {
-            prometheis.push(Arc::new(found));
+            prometheus_servers.push(Arc::new(found));
         } else if gateway::is_gateway(item) {
             gateways.push((kind, item));
         } else if !istio::is_part_of_istio(item) {
             workloads.push((kind, item));
         }
     }
-    index.today = Today::new(inventory, &prometheis);
-    index.scrapers = governed::identities(&istio, &prometheis);
+    index.today = Today::new(inventory, &prometheus_servers);
+    index.scrapers = governed::identities(&istio, &prometheus_servers);
 
     let catches = workload::Catches::new(inventory, &index);
     let mut workloads: Vec<Arc<Workload>> = workloads
@@ -245,14 +245,20 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         .map(|(kind, item)| Arc::new(gateway::gateway(&index, inventory, kind, item)))
         .collect();
     gateways.sort_unstable_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
-    prometheis.sort_unstable_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
+    prometheus_servers.sort_unstable_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
 
     Mesh {
         context: inventory.context.clone(),
         server: inventory.server.clone(),
         namespaces: namespaces(&index, inventory, &workloads, &gateways),
         others: others::others(&index, inventory),
-        leftovers: leftovers::leftovers(&index, inventory, &workloads, &gateways, &prometheis),
+        leftovers: leftovers::leftovers(
+            &index,
+            inventory,
+            &workloads,
+            &gateways,
+            &prometheus_servers,
+        ),
         problems: Arc::default(),
         progress: progress(inventory),
         access: inventory.access.clone(),
@@ -261,7 +267,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         istio,
         workloads,
         gateways,
-        prometheis,
+        prometheus_servers,
     }
 }
 

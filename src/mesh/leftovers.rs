@@ -169,7 +169,7 @@ pub(super) fn leftovers(
     inventory: &Inventory,
     workloads: &[Arc<Workload>],
     gateways: &[Arc<Gateway>],
-    prometheis: &[Arc<Prometheus>],
+    prometheus_servers: &[Arc<Prometheus>],
 ) -> Vec<Leftover> {
     let mut found = Vec::new();
     type Faults = fn(&ObjectRef, &Value) -> Vec<Problem>;
@@ -238,7 +238,7 @@ pub(super) fn leftovers(
             });
         }
     }
-    for prometheus in prometheis {
+    for prometheus in prometheus_servers {
         if let Some(config) = &prometheus.config
             && let Ok(text) = &config.text
         {

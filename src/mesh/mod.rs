@@ -175,10 +175,10 @@ pub struct Mesh {
     pub server: Option<Result<String, String>>,
     pub istio: Istio,
     pub namespaces: Vec<Namespace>,
-    /// Sorted by namespace, name, kind. Gateways, istiod and Prometheis are not among them.
+    /// Sorted by namespace, name, kind. Gateways, istiod and Prometheus servers are not among them.
     pub workloads: Vec<Arc<Workload>>,
     pub gateways: Vec<Arc<Gateway>>,
-    pub prometheis: Vec<Arc<Prometheus>>,
+    pub prometheus_servers: Vec<Arc<Prometheus>>,
     /// Pods of other owners, sorted by namespace, kind, name.
     pub others: Vec<Arc<OtherPods>>,
     pub leftovers: Vec<Leftover>,
@@ -572,8 +572,11 @@ impl Mesh {
 
     /// The namespaces in which there is a Prometheus: there records of runs stand.
     pub fn homes(&self) -> Vec<String> {
-        let spaces: std::collections::BTreeSet<&String> =
-            self.prometheis.iter().map(|p| &p.id.namespace).gather();
+        let spaces: std::collections::BTreeSet<&String> = self
+            .prometheus_servers
+            .iter()
+            .map(|p| &p.id.namespace)
+            .gather();
         spaces.into_iter().cloned().collect()
     }
 
@@ -587,7 +590,7 @@ impl Mesh {
     }
 
     pub fn prometheus(&self, id: &WorkloadRef) -> Option<&Arc<Prometheus>> {
-        self.prometheis.iter().find(|p| p.id == *id)
+        self.prometheus_servers.iter().find(|p| p.id == *id)
     }
 }
 

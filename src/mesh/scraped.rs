@@ -50,8 +50,8 @@ pub(super) struct Today<'a> {
 }
 
 impl<'a> Today<'a> {
-    pub fn new(inventory: &'a Inventory, prometheis: &[Arc<Prometheus>]) -> Self {
-        let servers: Vec<Server> = prometheis
+    pub fn new(inventory: &'a Inventory, prometheus_servers: &[Arc<Prometheus>]) -> Self {
+        let servers: Vec<Server> = prometheus_servers
             .iter()
             .filter_map(|prometheus| {
                 let text = prometheus.config.as_ref()?.text.as_deref().ok()?;

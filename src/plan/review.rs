@@ -285,7 +285,7 @@ impl Review {
         filters.gather()
     }
 
-    /// Prometheis that would lose their history; losing it takes a confirmation of its own.
+    /// Prometheus servers that would lose their history; losing it takes a confirmation of its own.
     pub fn loses_history(&self) -> Vec<WorkloadRef> {
         self.history_with(&self.states())
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// All that was found in a mesh, each once, sorted by code and subject.
 pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
     let mut found = of_cluster(mesh);
-    for prometheus in &mesh.prometheis {
+    for prometheus in &mesh.prometheus_servers {
         found.extend(prometheus.obstacles.iter().cloned());
         found.extend(shared_identity(prometheus));
     }

@@ -164,7 +164,7 @@ impl Problem {
     }
 
     /// Waiting takes it away no more: it stays until somebody changes an object or a configuration, and the next
-    /// scrape fails alike. Whatever hangs on the network, on load, or on what istiod has yet to send may pass.
+    /// scrape fails alike. Whatever depends on the network, on load, or on what istiod has yet to send may pass.
     pub fn stays(&self) -> bool {
         matches!(
             self,

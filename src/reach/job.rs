@@ -175,7 +175,7 @@ impl Job {
         job
     }
 
-    /// Why what it makes of this cluster's pods cannot be computed. What it discovers elsewhere does not stand in the way.
+    /// Why what it makes of this cluster's pods cannot be computed. Discovery elsewhere does not matter here.
     pub fn blocked(&self) -> Option<&Unknown> {
         self.unknown
             .iter()

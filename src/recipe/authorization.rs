@@ -135,7 +135,7 @@ impl Access {
     pub fn new(mesh: &Mesh, answers: &Answers, of: &Prometheus) -> Result<Self, Error> {
         let own = known_principal(mesh, answers, of)?;
         let mut known: BTreeMap<String, bool> = BTreeMap::new();
-        for prometheus in &mesh.prometheis {
+        for prometheus in &mesh.prometheus_servers {
             let Some(identity) = principal(mesh, prometheus) else {
                 continue;
             };

@@ -48,12 +48,16 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
 /// # Errors
 /// None is free, and there are several.
 fn the_one(mesh: &Mesh, take: &BTreeSet<String>) -> Result<Option<WorkloadRef>, Error> {
-    let all: Vec<_> = mesh.prometheis.iter().collect();
-    let free: Vec<_> = mesh.prometheis.iter().filter(|p| p.is_free(take)).collect();
+    let all: Vec<_> = mesh.prometheus_servers.iter().collect();
+    let free: Vec<_> = mesh
+        .prometheus_servers
+        .iter()
+        .filter(|p| p.is_free(take))
+        .collect();
     match (&free[..], &all[..]) {
         ([one], _) | ([], [one]) => Ok(Some(one.id.clone())),
         ([], [_, _, ..]) => Err(all.iter().fold(
-            Error::new("there are several Prometheis, and none was named"),
+            Error::new("several Prometheus servers found, and none is named"),
             |error, found| error.hint(format!("--prometheus {}", found.id)),
         )),
         _ => Ok(None),
@@ -76,7 +80,7 @@ fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
         }
     }
     let mut gap = None;
-    for found in &mut free.prometheis {
+    for found in &mut free.prometheus_servers {
         if answers.prometheus.as_ref() != Some(&found.id) {
             continue;
         }

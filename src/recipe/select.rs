@@ -59,7 +59,7 @@ impl Selection {
 ///
 /// # Errors
 /// A name that is not there (with the nearest valid one), one that cannot be chosen (with the reason), nothing
-/// chosen at all, or several Prometheis to choose from and none named.
+/// chosen at all, or several Prometheus servers to choose from and none named.
 pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     let prometheus = prometheus(mesh, answers)?;
     let mut chosen: BTreeSet<&WorkloadRef> = BTreeSet::new();
@@ -167,7 +167,7 @@ fn not_in_the_mesh(outside: &[&WorkloadRef]) -> Error {
 fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> {
     if let Some(id) = &answers.prometheus {
         let Some(found) = mesh.prometheus(id) else {
-            let all = mesh.prometheis.iter();
+            let all = mesh.prometheus_servers.iter();
             let names = all.map(|p| (p.id.to_string(), p.against(&answers.take).next()));
             return Err(missing(
                 mesh,
@@ -183,7 +183,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
         return Ok(found.clone());
     }
     let free: Vec<_> = mesh
-        .prometheis
+        .prometheus_servers
         .iter()
         .filter(|p| p.is_free(&answers.take))
         .collect();
@@ -194,7 +194,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
             if let Some(why) = mesh.unlisted(Listed::Workloads) {
                 error = error.cause(format!("not every workload could be listed: {why}"));
             }
-            for found in &mesh.prometheis {
+            for found in &mesh.prometheus_servers {
                 if let Some(obstacle) = found.obstacles.first() {
                     error = error.cause(format!("{}: {}", found.id, words::reason(obstacle)));
                 }
@@ -205,7 +205,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
                     error = error.hint(way);
                 }
             }
-            if mesh.prometheis.is_empty() {
+            if mesh.prometheus_servers.is_empty() {
                 error = error
                     .cause("none was found in this cluster")
                     .hint("install one, such as Istio's sample: samples/addons/prometheus.yaml");
@@ -213,7 +213,7 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
             Err(error)
         }
         _ => {
-            let mut error = Error::new("there are several Prometheis, and none was named");
+            let mut error = Error::new("several Prometheus servers found, and none is named");
             for found in free {
                 error = error.hint(format!("--prometheus {}", found.id));
             }

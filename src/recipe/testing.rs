@@ -262,7 +262,7 @@ pub fn mesh() -> Mesh {
         ],
         workloads: vec![Arc::new(workload("demo", "httpbin"))],
         gateways: vec![Arc::new(gateway())],
-        prometheis: vec![Arc::new(prometheus(SAMPLE))],
+        prometheus_servers: vec![Arc::new(prometheus(SAMPLE))],
         ..Mesh::default()
     }
 }
@@ -287,7 +287,7 @@ pub fn with_workload(mesh: &mut Mesh, edit: impl FnOnce(&mut Workload)) {
 
 /// Changes the mesh's only Prometheus.
 pub fn with_prometheus(mesh: &mut Mesh, edit: impl FnOnce(&mut Prometheus)) {
-    edit(Arc::make_mut(&mut mesh.prometheis[0]));
+    edit(Arc::make_mut(&mut mesh.prometheus_servers[0]));
 }
 
 /// Changes the mesh's only gateway.

@@ -158,8 +158,8 @@ impl State {
         }
         let mut effects = Vec::new();
         if last && !self.cluster.earlier_asked {
-            // Records in the cluster stand where its Prometheis are: asked again when there is one.
-            self.cluster.earlier_asked = !self.mesh.prometheis.is_empty();
+            // Records in the cluster stand where its Prometheus servers are: asked again when there is one.
+            self.cluster.earlier_asked = !self.mesh.prometheus_servers.is_empty();
             effects.push(Effect::Earlier(of, self.mesh.homes()));
         }
         if self.step == Step::Options && last {
@@ -442,8 +442,8 @@ fn mode(mesh: &Mesh) -> CheckLine {
 }
 
 fn prometheus(mesh: &Mesh, take: &BTreeSet<String>) -> CheckLine {
-    let found = mesh.prometheis.len();
-    let free = mesh.prometheis.iter().filter(|p| p.is_free(take));
+    let found = mesh.prometheus_servers.len();
+    let free = mesh.prometheus_servers.iter().filter(|p| p.is_free(take));
     match (found, free.count()) {
         (0, _) if filling(mesh) => line(Check::Asking, "Prometheus", "is being looked for", ""),
         (0, _) => line(

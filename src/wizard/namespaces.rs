@@ -101,7 +101,10 @@ impl State {
     fn closed(&self, namespace: &str, workloads: &[Arc<Workload>]) -> Option<Arc<str>> {
         let Some(first) = workloads.first() else {
             let mesh = &self.mesh;
-            let prometheus = mesh.prometheis.iter().any(|p| p.id.namespace == namespace);
+            let prometheus = mesh
+                .prometheus_servers
+                .iter()
+                .any(|p| p.id.namespace == namespace);
             let mut gateways = mesh.gateways.iter();
             let gateway = gateways.any(|g| g.workload.id.namespace == namespace);
             let mut planes = mesh.istio.control_planes.iter();

@@ -12,14 +12,18 @@ impl State {
     pub(super) fn derive_prometheus(&mut self) {
         let rows = self
             .mesh
-            .prometheis
+            .prometheus_servers
             .iter()
             .map(|p| Row::Prometheus(p.clone()))
             .collect();
         let first = self.prometheus.rows.is_empty();
         self.prometheus.renew(rows);
         if first && let Some(chosen) = &self.answers.prometheus {
-            let at = self.mesh.prometheis.iter().position(|p| p.id == *chosen);
+            let at = self
+                .mesh
+                .prometheus_servers
+                .iter()
+                .position(|p| p.id == *chosen);
             if let Some(at) = at {
                 self.prometheus.move_to(at);
             }
@@ -32,7 +36,7 @@ impl State {
         }
         let mut free = self
             .mesh
-            .prometheis
+            .prometheus_servers
             .iter()
             .filter(|p| p.is_free(&self.answers.take));
         self.answers.prometheus = match (free.next(), free.next()) {
@@ -55,7 +59,7 @@ impl State {
     pub(super) fn waits_for_prometheus(&self) -> bool {
         !self
             .mesh
-            .prometheis
+            .prometheus_servers
             .iter()
             .any(|p| p.is_free(&self.answers.take))
     }

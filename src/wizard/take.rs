@@ -147,10 +147,10 @@ impl State {
         let mesh = &self.mesh;
         let workloads = mesh.workloads.iter().map(|w| w.takeable());
         let gateways = mesh.gateways.iter().map(|g| g.workload.takeable());
-        let prometheis = mesh.prometheis.iter().map(|p| p.takeable());
+        let prometheus_servers = mesh.prometheus_servers.iter().map(|p| p.takeable());
         workloads
             .chain(gateways)
-            .chain(prometheis)
+            .chain(prometheus_servers)
             .flatten()
             .filter(|owner| owner.tool == tool)
             .count()

@@ -320,7 +320,10 @@ async fn config_maps_of_istio_and_of_a_prometheus_are_fetched_by_name() {
         );
     let mesh = discover(server.cluster(), quiet).await;
     assert_eq!(mesh.istio.trust_domain.as_deref(), Some("mesh.example"));
-    let config = mesh.prometheis[0].config.as_ref().expect("followed");
+    let config = mesh.prometheus_servers[0]
+        .config
+        .as_ref()
+        .expect("followed");
     assert_eq!(config.text.as_deref(), Ok("scrape_configs: []\n"));
     let listed = |line: &String| line.contains("/configmaps?");
     assert!(

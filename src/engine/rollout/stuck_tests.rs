@@ -1,4 +1,5 @@
 use super::*;
+use crate::problems::Code;
 use crate::words::sentence;
 use serde_json::json;
 
@@ -30,25 +31,38 @@ fn each_cause_is_named_with_its_object() {
     let table = [
         (
             waiting("ErrImagePull"),
+            Code::ImageNotPulled,
             true,
             "image r/cart:2 of container app in pod cart-new-x cannot be pulled",
         ),
-        (waiting("ImagePullBackOff"), true, "its own words"),
+        (
+            waiting("ImagePullBackOff"),
+            Code::ImageNotPulled,
+            true,
+            "its own words",
+        ),
         (
             waiting("CrashLoopBackOff"),
+            Code::ContainerCrashes,
             true,
             "again and again (restarts: 4)",
         ),
         (
             waiting("CreateContainerConfigError"),
+            Code::ContainerNotStarted,
             true,
             "cannot be started",
         ),
-        (unschedulable, false, "node takes pod cart-new-x: 0/3 nodes"),
-        (unready, false, "readiness probe"),
+        (
+            unschedulable,
+            Code::NoNode,
+            false,
+            "node takes pod cart-new-x: 0/3 nodes",
+        ),
+        (unready, Code::ContainerNotReady, false, "readiness probe"),
     ];
     let sets = [set("old", "1", json!([])), set("new", "10", json!([]))];
-    for (status, lasting, words) in table {
+    for (status, code, lasting, words) in table {
         let pods = [
             pod("old", waiting("CrashLoopBackOff")),
             pod("new", status.clone()),
@@ -56,7 +70,7 @@ fn each_cause_is_named_with_its_object() {
         let stuck = why_stuck(&deployment(), &sets, &pods, &[]).unwrap();
         assert!(sentence(&stuck).contains(words), "{stuck:?}");
         assert!(!sentence(&stuck).contains("cart-old-x"), "{stuck:?}");
-        assert_eq!(stuck.lasts(), lasting, "{status}");
+        assert_eq!((stuck.code(), stuck.lasts()), (code, lasting), "{status}");
     }
     let healthy =
         json!({"containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]});
@@ -75,18 +89,21 @@ fn pods_that_the_server_refuses_are_told_in_its_words() {
     let table = [
         (
             "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1",
+            Code::QuotaUsedUp,
             "ResourceQuota of namespace shop",
         ),
         (
             "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"",
+            Code::PodSecurityForbids,
             "Pod Security of namespace shop",
         ),
         (
             "admission webhook \"deny.example\" denied the request: no",
+            Code::PodsRefused,
             "refuses the new pods",
         ),
     ];
-    for (message, words) in table {
+    for (message, code, words) in table {
         let stuck = why_stuck(
             &deployment(),
             &[set("new", "1", failure(message))],
@@ -99,6 +116,7 @@ fn pods_that_the_server_refuses_are_told_in_its_words() {
             "{stuck:?}"
         );
         assert!(stuck.lasts());
+        assert_eq!(stuck.code(), code);
     }
     // StatefulSets and DaemonSets have no such condition: only an event tells.
     let stateful =

@@ -17,7 +17,11 @@ use std::sync::Arc;
 pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
     if let Some(id) = &answers.prometheus {
         return mesh.prometheus(id).cloned().ok_or_else(|| {
-            let names: Vec<String> = mesh.prometheis.iter().map(|p| p.id.to_string()).collect();
+            let names: Vec<String> = mesh
+                .prometheus_servers
+                .iter()
+                .map(|p| p.id.to_string())
+                .collect();
             let id = id.to_string();
             let near = crate::error::nearest(&id, names.iter().map(String::as_str));
             let error = Error::new(format!("there is no Prometheus {id}"));
@@ -28,11 +32,17 @@ pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
         });
     }
     // One that has a working secure set-up is the one that is meant.
-    let mut set_up = mesh.prometheis.iter().filter(|p| p.certificates.is_some());
+    let mut set_up = mesh
+        .prometheus_servers
+        .iter()
+        .filter(|p| p.certificates.is_some());
     if let (Some(only), None) = (set_up.next(), set_up.next()) {
         return Ok(Arc::clone(only));
     }
-    let mut free = mesh.prometheis.iter().filter(|p| p.is_free(&answers.take));
+    let mut free = mesh
+        .prometheus_servers
+        .iter()
+        .filter(|p| p.is_free(&answers.take));
     match (free.next(), free.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
         (None, _) => Err(Error::new(

@@ -1,6 +1,6 @@
 //! Each code that a cluster's objects can bring about: a cluster that does, and the one beside it that does not.
 
-use super::prometheis::SAMPLE;
+use super::prometheus_servers::SAMPLE;
 use super::*;
 use crate::problems::{Code, of_mesh};
 use std::collections::BTreeSet;

@@ -149,7 +149,7 @@ fn a_path_without_a_port_on_the_template() {
 
 fn with_job(job: &str) -> Mesh {
     let job = job.replace('\n', "\n    ");
-    shop(&format!("{}    {job}\n", prometheis::SAMPLE))
+    shop(&format!("{}    {job}\n", prometheus_servers::SAMPLE))
 }
 
 const OURS: &str = r"- job_name: istio-secure-merged-metrics

@@ -7,7 +7,7 @@ mod inbound;
 mod injected;
 mod leftover;
 mod others;
-mod prometheis;
+mod prometheus_servers;
 mod scale;
 mod settings;
 mod shared;
@@ -197,6 +197,6 @@ impl Said for Problem {
 }
 
 fn only(mesh: &Mesh) -> &Prometheus {
-    assert_eq!(mesh.prometheis.len(), 1);
-    &mesh.prometheis[0]
+    assert_eq!(mesh.prometheus_servers.len(), 1);
+    &mesh.prometheus_servers[0]
 }

@@ -21,7 +21,7 @@ fn made(mesh: &Mesh, gateway: bool) -> (Export, Setup) {
             }
             _ => false,
         };
-        let text = mesh.prometheis[0]
+        let text = mesh.prometheus_servers[0]
             .config
             .as_ref()
             .and_then(|c| c.text.as_deref().ok());
@@ -181,7 +181,7 @@ fn where_the_configuration_is_not_known_the_rest_is_exported() {
         p.obstacles = vec![Problem::VmAgent { of: (&p.id).into() }];
     });
     let (made, _) = made(&it, false);
-    let of = (&it.prometheis[0].id).into();
+    let of = (&it.prometheus_servers[0].id).into();
     let said = crate::words::sentence(&Problem::VmAgent { of });
     assert!(text(&made, README).contains(said.trim_end_matches('.')));
     assert!(

@@ -185,7 +185,7 @@ fn it_never_guesses_between_two_prometheis() {
     let mut mesh = mesh();
     let mut second = prometheus(SAMPLE);
     second.id = id("monitoring", "prometheus");
-    mesh.prometheis.push(Arc::new(second));
+    mesh.prometheus_servers.push(Arc::new(second));
     let words = refusal(&mesh, &answers(false));
     assert!(
         words.contains("istio-system/Deployment/prometheus"),
@@ -205,7 +205,7 @@ fn it_never_guesses_between_two_prometheis() {
             .namespace,
         "monitoring"
     );
-    let first = Arc::make_mut(&mut mesh.prometheis[0]);
+    let first = Arc::make_mut(&mut mesh.prometheus_servers[0]);
     first.obstacles = vec![owned_by(&first.id, OwnerTool::Helm)];
     assert_eq!(
         select(&mesh, &answers(false))

@@ -20,7 +20,7 @@ fn of(config: Result<&str, &str>, only: bool) -> (Vec<String>, usize) {
             .map(Arc::from)
             .map_err(|why| crate::mesh::Unread::Failed(why.to_owned()));
     }
-    mesh.prometheis.push(Arc::new(other));
+    mesh.prometheus_servers.push(Arc::new(other));
     for admits in [
         &mut Arc::make_mut(&mut mesh.workloads[0]).admits,
         &mut Arc::make_mut(&mut mesh.gateways[0]).workload.admits,

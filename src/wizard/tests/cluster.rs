@@ -54,7 +54,7 @@ fn a_broken_kubeconfig_is_a_state_and_r_reads_it_again() {
 fn the_checklist_says_what_is_missing_and_what_to_do() {
     let mut without = mesh(Vec::new());
     without.istio.control_planes.clear();
-    without.prometheis.clear();
+    without.prometheus_servers.clear();
     without.progress.insert(
         Listed::Services,
         Progress::Denied("may not list services".into()),
@@ -140,7 +140,7 @@ fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on_by_its_key() {
 #[test]
 fn an_earlier_run_is_looked_for_even_without_a_prometheus() {
     let mut none = shop();
-    none.prometheis.clear();
+    none.prometheus_servers.clear();
     let mut state = connected(Start::default());
     let of = state.generations.discover;
     let effects = update(
@@ -192,7 +192,7 @@ fn the_only_choosable_prometheus_is_chosen_and_none_between_two() {
     let mut two = shop();
     let mut other = prometheus(SAMPLE);
     other.id = id("monitoring", "prometheus");
-    two.prometheis.push(Arc::new(other));
+    two.prometheus_servers.push(Arc::new(other));
     let mut state = started(two);
     assert_eq!(state.answers.prometheus, None);
     // Enter takes the one under the cursor.
@@ -207,7 +207,7 @@ fn the_only_choosable_prometheus_is_chosen_and_none_between_two() {
 #[test]
 fn a_missing_prometheus_is_waited_for() {
     let mut none = shop();
-    none.prometheis.clear();
+    none.prometheus_servers.clear();
     let mut state = started(none);
     keys(&mut state, "enter");
     assert_eq!(state.step, Step::Prometheus);
@@ -237,7 +237,7 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
         tool: OwnerTool::Operator,
         owner: "Prometheus k8s".into(),
     });
-    owned.prometheis = vec![Arc::new(p.clone())];
+    owned.prometheus_servers = vec![Arc::new(p.clone())];
     let mut state = started(owned.clone());
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
@@ -263,7 +263,7 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
             secret: "the-secret".into(),
         },
     ];
-    owned.prometheis = vec![Arc::new(p)];
+    owned.prometheus_servers = vec![Arc::new(p)];
     let mut state = started(owned);
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
@@ -312,7 +312,7 @@ fn a_prometheus_with_an_owner_cannot_be_chosen_and_says_why() {
         tool: OwnerTool::Operator,
         owner: "Prometheus k8s".into(),
     });
-    owned.prometheis = vec![Arc::new(p)];
+    owned.prometheus_servers = vec![Arc::new(p)];
     let mut state = started(owned);
     keys(&mut state, "enter space");
     assert_eq!(state.answers.prometheus, None);

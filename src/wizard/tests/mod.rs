@@ -96,7 +96,7 @@ fn mesh(workloads: Vec<Workload>) -> Mesh {
         namespaces: names.iter().map(|name| namespace(name)).collect(),
         workloads,
         gateways: vec![Arc::new(gateway())],
-        prometheis: vec![Arc::new(prometheus(SAMPLE))],
+        prometheus_servers: vec![Arc::new(prometheus(SAMPLE))],
         ..Mesh::default()
     };
     mesh.istio.control_planes.push(ControlPlane {

@@ -297,7 +297,10 @@ async fn a_list_that_never_answers_or_is_cut_holds_up_nothing_else() {
             user.until("the rest is there", |s| s.mesh.workloads.len() > 10)
                 .await;
             user.until("Prometheus is there", |s| {
-                s.mesh.prometheis.iter().any(|p| p.obstacles.is_empty())
+                s.mesh
+                    .prometheus_servers
+                    .iter()
+                    .any(|p| p.obstacles.is_empty())
             })
             .await;
             assert!(user.state(|s| s.cluster.filling) || fault_is_cut);

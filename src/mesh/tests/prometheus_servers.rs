@@ -100,7 +100,7 @@ metadata: {name: prometheus-alertmanager, namespace: shop}
 spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: prometheus, image: 'quay.io/prometheus/alertmanager:1', args: [--config.file=/etc/a.yml]}]}}}
 ";
     let found = shop(alertmanager);
-    assert!(found.prometheis.is_empty());
+    assert!(found.prometheus_servers.is_empty());
     assert_eq!(found.workloads.len(), 2);
 }
 
