@@ -39,6 +39,16 @@ pub struct Error {
     pub causes: Vec<String>,
     /// What to try.
     pub hints: Vec<String>,
+    pub tells: Option<Tells>,
+}
+
+/// What a caller has to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// The folder holds an earlier export.
+    FolderTaken,
+    /// The object or its namespace went away meanwhile.
+    Gone,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -50,6 +60,7 @@ impl Error {
             what: what.into(),
             causes: Vec::new(),
             hints: Vec::new(),
+            tells: None,
         }
     }
 
@@ -67,6 +78,11 @@ impl Error {
 
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    pub fn tells(mut self, what: Tells) -> Self {
+        self.tells = Some(what);
         self
     }
 

@@ -1,6 +1,6 @@
 //! What a request to the API server can come to, in words that name the request and the next step.
 
-use crate::error::Error;
+use crate::error::{Error, Tells};
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -17,6 +17,8 @@ pub struct ApiError {
     pub message: String,
     /// Field conflicts of a server-side apply.
     pub conflicts: Vec<FieldConflict>,
+    /// The namespace is gone or going.
+    pub without_namespace: bool,
     /// From `Retry-After`, where the server gave one.
     pub retry_after: Option<Duration>,
 }
@@ -68,6 +70,7 @@ struct Status {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Details {
+    kind: String,
     causes: Vec<StatusCause>,
 }
 
@@ -87,6 +90,7 @@ impl ApiError {
             reason,
             message: message.into(),
             conflicts: Vec::new(),
+            without_namespace: false,
             retry_after: None,
         }
     }
@@ -170,7 +174,11 @@ impl ApiError {
             }
             _ => reason,
         };
+        // `NamespaceTerminatingCause` of k8s.io/api/core/v1; a create in a namespace that is not there names that.
+        let terminating = |cause: &StatusCause| cause.reason == "NamespaceTerminating";
+        let missing = parts.status.as_u16() == 404 && status.details.kind == "namespaces";
         ApiError {
+            without_namespace: missing || status.details.causes.iter().any(terminating),
             conflicts,
             retry_after: parts
                 .headers
@@ -259,9 +267,12 @@ impl std::error::Error for ApiError {}
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Error {
         let path = error.path.split('?').next().unwrap_or_default();
-        Error::new(format!("{} {path} failed", error.method))
-            .cause(&error.message)
-            .hint(error.hint())
+        Error {
+            tells: error.without_namespace.then_some(Tells::Gone),
+            ..Error::new(format!("{} {path} failed", error.method))
+                .cause(&error.message)
+                .hint(error.hint())
+        }
     }
 }
 

@@ -293,7 +293,7 @@ fn print(
                 Ended::PartWay(_) => "resume: meshscrape apply --resume --yes; ",
                 _ => "",
             };
-            format!("Run {run}; {on}take it back with: meshscrape undo {run} --yes\n")
+            format!("Run {run}; {on}undo: meshscrape undo {run} --yes\n")
         };
         format!("\n{}{board}{undo}", words::outcome(outcome))
     };
@@ -301,7 +301,7 @@ fn print(
     if json {
         return Ok(());
     }
-    let failure = words::failure(outcome, call.choices.demo);
+    let failure = words::failure(outcome);
     written(call.err.write_all(failure.as_bytes()))
 }
 

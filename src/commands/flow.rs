@@ -8,8 +8,8 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::journal;
 use crate::mesh::{Mesh, OwnerTool, Prometheus};
-use crate::plan::review::{ItemState, Review, RunId};
-use crate::plan::{Plan, keeping};
+use crate::plan::review::{ItemState, Review, RunId, skipped};
+use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
 use std::sync::Arc;
 
@@ -181,7 +181,11 @@ fn no_istio(mesh: &Mesh) -> Error {
 /// An unknown or unchoosable name, a forbidden choice.
 pub async fn review(opened: &Opened) -> Result<Review> {
     chosen(opened)?;
-    let plan = recipe::plan(&opened.mesh, &opened.answers)?;
+    let mut plan = recipe::plan(&opened.mesh, &opened.answers)?;
+    let by_user = opened.answers.leave_out.iter().cloned().map(ChangeId);
+    let skipped = skipped(&plan, by_user);
+    let forecast = recipe::forecast(&opened.mesh, &opened.answers, &plan, &skipped);
+    plan.forecast = forecast.map(Arc::new);
     Ok(ask(opened, plan).await)
 }
 
@@ -257,7 +261,7 @@ pub async fn ask(opened: &Opened, mut plan: Plan) -> Review {
         review.take(manager.clone());
     }
     for id in &opened.answers.leave_out {
-        review.toggle(&crate::plan::ChangeId(id.clone()));
+        review.toggle(&ChangeId(id.clone()));
     }
     engine::review::review(&opened.session.cluster, review, &|_| {}).await
 }

@@ -1,5 +1,7 @@
 //! JSON with stable names. Every value and every line carries [`VERSION`].
 
+mod forecast;
+
 use crate::engine::contact::Contact;
 use crate::mesh::OtherPods;
 use crate::mesh::others::in_plaintext;
@@ -68,6 +70,7 @@ pub fn review(review: &Review) -> Value {
         "changes": changes,
         "prices": review.plan.prices.iter().map(price).collect::<Vec<_>>(),
         "notes": review.plan.notes,
+        "forecast": review.plan.forecast.as_deref().map(forecast::forecast),
         "otherPods": review.plan.others.iter().map(|of| other(of)).collect::<Vec<_>>(),
         "summary": {
             "changes": counts.changes, "new": counts.new, "patched": counts.patched,
@@ -228,9 +231,9 @@ fn target(row: &Row) -> Value {
         State::Up { double } => ("up", double.clone()),
         State::Unsettled { until } => ("unsettled", Some(until.to_string())),
         State::Down { error, .. } => ("down", Some(error.clone())),
-        State::Waiting { on } => ("waiting", Some(on.clone())),
+        State::Waiting { on, replica } => ("waiting", Some(words::waits(on, replica.as_deref()))),
         State::Plaintext { job } => ("plaintext", Some(job.clone())),
-        State::NotCovered { why } => ("notCovered", Some(why.clone())),
+        State::NotCovered => ("notCovered", Some(words::not_covered().to_owned())),
     };
     let faults = row.guard.faults();
     let cause = match &row.state {

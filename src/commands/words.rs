@@ -8,7 +8,8 @@ use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
 use crate::plan::{ChangeId, Part, Price};
-use crate::problems::Problem;
+use crate::problems::{Problem, of_forecast};
+use crate::reach::forecast::Forecast;
 use crate::targets::{Board, Guard, Probe, Row, State};
 use crate::text::{Tone, few, line as flat};
 use std::collections::BTreeMap;
@@ -57,6 +58,9 @@ pub fn review(review: &Review) -> String {
             flat(&filter.to_string())
         );
     }
+    if let Some(forecast) = &review.plan.forecast {
+        self::forecast(&mut out, forecast);
+    }
     let counts = review.counts();
     let _ = writeln!(
         out,
@@ -74,6 +78,28 @@ pub fn review(review: &Review) -> String {
         }
     );
     out
+}
+
+/// The targets before and after, and what is wrong with them.
+fn forecast(out: &mut String, of: &Forecast) {
+    let lines = crate::words::forecast(of);
+    if !lines.is_empty() {
+        let title = format!("Forecast: targets of {} after this plan", of.prometheus);
+        let _ = writeln!(out, "{}", Tone::Strong.of(&title));
+    }
+    for line in lines {
+        let _ = writeln!(out, "  {}", flat(&line));
+    }
+    for problem in of_forecast(of) {
+        let words = crate::words::reason(&problem);
+        let line = format!(
+            "{} {}: {}",
+            problem.code(),
+            problem.severity().name(),
+            flat(&words)
+        );
+        let _ = writeln!(out, "  {}", Tone::Bad.of(&line));
+    }
 }
 
 /// Every change that counts in a line: what, how much, and what to look at.
@@ -157,7 +183,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             ),
             Hands::Controller if !stands_against(state, &conflict.manager) => writeln!(
                 out,
-                "  taken from {}, which may revert it: {} was {}",
+                "  forced over {}, which may revert it: {} was {}",
                 flat(&conflict.manager),
                 flat(&conflict.field),
                 flat(&was)
@@ -373,7 +399,7 @@ pub fn behind(contact: &Contact) -> Vec<String> {
             replicas,
             ..
         } if *replicas > 1 => vec![format!(
-            "{replicas} replicas run behind {url}: what one of them answers is taken for all"
+            "{replicas} replicas run behind {url}: the answer of one stands for all"
         )],
         _ => Vec::new(),
     }
@@ -523,9 +549,11 @@ pub fn state(row: &Row) -> String {
             format!("UP, counts after {until:.0} (a policy changed under a live connection)")
         }
         State::Down { error, .. } => format!("DOWN {error}"),
-        State::Waiting { on } => format!("waiting: {on}"),
+        State::Waiting { on, replica } => {
+            format!("waiting: {}", crate::words::waits(on, replica.as_deref()))
+        }
         State::Plaintext { job } => format!("plaintext only, by {job}"),
-        State::NotCovered { why } => format!("not covered: {why}"),
+        State::NotCovered => format!("not covered: {}", crate::words::not_covered()),
     };
     flat(&text).into_owned()
 }
@@ -610,14 +638,9 @@ pub fn outcome(outcome: &Outcome) -> String {
 }
 
 /// What it ended with, for the error stream; empty: no error.
-pub fn failure(outcome: &Outcome, demo: bool) -> String {
+pub fn failure(outcome: &Outcome) -> String {
     let mut out = String::new();
     if let Ended::PartWay(Some(error)) = &outcome.ended {
-        let mut error = error.clone();
-        if demo {
-            // Its cluster ends with the command: no other command finds the run.
-            error.hints.retain(|hint| !hint.contains("meshscrape "));
-        }
         for line in error.to_string().lines() {
             let _ = writeln!(out, "{}", flat(line));
         }

@@ -55,6 +55,8 @@ pub struct RequestRecord {
 pub enum Fault {
     /// This status, with this message.
     Status(u16, String),
+    /// A write is refused with this message, since the namespace is on its way out.
+    Terminating(String),
     /// The connection breaks before an answer.
     Cut,
     /// The request is carried out, and the connection breaks before the answer.

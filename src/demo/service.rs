@@ -120,6 +120,16 @@ async fn answer(
             simulation.note(record);
             return whole(reply);
         }
+        Some(Fault::Terminating(message)) => {
+            let causes = serde_json::json!({"causes": [{
+                "reason": "NamespaceTerminating",
+                "message": message,
+                "field": "metadata.namespace",
+            }]});
+            record.status = 403;
+            simulation.note(record);
+            return whole(answers::failure(403, "Forbidden", message.clone(), causes));
+        }
         Some(Fault::CutAfter) | None => {}
     }
     let call = Call {

@@ -1,6 +1,6 @@
 //! A folder of files, written whole or not at all.
 
-use crate::error::Error;
+use crate::error::{Error, Tells};
 use crate::plan::export::Export;
 use std::ffi::OsString;
 use std::fs;
@@ -88,7 +88,9 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
     if !overwrite {
         let error = Error::new(format!("the folder {shown} is not empty"));
         return Err(match list {
-            Some(_) => error.hint("--overwrite, to put this export in the place of the one there"),
+            Some(_) => error
+                .tells(Tells::FolderTaken)
+                .hint("--overwrite, to put this export in the place of the one there"),
             None => error.hint("name a folder that is not there yet, or an empty one"),
         });
     }

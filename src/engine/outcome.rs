@@ -76,7 +76,7 @@ pub fn summary(outcome: &Outcome) -> Vec<String> {
         list("Written", &outcome.written);
     }
     list("Not written", &outcome.not_written);
-    list("Taken back", &outcome.taken_back);
+    list("Undone", &outcome.taken_back);
     if !outcome.unchanged.is_empty() {
         lines.push(format!(
             "{} already as wanted.",

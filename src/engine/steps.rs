@@ -7,8 +7,7 @@ use super::compare::{Compared, compare, edited, landed, ours, text_of};
 use crate::cluster::api::Write;
 use crate::cluster::error::{ApiError, Reason};
 use crate::engine::session::Session;
-use crate::engine::waits::DELETED;
-use crate::error::Error;
+use crate::error::{Error, Tells};
 use crate::gather::Gather;
 use crate::mesh::kinds::{MANAGER, ObjectRef};
 use crate::plan::leaves::patch;
@@ -66,9 +65,9 @@ pub(super) enum Why {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure {
-            why: match went_away(&error) {
-                true => Why::Gone,
-                false => Why::Other,
+            why: match error.tells {
+                Some(Tells::Gone) => Why::Gone,
+                _ => Why::Other,
             },
             error,
             written: false,
@@ -351,7 +350,7 @@ impl Step {
             match self.session.cluster.get(object).await {
                 Ok(Some(live)) if live["metadata"]["uid"] == uid => {
                     return Sent::No(
-                        Error::new(format!("{object} was not taken away"))
+                        Error::new(format!("{object} was not deleted"))
                             .cause("the answer was that it does not exist, and yet it does")
                             .hint("look at what stands between here and the API server; then try again"),
                     );
@@ -524,24 +523,17 @@ fn is_by_us(live: &Value) -> bool {
         .any(|owner| owner.manager == MANAGER)
 }
 
-/// A workload that went away while it was rolled out; or the API server's words where a namespace is on its way
-/// out, or is not there any more.
-fn went_away(error: &Error) -> bool {
-    error.causes.iter().any(|cause| {
-        cause == DELETED
-            || cause.contains("because it is being terminated")
-            || (cause.starts_with("namespaces \"") && cause.ends_with("\" not found"))
-    })
-}
-
 fn gone(object: &ObjectRef) -> Error {
     Error::refused(format!("{object} does not exist any more")).hint("review again")
 }
 
 pub(super) fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
-    let failed = Error::new(format!("{object} was not written"))
-        .cause(error)
-        .hint(error.hint());
+    let failed = Error {
+        tells: error.without_namespace.then_some(Tells::Gone),
+        ..Error::new(format!("{object} was not written"))
+            .cause(error)
+            .hint(error.hint())
+    };
     match error.reason {
         Reason::FieldConflict | Reason::Stale | Reason::Invalid | Reason::Denied => {
             failed.kind(crate::error::Kind::Refused)

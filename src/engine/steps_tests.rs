@@ -31,6 +31,7 @@ fn force_is_for_exactly_the_approved_conflicts() {
         reason: Reason::FieldConflict,
         message: String::new(),
         conflicts,
+        without_namespace: false,
         retry_after: None,
     };
     let mut approved = marked();

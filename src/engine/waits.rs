@@ -9,7 +9,7 @@ use super::event::{ApplyEvent, StepState};
 use super::lock::Guard;
 use super::session::{Clock, Session};
 use super::watch::{Loaded, Watch};
-use crate::error::Error;
+use crate::error::{Error, Tells};
 use crate::gather::Gather;
 use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
@@ -290,6 +290,7 @@ impl Around<'_> {
                     "Prometheus {} does not run job {job}",
                     self.target.id
                 ))
+                .tells(Tells::Gone)
                 .cause(DELETED)
                 .cause(why)
                 .hint("set it up again, then apply again"),
@@ -489,8 +490,8 @@ fn state_words(state: &State) -> String {
         State::Up { .. } => "UP".into(),
         State::Unsettled { .. } => "UP, but not yet a minute after the change of its policy".into(),
         State::Down { error, .. } => format!("DOWN, {error}"),
-        State::Waiting { on } => on.clone(),
+        State::Waiting { on, replica } => crate::words::waits(on, replica.as_deref()),
         State::Plaintext { job } => format!("plaintext, by job {job}"),
-        State::NotCovered { why } => why.clone(),
+        State::NotCovered => crate::words::not_covered().to_owned(),
     }
 }

@@ -248,6 +248,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
     prometheus_servers.sort_unstable_by(|a, b| a.id.sort_key().cmp(&b.id.sort_key()));
 
     Mesh {
+        around: Arc::new(index.today.around(inventory)),
         context: inventory.context.clone(),
         server: inventory.server.clone(),
         namespaces: namespaces(&index, inventory, &workloads, &gateways),

@@ -8,6 +8,7 @@ pub mod objects;
 mod assemble;
 mod certificates;
 mod config_source;
+mod discovered;
 mod gateway;
 mod governed;
 mod inbound;
@@ -33,10 +34,11 @@ mod workload;
 
 pub use crate::reach::inbound::{Protocol, ServicePort};
 pub use assemble::{assemble, wanted_config_maps};
+pub use discovered::{as_pod, living, next};
 pub use listed::Listed;
 pub use others::OtherPods;
 pub use prometheus::storage_of;
-pub use scraped::{as_pod, dialect};
+pub use scraped::dialect;
 
 use crate::gather::Gather;
 use crate::problems::Problem;
@@ -71,8 +73,32 @@ pub enum Progress {
     },
     /// The kind does not exist in this cluster (its CRD is not installed).
     Absent,
-    /// The question failed: the error in words.
-    Failed(String),
+    /// The question failed.
+    Failed(Failure),
+}
+
+/// A question that the API server did not answer as it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The error in words.
+    pub why: String,
+    /// The credentials are missing or have expired.
+    pub expired: bool,
+}
+
+impl Failure {
+    pub fn new(why: impl Into<String>) -> Self {
+        Failure {
+            why: why.into(),
+            expired: false,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 impl Progress {
@@ -111,7 +137,7 @@ impl<T> Default for Listing<T> {
 pub struct Inventory {
     pub context: String,
     /// The API server's `gitVersion`, or why it could not be asked.
-    pub server: Option<Result<String, String>>,
+    pub server: Option<Result<String, Failure>>,
     pub namespaces: Listing<lean::Namespace>,
     pub workloads: BTreeMap<Kind, Listing<lean::Workload>>,
     pub pods: Listing<lean::Pod>,
@@ -172,7 +198,7 @@ pub struct AccessQuestion {
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
     pub context: String,
-    pub server: Option<Result<String, String>>,
+    pub server: Option<Result<String, Failure>>,
     pub istio: Istio,
     pub namespaces: Vec<Namespace>,
     /// Sorted by namespace, name, kind. Gateways, istiod and Prometheus servers are not among them.
@@ -190,6 +216,14 @@ pub struct Mesh {
     pub asked: Asked,
     /// What of others bears on the path of a scrape; our own policies are not among them.
     pub rules: Arc<Rules>,
+    pub around: Arc<Around>,
+}
+
+/// What scrape jobs read beside pods, as far as one of them does.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    pub services: Vec<lean::Service>,
+    pub namespaces: Vec<lean::Namespace>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -299,7 +333,7 @@ pub struct Workload {
     pub admits: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pod {
     pub name: String,
     pub uid: String,
@@ -316,6 +350,9 @@ pub struct Pod {
     pub proxy: Option<String>,
     pub started: Option<jiff::Timestamp>,
     pub terminating: bool,
+    /// Its containers and its node.
+    pub spec: lean::LeanPodSpec,
+    pub host_ip: Option<String>,
 }
 
 /// Whether the pods have a sidecar, or how they could get one.

@@ -32,7 +32,11 @@ pub(super) fn maker(pod: &lean::Pod) -> Option<(Kind, &str)> {
 }
 
 pub(super) fn finished(pod: &lean::Pod) -> bool {
-    matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+    ended(&pod.status.phase)
+}
+
+pub(super) fn ended(phase: &str) -> bool {
+    matches!(phase, "Succeeded" | "Failed")
 }
 
 impl<'a> Pods<'a> {
@@ -171,5 +175,7 @@ pub(super) fn pod(pod: &lean::Pod) -> Pod {
         proxy: pod.proxy().map(|container| tag(&container.image)),
         started: pod.status.start_time,
         terminating: meta.deletion_timestamp.is_some(),
+        spec: pod.spec.clone(),
+        host_ip: pod.status.host_ip.clone(),
     }
 }

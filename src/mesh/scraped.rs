@@ -1,5 +1,6 @@
 //! How pods are scraped today: what the scrape jobs of every Prometheus make of them.
 
+use super::discovered::{injected, to_come};
 use super::kinds::WorkloadRef;
 use super::labels::BySelector;
 use super::objects::{self as lean, Labels, Template};
@@ -13,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 const MERGED: u16 = 15020;
-const ENVOY: u16 = 15090;
+pub(super) const ENVOY: u16 = 15090;
 pub(super) const SCRAPE: &str = "prometheus.io/scrape";
 pub(super) const PORT: &str = "prometheus.io/port";
 
@@ -72,6 +73,19 @@ impl<'a> Today<'a> {
             known: RefCell::default(),
             servers,
         }
+    }
+
+    /// What of the cluster the jobs read beside pods, for questions that come later.
+    pub fn around(&self, inventory: &Inventory) -> super::Around {
+        let jobs = || self.servers.iter().flat_map(|server| &server.jobs);
+        let mut around = super::Around::default();
+        if jobs().any(|(_, job)| job.reads_services()) {
+            around.services.clone_from(&inventory.services.items);
+        }
+        if jobs().any(|(_, job)| job.reads_namespaces()) {
+            around.namespaces.clone_from(&inventory.namespaces.items);
+        }
+        around
     }
 
     /// Without a configuration the annotations alone must tell.
@@ -227,92 +241,6 @@ fn app_metrics(template: &Template, merge: bool) -> bool {
             .is_none_or(|port| port.parse() != Ok(MERGED))
 }
 
-/// A pod of the workload, as it is today or its template makes it, without the annotation of the secure port.
-pub fn as_pod(workload: &super::Workload) -> lean::Pod {
-    let mut pod = to_come(&workload.id, &workload.template);
-    if let Some(own) = workload.pods.iter().find(|pod| !pod.terminating) {
-        pod.metadata.labels = Arc::clone(&own.labels);
-        pod.metadata.annotations = Arc::clone(&own.annotations);
-        pod.status.phase.clone_from(&own.phase);
-    }
-    if pod.metadata.annotations.contains_key(SECURE_PORT) {
-        Arc::make_mut(&mut pod.metadata.annotations).remove(SECURE_PORT);
-    }
-    if pod.proxy().is_none() && workload.sidecar != super::SidecarState::Impossible {
-        pod = injected(pod, true);
-    }
-    pod
-}
-
-/// With what the injector adds (`pkg/kube/inject/webhook.go`, `applyPrometheusMerge`).
-fn injected(mut pod: lean::Pod, merge: bool) -> lean::Pod {
-    let annotations = Arc::make_mut(&mut pod.metadata.annotations);
-    let says = |name: &str, value: &str| {
-        let mut all = read_as(annotations, name);
-        all.any(|(_, own)| own == value)
-    };
-    if merge && !says(SCRAPE, "false") && !says("prometheus.istio.io/merge-metrics", "false") {
-        for (key, value) in [
-            (SCRAPE, "true"),
-            (PORT, "15020"),
-            ("prometheus.io/path", "/stats/prometheus"),
-        ] {
-            annotations.insert(key.to_owned(), value.to_owned());
-        }
-    }
-    let status = "sidecar.istio.io/status".to_owned();
-    annotations.entry(status).or_insert_with(|| "{}".to_owned());
-    Arc::make_mut(&mut pod.spec.containers).push(lean::LeanContainer {
-        name: super::pods::PROXY.to_owned(),
-        ports: vec![lean::ContainerPort {
-            name: Some("http-envoy-prom".to_owned()),
-            container_port: ENVOY,
-            protocol: Some("TCP".to_owned()),
-        }],
-        ..lean::LeanContainer::default()
-    });
-    pod
-}
-
-/// A pod as the template makes it; what its injector would add is not.
-fn to_come(id: &WorkloadRef, template: &Template) -> lean::Pod {
-    let lean_container = |of: &lean::Container| lean::LeanContainer {
-        name: of.name.clone(),
-        image: of.image.clone(),
-        ports: of.ports.clone(),
-        restart_policy: of.restart_policy.clone(),
-        ..lean::LeanContainer::default()
-    };
-    let mut pod = lean::Pod::default();
-    let (kind, name) = match id.kind {
-        super::kinds::Kind::Deployment => {
-            (super::kinds::Kind::ReplicaSet, format!("{}-0", id.name))
-        }
-        kind => (kind, id.name.clone()),
-    };
-    pod.metadata.name = format!("{name}-0");
-    pod.metadata.namespace.clone_from(&id.namespace);
-    pod.metadata.labels = Arc::new(template.metadata.labels.clone());
-    pod.metadata.annotations = Arc::new(template.metadata.annotations.clone());
-    pod.metadata.owner_references = vec![lean::OwnerReference {
-        kind: kind.name().to_owned(),
-        name,
-        controller: true,
-        ..lean::OwnerReference::default()
-    }];
-    let spec = &template.spec;
-    pod.spec.containers = Arc::new(spec.containers.iter().map(lean_container).collect());
-    pod.spec.init_containers = Arc::new(spec.init_containers.iter().map(lean_container).collect());
-    pod.status.phase = "Running".into();
-    pod.status.pod_ip = Some("192.0.2.1".into());
-    pod.status.conditions = vec![lean::Condition {
-        r#type: "Ready".into(),
-        status: "True".into(),
-        ..lean::Condition::default()
-    }];
-    pod
-}
-
 /// The one port that stands for all: the merged one, else one of the app's, in the order of the template.
 fn foremost(ports: &BTreeSet<u16>, template: &Template) -> Option<u16> {
     if ports.contains(&MERGED) {
@@ -367,7 +295,7 @@ pub(super) fn scraped<'a>(
     let mut by: Vec<ScrapedBy> = by.into_iter().collect();
     // What a first sidecar brings along is scraped from then on.
     if !found.iter().any(|pod| pod.proxy().is_some()) {
-        let next = injected(to_come(id, template), merge);
+        let next = injected(to_come(id, template), id, merge);
         let known = |one: &ScrapedBy| by.iter().any(|by| by.job == one.job && by.port == one.port);
         let more: Vec<ScrapedBy> = today
             .plain(&next, services, false)

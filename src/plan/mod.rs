@@ -5,6 +5,7 @@
 
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::reach::forecast::Forecast;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +56,8 @@ pub struct Plan {
     /// What is of use only while one of these is written or stands: a listener without a mark is scraped by
     /// nobody. With all of them left out it is left out too.
     pub serves: BTreeMap<ChangeId, Vec<ChangeId>>,
+    /// The targets before it and after it, where that can be told.
+    pub forecast: Option<Arc<Forecast>>,
 }
 
 /// Stable within a plan and between runs: `Kind/namespace/name#part`.

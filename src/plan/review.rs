@@ -4,7 +4,7 @@ mod approved;
 mod state;
 
 pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
-pub use state::{ItemState, LeftOut};
+pub use state::{ItemState, LeftOut, skipped};
 
 use super::{Change, ChangeId, Plan, Price, keeping};
 use crate::gather::Gather;

@@ -105,7 +105,7 @@ fn of_row(row: &Row) -> Vec<Problem> {
         State::Up { double: None }
         | State::Unsettled { .. }
         | State::Waiting { .. }
-        | State::NotCovered { .. } => {}
+        | State::NotCovered => {}
     }
     found.extend(row.guard.faults().iter().cloned());
     if let Guard::Unknown(why) = &row.guard {

@@ -2,12 +2,14 @@
 //! code, how grave it is, what can be done. The sentences are made in [`crate::words`], from these and nothing else.
 
 mod check;
+mod forecast;
 mod remedy;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Findings, counts, groups, of_board, of_mesh};
+pub use forecast::of_forecast;
 pub use remedy::Remedy;
 pub use table::{Code, Effect, Item, NotCaptured, Problem, Refusal};
 

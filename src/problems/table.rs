@@ -115,6 +115,13 @@ problems! {
     "MS235" Risk InjectAnnotationUnread { key: String } as "IST0107"
     "MS236" Risk CapturesOwnScrapes { setting: String, port: Option<u16> }
 
+    /// What a plan would do to the targets.
+    "MS241" Loses TargetLost { job: String, url: String }
+    "MS242" Blocks SecureTargetMissing { prometheus: WorkloadRef }
+    "MS243" Risk SecureTargetDoubled { jobs: Vec<String> }
+    "MS244" Risk LabelsChange { job: String, by: String, labels: Vec<String> }
+    "MS245" Note TargetsNotComputed { job: String, why: String }
+
     // 3xx: workloads.
 
     "MS301" Note SystemNamespace {}

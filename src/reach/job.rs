@@ -177,9 +177,41 @@ impl Job {
 
     /// Why what it makes of this cluster's pods cannot be computed. Discovery elsewhere does not matter here.
     pub fn blocked(&self) -> Option<&Unknown> {
-        self.unknown
-            .iter()
-            .find(|why| !matches!(why, Unknown::Discovery(_) | Unknown::OtherCluster(_)))
+        self.unknown.iter().find(|why| {
+            !matches!(
+                why,
+                Unknown::Discovery(_) | Unknown::OtherCluster(_) | Unknown::NoPods(_)
+            )
+        })
+    }
+
+    /// Nodes and Ingresses are no pods, whatever is read of them.
+    pub fn may_find_pods(&self) -> bool {
+        !self.discoveries.is_empty() || self.elsewhere().is_some()
+    }
+
+    /// A way to discover that may find pods of this cluster and cannot be computed.
+    pub fn elsewhere(&self) -> Option<&Unknown> {
+        let mut all = self.unknown.iter();
+        all.find(|why| matches!(why, Unknown::Discovery(_)))
+    }
+
+    fn kubernetes(&self) -> impl Iterator<Item = &Kubernetes> {
+        self.discoveries.iter().filter_map(|one| match one {
+            Discovery::Kubernetes(sd) => Some(sd),
+            Discovery::Static { .. } => None,
+        })
+    }
+
+    /// Whether what it makes of a pod depends on Services.
+    pub fn reads_services(&self) -> bool {
+        self.kubernetes()
+            .any(|sd| matches!(sd.role, Role::Endpoints(_)))
+    }
+
+    /// Whether it depends on the labels or annotations of namespaces.
+    pub fn reads_namespaces(&self) -> bool {
+        self.kubernetes().any(|sd| sd.attach.namespace)
     }
 
     /// Whether two pods of one template may fare differently: a rule decides by what each pod has of its own.
@@ -309,8 +341,8 @@ fn role(name: &str) -> Result<Role, Unknown> {
         "service" => Ok(Role::Service),
         "endpoints" => Ok(Role::Endpoints(Endpoints::Endpoints)),
         "endpointslice" => Ok(Role::Endpoints(Endpoints::Slices)),
-        "node" => Err(Unknown::Discovery("the role node".into())),
-        "ingress" => Err(Unknown::Discovery("the role ingress".into())),
+        "node" => Err(Unknown::NoPods("nodes")),
+        "ingress" => Err(Unknown::NoPods("Ingresses")),
         other => Err(Unknown::Refused(format!("there is no role {other:?}"))),
     }
 }

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod certificates;
 pub mod discovery;
 pub mod filters;
+pub mod forecast;
 pub mod inbound;
 pub mod injected;
 pub mod injection;

@@ -23,6 +23,8 @@ pub enum Unknown {
     OtherCluster(String),
     /// Another way to discover, by the key of its settings.
     Discovery(String),
+    /// What it discovers is no pod.
+    NoPods(&'static str),
     /// Labels of objects that are not read.
     Unread(&'static str),
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Unknown {
             Unknown::Refused(why) | Unknown::Pattern(why) => f.write_str(why),
             Unknown::Collision(name) => write!(f, "several labels are mapped to {name}"),
             Unknown::OtherCluster(server) => write!(f, "it discovers the cluster of {server}"),
+            Unknown::NoPods(what) => write!(f, "it discovers {what}"),
             Unknown::Discovery(kind) => write!(f, "it discovers by {kind}"),
             Unknown::Unread(what) => write!(f, "{what} are not read"),
         }

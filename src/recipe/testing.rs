@@ -112,6 +112,7 @@ pub fn pod(name: &str) -> Pod {
         proxy: Some("1.31.0".into()),
         started: None,
         terminating: false,
+        ..Pod::default()
     }
 }
 

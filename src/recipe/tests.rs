@@ -3,6 +3,7 @@
 mod choices;
 mod ended;
 mod faults;
+mod forecast;
 mod golden;
 mod job;
 mod leaving_out;

@@ -17,7 +17,7 @@ use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Told};
 use crate::plan::export::export;
-use crate::plan::review::{Approved, Review, RunId};
+use crate::plan::review::{Approved, Review, RunId, skipped};
 use crate::plan::undo::found::FOUND;
 use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
@@ -551,8 +551,14 @@ fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
             why: found.why,
         })
         .collect();
-    let plan = recipe::plan(mesh, answers).map(|plan| Planned {
-        plan: Arc::new(plan),
+    let plan = recipe::plan(mesh, answers).map(|mut plan| {
+        let by_user = answers.leave_out.iter().cloned().map(ChangeId);
+        let skipped = skipped(&plan, by_user);
+        let forecast = recipe::forecast(mesh, answers, &plan, &skipped);
+        plan.forecast = forecast.map(Arc::new);
+        Planned {
+            plan: Arc::new(plan),
+        }
     });
     (plan, forbidden)
 }

@@ -133,7 +133,7 @@ fn notes(
             ),
             Hands::Controller if taken.contains(manager) => say(
                 Tone::Waiting,
-                format!("{field} is {theirs} by {manager}; taken, it becomes {ours}."),
+                format!("{field} is {theirs} by {manager}; forced, it becomes {ours}."),
             ),
             Hands::Controller => say(
                 Tone::Bad,
@@ -295,7 +295,7 @@ mod tests {
         );
         let taken = said(&item, &["helm"]);
         assert!(!taken.contains("Conflict"), "{taken}");
-        assert!(taken.contains("taken, it becomes \"b\""), "{taken}");
+        assert!(taken.contains("forced, it becomes \"b\""), "{taken}");
         assert!(taken.contains("the Helm release news"), "{taken}");
     }
 

@@ -94,6 +94,6 @@ fn may_pass(row: &Row) -> bool {
         State::Up { .. } => row.probe == Probe::NotAsked && row.guard.faults().is_empty(),
         State::Unsettled { .. } | State::Waiting { .. } => true,
         State::Down { cause, .. } => cause.as_ref().is_none_or(|cause| !cause.stays()),
-        State::Plaintext { .. } | State::NotCovered { .. } => false,
+        State::Plaintext { .. } | State::NotCovered => false,
     }
 }

@@ -3,7 +3,7 @@
 use super::memory::Freshness;
 use super::{
     About, Board, Counts, Expected, Files, Ground, Guard, Health, Memory, Probe, Replica,
-    ReplicaNote, Row, Standing, State, Target, address, cause, reaching, wait,
+    ReplicaNote, Row, Standing, State, Target, Waits, address, cause, reaching, wait,
 };
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::WorkloadRef;
@@ -85,7 +85,7 @@ impl Counts {
                 State::Down { .. } => counts.down += 1,
                 State::Unsettled { .. } | State::Waiting { .. } => counts.waiting += 1,
                 State::Plaintext { .. } => counts.plaintext += 1,
-                State::NotCovered { .. } => counts.not_covered += 1,
+                State::NotCovered => counts.not_covered += 1,
             }
         }
         counts
@@ -147,7 +147,7 @@ struct Index<'a> {
 enum Says {
     Up,
     Unsettled(Timestamp),
-    Waiting(String),
+    Waiting(Waits),
     Down(String, Option<Box<Problem>>),
 }
 
@@ -216,19 +216,17 @@ impl<'a> Index<'a> {
     }
 
     fn state(&self, one: &Expected, verdicts: &[Verdict]) -> State {
-        let waiting = |on: &str| State::Waiting { on: on.to_owned() };
+        let waiting = |on: Waits| State::Waiting { on, replica: None };
         let siblings = self.siblings.get(&one.item).copied().unwrap_or_default();
         let touched = self.input.memory.touched_at(&one.item).is_some();
         if let Some(on) = wait::pod(one) {
-            return State::Waiting { on };
+            return waiting(on);
         }
         if !one.sidecar && !one.gateway {
             return match (siblings.sidecar, touched) {
-                (true, _) => waiting(wait::OLD_POD),
-                (false, true) => waiting(wait::RESTART),
-                (false, false) => State::NotCovered {
-                    why: "the pod has no sidecar".into(),
-                },
+                (true, _) => waiting(Waits::OldPod),
+                (false, true) => waiting(Waits::Restart),
+                (false, false) => State::NotCovered,
             };
         }
         let plain = self.plain(one);
@@ -240,10 +238,10 @@ impl<'a> Index<'a> {
         }
         if one.secure_port.is_none() {
             return match (plain, siblings.marked, touched) {
-                (_, true, true) => waiting(wait::OLD_POD),
+                (_, true, true) => waiting(Waits::OldPod),
                 (Some(job), ..) => State::Plaintext { job },
-                (None, true, false) => waiting(wait::MARK_LOST),
-                (None, false, _) => waiting(wait::MARK),
+                (None, true, false) => waiting(Waits::AnnotationLost),
+                (None, false, _) => waiting(Waits::Annotation),
             };
         }
         // Nobody reads it over mTLS, and somebody without: whatever is still to come, that is how it is.
@@ -257,8 +255,8 @@ impl<'a> Index<'a> {
             State::Up { .. } => State::Up {
                 double: self.double(one),
             },
-            State::Waiting { .. } if !one.ready => waiting(wait::READY),
-            State::Down { .. } if !one.ready && self.young(one) => waiting(wait::READY),
+            State::Waiting { .. } if !one.ready => waiting(Waits::Ready),
+            State::Down { .. } if !one.ready && self.young(one) => waiting(Waits::Ready),
             // Another port is another listener, or none: what it answers says nothing of the template's.
             State::Waiting { .. } | State::Down { .. } if by_hand.is_some() => {
                 let (error, cause) = by_hand.map_or_else(
@@ -281,7 +279,8 @@ impl<'a> Index<'a> {
         let worst = verdicts.iter().max_by_key(|v| v.says.gravity());
         let Some(worst) = worst else {
             return State::Waiting {
-                on: "Prometheus: none of its pods runs".into(),
+                on: Waits::NoPrometheus,
+                replica: None,
             };
         };
         let same = |v: &&Verdict| v.says.gravity() == worst.says.gravity();
@@ -294,7 +293,10 @@ impl<'a> Index<'a> {
         match &worst.says {
             Says::Up => State::Up { double: None },
             Says::Unsettled(until) => State::Unsettled { until: *until },
-            Says::Waiting(on) => State::Waiting { on: named(on) },
+            Says::Waiting(on) => State::Waiting {
+                on: on.clone(),
+                replica: name.cloned(),
+            },
             Says::Down(error, cause) => State::Down {
                 error: named(error),
                 cause: cause.clone(),
@@ -333,7 +335,10 @@ impl<'a> Index<'a> {
     fn without_target(&self, one: &Expected, replica: &Replica) -> Says {
         let (memory, now) = (self.input.memory, self.input.now);
         if let Some(error) = &replica.error {
-            return Says::Waiting(wait::replica(&replica.pod, error));
+            return Says::Waiting(Waits::Answer {
+                replica: replica.pod.clone(),
+                error: error.clone(),
+            });
         }
         if replica.jobs_loaded.is_empty() {
             return Says::Waiting(wait::config(memory.touched_at(&one.item), now));
@@ -369,7 +374,7 @@ impl<'a> Index<'a> {
         }
         let next = wait::next(target, self.clock(replica));
         if target.health == Health::Unknown || target.last_scrape.is_none() {
-            return Says::Waiting(wait::first_scrape(next));
+            return Says::Waiting(Waits::FirstScrape { next });
         }
         let freshness = self
             .input
@@ -379,9 +384,12 @@ impl<'a> Index<'a> {
             (Freshness::Old, health) => {
                 let error = cause::group(&target.last_error);
                 let failed = health == Health::Down && !error.is_empty();
-                Says::Waiting(wait::scrape_after_change(next, failed.then_some(&*error)))
+                Says::Waiting(Waits::ScrapeAfterChange {
+                    next,
+                    error: failed.then(|| error.to_string()),
+                })
             }
-            (Freshness::Settling, Health::Up) => Says::Waiting(wait::SETTLING.into()),
+            (Freshness::Settling, Health::Up) => Says::Waiting(Waits::PolicySettles),
             (Freshness::Unsettled(until), Health::Up) => Says::Unsettled(until),
             (Freshness::Fresh, Health::Up) => Says::Up,
             (_, _) => {
@@ -470,7 +478,7 @@ impl Says {
 /// Nothing scrapes it over mTLS, and nothing is under way to: what an earlier run secured is a target, left out or not.
 fn is_no_target(one: &Expected, state: &State) -> bool {
     match state {
-        State::NotCovered { .. } | State::Plaintext { .. } => true,
+        State::NotCovered | State::Plaintext { .. } => true,
         State::Waiting { .. } => one.secure_port.is_none(),
         State::Up { .. } | State::Unsettled { .. } | State::Down { .. } => false,
     }

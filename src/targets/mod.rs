@@ -19,6 +19,7 @@ pub use cause::{About, cause, group};
 pub use memory::Memory;
 pub use reaching::links;
 pub use standing::{Ground, Guard, Objects, Policy, Read, Standing, standing};
+pub use wait::Waits;
 
 use crate::answers::MetricsPort;
 use crate::mesh::OtherPods;
@@ -148,12 +149,12 @@ pub enum State {
         error: String,
         cause: Option<Box<Problem>>,
     },
-    /// Nothing is wrong yet: what it waits for, in words.
-    Waiting { on: String },
+    /// Nothing is wrong yet. `replica`: of Prometheus, named where the replicas disagree.
+    Waiting { on: Waits, replica: Option<String> },
     /// Scraped, but only in plaintext, by this job.
     Plaintext { job: String },
-    /// It can't be a target: why.
-    NotCovered { why: String },
+    /// Its pod has no sidecar.
+    NotCovered,
 }
 
 impl State {
@@ -163,7 +164,7 @@ impl State {
             State::Down { .. } => 5,
             State::Waiting { .. } => 4,
             State::Plaintext { .. } => 3,
-            State::NotCovered { .. } => 2,
+            State::NotCovered => 2,
             State::Up { double: Some(_) } => 1,
             State::Unsettled { .. } | State::Up { double: None } => 0,
         }

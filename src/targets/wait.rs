@@ -1,4 +1,4 @@
-//! What a target waits for, in words.
+//! What a target waits for.
 
 use super::{Expected, Files, Memory, Target, memory};
 use jiff::Timestamp;
@@ -13,84 +13,111 @@ const DISCOVERY_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a pod that is not ready may fail to answer without being called DOWN.
 pub(super) const START_PATIENCE: Duration = Duration::from_secs(120);
 
+/// What is still to come before a target can be UP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waits {
+    NoPod,
+    /// `phase`: empty where it is not known.
+    Start {
+        phase: String,
+    },
+    Ready,
+    /// The pod is from before the rollout.
+    OldPod,
+    /// The pod's restart brings its sidecar.
+    Restart,
+    Annotation,
+    /// Others of the workload have the annotation.
+    AnnotationLost,
+    /// A policy changed a minute ago: one more scrape counts.
+    PolicySettles,
+    /// No pod of Prometheus runs.
+    NoPrometheus,
+    Answer {
+        replica: String,
+        error: String,
+    },
+    /// No secure job is in the running configuration.
+    NoJob,
+    Load {
+        gone_by: Duration,
+    },
+    Certificates {
+        gone_by: Duration,
+    },
+    JobStart {
+        gone_by: Duration,
+    },
+    /// `late`: for longer than it should take.
+    Discovery {
+        late: Option<Duration>,
+    },
+    FirstScrape {
+        next: Option<Duration>,
+    },
+    /// `error`: of the last scrape before the change; it may still be so.
+    ScrapeAfterChange {
+        next: Option<Duration>,
+        error: Option<String>,
+    },
+}
+
+impl Waits {
+    /// The same, but for times that only count on.
+    pub fn is_like(&self, other: &Waits) -> bool {
+        match (self, other) {
+            (
+                Waits::ScrapeAfterChange { error, .. },
+                Waits::ScrapeAfterChange { error: same, .. },
+            ) => error == same,
+            (Waits::Discovery { late }, Waits::Discovery { late: same }) => {
+                late.is_some() == same.is_some()
+            }
+            (
+                Waits::Load { .. }
+                | Waits::Certificates { .. }
+                | Waits::JobStart { .. }
+                | Waits::FirstScrape { .. },
+                _,
+            ) => std::mem::discriminant(self) == std::mem::discriminant(other),
+            _ => self == other,
+        }
+    }
+}
+
 /// `Some`: nothing can be asked of Prometheus about this pod yet.
-pub(super) fn pod(one: &Expected) -> Option<String> {
+pub(super) fn pod(one: &Expected) -> Option<Waits> {
     if one.pod.is_empty() {
-        return Some("a pod: none runs yet".into());
+        return Some(Waits::NoPod);
     }
     match one.phase.as_str() {
         "Running" => None,
-        "" => Some("the pod to start".into()),
-        phase => Some(format!("the pod to start ({phase})")),
+        phase => Some(Waits::Start {
+            phase: phase.to_owned(),
+        }),
     }
 }
 
-pub(super) const READY: &str = "the rollout: the pod is not ready yet";
-pub(super) const OLD_POD: &str = "the rollout: this pod is from before it";
-pub(super) const RESTART: &str = "the rollout: the pod's restart brings the sidecar";
-pub(super) const MARK: &str =
-    "its mark: the pod carries no annotation prometheus.istio.io/secure-port yet";
-pub(super) const MARK_LOST: &str = "its mark: others of the workload carry prometheus.istio.io/secure-port, this pod does not \
-     (a mark on running pods goes with the pod)";
-pub(super) const SETTLING: &str =
-    "the next scrape: a policy changed a minute ago, and it counts once more";
-
-pub(super) fn replica(name: &str, error: &str) -> String {
-    format!("an answer from Prometheus {name}: {error}")
+pub(super) fn config(touched: Option<Timestamp>, now: Timestamp) -> Waits {
+    match touched {
+        None => Waits::NoJob,
+        Some(since) => Waits::Load {
+            gone_by: memory::gone_by(since, now),
+        },
+    }
 }
 
-pub(super) fn config(touched: Option<Timestamp>, now: Timestamp) -> String {
-    let Some(since) = touched else {
-        return "a secure scrape job: none is in Prometheus's running configuration".into();
-    };
-    format!(
-        "Prometheus to load the scrape job: the file reaches it in about a minute ({} gone by)",
-        seconds(memory::gone_by(since, now))
-    )
-}
-
-pub(super) fn pool(gone_by: Duration, files: &Files) -> String {
-    let seconds = seconds(gone_by);
+pub(super) fn pool(gone_by: Duration, files: &Files) -> Waits {
     match files {
-        Files::Awaited => format!(
-            "the certificates of the scrape job: istio-proxy beside Prometheus has none from istiod yet ({seconds} gone by)"
-        ),
-        _ => format!(
-            "the scrape job to start: Prometheus has it in its configuration but not at work, as when its \
-             certificates are not there yet ({seconds} gone by)"
-        ),
+        Files::Awaited => Waits::Certificates { gone_by },
+        _ => Waits::JobStart { gone_by },
     }
 }
 
-pub(super) fn discovery(one: &Expected, memory: &Memory, now: Timestamp) -> String {
+pub(super) fn discovery(one: &Expected, memory: &Memory, now: Timestamp) -> Waits {
     let age = memory.age(&one.uid, now);
-    let words = "Prometheus to discover the pod";
-    if age < DISCOVERY_PATIENCE {
-        return words.into();
-    }
-    format!(
-        "{words}: {} gone by, so look whether Prometheus may list pods (ClusterRole), and at the job's relabel rules",
-        seconds(age)
-    )
-}
-
-pub(super) fn first_scrape(next: Option<Duration>) -> String {
-    about("the first scrape", next)
-}
-
-/// `error`: what the last scrape before the change failed with; it may still be so.
-pub(super) fn scrape_after_change(next: Option<Duration>, error: Option<&str>) -> String {
-    let words = about("the first scrape after the change", next);
-    match error {
-        Some(error) => format!("{words}; the last one failed: {error}"),
-        None => words,
-    }
-}
-
-fn about(what: &str, next: Option<Duration>) -> String {
-    match next.map(|next| next.as_secs()) {
-        Some(next) if next > 0 => format!("{what}, in about {next} s"),
-        _ => what.to_owned(),
+    Waits::Discovery {
+        late: (age >= DISCOVERY_PATIENCE).then_some(age),
     }
 }
 
@@ -98,11 +125,4 @@ fn about(what: &str, next: Option<Duration>) -> String {
 pub(super) fn next(target: &Target, replica_now: Option<Timestamp>) -> Option<Duration> {
     let gone = memory::gone_by(target.last_scrape?, replica_now?);
     Some(target.interval.saturating_sub(gone))
-}
-
-fn seconds(time: Duration) -> String {
-    match time.as_secs() {
-        short @ 0..120 => format!("{short} s"),
-        long => format!("{} min", long / 60),
-    }
 }

@@ -86,47 +86,53 @@ fn whole(paint: &mut Paint, state: &State, area: Rect) {
     }
 }
 
+/// The line under a step's title, and what follows it where there is room.
+fn question(state: &State) -> (Role, String, String) {
+    let alone = |(role, words): (Role, String)| (role, words, String::new());
+    match state.step {
+        Step::Apply => alone(apply::question(state)),
+        Step::Status => alone(status::question(state)),
+        Step::Options if state.options.each.is_some() => (
+            Role::Plain,
+            "Which workloads differ?".into(),
+            " Left and right choose port or annotation.".into(),
+        ),
+        Step::Review if state.review.undoes.is_some() => (
+            Role::Plain,
+            "Undo these changes?".into(),
+            " Nothing is written until you confirm.".into(),
+        ),
+        // Said where it is always seen: under a long list there is no room.
+        Step::Review if state.nothing_to_write() => (
+            Role::Good,
+            "✓ No changes.".into(),
+            " The cluster matches your choices.".into(),
+        ),
+        Step::Review => match state.unscraped() {
+            Some(words) => alone((Role::Waiting, format!("▲ {words}"))),
+            None => {
+                let more = match state.apply.standing() {
+                    0 => " Nothing has been written yet.".to_owned(),
+                    n => format!(" Written before: {}.", words::many(n, "change")),
+                };
+                (Role::Plain, state.step.question().into(), more)
+            }
+        },
+        step => alone((Role::Plain, step.question().into())),
+    }
+}
+
 fn step(paint: &mut Paint, state: &State, places: &Places) {
     let room = usize::from(places.step.width).saturating_sub(6);
     let (title, note) = title(state, room);
     let focus = !(state.step == Step::Review && state.review.diff_focus);
     let inside = widgets::panel(paint, places.step, &title, &note, focus);
-    let (role, question) = match state.step {
-        Step::Apply => apply::question(state),
-        Step::Status => status::question(state),
-        Step::Options if state.options.each.is_some() => (
-            Role::Plain,
-            "Which workloads differ? Left and right choose port or annotation.".into(),
-        ),
-        Step::Review if state.review.undoes.is_some() => (
-            Role::Plain,
-            "Undo these changes? Nothing is written until you confirm.".into(),
-        ),
-        // Said where it is always seen: under a long list there is no room.
-        Step::Review if state.nothing_to_write() => (
-            Role::Good,
-            "✓ No changes. The cluster matches your choices.".into(),
-        ),
-        Step::Review => match state.unscraped() {
-            Some(words) => (Role::Waiting, format!("▲ {words}")),
-            None => match state.apply.standing() {
-                0 => (Role::Plain, state.step.question().into()),
-                n => (
-                    Role::Plain,
-                    format!(
-                        "Is this what should be written? Written before: {}.",
-                        words::many(n, "change")
-                    ),
-                ),
-            },
-        },
-        step => (Role::Plain, step.question().into()),
-    };
-    let whole = words::width(&question) <= usize::from(inside.width);
-    let question = match question.find("? ") {
-        // Short of room, the question itself stays whole.
-        Some(end) if !whole => question[..=end].to_owned(),
-        _ => question,
+    let (role, question, more) = question(state);
+    let whole = format!("{question}{more}");
+    // Short of room, the question itself stays whole.
+    let question = match words::width(&whole) <= usize::from(inside.width) {
+        true => whole,
+        false => question,
     };
     paint.text(inside.x, inside.y, inside.width, role, &question);
     filter(paint, state, inside);

@@ -75,7 +75,7 @@ fn standing(row: &ReviewRow) -> Option<(Role, String)> {
                 said.push(many(row.warnings, "warning"));
             }
             if row.takes > 0 {
-                said.push(format!("{} taken", many(row.takes, "field")));
+                said.push(format!("{} forced", many(row.takes, "field")));
             }
             if let Some(tool) = row.owner {
                 said.push(format!("of {tool}"));
@@ -93,7 +93,7 @@ fn standing(row: &ReviewRow) -> Option<(Role, String)> {
         Standing::Failed(_) => (Role::Bad, "no answer".into()),
         Standing::Unverified(_) if row.takes > 0 => (
             Role::Waiting,
-            format!("▲ not dry-run, {} taken", many(row.takes, "field")),
+            format!("▲ not dry-run, {} forced", many(row.takes, "field")),
         ),
         Standing::Unverified(_) => (Role::Waiting, "▲ not dry-run".into()),
     })
@@ -319,10 +319,10 @@ mod tests {
         };
         assert_eq!(standing(&row), None);
         row.takes = 1;
-        assert_eq!(standing(&row).unwrap().1, "▲ 1 field taken");
+        assert_eq!(standing(&row).unwrap().1, "▲ 1 field forced");
         row.takes = 2;
         row.warnings = 1;
-        assert_eq!(standing(&row).unwrap().1, "▲ 1 warning, 2 fields taken");
+        assert_eq!(standing(&row).unwrap().1, "▲ 1 warning, 2 fields forced");
         (row.warnings, row.takes, row.owner) = (0, 0, Some("Helm"));
         assert_eq!(standing(&row).unwrap().1, "▲ of Helm");
     }

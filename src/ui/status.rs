@@ -165,11 +165,14 @@ pub fn state_words(of: &Row) -> Words {
             let why = why.unwrap_or_else(|| error.clone());
             Words::of(Role::Bad, "✕ DOWN ").and(Role::Plain, why)
         }
-        targets::State::Waiting { on } => {
+        targets::State::Waiting { on, replica } => {
+            let on = words::waits(on, replica.as_deref());
             Words::of(Role::Waiting, "○ waiting  ").and(Role::Plain, on)
         }
         targets::State::Plaintext { .. } => Words::of(Role::Waiting, "▲ plaintext only"),
-        targets::State::NotCovered { why } => Words::muted("– not covered  ").and(Role::Muted, why),
+        targets::State::NotCovered => {
+            Words::muted("– not covered  ").and(Role::Muted, words::not_covered())
+        }
     }
 }
 
@@ -307,7 +310,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
         _ if of.left_out => pod.clone(),
         targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
-        targets::State::NotCovered { .. } => format!("Why is {pod} not covered?"),
+        targets::State::NotCovered => format!("Why is {pod} not covered?"),
         _ => pod.clone(),
     };
     let inside = panel(paint, area, &Words::strong(title), &Words::new(), false);
@@ -395,8 +398,9 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
             }
             lines.extend(fact("Prometheus", Role::Muted, error, room));
         }
-        targets::State::Waiting { on } => {
-            lines.extend(item('○', Role::Waiting, on, room));
+        targets::State::Waiting { on, replica } => {
+            let on = words::waits(on, replica.as_deref());
+            lines.extend(item('○', Role::Waiting, &on, room));
         }
         targets::State::Plaintext { job } => lines.extend(item(
             '▲',
@@ -409,7 +413,9 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
             },
             room,
         )),
-        targets::State::NotCovered { why } => lines.extend(item('–', Role::Muted, why, room)),
+        targets::State::NotCovered => {
+            lines.extend(item('–', Role::Muted, words::not_covered(), room));
+        }
     }
     for fault in faults(of) {
         lines.extend(item('✕', Role::Bad, &words::sentence(fault), room));

@@ -124,11 +124,15 @@ impl State {
 
     /// A line whenever the count of targets that are UP, or what the awaited ones lack, has changed.
     fn targets_in_words(&mut self, board: &Board, lacking: &Lacking) {
-        let words = |board: &Board, lacking: &Lacking| {
+        let told = |board: &Board, lacking: &Lacking| {
             let counts = board.counts;
             let all = plural(counts.all(), "target", "targets");
-            let waits = lacking.rows.iter().find_map(|row| match &row.state {
-                targets::State::Waiting { on } => Some(format!("{} waits: {on}", row.expected.pod)),
+            let waits = first_lacking(lacking).and_then(|row| match &row.state {
+                targets::State::Waiting { on, replica } => Some(format!(
+                    "{} waits: {}",
+                    row.expected.pod,
+                    crate::words::waits(on, replica.as_deref())
+                )),
                 targets::State::Unsettled { .. } => Some(format!(
                     "{} is UP; a policy changed under its connection, so it counts when it is still UP in a minute",
                     row.expected.pod
@@ -141,17 +145,13 @@ impl State {
             let waits = waits.map_or_else(String::new, |waits| format!("; {waits}"));
             format!("{} of {all} UP over mTLS{waits}", counts.up)
         };
-        // Seconds that only count down are no news.
-        let news = |board: &Board, lacking: &Lacking| {
-            let letters = words(board, lacking).replace(|c: char| c.is_ascii_digit(), "");
-            (board.counts, letters)
-        };
-        let before = news(self.newest_board(), &self.apply.lacking);
-        if before != news(board, lacking) && !board.rows.is_empty() {
+        let (before, lacked) = (self.newest_board(), &self.apply.lacking);
+        let same = before.counts == board.counts && said_alike(lacked, lacking);
+        if !same && !board.rows.is_empty() {
             let at = self
                 .now
                 .map_or_else(String::new, |at| at.strftime("%H:%M:%S  ").to_string());
-            self.log(format!("{at}{}", words(board, lacking)));
+            self.log(format!("{at}{}", told(board, lacking)));
         }
     }
 
@@ -420,7 +420,7 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         ids("Written", &outcome.written, &mut lines);
     }
     ids("Not written", &outcome.not_written, &mut lines);
-    ids("Taken back", &outcome.taken_back, &mut lines);
+    ids("Undone", &outcome.taken_back, &mut lines);
     let counts = outcome.board.counts;
     if counts.all() > 0 && !undoing {
         let all = counts.all();
@@ -444,4 +444,34 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// The first that is waited for, and what for can be said.
+fn first_lacking(of: &Lacking) -> Option<&Arc<targets::Row>> {
+    let mut rows = of.rows.iter();
+    rows.find(|row| {
+        matches!(
+            row.state,
+            targets::State::Waiting { .. }
+                | targets::State::Unsettled { .. }
+                | targets::State::Down { .. }
+        )
+    })
+}
+
+/// Seconds that only count on are no news.
+fn said_alike(one: &Lacking, other: &Lacking) -> bool {
+    use targets::State as S;
+    match (first_lacking(one), first_lacking(other)) {
+        (None, None) => true,
+        (Some(one), Some(other)) => {
+            one.expected.pod == other.expected.pod
+                && match (&one.state, &other.state) {
+                    (S::Waiting { on, .. }, S::Waiting { on: then, .. }) => on.is_like(then),
+                    (S::Unsettled { .. }, S::Unsettled { .. }) => true,
+                    (one, other) => one == other,
+                }
+        }
+        _ => false,
+    }
 }

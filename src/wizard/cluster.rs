@@ -124,9 +124,11 @@ impl State {
 
     fn expired(&self) -> bool {
         matches!(&self.mesh.server, Some(Err(_)))
-            || self.mesh.progress.values().any(
-                |p| matches!(p, Progress::Failed(why) if why.to_lowercase().contains("unauthorized")),
-            )
+            || self
+                .mesh
+                .progress
+                .values()
+                .any(|p| matches!(p, Progress::Failed(failure) if failure.expired))
     }
 
     pub(super) fn mesh_came(&mut self, of: Generation, mesh: Arc<Mesh>, last: bool) -> Vec<Effect> {
@@ -352,14 +354,13 @@ fn server(mesh: &Mesh) -> CheckLine {
             format!("Kubernetes {version}"),
             "",
         ),
-        Some(Err(why)) => {
-            let expired = why.contains("401") || why.to_lowercase().contains("unauthorized");
-            let todo = if expired {
+        Some(Err(failure)) => {
+            let todo = if failure.expired {
                 "log in again (the credentials are missing or expired), then press r"
             } else {
                 "check that this machine reaches the cluster (kubectl version), then press r"
             };
-            line(Check::Bad, "API server", why.clone(), todo)
+            line(Check::Bad, "API server", failure.why.clone(), todo)
         }
     }
 }

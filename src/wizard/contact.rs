@@ -72,7 +72,7 @@ impl State {
                         Check::Good,
                         found,
                         format!(
-                            "{replicas} replicas run behind it: what one answers is taken for all"
+                            "{replicas} replicas run behind it: the answer of one stands for all"
                         ),
                     ),
                     ([], _) => line(Check::Good, found, String::new()),

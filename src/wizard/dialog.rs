@@ -188,7 +188,7 @@ impl State {
         lines.extend(unproven.map(contact::costs).into_iter().flatten());
         if self.review.break_lock {
             lines.push(
-                "The lock is taken from its holder, even if that run is still at work.".into(),
+                "The lock is forced from its holder, even if that run is still at work.".into(),
             );
         }
         lines.extend(self.unscraped());
@@ -210,8 +210,8 @@ impl State {
                 "{}; the review marks {}.",
                 plural(
                     takes,
-                    "field that a person set with kubectl is taken",
-                    "fields that a person set with kubectl are taken"
+                    "field that a person set with kubectl is overwritten",
+                    "fields that a person set with kubectl are overwritten"
                 ),
                 if takes == 1 { "it" } else { "them" }
             ));

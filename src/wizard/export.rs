@@ -3,7 +3,7 @@
 use super::dialog::{button, dialog};
 use super::msg::Effect;
 use super::state::{Answer, Dialog, DialogKind, State};
-use crate::error::Error;
+use crate::error::{Error, Tells};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,8 +82,7 @@ impl State {
                 asked
                     .lines
                     .extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
-                let replaces = |hint: &String| hint.starts_with("--overwrite");
-                if error.hints.iter().any(replaces) {
+                if error.tells == Some(Tells::FolderTaken) {
                     asked.lines.push(
                         "An earlier export is there. Files that no export wrote stay.".into(),
                     );

@@ -2,7 +2,7 @@
 //! palette are drawn from it, and `update` looks keys up in it and nowhere else.
 
 use super::list::Row;
-use super::state::{Answer, Check, Connection, Earlier, State, Step};
+use super::state::{Answer, Connection, Earlier, State, Step};
 use run::undo_refused;
 use std::fmt;
 
@@ -567,12 +567,10 @@ fn common_keys(state: &State) -> Vec<Binding> {
     all
 }
 
-/// The checks that close the way on, in words.
+/// Why the way on is closed: nothing can be read.
 pub(super) fn bad_checks(state: &State) -> Option<String> {
-    state
-        .cluster
-        .checks
-        .iter()
-        .find(|line| line.check == Check::Bad && line.label == "API server")
-        .map(|line| line.found.clone())
+    match &state.mesh.server {
+        Some(Err(failure)) => Some(failure.why.clone()),
+        _ => None,
+    }
 }

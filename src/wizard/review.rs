@@ -19,11 +19,27 @@ use crate::plan::review::{
 };
 use crate::plan::upstream::owner;
 use crate::plan::{Change, ChangeId, Plan, Price};
+use crate::problems::{Severity, of_forecast};
+use crate::words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A plan up to this size is judged anew at every answer; a larger one now and then.
 const SMALL: usize = 300;
+
+/// What holds for the plan as a whole: its targets and what is wrong with them first.
+fn notes(plan: &Plan) -> Vec<String> {
+    let forecast = plan.forecast.as_deref();
+    let problems = forecast.map(of_forecast).unwrap_or_default();
+    let mut notes: Vec<String> = problems
+        .iter()
+        .filter(|problem| problem.severity() > Severity::Note)
+        .map(|problem| format!("{}: {}", problem.code(), words::reason(problem)))
+        .collect();
+    notes.extend(forecast.map(words::forecast).unwrap_or_default());
+    notes.extend(plan.notes.iter().cloned());
+    notes
+}
 
 impl State {
     pub(super) fn begin_review(
@@ -38,7 +54,7 @@ impl State {
         let of = undoes.unwrap_or_default();
         let notes = match undo {
             true => of.notes,
-            false => plan.notes.clone(),
+            false => notes(&plan),
         };
         self.review = ReviewStep {
             rows,
@@ -266,7 +282,7 @@ impl State {
         if row.is_some_and(super::state::ReviewRow::is_held_lock) {
             self.review.break_lock = !self.review.break_lock;
             let text = match self.review.break_lock {
-                true => "the lock will be taken from its holder: two runs may then write at once",
+                true => "the lock will be forced from its holder: two runs may then write at once",
                 false => "the lock is respected: a run at work is not disturbed",
             };
             self.notice = Some(Notice {

@@ -82,7 +82,7 @@ impl Step {
             Step::Workloads => "Which workloads should Prometheus scrape over mTLS?",
             Step::Gateways => "Which gateways should Prometheus scrape over mTLS?",
             Step::Options => "How should they be scraped?",
-            Step::Review => "Is this what should be written? Nothing has been written yet.",
+            Step::Review => "Is this what should be written?",
             Step::Apply => "Writing the approved changes, one after another",
             Step::Status => "Is every target scraped over mTLS?",
         }

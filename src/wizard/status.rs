@@ -147,8 +147,11 @@ fn shown(state: &targets::State) -> (&str, &str, String) {
             let cause = cause.as_deref().map(crate::words::sentence);
             ("DOWN", error, cause.unwrap_or_default())
         }
-        S::Waiting { on } => ("waiting", on, none()),
+        S::Waiting { on, replica } => {
+            let on = crate::words::waits(on, replica.as_deref());
+            ("waiting", "", on)
+        }
         S::Plaintext { job } => ("plaintext only", job, none()),
-        S::NotCovered { why } => ("not covered", why, none()),
+        S::NotCovered => ("not covered", crate::words::not_covered(), none()),
     }
 }

@@ -38,7 +38,7 @@ impl State {
                 words::reason(other)
             ),
             (Some(_), None) if !obstacles.is_empty() => {
-                "its operator makes all of it, its configuration too, so it can't be taken; it can be exported (i)"
+                "its operator makes all of it, its configuration too, so it cannot be written; it can be exported (i)"
                     .into()
             }
             (None, Some(other)) => format!("it has no owner to take it from: {}", words::reason(other)),
@@ -117,7 +117,7 @@ impl State {
         let words = taken.into_iter().map(|(manager, (fields, objects))| {
             let named = few(&objects, 3);
             format!(
-                "{} taken from {manager}, which may revert {}: {named}.",
+                "{} forced over {manager}, which may revert {}: {named}.",
                 plural(fields, "field is", "fields are"),
                 if fields == 1 { "it" } else { "them" },
             )

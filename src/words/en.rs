@@ -1,7 +1,9 @@
 //! English.
 
+pub(super) mod forecast;
 mod rollouts;
 mod targets;
+pub(super) mod waits;
 
 use crate::mesh::{OwnerTool, Unread, others};
 use crate::problems::{NotCaptured, Problem, Refusal, Subject};
@@ -63,6 +65,11 @@ pub(super) fn label(of: &Problem) -> &'static str {
         P::GatewayServesPlaintext { .. } | P::GatewayOpenToMesh { .. } => "Gateway",
         P::EntryHostOverruled { .. } | P::EntryExported { .. } => "ServiceEntry",
         P::RouteOnEveryServer { .. } => "VirtualService",
+        P::TargetLost { .. }
+        | P::SecureTargetMissing { .. }
+        | P::SecureTargetDoubled { .. }
+        | P::LabelsChange { .. }
+        | P::TargetsNotComputed { .. } => "forecast",
         _ => targets::label(of),
     }
 }
@@ -360,7 +367,9 @@ pub(super) fn sentence(of: &Problem) -> String {
         P::RouteOnEveryServer { .. } => format!(
             "The {subject} serves /stats/prometheus on every server of its Gateway, the public plaintext ones too."
         ),
-        _ => rollouts::sentence(of).unwrap_or_else(|| targets::sentence(of)),
+        _ => rollouts::sentence(of)
+            .or_else(|| forecast::sentence(of))
+            .unwrap_or_else(|| targets::sentence(of)),
     }
 }
 
@@ -491,7 +500,10 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         | P::OtherOwner { .. }
         | P::ManagedByGatewayApi { .. }
         | P::Waypoint { .. } => return None,
-        _ => return rollouts::to_do(of).map(str::to_owned).or_else(|| targets::to_do(of)),
+        _ => {
+            let short = rollouts::to_do(of).or_else(|| forecast::to_do(of));
+            return short.map(str::to_owned).or_else(|| targets::to_do(of));
+        }
     };
     Some(text)
 }

@@ -109,6 +109,30 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "Scrapes by pod IP that the sidecar captures can come back to Prometheus itself, or get TLS twice. The \
              secure port has to be left out of outbound capture.",
         ),
+        C::TargetLost => (
+            "a plan ends a scrape and begins none",
+            "A job of today would no longer scrape these pods after the plan, and no secure job would take its place. \
+             Their metrics would be gone.",
+        ),
+        C::SecureTargetMissing => (
+            "no secure target after the plan",
+            "The jobs as the plan leaves them were run over the pods as the plan leaves them. None of them makes a \
+             target of the pod over https on its secure port.",
+        ),
+        C::SecureTargetDoubled => (
+            "several secure targets after the plan",
+            "More than one target of the pod over mutual TLS: its series would be counted twice.",
+        ),
+        C::LabelsChange => (
+            "labels of series change",
+            "The job that takes over gives the series of these pods other labels than today's job, beside job and \
+             instance. Recording rules, alerts and dashboards that name such a label no longer match.",
+        ),
+        C::TargetsNotComputed => (
+            "targets of a job not computed",
+            "What the job scrapes depends on something that cannot be read from here: another cluster, a file, an HTTP \
+             endpoint, or a regular expression that this program does not read.",
+        ),
         C::SystemNamespace => (
             "a system namespace",
             "kube-system and its like are never injected, whatever their labels say.",

@@ -9,7 +9,8 @@ use std::fmt::Write;
 /// Why a list is not whole; `None`: it is, or is still on its way.
 pub fn progress(of: &Progress) -> Option<Cow<'_, str>> {
     match of {
-        Progress::Denied(why) | Progress::Failed(why) => Some(why.into()),
+        Progress::Denied(why) => Some(why.into()),
+        Progress::Failed(failure) => Some((&*failure.why).into()),
         Progress::DeniedIn { what, namespaces } => {
             Some(format!("{what} may not be listed in {}", namespaces.join(", ")).into())
         }

@@ -6,6 +6,8 @@ mod explained;
 mod listed;
 
 use crate::problems::{Code, Problem, Remedy};
+use crate::reach::forecast::Forecast;
+use crate::targets::Waits;
 use std::borrow::Cow;
 
 pub use listed::{explained, progress, table, unread};
@@ -85,6 +87,34 @@ pub fn remedy(of: &Problem) -> Option<String> {
         Remedy::Changes { command } | Remedy::Command { command } => Some(command),
         Remedy::Text => to_do(of),
         Remedy::None => None,
+    }
+}
+
+/// What a plan does to the targets, a line for all workloads that fare alike.
+pub fn forecast(of: &Forecast) -> Vec<String> {
+    match LANGUAGE {
+        Language::English => en::forecast::lines(of),
+        Language::Pseudo => vec![format!("forecast {} {}", of.prometheus, of.outlooks.len())],
+    }
+}
+
+/// What a target waits for. `replica`: of Prometheus, where the others say otherwise.
+pub fn waits(on: &Waits, replica: Option<&str>) -> String {
+    let words = match LANGUAGE {
+        Language::English => en::waits::waits(on),
+        Language::Pseudo => format!("{on:?}"),
+    };
+    match replica {
+        Some(pod) => format!("{words} ({pod})"),
+        None => words,
+    }
+}
+
+/// Why a pod is no target.
+pub fn not_covered() -> &'static str {
+    match LANGUAGE {
+        Language::English => en::waits::NOT_COVERED,
+        Language::Pseudo => "NotCovered",
     }
 }
 

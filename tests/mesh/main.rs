@@ -9,6 +9,7 @@ mod controls;
 mod disturbed;
 mod ended;
 mod evidence;
+mod forecast;
 mod guards;
 mod inbound;
 mod injector;

@@ -1,5 +1,6 @@
 //! The real program as a process, with a state folder of its own.
 
+use crate::forecast;
 use crate::shell::{Ran, run, tail};
 use crate::user;
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub struct Told {
     pub code: i32,
     pub last: Value,
     pub text: String,
+    /// Whether Prometheus's targets are as the plan before it had said; `None`: not asked.
+    pub forecast: Option<Result<String, String>>,
 }
 
 /// Users of different namespaces have nothing to do with each other. An administrator honours every lock there is: it
@@ -107,8 +110,14 @@ impl Program {
         user::kubeconfig(namespace.ok_or("no choice names a Prometheus")?)
     }
 
+    /// Where it ends well, its forecast is held against what Prometheus reports.
     pub fn apply(&self) -> Result<Told, String> {
-        self.writes(&["apply", "--yes", "--lose-history", "--json"], true)
+        let plan = self.plan().map(|(_, plan)| plan["forecast"].clone());
+        let mut told = self.writes(&["apply", "--yes", "--lose-history", "--json"], true)?;
+        if told.code == 0 {
+            told.forecast = Some(plan.and_then(|forecast| forecast::held(&forecast)));
+        }
+        Ok(told)
     }
 
     /// The exit code, and the table as JSON.
@@ -165,14 +174,19 @@ fn told(ran: Ran) -> Result<Told, String> {
         code,
         last: serde_json::from_str(last).unwrap_or_default(),
         text,
+        forecast: None,
     })
 }
 
 impl Told {
-    /// Ended with 0.
+    /// Ended with 0, with the targets that were forecast.
     pub fn well(&self) -> Result<String, String> {
         match self.code {
-            0 => Ok(format!("{} written", self.written())),
+            0 => match &self.forecast {
+                Some(Err(why)) => Err(format!("the forecast does not hold: {why}")),
+                Some(Ok(words)) => Ok(format!("{} written, forecast: {words}", self.written())),
+                None => Ok(format!("{} written", self.written())),
+            },
             code => Err(format!("exit {code}\n{}", tail(&self.text, 20))),
         }
     }

@@ -175,7 +175,7 @@ impl Run {
             told.causes
                 .push(format!("reason for the undo: {}", error.what));
             told.hints = failed.hints;
-            return Ended::PartWay(Some(told.hint(format!("meshscrape undo {}", self.id))));
+            return Ended::PartWay(Some(told));
         }
         for change in &self.changes {
             let id = &change.change().id;

@@ -33,7 +33,10 @@ fn refused(kind: Kind, error: &ApiError) -> Progress {
     match error.reason {
         Reason::Forbidden => Progress::Denied(named),
         Reason::NotFound if !built_in => Progress::Absent,
-        _ => Progress::Failed(format!("{named}; {}", error.hint())),
+        _ => Progress::Failed(crate::mesh::Failure {
+            why: format!("{named}; {}", error.hint()),
+            expired: error.reason == Reason::Unauthorized,
+        }),
     }
 }
 

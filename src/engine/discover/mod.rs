@@ -311,7 +311,10 @@ async fn version(asker: Asker) {
     }
     let server = match asker.cluster.read::<Version>("/version").await {
         Ok(version) => Ok(version.git_version),
-        Err(error) => Err(format!("{}; {}", error.message, error.hint())),
+        Err(error) => Err(crate::mesh::Failure {
+            why: format!("{}; {}", error.message, error.hint()),
+            expired: error.reason == Reason::Unauthorized,
+        }),
     };
     asker.tell(move |inventory| inventory.server = Some(server));
 }

@@ -278,9 +278,9 @@ async fn expired_credentials_say_what_to_do() {
     let Progress::Failed(words) = &mesh.progress[&Listed::Pods] else {
         panic!("{:?}", mesh.progress[&Listed::Pods]);
     };
-    assert!(words.contains("log in again"), "{words}");
+    assert!(words.why.contains("log in again"), "{words}");
     let server = mesh.server.clone().expect("asked");
-    assert!(server.expect_err("refused").contains("log in again"));
+    assert!(server.expect_err("refused").why.contains("log in again"));
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn a_body_that_is_no_list_is_a_failure_in_words() {
     tokio::time::pause();
     let mesh = discover(server.cluster(), quiet).await;
     assert!(
-        matches!(&mesh.progress[&Listed::Pods], Progress::Failed(words) if words.contains("broken"))
+        matches!(&mesh.progress[&Listed::Pods], Progress::Failed(words) if words.why.contains("broken"))
     );
 }
 

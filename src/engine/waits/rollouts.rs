@@ -4,7 +4,7 @@ use super::{Around, Waited};
 use crate::cluster::error::Reason;
 use crate::engine::event::StepState;
 use crate::engine::rollout::{Rollout, rollout_state, why_stuck};
-use crate::error::Error;
+use crate::error::{Error, Tells};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::ChangeId;
 use crate::plan::hurdles::selector;
@@ -37,8 +37,10 @@ impl Around<'_> {
         loop {
             let note = match self.session.cluster.get(object).await {
                 Ok(None) => {
-                    let gone = DELETED.to_owned();
-                    return failed(object, gone, None);
+                    return match failed(object, DELETED.to_owned(), None) {
+                        Waited::Failed(error) => Waited::Failed(error.tells(Tells::Gone)),
+                        other => other,
+                    };
                 }
                 Ok(Some(live)) => match rollout_state(&live) {
                     Rollout::Done => return Waited::Over,

@@ -5,7 +5,7 @@ use crate::mesh::kinds::Kind;
 use crate::mesh::{PrometheusFlavour, Storage};
 use crate::plan::record::Entry;
 use crate::problems::Problem;
-use crate::targets::{Probe, State};
+use crate::targets::{Probe, State, Waits};
 use http::{Request, Response};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -387,7 +387,13 @@ async fn nothing_is_expected_of_what_is_scaled_to_zero() {
     script.scene().pods.clear();
     let mut watch = script.watch(true);
     let board = watch.look().await;
-    assert!(matches!(&board.rows[0].state, State::Waiting { on } if on.contains("none runs")));
+    assert!(matches!(
+        &board.rows[0].state,
+        State::Waiting {
+            on: Waits::NoPod,
+            ..
+        }
+    ));
     script.scene().replicas = 0;
     assert!(watch.look().await.rows.is_empty());
 }

@@ -1,9 +1,9 @@
 //! What comes of each change: the server's verdict, the user's word, and what it hangs on.
 
-use super::{PodVerdict, Review, Verdict};
+use super::{PodVerdict, Review, RunId, Verdict};
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::plan::{Action, Change, ChangeId, Part};
+use crate::plan::{Action, Change, ChangeId, Part, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What comes of a change as the review stands: the server's verdict, the user's word, and what it hangs on.
@@ -65,6 +65,17 @@ impl ItemState {
 /// A row of the run's own: its lock or its record.
 pub(super) fn is_kept(change: &Change) -> bool {
     change.part == Part::Journal && matches!(change.action, Action::Apply { .. })
+}
+
+/// What of a plan is not written where the user skips these: they, and what depends on them.
+pub fn skipped(plan: &Plan, by_user: impl IntoIterator<Item = ChangeId>) -> BTreeSet<ChangeId> {
+    let mut review = Review::new(String::new(), RunId(String::new()), plan.clone());
+    review.left_out.extend(by_user);
+    let states = review.states().into_iter();
+    states
+        .filter(|(_, state)| matches!(state, ItemState::LeftOut(_)))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 impl Review {

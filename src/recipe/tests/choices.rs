@@ -51,7 +51,7 @@ fn a_namespace_alone_means_all_that_can_be_chosen_there() {
 fn what_could_not_be_listed_is_not_said_to_be_absent() {
     let mut mesh = mesh();
     let why = "daemonsets: the server sent no answer";
-    let failed = crate::mesh::Progress::Failed(why.into());
+    let failed = crate::mesh::Progress::Failed(crate::mesh::Failure::new(why));
     mesh.progress.insert(Listed::Workloads, failed);
     let mut answers = Answers::default();
     answers.workloads.insert(id("demo", "agent"));

@@ -18,15 +18,15 @@ fn a_scrape_from_before_the_change_does_not_count_whatever_the_clocks_say() {
         };
         assert_eq!(see(100, Health::Up, 99).state, UP);
         let row = see(103, Health::Up, 99);
-        assert!(
-            waits_for(&row.state, "after the change"),
-            "{skew}: {:?}",
-            row.state
-        );
+        assert!(waits_as(&row.state, &AFTER), "{skew}: {:?}", row.state);
         // An error from before it says as little.
-        assert!(waits_for(
-            &see(104, Health::Down, 99).state,
-            "after the change"
+        let state = see(104, Health::Down, 99).state.clone();
+        assert!(matches!(
+            state,
+            State::Waiting {
+                on: Waits::ScrapeAfterChange { .. },
+                ..
+            }
         ));
         let row = see(115, Health::Up, 114);
         assert_eq!(row.state, UP, "{skew}");
@@ -45,12 +45,12 @@ fn without_prometheus_time_the_second_new_scrape_counts() {
         replica.now = None;
         world.state(now, &one, &[replica])
     };
-    assert!(waits_for(&see(101, 99), "after the change"));
+    assert!(waits_as(&see(101, 99), &AFTER));
     assert!(
-        waits_for(&see(102, 100), "after the change"),
+        waits_as(&see(102, 100), &AFTER),
         "it may have been under way"
     );
-    assert!(waits_for(&see(103, 100), "after the change"));
+    assert!(waits_as(&see(103, 100), &AFTER));
     assert_eq!(see(117, 115), UP);
 }
 
@@ -98,10 +98,7 @@ fn a_policy_under_a_live_connection_settles_for_a_minute_and_counts_once_more() 
     };
     assert_eq!(see(&mut world, 99, Health::Up, 98), UP);
     world.memory.touched(&one.item, true, at(100));
-    assert!(waits_for(
-        &see(&mut world, 101, Health::Up, 98),
-        "after the change"
-    ));
+    assert!(waits_as(&see(&mut world, 101, Health::Up, 98), &AFTER));
     let until = at(160);
     assert_eq!(
         see(&mut world, 114, Health::Up, 113),
@@ -123,7 +120,7 @@ fn a_policy_under_a_live_connection_settles_for_a_minute_and_counts_once_more() 
     );
     assert!(waits_for(
         &see(&mut world, 161, Health::Up, 158),
-        "counts once more"
+        &Waits::PolicySettles
     ));
     assert_eq!(see(&mut world, 174, Health::Up, 173), UP);
 }
@@ -154,8 +151,11 @@ fn a_failed_pool_is_waited_for_then_called_down() {
         assert!(!board.replicas[0].job_loaded);
         board.rows[0].state.clone()
     };
-    assert!(waits_for(&see(10), "certificates"));
-    assert!(waits_for(&see(60), "(50 s gone by)"));
+    let start = |of| Waits::JobStart {
+        gone_by: seconds(of),
+    };
+    assert!(waits_for(&see(10), &start(0)));
+    assert!(waits_for(&see(60), &start(50)));
     let State::Down { cause, .. } = see(71) else {
         panic!("not DOWN");
     };
@@ -171,7 +171,7 @@ fn a_pod_that_is_not_ready_is_given_time_before_it_is_down() {
         let targets = vec![target("cart-1", Health::Down, now - 1)];
         world.state(now, &one, &[replica("p-0", now, 0, targets)])
     };
-    assert!(waits_for(&see(10), "not ready"));
+    assert!(waits_for(&see(10), &Waits::Ready));
     assert!(matches!(see(131), State::Down { .. }));
 }
 
@@ -187,7 +187,18 @@ fn a_failure_since_the_change_stays_one_when_the_policy_has_settled() {
     see(&mut world, 99, Health::Down, 95 + 3);
     world.memory.touched(&one.item, true, at(100));
     let state = see(&mut world, 101, Health::Down, 95 + 3);
-    assert!(waits_for(&state, "after the change") && waits_for(&state, "HTTP status 503"));
+    let State::Waiting {
+        on: Waits::ScrapeAfterChange { error, .. },
+        ..
+    } = &state
+    else {
+        panic!("{state:?}");
+    };
+    assert!(
+        error
+            .as_ref()
+            .is_some_and(|error| error.contains("HTTP status 503"))
+    );
     // The minute is over between two scrapes: the last one is from after the change all the same.
     for now in [115, 159, 161] {
         let state = see(&mut world, now, Health::Down, now - 2 + 3);
@@ -250,7 +261,12 @@ fn why_a_pool_failed_is_told_by_its_files() {
     }
     // A moment after it was loaded nothing is wrong yet, and the seconds go by.
     let (state, _) = see(Files::Written, true, 195);
-    assert!(waits_for(&state, "(10 s gone by)"), "{state:?}");
+    let gone_by = seconds(10);
+    assert!(waits_for(&state, &Waits::JobStart { gone_by }), "{state:?}");
     let (state, _) = see(Files::Awaited, true, 165);
-    assert!(waits_for(&state, "(40 s gone by)"), "{state:?}");
+    let gone_by = seconds(40);
+    assert!(
+        waits_for(&state, &Waits::Certificates { gone_by }),
+        "{state:?}"
+    );
 }

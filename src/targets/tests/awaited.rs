@@ -39,7 +39,10 @@ fn seen(rows: Vec<Arc<Row>>) -> Board {
 }
 
 fn waiting() -> State {
-    State::Waiting { on: "it".into() }
+    State::Waiting {
+        on: Waits::NoPod,
+        replica: None,
+    }
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn a_wait_ends_early_only_where_waiting_brings_nothing() {
             false,
         ),
         (State::Plaintext { job: OLD.into() }, true),
-        (State::NotCovered { why: "no".into() }, true),
+        (State::NotCovered, true),
     ] {
         let board = seen(vec![row("cart", state.clone(), Probe::Refused)]);
         assert_eq!(Awaited::default().is_settled(&board), settled, "{state:?}");

@@ -115,9 +115,25 @@ fn look_once(one: &Expected, replicas: &[Replica]) -> State {
     World::default().state(10, one, replicas)
 }
 
-fn waits_for(state: &State, words: &str) -> bool {
-    matches!(state, State::Waiting { on } if on.contains(words))
+fn waits_for(state: &State, wanted: &Waits) -> bool {
+    matches!(state, State::Waiting { on, .. } if on == wanted)
 }
+
+/// For something like it, however long.
+fn waits_as(state: &State, wanted: &Waits) -> bool {
+    matches!(state, State::Waiting { on, .. } if on.is_like(wanted))
+}
+
+fn seconds(of: u64) -> Duration {
+    Duration::from_secs(of)
+}
+
+const FIRST: Waits = Waits::FirstScrape { next: None };
+const DISCOVERY: Waits = Waits::Discovery { late: None };
+const AFTER: Waits = Waits::ScrapeAfterChange {
+    next: None,
+    error: None,
+};
 
 const UP: State = State::Up { double: None };
 
@@ -126,15 +142,9 @@ fn up_down_and_first_scrape_of_one_replica() {
     let one = pod("cart-1");
     let see = |target| look_once(&one, &[replica("p-0", 10, 0, vec![target])]);
     assert_eq!(see(target("cart-1", Health::Up, 9)), UP);
-    assert!(waits_for(
-        &see(target("cart-1", Health::Unknown, 0)),
-        "first scrape"
-    ));
+    assert!(waits_as(&see(target("cart-1", Health::Unknown, 0)), &FIRST));
     // Prometheus calls a target unknown until it was scraped, whatever else stands there.
-    assert!(waits_for(
-        &see(target("cart-1", Health::Up, 0)),
-        "first scrape"
-    ));
+    assert!(waits_as(&see(target("cart-1", Health::Up, 0)), &FIRST));
     let State::Down { error, cause } = see(target("cart-1", Health::Down, 9)) else {
         panic!("not DOWN");
     };
@@ -152,7 +162,7 @@ fn a_target_of_another_pod_or_namespace_is_nobodys() {
     elsewhere.namespace = "billing".into();
     let targets = vec![elsewhere, target("cart-2", Health::Up, 9)];
     let state = look_once(&one, &[replica("p-0", 10, 0, targets)]);
-    assert!(waits_for(&state, "discover"), "{state:?}");
+    assert!(waits_as(&state, &DISCOVERY), "{state:?}");
 }
 
 #[test]
@@ -165,32 +175,37 @@ fn what_it_waits_for() {
     };
     assert!(waits_for(
         &look_once(&pending, &replicas),
-        "start (Pending)"
+        &Waits::Start {
+            phase: "Pending".into()
+        }
     ));
     let none = Expected {
         pod: String::new(),
         ..pod("cart-1")
     };
-    assert!(waits_for(&look_once(&none, &replicas), "none runs yet"));
+    assert!(waits_for(&look_once(&none, &replicas), &Waits::NoPod));
     let starting = Expected {
         ready: false,
         ..pod("cart-1")
     };
-    assert!(waits_for(&look_once(&starting, &replicas), "not ready"));
+    assert!(waits_for(&look_once(&starting, &replicas), &Waits::Ready));
     // Scraping does not depend on readiness: what is UP is UP.
     assert_eq!(look_once(&starting, &[replica("p-0", 10, 0, up())]), UP);
     let unmarked = Expected {
         secure_port: None,
         ..pod("cart-1")
     };
-    assert!(waits_for(&look_once(&unmarked, &replicas), "its mark"));
+    assert!(waits_for(
+        &look_once(&unmarked, &replicas),
+        &Waits::Annotation
+    ));
     let mut unloaded = replica("p-0", 10, 0, Vec::new());
     unloaded.jobs_loaded.clear();
     let state = look_once(&pod("cart-1"), &[unloaded]);
-    assert!(waits_for(&state, "running configuration"), "{state:?}");
+    assert!(waits_for(&state, &Waits::NoJob), "{state:?}");
     assert!(waits_for(
         &look_once(&pod("cart-1"), &[]),
-        "none of its pods runs"
+        &Waits::NoPrometheus
     ));
 }
 
@@ -201,7 +216,15 @@ fn the_seconds_of_the_config_sync_are_counted_from_the_change() {
     let mut unloaded = replica("p-0", 33, 500, vec![plain("cart-1", 15020)]);
     unloaded.jobs_loaded.clear();
     let state = world.state(33, &pod("cart-1"), &[unloaded]);
-    assert!(waits_for(&state, "(23 s gone by)"), "{state:?}");
+    assert!(
+        waits_for(
+            &state,
+            &Waits::Load {
+                gone_by: seconds(23)
+            }
+        ),
+        "{state:?}"
+    );
 }
 
 #[test]
@@ -218,16 +241,19 @@ fn a_rollout_keeps_old_pods_waiting() {
         let row = board.rows.iter().find(|row| row.expected.pod == name);
         row.expect("a row").state.clone()
     };
-    assert!(waits_for(&state("cart-old"), "from before it"));
-    assert!(waits_for(&state("cart-new"), "discover"));
+    assert!(waits_for(&state("cart-old"), &Waits::OldPod));
+    assert!(waits_as(&state("cart-new"), &DISCOVERY));
     // Alone and untouched it is simply outside the mesh; after a change its restart is awaited.
     let mut world = World::default();
     assert!(matches!(
         world.state(10, &old, &replicas),
-        State::NotCovered { .. }
+        State::NotCovered
     ));
     world.memory.touched(&item("cart"), false, at(11));
-    assert!(waits_for(&world.state(12, &old, &replicas), "restart"));
+    assert!(waits_for(
+        &world.state(12, &old, &replicas),
+        &Waits::Restart
+    ));
 }
 
 #[test]
@@ -267,7 +293,10 @@ fn a_replica_that_disagrees_makes_the_row_not_up() {
     let up = || replica("p-0", 10, 0, vec![target("cart-1", Health::Up, 9)]);
     let other = |targets| replica("p-1", 10, 0, targets);
     let state = look_once(&one, &[up(), other(Vec::new())]);
-    assert!(waits_for(&state, "discover the pod (p-1)"), "{state:?}");
+    assert!(
+        matches!(&state, State::Waiting { on: Waits::Discovery { .. }, replica: Some(of) } if of == "p-1"),
+        "{state:?}"
+    );
     let state = look_once(
         &one,
         &[up(), other(vec![target("cart-1", Health::Down, 9)])],
@@ -276,7 +305,10 @@ fn a_replica_that_disagrees_makes_the_row_not_up() {
     let mut away = other(Vec::new());
     away.error = Some("connection refused".into());
     let state = look_once(&one, &[up(), away]);
-    assert!(waits_for(&state, "p-1: connection refused"), "{state:?}");
+    assert!(
+        matches!(&state, State::Waiting { on: Waits::Answer { replica, error }, .. } if replica == "p-1" && error == "connection refused"),
+        "{state:?}"
+    );
     let same = other(vec![target("cart-1", Health::Up, 8)]);
     assert_eq!(look_once(&one, &[up(), same]), UP);
 }

@@ -63,7 +63,7 @@ fn a_pod_that_only_a_plaintext_job_reads_is_in_plaintext_though_a_secure_job_run
     let mut world = World::default();
     world.memory.touched(&item("cart"), false, at(8));
     let state = world.state(10, &pod("cart-1"), &[replica("p-0", 10, 0, old.clone())]);
-    assert!(waits_for(&state, "discover"), "{state:?}");
+    assert!(waits_as(&state, &DISCOVERY), "{state:?}");
     // A job that failed to start is the greater news.
     let mut failing = replica("p-0", 10, 0, old);
     failing.pools = vec![OLD.into()];

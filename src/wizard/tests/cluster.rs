@@ -70,7 +70,10 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
     assert!(line("Reading").found.contains("may not list services"));
 
     let mut expired = mesh(Vec::new());
-    expired.server = Some(Err("401 Unauthorized".into()));
+    expired.server = Some(Err(crate::mesh::Failure {
+        why: "401 Unauthorized".into(),
+        expired: true,
+    }));
     let state = started(expired);
     assert_eq!(state.cluster.checks.len(), 1);
     assert!(state.cluster.checks[0].todo.contains("log in again"));
@@ -177,7 +180,10 @@ fn an_earlier_run_is_looked_for_even_without_a_prometheus() {
 fn expired_credentials_take_a_fresh_connection() {
     let mut state = connected(Start::default());
     let mut expired = mesh(Vec::new());
-    expired.server = Some(Err("401 Unauthorized".into()));
+    expired.server = Some(Err(crate::mesh::Failure {
+        why: "401 Unauthorized".into(),
+        expired: true,
+    }));
     tell_mesh(&mut state, expired, true);
     assert!(matches!(keys(&mut state, "r")[..], [Effect::Connect(..)]));
 }

@@ -65,7 +65,7 @@ fn what_goes_wrong_stands_over_the_name_and_only_an_export_is_replaced() {
     );
     assert_eq!(dialog.buttons.len(), 2);
     keys(&mut state, "enter");
-    let error = Error::new("the folder x is not empty").hint("--overwrite, to replace it");
+    let error = Error::new("the folder x is not empty").tells(crate::error::Tells::FolderTaken);
     update(&mut state, Msg::Exported(folder.clone(), Err(error)));
     let effects = keys(&mut state, "tab enter");
     assert!(

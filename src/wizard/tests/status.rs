@@ -1,6 +1,6 @@
 use super::*;
 use crate::answers::MetricsPort;
-use crate::targets::{Board, Counts, Expected, Probe, Row, State as TargetState};
+use crate::targets::{Board, Counts, Expected, Probe, Row, State as TargetState, Waits};
 
 fn row(name: &str, state: TargetState) -> Arc<Row> {
     Arc::new(Row {
@@ -46,12 +46,11 @@ fn pods(state: &State) -> Vec<&str> {
 }
 
 fn board() -> Vec<Arc<Row>> {
-    let on = "config reload in about 40 s".into();
-    let why = "the pod has no sidecar".into();
+    let on = Waits::Annotation;
     let error = "connection reset by peer".into();
     vec![
-        row("cart", TargetState::Waiting { on }),
-        row("ledger", TargetState::NotCovered { why }),
+        row("cart", TargetState::Waiting { on, replica: None }),
+        row("ledger", TargetState::NotCovered),
         row("legacy", TargetState::Up { double: None }),
         row("tax", TargetState::Down { error, cause: None }),
     ]
@@ -69,7 +68,7 @@ fn problems_come_worst_first_and_the_filter_finds_states_and_errors() {
     for (text, found) in [
         ("down", "tax-0"),
         ("reset", "tax-0"),
-        ("reload", "cart-0"),
+        ("annotation", "cart-0"),
         ("sidecar", "ledger-0"),
         ("up", "legacy-0"),
     ] {
@@ -89,10 +88,9 @@ fn what_was_left_out_in_the_review_is_not_told_as_what_cannot_be_covered() {
     assert!(!watched(&mut state));
     keys(&mut state, "space");
     assert!(watched(&mut state), "the watch is told");
-    let why = "the pod has no sidecar".into();
     let out = Row {
         left_out: true,
-        ..(*row("cart", TargetState::NotCovered { why })).clone()
+        ..(*row("cart", TargetState::NotCovered)).clone()
     };
     seen(&mut state, vec![Arc::new(out)]);
     assert_eq!(
@@ -129,7 +127,10 @@ fn told(state: &mut State, rows: Vec<Arc<Row>>, at: i64) {
 #[test]
 fn apply_and_status_tell_by_one_board() {
     let mut state = applying();
-    let waits = || TargetState::Waiting { on: "it".into() };
+    let waits = || TargetState::Waiting {
+        on: Waits::NoPod,
+        replica: None,
+    };
     told(
         &mut state,
         vec![
@@ -167,8 +168,11 @@ fn the_exit_code_is_the_commands_by_the_newest_look() {
             ..Board::default()
         })
     };
-    let why = "no".into();
-    let board = late(10, vec![row("cart", TargetState::Waiting { on: why })]);
+    let waits = TargetState::Waiting {
+        on: Waits::NoPod,
+        replica: None,
+    };
+    let board = late(10, vec![row("cart", waits)]);
     let outcome = Outcome {
         board,
         ..Outcome::default()

@@ -421,7 +421,7 @@ async fn a_namespace_that_is_terminating_costs_its_own_workloads_alone() {
             && request.path.contains("/namespaces/default/")
             && request.path.contains("istio.io");
         hit.then(|| {
-            Fault::Status(403, "authorizationpolicies.security.istio.io \"meshscrape-httpbin\" is forbidden: unable to create new content in namespace default because it is being terminated".into())
+            Fault::Terminating("authorizationpolicies.security.istio.io \"meshscrape-httpbin\" is forbidden: unable to create new content in namespace default because it is being terminated".into())
         })
     }));
     let outcome = journey.write(approved, &selection, &answers, None).await;

@@ -114,6 +114,8 @@ async fn plan(world: &World) -> Value {
             .collect::<Vec<_>>(),
     );
     plan["run"] = json!(null);
+    // Names and addresses of pods.
+    plan["forecast"] = json!(null);
     plan
 }
 

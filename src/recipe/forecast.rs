@@ -1,0 +1,238 @@
+//! The targets of a Prometheus before and after a plan: its jobs run over the pods that are there, with the plan's
+//! changes laid over both.
+
+use super::{SECURE_PORT, select};
+use crate::answers::Answers;
+use crate::gather::Gather;
+use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
+use crate::mesh::objects::{self as lean, Labels};
+use crate::mesh::{self, Mesh, Prometheus, SidecarState, Workload};
+use crate::plan::owners::merge;
+use crate::plan::{Action, Change, ChangeId, Part, Plan, scrape_config};
+use crate::reach::forecast::{Forecast, Outlook, Scrape, scrapes};
+use crate::reach::job::{Job, jobs};
+use crate::reach::relabel::Unknown;
+use crate::reach::scrape::Around;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+type Named = (Arc<str>, Job);
+
+/// `skipped`: changes of the plan that are not to be written. `None`: the configuration of Prometheus is not known, or
+/// nothing can be chosen.
+pub fn forecast(
+    mesh: &Mesh,
+    answers: &Answers,
+    plan: &Plan,
+    skipped: &BTreeSet<ChangeId>,
+) -> Option<Forecast> {
+    let chosen = select(mesh, answers).ok()?;
+    let of = chosen.prometheus.as_ref();
+    let place = of.config.as_ref()?;
+    let text = place.text.as_deref().ok()?;
+    let written = || {
+        let all = plan.changes.iter();
+        all.filter(|change| !skipped.contains(&change.id))
+    };
+    let (after, unread) = match edited(text, written(), of) {
+        Ok(after) => (after, None),
+        Err(why) => (text.to_owned(), Some(why)),
+    };
+    let laid = Laid {
+        mesh,
+        of,
+        before: named(text, of),
+        after: named(&after, of),
+        over: over(written()),
+    };
+    let stays: BTreeSet<&WorkloadRef> = plan
+        .changes
+        .iter()
+        .filter(|change| change.part == Part::Mark && skipped.contains(&change.id))
+        .filter_map(|change| change.item.as_ref())
+        .gather();
+    let items: BTreeSet<&WorkloadRef> = chosen
+        .items(answers)
+        .map(|item| &item.workload.id)
+        .filter(|id| !stays.contains(id))
+        .gather();
+    let gateways = mesh.gateways.iter().map(|gateway| &gateway.workload);
+    let workloads = mesh.workloads.iter().map(AsRef::as_ref);
+    let mut unknown = BTreeMap::new();
+    let mut outlooks = Vec::new();
+    for workload in workloads.chain(gateways) {
+        let chosen = items.contains(&workload.id);
+        laid.outlooks(workload, chosen, &mut outlooks, &mut unknown);
+    }
+    Some(Forecast {
+        prometheus: of.id.clone(),
+        port: SECURE_PORT,
+        outlooks,
+        unknown,
+        unread,
+    })
+}
+
+/// The configuration as the plan leaves it; `Err`: why it cannot be edited.
+fn edited<'a>(
+    text: &str,
+    changes: impl Iterator<Item = &'a Change>,
+    of: &Prometheus,
+) -> Result<String, String> {
+    let mut text = text.to_owned();
+    for change in changes {
+        if let (Action::Text { key, edits }, Some(place)) = (&change.action, &of.config)
+            && change.object == place.config_map
+            && *key == place.key
+        {
+            text = scrape_config::apply(&text, edits).map_err(|refused| refused.why)?;
+        }
+    }
+    Ok(text)
+}
+
+fn named(text: &str, of: &Prometheus) -> Vec<Named> {
+    let jobs = jobs(text, mesh::dialect(of)).into_iter();
+    jobs.map(|job| (job.name.as_str().into(), job)).collect()
+}
+
+/// What is written, by object.
+fn over<'a>(changes: impl Iterator<Item = &'a Change>) -> HashMap<&'a ObjectRef, Vec<&'a Change>> {
+    let mut over: HashMap<&ObjectRef, Vec<&Change>> = HashMap::new();
+    for change in changes {
+        over.entry(&change.object).or_default().push(change);
+    }
+    over
+}
+
+struct Laid<'a> {
+    mesh: &'a Mesh,
+    of: &'a Prometheus,
+    before: Vec<Named>,
+    after: Vec<Named>,
+    over: HashMap<&'a ObjectRef, Vec<&'a Change>>,
+}
+
+impl Laid<'_> {
+    fn outlooks(
+        &self,
+        workload: &Workload,
+        chosen: bool,
+        into: &mut Vec<Outlook>,
+        unknown: &mut BTreeMap<String, Unknown>,
+    ) {
+        let services = self.mesh.around.services.iter();
+        let services: Vec<&lean::Service> = services
+            .filter(|service| service.metadata.namespace == workload.id.namespace)
+            .collect();
+        let around = Around {
+            services: &[],
+            namespaces: &self.mesh.around.namespaces,
+            own: &self.of.id.namespace,
+        };
+        let template = self.template(workload);
+        for (pods, pod) in mesh::living(workload) {
+            let mut made = |jobs: &[Named], pod: &lean::Pod| -> BTreeSet<Scrape> {
+                let jobs = jobs.iter().map(|(name, job)| (name, job));
+                scrapes(jobs, pod, around, &services, unknown)
+            };
+            let before = match pods {
+                0 => BTreeSet::new(),
+                _ => made(&self.before, &pod),
+            };
+            let next = self.next(workload, pod.clone(), template.as_ref());
+            let outlook = Outlook {
+                item: workload.id.clone(),
+                chosen,
+                pods,
+                ip: next.status.pod_ip.clone().unwrap_or_default(),
+                after: made(&self.after, &next),
+                before,
+                pod: next.metadata.name,
+            };
+            if !outlook.is_still() {
+                into.push(outlook);
+            }
+        }
+    }
+
+    /// Labels and annotations of the template as the plan leaves them; `None`: it leaves them as they are.
+    fn template(&self, workload: &Workload) -> Option<(Labels, Labels)> {
+        let meta = &workload.template.metadata;
+        let before = (meta.labels.clone(), meta.annotations.clone());
+        let object = json!({"spec": {"template": {"metadata":
+            {"labels": before.0, "annotations": before.1}}}});
+        let after = self.laid_over(&workload.id.object(), object)?;
+        let meta = &after["spec"]["template"]["metadata"];
+        let after = (labels(&meta["labels"]), labels(&meta["annotations"]));
+        (after != before).then_some(after)
+    }
+
+    /// The object with every change of it; `None`: there is none.
+    fn laid_over(&self, name: &ObjectRef, object: Value) -> Option<Value> {
+        let mut object = object;
+        for change in self.over.get(name)? {
+            match &change.action {
+                Action::Apply { intent } => object = merge(object, intent),
+                Action::Edit { leaves } => {
+                    for leaf in leaves {
+                        match &leaf.to {
+                            Some(value) => leaf.path.set(&mut object, value.clone()),
+                            None => _ = leaf.path.remove(&mut object),
+                        }
+                    }
+                }
+                Action::Text { .. } | Action::Delete { .. } => {}
+            }
+        }
+        Some(object)
+    }
+
+    /// A pod after the plan: the one that a new template makes in its place, or itself.
+    fn next(
+        &self,
+        workload: &Workload,
+        mut pod: lean::Pod,
+        template: Option<&(Labels, Labels)>,
+    ) -> lean::Pod {
+        if let Some((labels, annotations)) = template {
+            let old = &workload.template.metadata;
+            laid(Arc::make_mut(&mut pod.metadata.labels), &old.labels, labels);
+            laid(
+                Arc::make_mut(&mut pod.metadata.annotations),
+                &old.annotations,
+                annotations,
+            );
+            let comes = workload.sidecar != SidecarState::Impossible;
+            pod = mesh::next(pod, workload, comes, self.mesh.istio.prometheus_merge);
+        }
+        let meta = &pod.metadata;
+        let name = ObjectRef::new(Kind::Pod, &meta.namespace, &meta.name);
+        let object = json!({"metadata": {"labels": meta.labels.as_ref(),
+            "annotations": meta.annotations.as_ref()}});
+        if let Some(own) = self.laid_over(&name, object) {
+            pod.metadata.labels = Arc::new(labels(&own["metadata"]["labels"]));
+            pod.metadata.annotations = Arc::new(labels(&own["metadata"]["annotations"]));
+        }
+        pod
+    }
+}
+
+/// What a template changes is changed in its pods; what they have of others stays.
+fn laid(own: &mut Labels, before: &Labels, after: &Labels) {
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        own.remove(name);
+    }
+    for (name, value) in after {
+        if before.get(name) != Some(value) || !own.contains_key(name) {
+            own.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn labels(of: &Value) -> Labels {
+    let all = of.as_object().into_iter().flatten();
+    all.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
