@@ -36,6 +36,8 @@ pub struct Watched {
     pub item: WorkloadRef,
     pub gateway: bool,
     pub port: MetricsPort,
+    /// The port inside the pod that this is.
+    pub behind: u16,
     /// Labels that its pods carry.
     pub selector: BTreeMap<String, String>,
     /// The template's annotation `secure-port`, where every pod is of that template.

@@ -154,11 +154,20 @@ pub(super) fn gateway(
     workload
         .obstacles
         .extend(obstacles(index, &workload, flavour, &on_15091, caught));
-    workload.obstacles.extend(no_image);
+    // Where pods run all the same, the review says which change their successors would not survive.
+    let runs = workload.pods.iter().any(|pod| pod.proxy.is_some());
+    let unfit = match runs {
+        true => no_image,
+        false => {
+            workload.obstacles.extend(no_image);
+            None
+        }
+    };
     Gateway {
         flavour,
         selector,
         on_15091: on_15091.into_iter().map(gateway_ref).collect(),
+        unfit,
         role: role(item),
         workload,
     }

@@ -147,6 +147,13 @@ impl<'a> Injector<'a> {
         }
     }
 
+    /// The agent's port, by the settings of a revision's mesh.
+    pub fn status_port(&self, revision: Option<&str>) -> u16 {
+        let own = self.inside.get(revision.unwrap_or("default"));
+        own.or(self.inside.values().next())
+            .map_or(15020, |inside| inside.plane.status_port)
+    }
+
     /// Would `sidecar.istio.io/inject: "true"` alone bring a sidecar in a namespace without labels?
     pub fn default_injector(&self) -> bool {
         let pod = Labels::from([(INJECT.to_owned(), "true".to_owned())]);

@@ -40,6 +40,7 @@ pub use others::OtherPods;
 pub use prometheus::storage_of;
 pub use scraped::dialect;
 
+use crate::answers::MetricsPort;
 use crate::gather::Gather;
 use crate::problems::Problem;
 use crate::reach::authorization::Refused;
@@ -327,8 +328,10 @@ pub struct Workload {
     pub ours: Vec<ObjectRef>,
     /// The name of our objects, where they still carry the one that earlier versions gave them.
     pub former_name: Option<String>,
-    /// 15020 or 15090, read from our own Sidecar or Gateway where it exists.
+    /// The port behind the secure one, read from our own Sidecar or Gateway where it exists.
     pub secured_port: Option<u16>,
+    /// Where the agent serves the merged metrics: 15020, unless the pod or the mesh says otherwise; 0: nowhere.
+    pub status_port: u16,
     /// Principals (without `spiffe://`) that our own policy or Gateway lets in to the secure port, as it stands.
     pub admits: Vec<String>,
 }
@@ -447,6 +450,8 @@ pub struct Gateway {
     pub selector: BTreeMap<String, String>,
     /// Istio Gateways of others that have a server on 15091 for it.
     pub on_15091: Vec<ObjectRef>,
+    /// What a restart of its running pods would end in.
+    pub unfit: Option<Problem>,
     /// `ingress`, `egress` or a name from its labels; for the list.
     pub role: String,
 }
@@ -569,6 +574,22 @@ pub enum LeftoverKind {
 }
 
 impl Workload {
+    /// The port inside the pod that the secure one is to lead to.
+    pub fn behind(&self, port: MetricsPort) -> u16 {
+        match port {
+            MetricsPort::Merged => self.status_port,
+            MetricsPort::Envoy => port.into(),
+        }
+    }
+
+    /// What the secure port of ours leads to; `None`: there is none, or it leads elsewhere.
+    pub fn leads_to(&self) -> Option<MetricsPort> {
+        match self.secured_port? {
+            port if port == self.status_port => Some(MetricsPort::Merged),
+            port => port.try_into().ok(),
+        }
+    }
+
     /// To be secured it has to enter the mesh: no pod of it that runs has a sidecar, and a restart brings one.
     pub fn enters_mesh(&self) -> bool {
         match self.sidecar {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::gather::Gather;
 use crate::reach::inbound::Contradiction;
+use crate::reach::injector;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -119,7 +120,7 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         selector: item.spec.selector.match_labels.clone(),
         services: inbound.ports,
         strays: strays.into_iter().map(pods::pod).collect(),
-        sidecar: sidecar(&pods, revision, &decision),
+        sidecar: sidecar(&pods, revision.clone(), &decision),
         mtls: index.mtls.workload(&meta.namespace, labels),
         governed_by: governed::governed(index, &meta.namespace, labels),
         scraped: scraped::scraped(
@@ -136,6 +137,10 @@ pub(super) fn base(index: &Index<'_>, kind: Kind, item: &lean::Workload) -> Base
         ours: Vec::new(),
         former_name: None,
         secured_port: None,
+        status_port: injector::status_port(
+            &template.metadata.annotations,
+            index.injector.status_port(revision.as_deref()),
+        ),
         admits: Vec::new(),
         pods,
         id,

@@ -18,6 +18,7 @@ pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
     for workload in workloads.chain(gateways) {
         found.extend(workload.obstacles.iter().cloned());
     }
+    found.extend(mesh.gateways.iter().filter_map(|of| of.unfit.clone()));
     found.extend(mesh.others.iter().map(|other| other.obstacle.clone()));
     let leftovers = mesh.leftovers.iter();
     found.extend(leftovers.flat_map(|leftover| leftover.problems.iter().cloned()));

@@ -159,6 +159,7 @@ fn by_board() -> Vec<Problem> {
             template_port: None,
             started: None,
             port: crate::answers::MetricsPort::Merged,
+            behind: 15020,
             labels: Default::default(),
             native: false,
         },

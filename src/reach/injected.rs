@@ -26,7 +26,7 @@ pub fn short(pod: &Value, gateway: bool, behind: u16) -> Option<Short> {
         return Some(Short::NoSidecar);
     };
     let status = status_port(pod, proxy);
-    if behind == 15020 && status != 15020 {
+    if !matches!(behind, 0 | 15090) && status != behind {
         return Some(Short::StatusPort(status));
     }
     match gateway {

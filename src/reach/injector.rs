@@ -190,6 +190,22 @@ pub fn takes(annotations: &Labels, plane: &Plane) -> Takes {
     }
 }
 
+/// The port of the agent's own server in a pod; 0: it serves nothing. `mesh`: `defaultConfig.statusPort`.
+///
+/// Source: `pilot/cmd/pilot-agent/config/config.go` (the annotation of the status port, then `proxy.istio.io/config`,
+/// then the mesh's default).
+pub fn status_port(annotations: &Labels, mesh: u16) -> u16 {
+    let own = annotations.get("status.sidecar.istio.io/port");
+    let configured = || {
+        let text = annotations.get("proxy.istio.io/config")?;
+        let config: serde_json::Value = serde_yaml::from_str(text).ok()?;
+        config["statusPort"].as_u64()?.try_into().ok()
+    };
+    own.and_then(|text| text.trim().parse().ok())
+        .or_else(configured)
+        .unwrap_or(mesh)
+}
+
 /// Whether the app's metrics are merged for a pod: its annotation, else the mesh's setting.
 pub fn merges(annotations: &Labels, mesh: bool) -> bool {
     let own = annotations.get(MERGE).and_then(|value| truth(value));

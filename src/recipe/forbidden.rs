@@ -49,6 +49,13 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
                 why,
             });
         }
+        if let Some(why) = no_agent(&item) {
+            found.push(Forbidden {
+                choice: Choice::Port(MetricsPort::Merged),
+                item: Some(item.workload.id.clone()),
+                why,
+            });
+        }
         if let Some(why) = pods_unfit(&item) {
             found.push(Forbidden {
                 choice: Choice::Mark(Mark::Pods),
@@ -84,6 +91,18 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
             .cause(why)
             .hint("choose port 15020"));
         }
+        if item.port == MetricsPort::Merged
+            && let Some(why) = no_agent(&item)
+        {
+            let id = &item.workload.id;
+            return Err(
+                Error::refused(format!("port 15020 cannot be chosen for {id}"))
+                    .cause(why)
+                    .hint(format!(
+                        "choose Envoy's own port for it: --port-of {id}=15090"
+                    )),
+            );
+        }
         if item.mark == Mark::Pods
             && let Some(why) = pods_unfit(&item)
         {
@@ -114,6 +133,13 @@ fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {
     Some(format!(
         "the plaintext jobs leave out what carries the mark, which would lose, of {lost}"
     ))
+}
+
+/// The merged metrics are served nowhere.
+fn no_agent(item: &Item) -> Option<String> {
+    let name = &item.workload.id.name;
+    (item.workload.status_port == 0)
+        .then(|| format!("the agent in the pods of {name} serves no metrics: its status port is 0"))
 }
 
 fn pods_unfit(item: &Item) -> Option<String> {

@@ -28,7 +28,7 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, readers: &Readers) -
     let name = ours(Kind::Gateway, of).name;
     let short = of.id.name.as_str();
     let host = host(&name);
-    let number = u16::from(port);
+    let number = of.behind(port);
 
     let entry = ours(Kind::ServiceEntry, of);
     let entry_intent = own(

@@ -153,8 +153,7 @@ fn everything(mesh: &Mesh) -> impl Iterator<Item = &Workload> {
 
 /// The port that stands behind ours by an earlier run.
 fn secured_on(workload: &Workload) -> Option<MetricsPort> {
-    let port = workload.secured_port.filter(|_| workload.scraped.secure)?;
-    port.try_into().ok()
+    workload.leads_to().filter(|_| workload.scraped.secure)
 }
 
 /// The user's word, else what loses nothing. What runs no pod cannot be seen UP, and nobody waits for it.

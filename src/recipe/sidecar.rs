@@ -26,7 +26,7 @@ pub(super) fn listener(
     let (kept, doubtful) = ingress(workload)?;
     let mut ingress = vec![json!({
         "port": {"number": SECURE_PORT, "name": "http-metrics", "protocol": "HTTP"},
-        "defaultEndpoint": format!("127.0.0.1:{}", u16::from(port)),
+        "defaultEndpoint": format!("127.0.0.1:{}", workload.behind(port)),
     })];
     ingress.extend(kept);
     let intent = own(
@@ -48,7 +48,7 @@ pub(super) fn listener(
             format!(
                 "Port {SECURE_PORT} of {} leads to {} inside the pod",
                 workload.id.name,
-                u16::from(port)
+                workload.behind(port)
             ),
         )
     })

@@ -161,6 +161,7 @@ pub fn workload(namespace: &str, name: &str) -> Workload {
         ours: Vec::new(),
         former_name: None,
         secured_port: None,
+        status_port: 15020,
         admits: Vec::new(),
     }
 }
@@ -175,6 +176,7 @@ pub fn gateway() -> Gateway {
         flavour: GatewayFlavour::Classic,
         selector,
         on_15091: Vec::new(),
+        unfit: None,
         role: "ingress".into(),
     }
 }

@@ -52,8 +52,8 @@ pub(super) fn is_plaintext(target: &Target) -> bool {
 }
 
 /// One of the proxy's own plaintext ports.
-pub(super) fn is_proxys_port(target: &Target) -> bool {
-    place(&target.url).is_some_and(|at| matches!(at.port, 15020 | 15090))
+pub(super) fn is_proxys_port(target: &Target, one: &Expected) -> bool {
+    place(&target.url).is_some_and(|at| matches!(at.port, 15020 | 15090) || at.port == one.behind)
 }
 
 #[cfg(test)]

@@ -396,6 +396,7 @@ impl<'a> Index<'a> {
                 let mut about = self.input.about.get(&one.item).copied().unwrap_or_default();
                 about.gateway = one.gateway;
                 about.port = one.port;
+                about.behind = one.behind;
                 let standing = self.input.standing.get(&one.uid);
                 about.policy = standing.map(|is| is.policy).unwrap_or_default();
                 let faults = standing.map_or(&[][..], |is| is.guard.faults());
@@ -422,7 +423,7 @@ impl<'a> Index<'a> {
     /// The same figures again, in plaintext: the proxy's own ports. An application's own port is something else.
     fn double(&self, one: &Expected) -> Option<String> {
         self.plain_targets(one)
-            .find(|target| address::is_proxys_port(target))
+            .find(|target| address::is_proxys_port(target, one))
             .map(|target| target.job.clone())
     }
 

@@ -9,6 +9,8 @@ use crate::problems::{Item, Problem, Subject};
 pub struct About {
     pub gateway: bool,
     pub port: MetricsPort,
+    /// [`Expected::behind`]
+    pub behind: u16,
     pub policy: Policy,
 }
 
@@ -106,7 +108,7 @@ const RULES: &[Rule] = &[
         when: ALWAYS,
         problem: |of, about| Problem::NothingBehind {
             of,
-            port: about.port.into(),
+            port: about.behind,
         },
     },
     Rule {

@@ -47,6 +47,8 @@ pub struct Expected {
     pub template_port: Option<String>,
     pub started: Option<Timestamp>,
     pub port: MetricsPort,
+    /// The port inside the pod that this is: the agent's may have been moved.
+    pub behind: u16,
     pub labels: Arc<Labels>,
     /// Its own proxy opens the secure port, by a setting of its environment.
     pub native: bool,

@@ -271,7 +271,7 @@ impl<'a> Look<'a> {
         let entry = governing.and_then(|sidecar| self.entry(&sidecar.spec));
         if let Some(entry) = entry {
             let endpoint = entry["defaultEndpoint"].as_str().unwrap_or_default();
-            if leads_to_metrics(endpoint) {
+            if leads_to_metrics(endpoint, self.one.behind) {
                 return Ok(None);
             }
             let of = governing.map_or(ours, |sidecar| of(Kind::Sidecar, &sidecar.metadata));
@@ -571,10 +571,16 @@ fn of(kind: Kind, meta: &Meta) -> ObjectRef {
 }
 
 /// The agent's merged endpoint, or Envoy's own, in the pod itself.
-fn leads_to_metrics(endpoint: &str) -> bool {
+fn leads_to_metrics(endpoint: &str, behind: u16) -> bool {
     let Some((host, port)) = endpoint.rsplit_once(':') else {
         return false;
     };
     matches!(host, "" | "127.0.0.1" | "0.0.0.0" | "[::1]" | "[::]")
-        && matches!(port, "15020" | "15090")
+        && match port.parse() {
+            Ok(15090) => true,
+            // Somebody may have chosen the other one.
+            Ok(15020) => matches!(behind, 15020 | 15090),
+            Ok(port) => port == behind,
+            Err(_) => false,
+        }
 }

@@ -299,6 +299,7 @@ impl World {
             item: httpbin(),
             gateway: false,
             port: MetricsPort::Merged,
+            behind: 15020,
             selector: BTreeMap::from([("app".into(), "httpbin".into())]),
             template_port: None,
         }]

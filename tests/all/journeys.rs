@@ -336,6 +336,7 @@ pub fn watched(selection: &Selection, answers: &Answers) -> Vec<Watched> {
             item: item.workload.id.clone(),
             gateway: item.gateway.is_some(),
             port: item.port,
+            behind: item.workload.behind(item.port),
             selector: item.workload.selector.clone(),
             template_port: None,
         })

@@ -319,6 +319,14 @@ pub fn behind_envoy(outcome: Outcome) -> Outcome {
 /// What answers on a port of the pod itself; `local` when the request comes from its own proxy.
 pub fn inside(pod: &Value, port: u16, caller: &Caller, mesh: &Mesh, local: bool) -> Outcome {
     let path = caller.path.split('?').next().unwrap_or("");
+    // The agent's server may have been moved; 0 switches it off.
+    let moved = annotation(pod, "status.sidecar.istio.io/port").and_then(|port| port.parse().ok());
+    let agent: u16 = moved.unwrap_or(15020);
+    let port = match port {
+        port if port == agent => 15020,
+        15020 => return Outcome::Refused,
+        port => port,
+    };
     match (port, path) {
         (15090, "/stats/prometheus") => Outcome::answer(200, envoy_metrics(pod)),
         (15020, "/stats/prometheus" | "/metrics") => {

@@ -179,8 +179,8 @@ fn unfit(reviewed: &Reviewed, pod: &Value, known: &Known) -> Option<String> {
             change.object
         ),
         Short::StatusPort(port) => format!(
-            "port 15091 would lead nowhere: the agent of {}'s new pods serves on {port}, not on 15020. Choose port 15090 \
-             for it, or give the agent its port 15020 back",
+            "port 15091 would lead nowhere: the agent of {}'s new pods serves on {port}, and not on the port that \
+             15091 leads to. Plan again, or choose port 15090 for it",
             change.object
         ),
         Short::NotCaptured(setting) => format!(

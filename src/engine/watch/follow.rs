@@ -77,10 +77,17 @@ pub fn ground(mesh: &Mesh, prometheus: &Prometheus) -> Ground {
 
 /// The items whose targets are followed: the chosen ones, or else all that are secured already.
 pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
+    // Without choices of their own they are as an earlier run has left them.
+    let chooses = answers.chooses_something();
+    let port = |workload: &Workload| match workload.leads_to() {
+        Some(port) if !chooses => port,
+        _ => answers.port_of(&workload.id),
+    };
     let item = |workload: &Workload, gateway: bool| Watched {
         item: workload.id.clone(),
         gateway,
-        port: answers.port_of(&workload.id),
+        port: port(workload),
+        behind: workload.behind(port(workload)),
         selector: workload.selector.clone(),
         template_port: workload
             .template
@@ -90,7 +97,7 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
             .filter(|_| workload.rolled_out)
             .cloned(),
     };
-    if !answers.chooses_something() {
+    if !chooses {
         let secured =
             |w: &Workload| !w.ours.is_empty() || w.scraped.secure || w.secured_port.is_some();
         let workloads = mesh.workloads.iter().filter(|w| secured(w));
@@ -98,14 +105,6 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
         return workloads
             .map(|w| item(w, false))
             .chain(gateways.map(|g| item(&g.workload, true)))
-            .map(|mut watched| {
-                let port = mesh
-                    .workload(&watched.item)
-                    .and_then(|w| w.secured_port)
-                    .and_then(|port| port.try_into().ok());
-                watched.port = port.unwrap_or(watched.port);
-                watched
-            })
             .collect();
     }
     let named = mesh.workloads.iter().filter(|w| {

@@ -55,6 +55,7 @@ pub(super) async fn of(cluster: &Cluster, item: &WorkloadRef) -> Result<Vec<Stri
         item: item.clone(),
         gateway: false,
         port: MetricsPort::Merged,
+        behind: 15020,
         selector: workload.spec.selector.match_labels,
         template_port: None,
     };
@@ -158,6 +159,7 @@ fn one(pod: &Pod, watched: &Watched) -> Expected {
         secure_port,
         started: pod.status.start_time,
         port: watched.port,
+        behind: watched.behind,
         labels: pod.metadata.labels.clone(),
         template_port: watched.template_port.clone(),
     }
@@ -176,6 +178,7 @@ fn nobody(watched: &Watched) -> Expected {
         secure_port: None,
         started: None,
         port: watched.port,
+        behind: watched.behind,
         labels: Default::default(),
         native: false,
         template_port: watched.template_port.clone(),

@@ -90,6 +90,7 @@ impl Script {
             item: cart(),
             gateway: false,
             port: MetricsPort::Merged,
+            behind: 15020,
             selector: BTreeMap::from([("app".into(), "cart".into())]),
             template_port: None,
         };

@@ -1,6 +1,6 @@
 use super::*;
 use crate::mesh::others::{in_plaintext, why_not};
-use crate::problems::Problem;
+use crate::problems::{Code, Problem};
 
 const OTHERS: &str = "
 ---
@@ -160,5 +160,10 @@ fn a_gateway_counts_as_no_sidecar_and_needs_injection_for_its_image() {
 
     let mesh = shop(&gateway("edge", "istio-injection: disabled"));
     let of = mesh.gateway("edge", "gate").unwrap();
-    assert!(words(&of.workload.obstacles).contains(&"NoProxyImage"));
+    // Its pods run: the review says which change their successors would not survive.
+    assert!(!words(&of.workload.obstacles).contains(&"NoProxyImage"));
+    assert_eq!(
+        of.unfit.as_ref().map(|of| of.code()),
+        Some(Code::NoProxyImage)
+    );
 }

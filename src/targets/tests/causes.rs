@@ -106,14 +106,15 @@ fn a_reset_is_told_by_the_policy() {
     assert_eq!(code(Policy::Strict, false), Some("HandshakeUnderStrict"));
     assert_eq!(code(Policy::Unknown, false), Some("HandshakeReset"));
     assert_eq!(code(Policy::Strict, true), Some("GatewayHandshake"));
-    let merged = |port| {
-        let about = About {
-            port,
-            ..About::default()
-        };
-        cause("server returned HTTP status 503 x", a_pod(), &about)
+    let about = About {
+        behind: 15999,
+        ..About::default()
     };
-    assert_ne!(merged(MetricsPort::Merged), merged(MetricsPort::Envoy));
+    let unanswered = cause("server returned HTTP status 503 x", a_pod(), &about);
+    assert!(matches!(
+        unanswered,
+        Some(Problem::NothingBehind { port: 15999, .. })
+    ));
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(super) fn pod(name: &str) -> Expected {
         template_port: None,
         started: None,
         port: MetricsPort::Merged,
+        behind: 15020,
         labels: Default::default(),
         native: false,
     }

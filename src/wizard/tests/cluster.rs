@@ -248,7 +248,7 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
     assert!(
-        said.contains("can't be taken") && said.contains("exported"),
+        said.contains("cannot be written") && said.contains("exported"),
         "{said}"
     );
     p.flavour = crate::mesh::PrometheusFlavour::Plain;

@@ -169,7 +169,7 @@ fn a_controllers_field_is_taken_by_name_only() {
     let dialog = state.dialog.clone().unwrap();
     assert_eq!(dialog.kind, DialogKind::ConfirmApply);
     let taken =
-        "1 field is taken from argocd-controller, which may revert it: Deployment shop/cart.";
+        "1 field is forced over argocd-controller, which may revert it: Deployment shop/cart.";
     assert!(
         dialog.lines.iter().any(|l| l == taken),
         "{:?}",
@@ -189,7 +189,7 @@ fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
     assert_eq!(marked.collect::<Vec<_>>(), [1, 0, 0]);
     keys(&mut state, "enter");
     let lines = state.dialog.clone().unwrap().lines.join("\n");
-    let said = "1 field that a person set with kubectl is taken; the review marks it.";
+    let said = "1 field that a person set with kubectl is overwritten; the review marks it.";
     assert!(lines.contains(said), "{lines}");
 }
 

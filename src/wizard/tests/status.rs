@@ -17,6 +17,7 @@ fn row(name: &str, state: TargetState) -> Arc<Row> {
             template_port: None,
             started: None,
             port: MetricsPort::Merged,
+            behind: 15020,
             labels: Default::default(),
             native: false,
         },

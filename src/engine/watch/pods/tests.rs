@@ -12,6 +12,7 @@ fn watched(name: &str) -> Watched {
         item: WorkloadRef::new("shop", Kind::Deployment, name),
         gateway: false,
         port: MetricsPort::Merged,
+        behind: 15020,
         selector: BTreeMap::from([("app".into(), name.into())]),
         template_port: None,
     }
