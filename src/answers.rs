@@ -93,6 +93,9 @@ pub struct Options {
     /// (15020: mostly; 15090: only where nothing but Envoy's series is scraped today). `true`: all that are chosen, or
     /// none where one would lose. `false`: none that is not left out already.
     pub stop_plaintext_jobs: Option<bool>,
+    /// With `true` there: those of which something would be lost, too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lose_metrics: bool,
     /// Repair what the published recipe or Istio's sample left behind.
     pub repair: bool,
     /// How fast workloads restart.
@@ -106,6 +109,13 @@ pub struct Options {
     /// Nobody but the chosen Prometheus may read the secure port, whoever was let in by an earlier run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub only_this_prometheus: bool,
+}
+
+impl Options {
+    /// The plaintext jobs end for all that is chosen, whatever is lost by it.
+    pub fn loses_metrics(&self) -> bool {
+        self.stop_plaintext_jobs == Some(true) && self.lose_metrics
+    }
 }
 
 /// How fast workloads are restarted, one after another or together.
@@ -150,6 +160,7 @@ impl Default for Options {
             injection: Injection::Template,
             inject: false,
             stop_plaintext_jobs: None,
+            lose_metrics: false,
             repair: true,
             pace: Pace::One,
             trust_domain: None,

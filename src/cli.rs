@@ -159,6 +159,9 @@ pub struct Choices {
     /// Plaintext scrapes of secured workloads: stop or keep [default: stop where no metric is lost].
     #[arg(long, value_name = "stop|keep", global = true)]
     pub plaintext_jobs: Option<PlaintextJobs>,
+    /// With --plaintext-jobs stop: also end scrapes whose metrics the secure port does not carry. They are lost.
+    #[arg(long, global = true)]
+    pub lose_metrics: bool,
     /// Keep an existing set-up of the published task as it is [default: fix it].
     #[arg(long, global = true)]
     pub no_fix: bool,
@@ -495,6 +498,9 @@ impl Choices {
         answers.ports.extend(self.port_of.iter().cloned());
         if let Some(jobs) = self.plaintext_jobs {
             answers.options.stop_plaintext_jobs = Some(jobs == PlaintextJobs::Stop);
+            if self.lose_metrics {
+                answers.options.lose_metrics = true;
+            }
         }
         answers.options.repair &= !self.no_fix;
         if let Some(label) = self.injection {

@@ -70,14 +70,16 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
 /// # Errors
 /// Where the answers make a choice that would lose metrics.
 pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Result<(), Error> {
-    if answers.options.stop_plaintext_jobs == Some(true) {
+    if answers.options.stop_plaintext_jobs == Some(true) && !answers.options.lose_metrics {
         let losses = old_jobs::losses(mesh, answers, chosen);
         if !losses.is_empty() {
             let mut error = Error::new("ending the plaintext jobs would lose metrics");
             for loss in losses {
                 error = error.cause(format!("of {loss}"));
             }
-            return Err(error.hint("choose port 15020, or let the plaintext jobs stay"));
+            return Err(error
+                .hint("choose port 15020, or let the plaintext jobs stay")
+                .hint("to lose these metrics: --lose-metrics"));
         }
     }
     let ended = ended(chosen);

@@ -171,6 +171,8 @@ pub(super) fn decide(
         .map(|item| (&item.workload.id, item.port))
         .gather();
     let stays = answers.options.stop_plaintext_jobs == Some(false);
+    // The user has seen what, by name.
+    let loses_them = answers.options.loses_metrics();
     let mut losses: Vec<Loss> = Vec::new();
     let mut again: BTreeSet<String> = BTreeSet::new();
     let mut ends: BTreeSet<WorkloadRef> = BTreeSet::new();
@@ -229,15 +231,18 @@ pub(super) fn decide(
             let loss = loses(item.workload);
             // A name that was left behind would end the scrape with the mark, before anything is UP.
             let secured = secured_on(item.workload).is_some();
-            if named.contains(id) && (loss.is_some() || !secured) {
+            if named.contains(id) && ((loss.is_some() && !loses_them) || !secured) {
                 resumed.push(id.clone());
                 if secured {
                     again.insert(id.to_string());
                 }
             }
-            if let Some(loss) = loss {
-                losses.push(loss);
-            } else if item.workload.desired > 0 && !stays && ended::can_name(id) {
+            let holds = loss.is_some() && !loses_them;
+            losses.extend(loss);
+            if holds {
+                continue;
+            }
+            if item.workload.desired > 0 && !stays && ended::can_name(id) {
                 last.push(id.clone());
             }
         }
@@ -258,7 +263,7 @@ pub(super) fn decide(
     }
     let mut seen = BTreeSet::new();
     losses.retain(|loss| seen.insert(loss.of.clone()));
-    decision.say(mesh, items, &losses, &ends, &again, stays);
+    decision.say(mesh, items, &losses, &ends, &again, (stays, loses_them));
     decision
 }
 
@@ -270,7 +275,7 @@ impl Decision {
         losses: &[Loss],
         ends: &BTreeSet<WorkloadRef>,
         again: &BTreeSet<String>,
-        stays: bool,
+        (stays, loses_them): (bool, bool),
     ) {
         let notes = &mut self.notes;
         if stays {
@@ -279,7 +284,7 @@ impl Decision {
                     .into(),
             );
         }
-        notes.extend(together(losses));
+        notes.extend(together(losses, loses_them));
         let names = |list: Vec<String>| few(&list, 3);
         let idle: Vec<String> = items
             .iter()
@@ -327,14 +332,19 @@ impl Decision {
 }
 
 /// One note for all that would lose the same.
-fn together(losses: &[Loss]) -> Vec<String> {
+fn together(losses: &[Loss], lost: bool) -> Vec<String> {
     let mut of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for loss in losses {
         of.entry(&loss.what).or_default().push(loss.of.to_string());
     }
     let notes = of.into_iter().map(|(what, items)| {
         let items = few(&items, 3);
-        format!("scraped twice: {items}; without the plaintext scrape this would be lost: {what}")
+        match lost {
+            true => format!("metrics lost by --lose-metrics, of {items}: {what}"),
+            false => {
+                format!("scraped twice: {items}; without the plaintext scrape this would be lost: {what}")
+            }
+        }
     });
     notes.collect()
 }

@@ -249,3 +249,29 @@ fn where_old_jobs_leave_marks_out_15090_would_lose_at_once() {
     with_config(&mut mesh, &with_rule(&rule));
     assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
 }
+
+/// What is lost is the user's to decide, once it has been named.
+#[test]
+fn metrics_are_lost_by_the_flag_alone() {
+    let (mesh, mut answers) = two(|other| other.scraped.app_metrics = true);
+    answers.each.entry(id("demo", "other")).or_default().port = Some(MetricsPort::Envoy);
+    answers.options.stop_plaintext_jobs = Some(true);
+    assert!(refusal(&mesh, &answers).contains("--lose-metrics"));
+    answers.options.lose_metrics = true;
+    let made = plan(&mesh, &answers);
+    assert_eq!(
+        ended(&made),
+        by_job(&[("kubernetes-pods", &[HTTPBIN, OTHER])])
+    );
+    assert!(
+        made.notes
+            .iter()
+            .any(|n| n.contains("--lose-metrics") && n.contains(OTHER))
+    );
+    // Without the word for the plaintext jobs it means nothing.
+    answers.options.stop_plaintext_jobs = None;
+    assert_eq!(
+        ended(&plan(&mesh, &answers)),
+        by_job(&[("kubernetes-pods", &[HTTPBIN])])
+    );
+}
