@@ -37,7 +37,7 @@ pub async fn run(
         None => flow::note_unfinished(&mut call, &opened).await,
     }
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
-    let (mut review, contact) = flow::reviewed(&opened).await?;
+    let (mut review, contact) = flow::reviewed(&mut opened).await?;
     review.unchecked_pods = word.unchecked_pods;
     flow::note_takes(&mut call, &opened, &review);
     let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);

@@ -7,7 +7,7 @@ use crate::engine::contact::{Contact, contact};
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::journal;
-use crate::mesh::{Mesh, OwnerTool, Prometheus};
+use crate::mesh::{Mesh, OwnerTool, Prometheus, observe};
 use crate::plan::review::{ItemState, Review, RunId, skipped};
 use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
@@ -193,12 +193,14 @@ pub async fn review(opened: &Opened) -> Result<Review> {
 ///
 /// # Errors
 /// As [`review`].
-pub async fn reviewed(opened: &Opened) -> Result<(Review, Contact)> {
+pub async fn reviewed(opened: &mut Opened) -> Result<(Review, Contact)> {
     chosen(opened)?;
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
-    let asked = contact(&opened.session, &selection.prometheus);
-    let (review, contact) = tokio::join!(review(opened), asked);
-    Ok((review?, contact))
+    let contact = contact(&opened.session, &selection.prometheus).await;
+    if let Some(seen) = contact.seen() {
+        opened.mesh = Arc::new(observe(&opened.mesh, seen));
+    }
+    Ok((review(opened).await?, contact))
 }
 
 /// Refuses a run that could not be proved.

@@ -168,6 +168,7 @@ pub fn contact(contact: &Contact) -> Value {
             url,
             replicas,
             late,
+            ..
         } => (url.as_deref(), Some(replicas), &late[..]),
         _ => (None, None, &[][..]),
     };

@@ -4,8 +4,8 @@ use super::{Call, exit, flow, json, words, written};
 use crate::error::Result;
 
 pub async fn run(mut call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
-    let opened = flow::open(&call).await?;
-    let (review, contact) = flow::reviewed(&opened).await?;
+    let mut opened = flow::open(&call).await?;
+    let (review, contact) = flow::reviewed(&mut opened).await?;
     flow::note_takes(&mut call, &opened, &review);
     let text = if json {
         let mut value = json::review(&review);

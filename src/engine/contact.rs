@@ -3,7 +3,7 @@
 use super::session::Session;
 use super::watch::Watch;
 use crate::error::Error;
-use crate::mesh;
+use crate::mesh::{self, Observation};
 use crate::prometheus::{Prom, Ready};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub enum Contact {
         replicas: usize,
         /// Secure jobs without a pool that a reload would start: their certificates came late.
         late: Vec<String>,
+        /// What it scrapes; `None`: its targets could not be read.
+        seen: Option<Arc<Observation>>,
     },
     /// None of its pods is ready: there is nothing to be asked yet.
     NotRunning(Error),
@@ -31,6 +33,14 @@ pub enum Contact {
 
 impl Contact {
     /// Why what is written could not be proved.
+    /// What it scrapes, where it said so.
+    pub fn seen(&self) -> Option<&Arc<Observation>> {
+        match self {
+            Contact::Answers { seen, .. } => seen.as_ref(),
+            _ => None,
+        }
+    }
+
     pub fn unproven(&self) -> Option<&Error> {
         match self {
             Contact::Unreachable(error) => Some(error),
@@ -71,10 +81,31 @@ pub async fn contact(session: &Session, prometheus: &Arc<mesh::Prometheus>) -> C
             Some(_) => tokio::time::sleep(BETWEEN).await,
         }
     }
+    let seen = observation(session, prometheus, &prom).await;
     let watch = Watch::new(session, Arc::clone(prometheus), Vec::new(), false);
     Contact::Answers {
         url: prom.url().map(str::to_owned),
         replicas: running,
         late: watch.late_jobs().await,
+        seen,
     }
+}
+
+/// The targets of all its replicas; a shard has only some.
+async fn observation(
+    session: &Session,
+    of: &mesh::Prometheus,
+    prom: &Prom,
+) -> Option<Arc<Observation>> {
+    let mut targets = Vec::new();
+    for pod in prom.pods().await.ok()? {
+        targets.extend(prom.observed(&pod).await.ok()?);
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    Some(Arc::new(Observation {
+        of: of.id.clone(),
+        targets: targets.into(),
+        at: session.clock.now(),
+    }))
 }

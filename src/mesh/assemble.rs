@@ -261,6 +261,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
             &prometheus_servers,
         ),
         problems: Arc::default(),
+        differences: Arc::default(),
         progress: progress(inventory),
         access: inventory.access.clone(),
         asked: inventory.asked,

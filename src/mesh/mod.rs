@@ -19,6 +19,7 @@ mod leftovers;
 mod listed;
 mod mtls;
 pub mod named;
+mod observed;
 mod obstacles;
 pub mod others;
 mod owner;
@@ -36,6 +37,7 @@ pub use crate::reach::inbound::{Protocol, ServicePort};
 pub use assemble::{assemble, wanted_config_maps};
 pub use discovered::{as_pod, living, next};
 pub use listed::Listed;
+pub use observed::{Observation, Observed, Scheme, observe};
 pub use others::OtherPods;
 pub use prometheus::storage_of;
 pub use scraped::dialect;
@@ -218,6 +220,8 @@ pub struct Mesh {
     /// What of others bears on the path of a scrape; our own policies are not among them.
     pub rules: Arc<Rules>,
     pub around: Arc<Around>,
+    /// Where a Prometheus scrapes otherwise than its jobs were computed to.
+    pub differences: Arc<[Problem]>,
 }
 
 /// What scrape jobs read beside pods, as far as one of them does.

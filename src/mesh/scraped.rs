@@ -242,7 +242,7 @@ fn app_metrics(template: &Template, merge: bool) -> bool {
 }
 
 /// The one port that stands for all: the merged one, else one of the app's, in the order of the template.
-fn foremost(ports: &BTreeSet<u16>, template: &Template) -> Option<u16> {
+pub(super) fn foremost(ports: &BTreeSet<u16>, template: &Template) -> Option<u16> {
     if ports.contains(&MERGED) {
         return Some(MERGED);
     }

@@ -19,6 +19,7 @@ pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
         found.extend(workload.obstacles.iter().cloned());
     }
     found.extend(mesh.gateways.iter().filter_map(|of| of.unfit.clone()));
+    found.extend(mesh.differences.iter().cloned());
     found.extend(mesh.others.iter().map(|other| other.obstacle.clone()));
     let leftovers = mesh.leftovers.iter();
     found.extend(leftovers.flat_map(|leftover| leftover.problems.iter().cloned()));

@@ -16,6 +16,15 @@ pub fn of_forecast(of: &Forecast) -> Vec<Problem> {
         }
     }
     found.extend(
+        of.elsewhere
+            .iter()
+            .map(|(item, job, ports)| Problem::ScrapedByOtherDiscovery {
+                of: item.into(),
+                job: job.clone(),
+                ports: ports.clone(),
+            }),
+    );
+    found.extend(
         of.unknown
             .iter()
             .map(|(job, why)| Problem::TargetsNotComputed {

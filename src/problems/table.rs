@@ -121,6 +121,12 @@ problems! {
     "MS243" Risk SecureTargetDoubled { jobs: Vec<String> }
     "MS244" Risk LabelsChange { job: String, by: String, labels: Vec<String> }
     "MS245" Note TargetsNotComputed { job: String, why: String }
+    /// Its own targets are taken for true.
+    "MS246" Note TargetsDiffer {
+        prometheus: WorkloadRef, seen: Vec<String>, computed: Vec<String>,
+    }
+    /// By a discovery whose targets no rule of ours can tell apart.
+    "MS247" Risk ScrapedByOtherDiscovery { job: String, ports: Vec<u16> }
 
     // 3xx: workloads.
 

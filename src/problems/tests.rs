@@ -91,6 +91,8 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::SecureTargetDoubled, "recipe::forecast"),
     (Code::LabelsChange, "recipe::forecast"),
     (Code::TargetsNotComputed, "recipe::forecast"),
+    (Code::TargetsDiffer, "mesh::observed"),
+    (Code::ScrapedByOtherDiscovery, "recipe::forecast"),
     (Code::JobNotStarted, "targets::after_a_change"),
     (Code::TargetElsewhere, "targets::where_it_leads"),
     (Code::AnnotationChanged, "worlds::annotated"),

@@ -17,9 +17,9 @@ pub use way::{Ready, owned_by};
 use crate::cluster::api::encode;
 use crate::cluster::{ApiError, Cluster};
 use crate::error::Error;
-use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::objects::Labels;
+use crate::mesh::{self, Observed};
 use crate::targets::Target;
 use bytes::Bytes;
 use http::Method;
@@ -113,6 +113,18 @@ impl Prom {
         let job = job.map(str::to_owned);
         self.parse(pod, move |at| {
             targets::parse(&body, &wanted, job.as_deref()).map_err(|e| e.at(at))
+        })
+        .await
+    }
+
+    /// All active targets, whatever discovered them.
+    ///
+    /// # Errors
+    /// As [`Prom::targets`].
+    pub async fn observed(&self, pod: &str) -> Result<Vec<Observed>, Error> {
+        let body = self.get(pod, "/api/v1/targets?state=active").await?;
+        self.parse(pod, move |at| {
+            targets::observed(&body).map_err(|e| e.at(at))
         })
         .await
     }

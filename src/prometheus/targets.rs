@@ -2,11 +2,13 @@
 //! (6,000 targets are 26 MB of text).
 
 use super::answer::{self, Fault};
+use crate::mesh::{Observed, Scheme};
 use crate::targets::{Health, Target};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Pods whose targets are wanted, by namespace. Nothing else of an answer is kept.
@@ -101,6 +103,40 @@ pub(super) fn parse(body: &[u8], wanted: &Wanted, job: Option<&str>) -> Result<V
         })
         .map(target)
         .collect())
+}
+
+pub(super) fn observed(body: &[u8]) -> Result<Vec<Observed>, Fault> {
+    let data: Data = answer::data(body)?;
+    let active = data.active_targets.unwrap_or_default();
+    let mut names: HashSet<Arc<str>> = HashSet::new();
+    let all = active.into_iter().filter_map(|active| {
+        let url = active.scrape_url.clone().into_owned();
+        let (_, _, job, _) = active.named();
+        let at = crate::targets::place(&url)?;
+        let scheme = match at.scheme {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return None,
+        };
+        let job = match names.get(&*job) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new: Arc<str> = job.into();
+                names.insert(Arc::clone(&new));
+                new
+            }
+        };
+        Some(Observed {
+            job,
+            scheme,
+            host: at.host.to_owned(),
+            port: at.port,
+        })
+    });
+    let mut all: Vec<Observed> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
 }
 
 type Named<'a> = (Cow<'a, str>, Cow<'a, str>, Cow<'a, str>, Active<'a>);

@@ -70,6 +70,8 @@ pub struct Forecast {
     pub outlooks: Vec<Outlook>,
     /// Jobs whose targets cannot be computed, and why.
     pub unknown: BTreeMap<String, Unknown>,
+    /// Plaintext scrapes of chosen workloads, by jobs whose targets carry no labels of the pod: workload, job, ports.
+    pub elsewhere: Vec<(WorkloadRef, String, Vec<u16>)>,
     /// Why the configuration after the plan cannot be told; the targets after it are those of before then.
     pub unread: Option<String>,
 }

@@ -203,6 +203,11 @@ impl Job {
         })
     }
 
+    /// Its targets carry the labels of a pod, by which a rule tells them apart.
+    pub fn discovers_pods(&self) -> bool {
+        self.kubernetes().any(|sd| sd.role != Role::Service)
+    }
+
     /// Whether what it makes of a pod depends on Services.
     pub fn reads_services(&self) -> bool {
         self.kubernetes()

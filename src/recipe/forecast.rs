@@ -65,7 +65,12 @@ pub fn forecast(
         let chosen = items.contains(&workload.id);
         laid.outlooks(workload, chosen, &mut outlooks, &mut unknown);
     }
+    let elsewhere = chosen
+        .items(answers)
+        .flat_map(|item| laid.elsewhere(item.workload));
+    let elsewhere = elsewhere.collect();
     Some(Forecast {
+        elsewhere,
         prometheus: of.id.clone(),
         port: SECURE_PORT,
         outlooks,
@@ -155,6 +160,24 @@ impl Laid<'_> {
                 into.push(outlook);
             }
         }
+    }
+
+    /// What is known to scrape it in plaintext by other ways than pods.
+    fn elsewhere(&self, workload: &Workload) -> Vec<(WorkloadRef, String, Vec<u16>)> {
+        let finds_pods = |name: &str| {
+            let mut named = self.before.iter().filter(|(job, _)| **job == *name);
+            named.any(|(_, job)| job.discovers_pods())
+        };
+        let mut found: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
+        for by in workload.scraped.by.iter().flatten() {
+            if by.now && *by.prometheus == self.of.id && !finds_pods(&by.job) {
+                found.entry(&by.job).or_default().push(by.port);
+            }
+        }
+        let found = found.into_iter();
+        found
+            .map(|(job, ports)| (workload.id.clone(), job.to_owned(), ports))
+            .collect()
     }
 
     /// Labels and annotations of the template as the plan leaves them; `None`: it leaves them as they are.

@@ -182,7 +182,7 @@ pub(super) fn decide(
     };
     let ending = |job: &&Job| {
         let plain = job.plaintext || job.envoy_stats || scrapes_any(job);
-        plain && !job.secure && !job.secure_envoy
+        plain && !job.secure && !job.secure_envoy && job.read().discovers_pods()
     };
     for job in config.jobs.iter().filter(ending) {
         let earlier = job.rule_of_earlier_versions();

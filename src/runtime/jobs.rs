@@ -15,7 +15,7 @@ use crate::engine::{discover, found, review, runs, undo};
 use crate::error::{Error, Result};
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Mesh, Told};
+use crate::mesh::{Mesh, Told, observe};
 use crate::plan::export::export;
 use crate::plan::review::{Approved, Review, RunId, skipped};
 use crate::plan::undo::found::FOUND;
@@ -213,9 +213,14 @@ impl Jobs {
             Effect::Plan {
                 generation,
                 mesh,
+                seen,
                 answers,
             } => self.ask(Question::Plan, async move {
-                let (result, forbidden) = apart(move || plan(&mesh, &answers)).await;
+                let (result, forbidden) = apart(move || match seen {
+                    Some(seen) => plan(&observe(&mesh, &seen), &answers),
+                    None => plan(&mesh, &answers),
+                })
+                .await;
                 let _ = tell.send(Report::Msg(Msg::Planned {
                     generation,
                     result,

@@ -4,13 +4,14 @@ use super::{Expected, Target};
 
 /// Scheme, host and port of a URL as Prometheus shows it; IPv6 without its brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place<'a> {
-    scheme: &'a str,
-    host: &'a str,
-    port: u16,
+pub struct Place<'a> {
+    pub scheme: &'a str,
+    pub host: &'a str,
+    pub port: u16,
 }
 
-fn place(url: &str) -> Option<Place<'_>> {
+/// `None`: it is no URL of http or https.
+pub fn place(url: &str) -> Option<Place<'_>> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let default = match scheme {

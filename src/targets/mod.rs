@@ -13,6 +13,7 @@ mod wait;
 mod tests;
 
 pub use crate::reach::certificates::Files;
+pub use address::place;
 pub use awaited::{Awaited, Lacking};
 pub use board::{BoardInput, board, may_probe, next_scrape, stale};
 pub use cause::{About, cause, group};

@@ -1,9 +1,10 @@
 //! Whether the chosen Prometheus can be asked: a line of the checklist, and a word more before an apply.
 
 use super::msg::{Effect, Generation};
-use super::state::{Check, CheckLine, State};
+use super::state::{Check, CheckLine, State, Step};
 use crate::engine::contact::Contact;
 use crate::error::Error;
+use crate::mesh::Observation;
 use std::sync::Arc;
 
 /// The checklist's line.
@@ -30,11 +31,24 @@ impl State {
         vec![Effect::Contact(self.generations.contact.advance(), found)]
     }
 
-    pub(super) fn contact_came(&mut self, of: Generation, contact: Contact) {
-        if of == self.generations.contact {
-            self.cluster.contact = Some(contact);
-            self.check_contact();
+    pub(super) fn contact_came(&mut self, of: Generation, contact: Contact) -> Vec<Effect> {
+        if of != self.generations.contact {
+            return Vec::new();
         }
+        self.cluster.contact = Some(contact);
+        self.check_contact();
+        // A plan that was made without it is made anew; one that is being reviewed or written stays.
+        match self.step == Step::Options && self.seen().is_some() {
+            true => self.plan_anew(),
+            false => Vec::new(),
+        }
+    }
+
+    /// What the chosen Prometheus scrapes, where it said so.
+    pub(super) fn seen(&self) -> Option<&Arc<Observation>> {
+        let asked = self.cluster.asks == self.answers.prometheus;
+        let contact = self.cluster.contact.as_ref().filter(|_| asked)?;
+        contact.seen()
     }
 
     /// Why a run could not be proved, for all that is known.
@@ -61,6 +75,7 @@ impl State {
                     url,
                     replicas,
                     late,
+                    ..
                 }),
             ) => {
                 let found = match url {

@@ -7,7 +7,7 @@ use crate::engine::contact::Contact;
 use crate::engine::event::{ApplyEvent, Decision};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Mesh, Prometheus};
+use crate::mesh::{Mesh, Observation, Prometheus};
 use crate::plan::review::{Approved, Review, Reviewed};
 use crate::plan::{ChangeId, Plan};
 use crate::targets::Board;
@@ -121,6 +121,8 @@ pub enum Effect {
     Plan {
         generation: Generation,
         mesh: Arc<Mesh>,
+        /// What the chosen Prometheus scrapes, where it said so.
+        seen: Option<Arc<Observation>>,
         answers: Arc<Answers>,
     },
     Review {

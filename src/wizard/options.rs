@@ -75,6 +75,7 @@ impl State {
         vec![Effect::Plan {
             generation: self.generations.plan.advance(),
             mesh: self.mesh.clone(),
+            seen: self.seen().cloned(),
             answers,
         }]
     }

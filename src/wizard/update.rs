@@ -593,10 +593,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::UndoPlanned(of, result) => state.undo_planned(of, result),
-        Msg::Contact(of, contact) => {
-            state.contact_came(of, contact);
-            Vec::new()
-        }
+        Msg::Contact(of, contact) => state.contact_came(of, contact),
         Msg::Reloaded(result) => {
             state.notice = Some(match result {
                 Ok(()) => Notice {

@@ -133,6 +133,17 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "What the job scrapes depends on something that cannot be read from here: another cluster, a file, an HTTP \
              endpoint, or a regular expression that this program does not read.",
         ),
+        C::TargetsDiffer => (
+            "Prometheus's targets differ from its jobs",
+            "Prometheus reports other plaintext targets of these pods than its configuration gives when it is computed. \
+             It may not have loaded its configuration yet, or a job discovers in a way that is not computed. What \
+             Prometheus reports counts.",
+        ),
+        C::ScrapedByOtherDiscovery => (
+            "scraped by a job without pod labels",
+            "A job with static addresses, a file or an HTTP endpoint scrapes these pods in plaintext. Its targets carry \
+             no labels of the pod, so no relabel rule can leave them out by name.",
+        ),
         C::SystemNamespace => (
             "a system namespace",
             "kube-system and its like are never injected, whatever their labels say.",

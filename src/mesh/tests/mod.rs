@@ -6,6 +6,7 @@ mod governed;
 mod inbound;
 mod injected;
 mod leftover;
+mod observed;
 mod others;
 mod prometheus_servers;
 mod scale;

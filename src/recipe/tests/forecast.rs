@@ -184,3 +184,28 @@ fn a_first_sidecar_brings_the_injectors_labels_along() {
     );
     assert_eq!(secure.target.labels["security_istio_io_tlsMode"], "istio");
 }
+
+#[test]
+fn a_scrape_by_addresses_does_not_end_and_is_named() {
+    let mut mesh = meshed_mesh();
+    let job = "- job_name: by-hand\n  static_configs: [{targets: ['10.0.0.1:8080']}]\n";
+    with_config(&mut mesh, &format!("{SAMPLE}{job}"));
+    with_workload(&mut mesh, |of| {
+        of.scraped.by.as_mut().expect("known").push(ScrapedBy {
+            prometheus: Arc::new(id("istio-system", "prometheus")),
+            job: "by-hand".into(),
+            port: 8080,
+            now: true,
+        });
+    });
+    let answers = answers(false);
+    let found = made(&mesh, &answers, None);
+    assert_eq!(codes(&found), [Code::ScrapedByOtherDiscovery]);
+    let plan = plan(&mesh, &answers);
+    let last = part(&plan, Part::OldJobs).expect("the plaintext job ends");
+    assert!(
+        edits(last)
+            .iter()
+            .all(|edit| matches!(edit, TextEdit::EndPlaintext { job, .. } if job != "by-hand"))
+    );
+}

@@ -18,6 +18,7 @@ fn answers(url: Option<&str>, late: &[&str]) -> Contact {
         url: url.map(str::to_owned),
         replicas: 2,
         late: late.iter().map(|job| (*job).to_owned()).collect(),
+        seen: None,
     }
 }
 

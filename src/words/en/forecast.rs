@@ -31,6 +31,31 @@ pub fn sentence(of: &Problem) -> Option<String> {
         Problem::TargetsNotComputed { job, why, .. } => format!(
             "The targets of job {job} of {subject} cannot be computed, so the forecast leaves them out: {why}."
         ),
+        Problem::TargetsDiffer {
+            prometheus,
+            seen,
+            computed,
+            ..
+        } => {
+            let list = |all: &[String]| match all.is_empty() {
+                true => "nothing".to_owned(),
+                false => few(all, 4),
+            };
+            format!(
+                "{prometheus} scrapes {subject} otherwise than its configuration says. Beyond it: {}. Missing: {}. \
+                 Its own targets count.",
+                list(seen),
+                list(computed)
+            )
+        }
+        Problem::ScrapedByOtherDiscovery { job, ports, .. } => {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            format!(
+                "Job {job} scrapes {subject} in plaintext (port {}) by addresses of its own. That scrape does not end \
+                 with this plan.",
+                ports.join(", ")
+            )
+        }
         _ => return None,
     })
 }
@@ -48,6 +73,12 @@ pub fn to_do(of: &Problem) -> Option<&'static str> {
         }
         Problem::LabelsChange { .. } => {
             "Add relabel rules for these labels to today's job and plan again, or change what reads them."
+        }
+        Problem::TargetsDiffer { .. } => {
+            "Check that Prometheus has loaded its configuration; if so, please report the job as a fault of meshscrape."
+        }
+        Problem::ScrapedByOtherDiscovery { .. } => {
+            "Remove these targets from that job once the workload is UP over mutual TLS."
         }
         _ => return None,
     })

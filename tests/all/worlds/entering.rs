@@ -353,16 +353,36 @@ async fn the_dry_run_of_a_pod_shows_what_could_not_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_dry_run_of_a_pod_shows_another_status_port() {
-    let moved = annotated(
-        r#"prometheus.io/scrape: "true", prometheus.io/port: "8080", status.sidecar.istio.io/port: "15999""#,
-    );
-    for (port, expected) in [("15020", 4), ("15090", 2)] {
-        let world = World::of(&moved);
-        let args = format!("plan -w shop/Deployment/web --port {port}");
-        let (code, words) = world.call(&args).await.told();
-        assert_eq!(code, expected, "{port}: {words}");
+async fn the_secure_port_leads_to_wherever_the_agent_serves() {
+    let at = |port: &str| {
+        annotated(&format!(
+            r#"prometheus.io/scrape: "true", prometheus.io/port: "8080", status.sidecar.istio.io/port: "{port}""#
+        ))
+    };
+    let args = |port: &str| format!("-w shop/Deployment/web --port {port}");
+    for (agent, port, leads) in [
+        ("15999", "15020", "127.0.0.1:15999"),
+        ("15999", "15090", "127.0.0.1:15090"),
+        ("0", "15090", "127.0.0.1:15090"),
+    ] {
+        let world = World::of(&at(agent));
+        let apply = format!("apply {} --yes --lose-history", args(port));
+        let (code, words) = world.call(&apply).await.told();
+        assert_eq!(code, 0, "{agent} {port}: {words}");
+        let sidecars = world.simulation.objects("Sidecar", "shop");
+        let entry = &sidecars[0]["spec"]["ingress"][0];
+        assert_eq!(entry["defaultEndpoint"], leads);
+        let (code, words) = world.call(&format!("plan {}", args(port))).await.told();
+        assert_eq!(code, 0, "{agent} {port}: {words}");
     }
+    // Switched off there is nothing behind 15020.
+    let world = World::of(&at("0"));
+    let (code, words) = world.call(&format!("plan {}", args("15020"))).await.told();
+    assert_eq!(code, 4, "{words}");
+    assert!(
+        words.contains("--port-of shop/Deployment/web=15090"),
+        "{words}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -175,7 +175,16 @@ async fn a_gateways_own_proxy_is_no_sidecar() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_injection_does_not_reach_is_not_restarted() {
     let world = World::of(&gateway("disabled", "auto"));
+    // It is shown whole, and the one change that restarts it is refused.
     let (code, words) = world.call("plan -g edge/gate").await.told();
-    assert_eq!(code, 1);
-    assert!(words.contains("image: auto"), "{words}");
+    assert_eq!(code, 4, "{words}");
+    assert!(words.contains("placeholder image"), "{words}");
+    let (code, words) = world
+        .call("apply -g edge/gate --yes --lose-history")
+        .await
+        .told();
+    assert_eq!(code, 4, "{words}");
+    assert!(world.simulation.objects("Gateway", "edge").is_empty());
+    let (_, words) = world.call("check").await.told();
+    assert!(words.contains("MS404"), "{words}");
 }
