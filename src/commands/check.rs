@@ -5,9 +5,10 @@ mod junit;
 mod plaintext;
 
 use super::{Call, exit, flow, json, written};
+use crate::engine::contact::contact;
 use crate::engine::watch::{Watch, follow};
 use crate::error::{Error, Result};
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, observe};
 use crate::problems::{Code, Findings, Severity, of_board, of_mesh};
 use crate::targets::Board;
 use crate::text::{Tone, line as flat};
@@ -52,7 +53,13 @@ pub async fn run(mut call: Call<'_>, options: &Options) -> Result<u8> {
     }
     let baseline = options.baseline.as_deref().map(Baseline::read);
     let baseline = baseline.transpose()?.unwrap_or_default();
-    let opened = flow::open_any(&call).await?;
+    let mut opened = flow::open_any(&call).await?;
+    if let Ok(prometheus) = follow::prometheus(&opened.mesh, &opened.answers) {
+        let contact = contact(&opened.session, &prometheus).await;
+        if let Some(seen) = contact.seen() {
+            opened.mesh = Arc::new(observe(&opened.mesh, seen));
+        }
+    }
     let mesh = &opened.mesh;
     let board = look(&mut call, &opened).await;
     let mut all = of_mesh(mesh);

@@ -98,7 +98,12 @@ async fn observation(
     prom: &Prom,
 ) -> Option<Arc<Observation>> {
     let mut targets = Vec::new();
+    // Replicas evaluate the same rules; one that cannot tell them keeps nothing else from being known.
+    let mut rules = None;
     for pod in prom.pods().await.ok()? {
+        if rules.is_none() {
+            rules = prom.rules(&pod).await.ok();
+        }
         targets.extend(prom.observed(&pod).await.ok()?);
     }
     targets.sort_unstable();
@@ -106,6 +111,7 @@ async fn observation(
     Some(Arc::new(Observation {
         of: of.id.clone(),
         targets: targets.into(),
+        rules: rules.unwrap_or_default().into(),
         at: session.clock.now(),
     }))
 }

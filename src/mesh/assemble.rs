@@ -262,6 +262,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         ),
         problems: Arc::default(),
         differences: Arc::default(),
+        rules_of: BTreeMap::new(),
         progress: progress(inventory),
         access: inventory.access.clone(),
         asked: inventory.asked,

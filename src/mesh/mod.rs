@@ -37,7 +37,7 @@ pub use crate::reach::inbound::{Protocol, ServicePort};
 pub use assemble::{assemble, wanted_config_maps};
 pub use discovered::{as_pod, living, next};
 pub use listed::Listed;
-pub use observed::{Observation, Observed, Scheme, observe};
+pub use observed::{Observation, Observed, Rule, Scheme, observe};
 pub use others::OtherPods;
 pub use prometheus::storage_of;
 pub use scraped::dialect;
@@ -222,6 +222,8 @@ pub struct Mesh {
     pub around: Arc<Around>,
     /// Where a Prometheus scrapes otherwise than its jobs were computed to.
     pub differences: Arc<[Problem]>,
+    /// The rules of those that were asked.
+    pub rules_of: BTreeMap<WorkloadRef, Arc<[Rule]>>,
 }
 
 /// What scrape jobs read beside pods, as far as one of them does.

@@ -28,12 +28,23 @@ pub enum Scheme {
     Https,
 }
 
+/// A recording or alerting rule that it evaluates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub group: String,
+    pub name: String,
+    /// PromQL
+    pub query: String,
+}
+
 /// The targets that one Prometheus reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub of: WorkloadRef,
     /// Of all its replicas.
     pub targets: Arc<[Observed]>,
+    /// Empty where it could not be asked for them, too.
+    pub rules: Arc<[Rule]>,
     pub at: jiff::Timestamp,
 }
 
@@ -61,6 +72,8 @@ pub fn observe(mesh: &Mesh, seen: &Observation) -> Mesh {
         }
     }
     mesh.differences = differences.into();
+    mesh.rules_of
+        .insert(seen.of.clone(), Arc::clone(&seen.rules));
     mesh
 }
 

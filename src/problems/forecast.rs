@@ -15,6 +15,11 @@ pub fn of_forecast(of: &Forecast) -> Vec<Problem> {
             }
         }
     }
+    found.extend(of.readers.iter().map(|(job, by)| Problem::JobLabelRead {
+        of: (&of.prometheus).into(),
+        job: job.clone(),
+        by: by.clone(),
+    }));
     found.extend(
         of.elsewhere
             .iter()

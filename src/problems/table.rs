@@ -127,6 +127,8 @@ problems! {
     }
     /// By a discovery whose targets no rule of ours can tell apart.
     "MS247" Risk ScrapedByOtherDiscovery { job: String, ports: Vec<u16> }
+    /// What reads series by the job label that ends: rules of Prometheus, and federation jobs.
+    "MS248" Risk JobLabelRead { job: String, by: Vec<String> }
 
     // 3xx: workloads.
 

@@ -19,7 +19,7 @@ use crate::cluster::{ApiError, Cluster};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::objects::Labels;
-use crate::mesh::{self, Observed};
+use crate::mesh::{self, Observed, Rule};
 use crate::targets::Target;
 use bytes::Bytes;
 use http::Method;
@@ -127,6 +127,16 @@ impl Prom {
             targets::observed(&body).map_err(|e| e.at(at))
         })
         .await
+    }
+
+    /// Its recording and alerting rules.
+    ///
+    /// # Errors
+    /// As [`Prom::targets`].
+    pub async fn rules(&self, pod: &str) -> Result<Vec<Rule>, Error> {
+        let body = self.get(pod, "/api/v1/rules").await?;
+        self.parse(pod, move |at| targets::rules(&body).map_err(|e| e.at(at)))
+            .await
     }
 
     /// The running configuration: its jobs, by `/api/v1/status/config`.

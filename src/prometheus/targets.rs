@@ -2,7 +2,7 @@
 //! (6,000 targets are 26 MB of text).
 
 use super::answer::{self, Fault};
-use crate::mesh::{Observed, Scheme};
+use crate::mesh::{Observed, Rule, Scheme};
 use crate::targets::{Health, Target};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -137,6 +137,37 @@ pub(super) fn observed(body: &[u8]) -> Result<Vec<Observed>, Fault> {
     all.sort_unstable();
     all.dedup();
     Ok(all)
+}
+
+pub(super) fn rules(body: &[u8]) -> Result<Vec<Rule>, Fault> {
+    #[derive(Deserialize)]
+    struct Groups {
+        groups: Option<Vec<Group>>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Group {
+        name: String,
+        rules: Option<Vec<One>>,
+    }
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct One {
+        name: String,
+        query: String,
+    }
+    let groups: Groups = answer::data(body)?;
+    let groups = groups.groups.unwrap_or_default().into_iter();
+    let rules = groups.flat_map(|group| {
+        let all = group.rules.unwrap_or_default().into_iter();
+        let rules = all.map(move |one| Rule {
+            group: group.name.clone(),
+            name: one.name,
+            query: one.query,
+        });
+        rules.collect::<Vec<_>>()
+    });
+    Ok(rules.collect())
 }
 
 type Named<'a> = (Cow<'a, str>, Cow<'a, str>, Cow<'a, str>, Active<'a>);

@@ -19,6 +19,7 @@ pub mod network;
 pub mod outbound;
 pub mod path;
 pub mod probe;
+pub mod promql;
 pub mod ranges;
 pub mod re2;
 pub mod relabel;

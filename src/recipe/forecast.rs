@@ -11,6 +11,7 @@ use crate::plan::owners::merge;
 use crate::plan::{Action, Change, ChangeId, Part, Plan, scrape_config};
 use crate::reach::forecast::{Forecast, Outlook, Scrape, scrapes};
 use crate::reach::job::{Job, jobs};
+use crate::reach::promql::names_job;
 use crate::reach::relabel::Unknown;
 use crate::reach::scrape::Around;
 use serde_json::{Value, json};
@@ -69,8 +70,10 @@ pub fn forecast(
         .items(answers)
         .flat_map(|item| laid.elsewhere(item.workload));
     let elsewhere = elsewhere.collect();
+    let readers = laid.readers(&outlooks);
     Some(Forecast {
         elsewhere,
+        readers,
         prometheus: of.id.clone(),
         port: SECURE_PORT,
         outlooks,
@@ -160,6 +163,48 @@ impl Laid<'_> {
                 into.push(outlook);
             }
         }
+    }
+
+    /// Rules and federation jobs that name a job of which something ends.
+    fn readers(&self, outlooks: &[Outlook]) -> BTreeMap<String, Vec<String>> {
+        let ended: BTreeSet<&str> = outlooks
+            .iter()
+            .flat_map(|of| of.before.difference(&of.after))
+            .filter(|scrape| scrape.is_plain())
+            .map(|scrape| &*scrape.job)
+            .collect();
+        let rules = self.mesh.rules_of.get(&self.of.id);
+        let rules = || rules.iter().flat_map(|rules| rules.iter());
+        let servers = self.mesh.prometheus_servers.iter();
+        let federating: Vec<(String, Vec<String>)> = servers
+            .filter_map(|server| {
+                let text = server.config.as_ref()?.text.as_deref().ok()?;
+                Some((server, jobs(text, mesh::dialect(server))))
+            })
+            .flat_map(|(server, jobs)| {
+                let jobs = jobs.into_iter().filter_map(move |job| {
+                    let matches = job.params.get("match[]")?.clone();
+                    Some((format!("job {} of {}", job.name, server.id), matches))
+                });
+                jobs.collect::<Vec<_>>()
+            })
+            .collect();
+        let mut readers = BTreeMap::new();
+        for job in ended {
+            let of_rules = rules().filter(|rule| names_job(&rule.query, job));
+            let mut by: Vec<String> = of_rules
+                .map(|rule| format!("rule {} ({})", rule.name, rule.group))
+                .collect();
+            let of_jobs = federating
+                .iter()
+                .filter(|(_, matches)| matches.iter().any(|one| names_job(one, job)));
+            by.extend(of_jobs.map(|(name, _)| name.clone()));
+            by.dedup();
+            if !by.is_empty() {
+                readers.insert(job.to_owned(), by);
+            }
+        }
+        readers
     }
 
     /// What is known to scrape it in plaintext by other ways than pods.

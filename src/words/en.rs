@@ -70,6 +70,7 @@ pub(super) fn label(of: &Problem) -> &'static str {
         | P::SecureTargetDoubled { .. }
         | P::LabelsChange { .. }
         | P::TargetsNotComputed { .. } => "forecast",
+        P::JobLabelRead { .. } => "job label",
         P::TargetsDiffer { .. } | P::ScrapedByOtherDiscovery { .. } => "scraped",
         _ => targets::label(of),
     }

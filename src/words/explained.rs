@@ -144,6 +144,11 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "A job with static addresses, a file or an HTTP endpoint scrapes these pods in plaintext. Its targets carry \
              no labels of the pod, so no relabel rule can leave them out by name.",
         ),
+        C::JobLabelRead => (
+            "rules name the job label that ends",
+            "A recording rule, an alert or a federation job selects series by the name of a plaintext job. Once its \
+             pods are scraped over mutual TLS their series carry another job label, and the selector finds them no more.",
+        ),
         C::SystemNamespace => (
             "a system namespace",
             "kube-system and its like are never injected, whatever their labels say.",

@@ -16,7 +16,7 @@ pub struct Scraper {
     pub of: Vec<String>,
 }
 
-/// By the targets where the job is known, else by what the annotations and the jobs say.
+/// By the targets of Prometheus and its jobs; where neither is known, by the annotations.
 pub fn jobs(mesh: &Mesh, board: Option<&Board>, spaces: &BTreeSet<String>) -> Vec<Scraper> {
     let mut found: BTreeMap<Option<String>, BTreeSet<String>> = BTreeMap::new();
     let within = |namespace: &str| spaces.is_empty() || spaces.contains(namespace);
@@ -33,7 +33,16 @@ pub fn jobs(mesh: &Mesh, board: Option<&Board>, spaces: &BTreeSet<String>) -> Ve
     for workload in workloads.chain(gateways) {
         let name = workload.id.to_string();
         let plain = workload.scraped.plaintext.is_some() && workload.desired > 0;
-        if plain && within(&workload.id.namespace) && !known.contains(&name) {
+        if !plain || !within(&workload.id.namespace) {
+            continue;
+        }
+        let by = workload.scraped.by.iter().flatten().filter(|by| by.now);
+        let jobs: BTreeSet<&str> = by.map(|by| &*by.job).collect();
+        for job in &jobs {
+            let job = Some((*job).to_owned());
+            found.entry(job).or_default().insert(name.clone());
+        }
+        if jobs.is_empty() && !known.contains(&name) {
             found.entry(None).or_default().insert(name);
         }
     }

@@ -11,6 +11,8 @@ use super::prometheus::{Pool, PromRun};
 use super::relabel::Labels;
 use super::scrape::{Health, Target};
 use crate::demo::answers::Reply;
+use crate::demo::json::namespace;
+use crate::demo::kinds;
 use crate::demo::routes::Query;
 use crate::gather::Gather;
 
@@ -31,6 +33,43 @@ fn time(moment: Timestamp) -> String {
 }
 
 impl World {
+    /// The groups of rules in ConfigMaps beside it, by their usual keys.
+    fn rule_groups(&self, pod: &str) -> Reply {
+        let Some(object) = self.pod_object(pod) else {
+            return success(json!({"groups": []}));
+        };
+        let own = namespace(&object).to_owned();
+        let maps = self.store.all(&kinds::CONFIG_MAP);
+        let texts = maps.filter(|map| namespace(map) == own).flat_map(|map| {
+            let data = map["data"].as_object().into_iter().flatten();
+            let rules = data.filter(|(key, _)| key.ends_with("rules.yml"));
+            rules
+                .filter_map(|(_, text)| text.as_str())
+                .collect::<Vec<_>>()
+        });
+        let mut groups = Vec::new();
+        for text in texts {
+            let file: Value = serde_yaml::from_str(text).unwrap_or_default();
+            for group in file["groups"].as_array().into_iter().flatten() {
+                let rules = group["rules"].as_array().into_iter().flatten();
+                let rules: Vec<Value> = rules
+                    .map(|rule| {
+                        let record = rule["record"].is_string();
+                        let name = if record {
+                            &rule["record"]
+                        } else {
+                            &rule["alert"]
+                        };
+                        json!({"name": name, "query": rule["expr"],
+                            "type": if record { "recording" } else { "alerting" }})
+                    })
+                    .collect();
+                groups.push(json!({"name": group["name"], "rules": rules}));
+            }
+        }
+        success(json!({"groups": groups}))
+    }
+
     /// A request that reached the Prometheus in this pod.
     pub fn ask_prometheus(&mut self, pod: &str, method: &str, path: &str, query: &Query) -> Reply {
         let now = self.now;
@@ -68,6 +107,7 @@ impl World {
                 "version": self.settings.prometheus_version, "revision": "0a41f0000ec7851ab8e01dfc2e0a3a1b",
                 "branch": "HEAD", "buildUser": "", "buildDate": "", "goVersion": "go1.25.3",
             })),
+            ("GET", "/api/v1/rules") => self.rule_groups(pod),
             ("GET", "/api/v1/status/runtimeinfo") => self.runtime_info(pod),
             ("GET", "/api/v1/scrape_pools") => {
                 let names: Vec<&str> = run

@@ -40,6 +40,7 @@ fn seen(targets: &[(&str, &str, u16)], after: i64) -> Observation {
     Observation {
         of: testing::id("istio-system", "prometheus"),
         targets: targets.iter().map(target).collect(),
+        rules: Arc::default(),
         at: jiff::Timestamp::from_second(START + after).expect("a time"),
     }
 }

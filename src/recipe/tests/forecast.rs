@@ -209,3 +209,30 @@ fn a_scrape_by_addresses_does_not_end_and_is_named() {
             .all(|edit| matches!(edit, TextEdit::EndPlaintext { job, .. } if job != "by-hand"))
     );
 }
+
+#[test]
+fn rules_and_federation_that_name_the_ended_job_are_listed() {
+    let mut mesh = meshed_mesh();
+    let federate = "- job_name: up\n  metrics_path: /federate\n  params: {'match[]': ['{job=\"kubernetes-pods\"}', '{job=\"x\"}']}\n  static_configs: []\n";
+    with_config(&mut mesh, &format!("{SAMPLE}{federate}"));
+    let rule = |name: &str, query: &str| crate::mesh::Rule {
+        group: "g".into(),
+        name: name.into(),
+        query: query.into(),
+    };
+    let rules = [
+        rule("Errors", "rate(x{job=~\"kubernetes-.*\"}[5m]) > 1"),
+        rule("Other", "up{job=\"node\"}"),
+    ];
+    mesh.rules_of
+        .insert(id("istio-system", "prometheus"), rules.into());
+    let found = made(&mesh, &answers(false), None);
+    assert_eq!(codes(&found), [Code::JobLabelRead]);
+    assert_eq!(
+        found.readers["kubernetes-pods"],
+        [
+            "rule Errors (g)",
+            "job up of istio-system/Deployment/prometheus"
+        ]
+    );
+}

@@ -48,6 +48,10 @@ pub fn sentence(of: &Problem) -> Option<String> {
                 list(computed)
             )
         }
+        Problem::JobLabelRead { job, by, .. } => format!(
+            "Series of secured pods leave job {job}, which is named by: {}.",
+            few(by, 6)
+        ),
         Problem::ScrapedByOtherDiscovery { job, ports, .. } => {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             format!(
@@ -76,6 +80,9 @@ pub fn to_do(of: &Problem) -> Option<&'static str> {
         }
         Problem::TargetsDiffer { .. } => {
             "Check that Prometheus has loaded its configuration; if so, please report the job as a fault of meshscrape."
+        }
+        Problem::JobLabelRead { .. } => {
+            "Let them match the new job too, for example job=~\"OLD|istio-secure-merged-metrics.*\"."
         }
         Problem::ScrapedByOtherDiscovery { .. } => {
             "Remove these targets from that job once the workload is UP over mutual TLS."
