@@ -462,6 +462,19 @@ impl Choices {
     ///
     /// # Errors
     /// The answers file cannot be read or is not of this program's version.
+    /// A choice of single items that was given, for commands that look at whole namespaces.
+    pub fn beside_namespaces(&self) -> Option<&'static str> {
+        let given = [
+            ("-w", !self.workloads.is_empty()),
+            ("-g", !self.gateways.is_empty()),
+            ("--port", self.port.is_some()),
+            ("--port-of", !self.port_of.is_empty()),
+            ("--inject", self.inject),
+            ("--skip", !self.skip.is_empty()),
+        ];
+        given.iter().find(|(_, is)| *is).map(|(flag, _)| *flag)
+    }
+
     pub fn answers(&self) -> Result<Answers, Error> {
         let mut answers = match &self.answers {
             Some(file) => Answers::load(file)?,

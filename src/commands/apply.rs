@@ -39,6 +39,7 @@ pub async fn run(
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
     let (mut review, contact) = flow::reviewed(&mut opened).await?;
     review.unchecked_pods = word.unchecked_pods;
+    flow::known_skips(&call, &review)?;
     flow::note_takes(&mut call, &opened, &review);
     let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);
     let prometheus = selection.prometheus.clone();

@@ -10,6 +10,7 @@ use crate::engine::watch::{Watch, follow};
 use crate::error::{Error, Result};
 use crate::mesh::{Mesh, observe};
 use crate::problems::{Code, Findings, Severity, of_board, of_mesh};
+use crate::recipe;
 use crate::targets::Board;
 use crate::text::{Tone, line as flat};
 use crate::words;
@@ -51,6 +52,10 @@ pub async fn run(mut call: Call<'_>, options: &Options) -> Result<u8> {
         written(call.out.write_all(text.as_bytes()))?;
         return Ok(exit::WELL);
     }
+    if let Some(flag) = call.choices.beside_namespaces() {
+        return Err(Error::new(format!("check does not take {flag}"))
+            .hint("look into whole namespaces: -n NAMESPACE"));
+    }
     let baseline = options.baseline.as_deref().map(Baseline::read);
     let baseline = baseline.transpose()?.unwrap_or_default();
     let mut opened = flow::open_any(&call).await?;
@@ -61,6 +66,9 @@ pub async fn run(mut call: Call<'_>, options: &Options) -> Result<u8> {
         }
     }
     let mesh = &opened.mesh;
+    for name in &opened.answers.namespaces {
+        recipe::known_namespace(mesh, name)?;
+    }
     let board = look(&mut call, &opened).await;
     let mut all = of_mesh(mesh);
     if let Some(board) = &board {
@@ -82,20 +90,20 @@ pub async fn run(mut call: Call<'_>, options: &Options) -> Result<u8> {
     let mut findings = Findings::new(all.problems, |problem| baseline.knows(problem));
     findings.known += ignored;
     let scraped = plaintext::jobs(mesh, board.as_deref(), spaces);
+    let fail_on = options.fail_on.unwrap_or(Severity::Risk);
     let text = match &options.junit {
         _ if options.json => {
             let jobs = plaintext::as_json(&scraped);
             format!("{:#}\n", as_json(mesh, &findings, jobs))
         }
         Some(file) if file.as_os_str() != "-" => {
-            write_file(file, &junit::report(&findings))?;
+            write_file(file, &junit::report(&findings, fail_on))?;
             in_words(&findings, &scraped)
         }
-        Some(_) => junit::report(&findings),
+        Some(_) => junit::report(&findings, fail_on),
         None => in_words(&findings, &scraped),
     };
     written(call.out.write_all(text.as_bytes()))?;
-    let fail_on = options.fail_on.unwrap_or(Severity::Risk);
     Ok(match findings.any_at(fail_on) || findings.unread() {
         true => exit::NOT_ALL,
         false => exit::WELL,

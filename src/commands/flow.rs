@@ -11,6 +11,7 @@ use crate::mesh::{Mesh, OwnerTool, Prometheus, observe};
 use crate::plan::review::{ItemState, Review, RunId, skipped};
 use crate::plan::{ChangeId, Plan, keeping};
 use crate::recipe;
+use crate::text::few;
 use std::sync::Arc;
 
 /// The cluster, read.
@@ -232,6 +233,32 @@ pub fn note_takes(call: &mut Call<'_>, opened: &Opened, review: &Review) {
         format!("--force-owner {name} has no effect: no field of these changes belongs to {name}")
     });
     call.note(&words.collect::<Vec<_>>());
+}
+
+/// # Errors
+/// `--skip` names a change that the plan does not have: most likely a slip.
+pub fn known_skips(call: &Call<'_>, review: &Review) -> Result<()> {
+    let ids = || {
+        review
+            .plan
+            .changes
+            .iter()
+            .map(|change| change.id.0.as_str())
+    };
+    let Some(given) = call
+        .choices
+        .skip
+        .iter()
+        .find(|skip| !ids().any(|id| id == **skip))
+    else {
+        return Ok(());
+    };
+    let mut error = Error::new(format!("--skip: there is no change `{given}` in this plan"));
+    if let Some(near) = crate::error::nearest(given, ids()) {
+        error = error.hint(format!("did you mean `{near}`?"));
+    }
+    let all: Vec<String> = ids().map(str::to_owned).collect();
+    Err(error.hint(format!("changes: {}", few(&all, 12))))
 }
 
 /// # Errors

@@ -6,6 +6,7 @@ use crate::error::Result;
 pub async fn run(mut call: Call<'_>, json: bool, yaml: bool) -> Result<u8> {
     let mut opened = flow::open(&call).await?;
     let (review, contact) = flow::reviewed(&mut opened).await?;
+    flow::known_skips(&call, &review)?;
     flow::note_takes(&mut call, &opened, &review);
     let text = if json {
         let mut value = json::review(&review);

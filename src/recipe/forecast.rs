@@ -234,7 +234,8 @@ impl Laid<'_> {
         let after = self.laid_over(&workload.id.object(), object)?;
         let meta = &after["spec"]["template"]["metadata"];
         let after = (labels(&meta["labels"]), labels(&meta["annotations"]));
-        (after != before).then_some(after)
+        // Pods that are not of it yet are on their way.
+        (after != before || !workload.rolled_out).then_some(after)
     }
 
     /// The object with every change of it; `None`: there is none.

@@ -32,7 +32,7 @@ pub use forbidden::{Choice, Forbidden, forbidden};
 pub use forecast::forecast;
 pub use order::plan;
 pub use reaching::reaching;
-pub use select::{Item, Selection, select};
+pub use select::{Item, Selection, known_namespace, select};
 
 use crate::mesh::kinds::{Kind, ObjectRef};
 use serde_json::{Value, json};

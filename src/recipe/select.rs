@@ -286,7 +286,7 @@ fn named_gateway(
     Err(missing(mesh, "gateway", &of, &named(names), |_| true))
 }
 
-fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
+pub fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
     let of_items = mesh
         .workloads
         .iter()

@@ -224,11 +224,20 @@ impl State {
             .progress
             .values()
             .all(|p| matches!(p, Progress::Complete | Progress::Absent));
-        if !complete || self.mesh.workloads.is_empty() {
+        if filling(&self.mesh) || self.mesh.workloads.is_empty() {
             return;
         }
+        // A list that may not be read is missing for good: names are found among what there is.
+        let before = self.answers.workloads.clone();
         if let Err(error) = self.answers.settle(&self.mesh) {
             self.notice = Some(super::update::error_notice(&error));
+        }
+        for id in self.answers.workloads.difference(&before) {
+            self.answers.namespaces.insert(id.namespace.clone());
+            self.start.answers.workloads.insert(id.clone());
+        }
+        if !complete {
+            return;
         }
         self.expand_namespaces();
         let mesh = Arc::clone(&self.mesh);

@@ -171,6 +171,15 @@ impl State {
                 .workloads
                 .iter()
                 .any(|w| w.namespace == name);
+            if !self.mesh.namespaces.iter().any(|known| known.name == name) {
+                self.answers.namespaces.remove(&name);
+                let text = format!("-n {name}: there is no such namespace");
+                self.notice = Some(Notice {
+                    tone: Tone::Bad,
+                    text,
+                });
+                continue;
+            }
             if named || !self.answers.namespaces.contains(&name) {
                 continue;
             }

@@ -1,25 +1,30 @@
-//! Findings as JUnit XML, as CI servers read it: a suite for each severity, a case for each problem, all failed.
+//! Findings as JUnit XML, as CI servers read it: a suite for each severity, a case for each problem.
 
-use crate::problems::Findings;
+use crate::problems::{Findings, Severity};
 use crate::text::clean;
 use crate::words;
 use std::fmt::Write;
 
-pub fn report(findings: &Findings) -> String {
+/// `fail_on`: what is less grave has passed, and says what it is.
+pub fn report(findings: &Findings, fail_on: Severity) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let all = findings.problems.len();
+    let fails = |severity: Severity| severity >= fail_on;
+    let of = findings.problems.iter();
+    let failed = of.filter(|problem| fails(problem.severity())).count();
     let _ = writeln!(
         out,
-        "<testsuites name=\"meshscrape check\" tests=\"{all}\" failures=\"{all}\">"
+        "<testsuites name=\"meshscrape check\" tests=\"{all}\" failures=\"{failed}\">"
     );
     for (severity, count) in findings.counts() {
         let name = severity.name();
         if count == 0 {
             continue;
         }
+        let failed = if fails(severity) { count } else { 0 };
         let _ = writeln!(
             out,
-            "  <testsuite name=\"{name}\" tests=\"{count}\" failures=\"{count}\">"
+            "  <testsuite name=\"{name}\" tests=\"{count}\" failures=\"{failed}\">"
         );
         for problem in findings
             .problems
@@ -32,12 +37,15 @@ pub fn report(findings: &Findings) -> String {
                 "    <testcase classname=\"{code}\" name=\"{}\">",
                 escaped(&problem.of().to_string())
             );
-            let _ = writeln!(
-                out,
-                "      <failure type=\"{code}\" message=\"{}\">{}</failure>",
-                escaped(words::title(code)),
-                escaped(&words::reason(problem))
-            );
+            let (title, reason) = (words::title(code), words::reason(problem));
+            let (title, reason) = (escaped(title), escaped(&reason));
+            let _ = match fails(severity) {
+                true => writeln!(
+                    out,
+                    "      <failure type=\"{code}\" message=\"{title}\">{reason}</failure>"
+                ),
+                false => writeln!(out, "      <system-out>{title}: {reason}</system-out>"),
+            };
             out.push_str("    </testcase>\n");
         }
         out.push_str("  </testsuite>\n");
@@ -77,7 +85,7 @@ mod tests {
             of: Subject::new("Deployment", "shop", odd),
             path: odd.to_owned(),
         };
-        let text = report(&Findings::new(vec![problem], |_| false));
+        let text = report(&Findings::new(vec![problem], |_| false), Severity::Note);
         assert!(
             !text.contains('\u{1b}') && !text.contains('\u{0}'),
             "{text}"
