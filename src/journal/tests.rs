@@ -69,7 +69,7 @@ fn what_is_appended_is_read_back() {
         journal.append(entry).unwrap();
     }
     assert_eq!(journal.run(Some("r1")).unwrap(), entries);
-    // Another process reads it too, also while it is being written.
+    // Another process reads it too, also while it applying.
     let other = FileJournal::at(journal.folder());
     assert_eq!(other.run(None).unwrap(), entries);
     assert_eq!(other.runs().unwrap()[0].how.as_deref(), Some("whole"));

@@ -37,7 +37,7 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
         found.push(Forbidden {
             choice: Choice::StopPlaintextJobs,
             item: None,
-            why: format!("would lose, of {}", said(&losses)),
+            why: format!("would lose metrics of {}", said(&losses)),
         });
     }
     let ended = ended(&chosen) || answers.options.stop_plaintext_jobs == Some(true);
@@ -75,16 +75,16 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
         if !losses.is_empty() {
             let mut error = Error::new("ending the plaintext jobs would lose metrics");
             for loss in losses {
-                error = error.cause(format!("of {loss}"));
+                error = error.cause(format!("metrics of {loss}"));
             }
-            return Err(error.hint("choose port 15020, or let the plaintext jobs stay"));
+            return Err(error.hint("use --port 15020, or --plaintext-jobs keep"));
         }
     }
     let ended = ended(chosen);
     for item in chosen.items(answers) {
         if ended && let Some(why) = port_loses(mesh, &item, item.port) {
             return Err(Error::new(format!(
-                "port {} cannot be chosen for {}",
+                "port {} is not available for {}",
                 u16::from(item.port),
                 item.workload.id
             ))
@@ -107,11 +107,11 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
             && let Some(why) = pods_unfit(&item)
         {
             return Err(Error::new(format!(
-                "the running pods of {} cannot be marked",
+                "the running pods of {} cannot be annotated",
                 item.workload.id
             ))
             .cause(why)
-            .hint("mark the pod template"));
+            .hint("annotate the pod template: --annotate template"));
         }
     }
     Ok(())
@@ -131,7 +131,7 @@ fn said(losses: &[old_jobs::Loss]) -> String {
 fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {
     let lost = old_jobs::lost(mesh, item.workload, port)?;
     Some(format!(
-        "the plaintext jobs leave out what carries the mark, which would lose, of {lost}"
+        "the plaintext jobs skip annotated pods, which would lose metrics of {lost}"
     ))
 }
 
@@ -148,7 +148,7 @@ fn pods_unfit(item: &Item) -> Option<String> {
         match item.workload.sidecar {
             SidecarState::Switchable { .. } | SidecarState::AfterRestart => {
                 return Some(format!(
-                    "{name} gets its sidecar by a restart, and a restart takes the mark off"
+                    "{name} must restart to get its sidecar, and the restart removes the annotation"
                 ));
             }
             _ => {}
@@ -160,6 +160,6 @@ fn pods_unfit(item: &Item) -> Option<String> {
         .and_then(|text| serde_yaml::from_str::<serde_json::Value>(text).ok())
         .is_some_and(|c| c["proxyMetadata"]["METRICS_LOCALHOST_ACCESS_ONLY"] == "true");
     closed.then(|| {
-        format!("{name} keeps its plaintext ports to itself: a pod that restarts without the mark would not be scraped at all")
+        format!("{name} serves plaintext metrics only inside the pod: a pod that restarts without the annotation is not scraped")
     })
 }

@@ -23,7 +23,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let mut lines = widgets::error(error, room);
             lines.push(Words::new());
             lines.push(
-                Words::of(Role::Accent, "r").and(Role::Plain, " tries again; nothing is lost"),
+                Words::of(Role::Accent, "r").and(Role::Plain, " retries; no choices are lost"),
             );
             paint.lines(places.list, &lines);
         }
@@ -163,7 +163,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         }
         lines.extend(Words::wrapped(
             Role::Plain,
-            "Nothing is asked of a cluster before its context is chosen, and nothing is written \
+            "No request is sent before you choose a context, and nothing is written \
              before you have seen it as a diff.",
             room,
         ));
@@ -191,7 +191,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         }
         lines.extend(Words::wrapped(
             Role::Muted,
-            "Nothing is written before you have seen it as a diff and said yes.",
+            "Nothing is written before you review its diff and confirm.",
             room,
         ));
     }
@@ -201,18 +201,20 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 /// What a line of the checklist is good for.
 fn meaning(label: &str) -> &'static str {
     match label {
-        "API server" => "All is read from it, and written through it.",
-        "Istio" => "Its version and revision decide what the proxies understand.",
-        "Data plane" => "The port is opened by a workload's own sidecar, or by a gateway.",
-        "Trust domain" => "The first part of the name that Prometheus's certificate bears.",
-        "Root namespace" => "Sidecars and policies there govern the whole mesh.",
-        "Mesh-wide mTLS" => {
-            "Whether plaintext is refused where nothing else is said. 15091 gets STRICT of its own."
+        "API server" => "meshscrape reads and writes everything through the API server.",
+        "Istio" => "The Istio version and revision decide which settings the proxies support.",
+        "Data plane" => "Port 15091 is opened by a workload's sidecar, or by a gateway.",
+        "Trust domain" => {
+            "The first part of Prometheus's SPIFFE identity (spiffe://TRUST-DOMAIN/…)."
         }
-        "Prometheus" => "The one that is to scrape over mTLS; step 2 chooses it.",
-        "Reading" => "Lists of the API server that the steps are made from.",
-        "Permissions" => "What you may do, by access reviews; they write nothing.",
-        "Earlier run" => "A run that did not come to its end, by its own record.",
+        "Root namespace" => "Sidecars and policies in this namespace apply to the whole mesh.",
+        "Mesh-wide mTLS" => {
+            "The default mTLS mode of workloads without their own policy. Port 15091 always gets STRICT."
+        }
+        "Prometheus" => "The server that will scrape over mTLS. You choose it in step 2.",
+        "Reading" => "The lists that the next steps show, read from the API server.",
+        "Permissions" => "Your permissions, from access reviews. These write nothing.",
+        "Earlier run" => "A run that its record shows as interrupted.",
         _ => "",
     }
 }

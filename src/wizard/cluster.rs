@@ -14,7 +14,7 @@ use std::sync::Arc;
 const EARLIER: &str = "Earlier run";
 
 const UNREAD: &str =
-    "what can't be read is missing in the steps; the README holds a ready ClusterRole";
+    "unreadable objects are missing from the steps; apply the ClusterRole in the README";
 
 impl State {
     pub(super) fn contexts(&mut self, answer: Result<Contexts, Error>) -> Vec<Effect> {
@@ -302,7 +302,7 @@ fn problems(mesh: &Mesh) -> Option<CheckLine> {
         true => Check::Warning,
         false => Check::Good,
     };
-    let to_do = "p lists them, each with what to do";
+    let to_do = "p: list the problems and their fixes";
     (!found.is_empty()).then(|| line(check, "Problems", found.join(" · "), to_do))
 }
 
@@ -317,7 +317,7 @@ fn settings(mesh: &Mesh) -> Vec<CheckLine> {
             Check::Bad,
             label,
             format!("not known: {why}"),
-            format!("start meshscrape with {flag}, or get the right to read that ConfigMap"),
+            format!("pass {flag}, or get permission to read that ConfigMap"),
         ),
         false => line(Check::Asking, label, "is being read", ""),
     };
@@ -411,8 +411,8 @@ fn data_plane(mesh: &Mesh) -> CheckLine {
         line(
             Check::Warning,
             "Data plane",
-            "sidecars, and ambient in some namespaces",
-            "ambient workloads have no sidecar to open the port on; they are shown, and each says the way out",
+            "sidecars; ambient in some namespaces",
+            "ambient workloads have no sidecar for port 15091; step 4 lists each with a fix",
         )
     } else {
         line(Check::Good, "Data plane", "sidecars", "")
@@ -437,7 +437,7 @@ fn mode(mesh: &Mesh) -> CheckLine {
             Check::Warning,
             "Mesh-wide mTLS",
             format!("DISABLE, {by}"),
-            "the metrics port gets STRICT of its own; everything else stays as it is",
+            "port 15091 gets STRICT; all other ports keep their mode",
         ),
     }
 }
@@ -457,19 +457,19 @@ fn prometheus(mesh: &Mesh, take: &BTreeSet<String>) -> CheckLine {
         (n, 0) if filling(mesh) => line(
             Check::Asking,
             "Prometheus",
-            format!("{n} found; what it takes to choose one is being read"),
+            format!("{n} found; checking which are available"),
             "",
         ),
         (n, 0) => line(
             Check::Bad,
             "Prometheus",
-            format!("{n} found, none that can be chosen yet"),
-            "step 2 says why of each",
+            format!("{n} found, none available"),
+            "step 2 shows the reason for each",
         ),
         (n, free) => line(
             Check::Good,
             "Prometheus",
-            format!("{n} found, {free} can be chosen"),
+            format!("{n} found, {free} available"),
             "",
         ),
     }
@@ -552,10 +552,10 @@ fn access(mesh: &Mesh) -> CheckLine {
         };
         denied.push(format!("{} {}{at}", question.verb, question.resource));
         let cost = match (question.verb, question.resource) {
-            (_, "pods/proxy") => "step 9 can't ask Prometheus and the pods",
-            ("create", "pods") => "step 7 can't ask what admission says of a new Pod",
-            ("get" | "list" | "watch", _) => "steps 2 to 5 show less",
-            _ => "step 8 can't write it",
+            (_, "pods/proxy") => "step 9 cannot query Prometheus or check the pods",
+            ("create", "pods") => "step 7 cannot dry-run the new pods",
+            ("get" | "list" | "watch", _) => "steps 2 to 5 are incomplete",
+            _ => "step 8 cannot apply the change",
         };
         if !costs.contains(&cost) {
             costs.push(cost);
@@ -563,7 +563,10 @@ fn access(mesh: &Mesh) -> CheckLine {
     }
     let open = asked.done < asked.of;
     if denied.is_empty() && open {
-        let found = format!("{} of {} asked, all given so far", asked.done, asked.of);
+        let found = format!(
+            "{} of {} checked, none missing so far",
+            asked.done, asked.of
+        );
         return line(Check::Asking, "Permissions", found, "");
     }
     if denied.is_empty() {
@@ -571,13 +574,16 @@ fn access(mesh: &Mesh) -> CheckLine {
             0 => line(
                 Check::Good,
                 "Permissions",
-                format!("all {} that are needed", mesh.access.len()),
+                format!("all granted ({})", mesh.access.len()),
                 "",
             ),
             unknown => line(
                 Check::Warning,
                 "Permissions",
-                format!("{} given, {unknown} could not be asked", mesh.access.len()),
+                format!(
+                    "{} granted, {unknown} could not be checked",
+                    mesh.access.len()
+                ),
                 "what is missing shows in the review",
             ),
         };
@@ -587,6 +593,6 @@ fn access(mesh: &Mesh) -> CheckLine {
         Check::Warning,
         "Permissions",
         format!("missing{so_far}: {}", denied.join(", ")),
-        format!("{}; the README holds a ready ClusterRole", costs.join("; ")),
+        format!("{}; apply the ClusterRole in the README", costs.join("; ")),
     )
 }

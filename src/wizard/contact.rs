@@ -72,14 +72,14 @@ impl State {
                         Check::Good,
                         found,
                         format!(
-                            "{replicas} replicas run behind it: the answer of one stands for all"
+                            "replicas behind this URL: {replicas}; only one answers each query"
                         ),
                     ),
                     ([], _) => line(Check::Good, found, String::new()),
                     (jobs, _) => line(
                         Check::Warning,
                         format!("{found}, but does not scrape by job {}", jobs.join(", ")),
-                        "its certificates came late: r in the monitor (step 9) reloads Prometheus"
+                        "the job loaded before its certificates existed; r in step 9 reloads Prometheus"
                             .into(),
                     ),
                 }
@@ -87,7 +87,7 @@ impl State {
             (_, Some(Contact::NotRunning(error))) => line(
                 Check::Warning,
                 error.what.clone(),
-                "targets show once it runs".into(),
+                "targets appear once Prometheus runs".into(),
             ),
             (_, Some(Contact::Unreachable(error))) => {
                 let cause = error.causes.first();
@@ -96,7 +96,9 @@ impl State {
                 line(
                     Check::Warning,
                     format!("{}{cause}", error.what),
-                    format!("without it no target is seen UP, and apply asks once more; {hint}"),
+                    format!(
+                        "targets cannot be verified, so apply asks for a separate confirmation; {hint}"
+                    ),
                 )
             }
         };
@@ -107,8 +109,8 @@ impl State {
 /// What an apply without Prometheus's word comes to, for the question before it.
 pub(super) fn costs(why: &Error) -> [String; 2] {
     [
-        format!("{}: nobody could see the targets come UP.", why.what),
-        "Applied without proof, no target is awaited, and the plaintext jobs stay.".into(),
+        format!("{}: targets cannot be verified.", why.what),
+        "The apply does not wait for targets, and the plaintext jobs stay.".into(),
     ]
 }
 

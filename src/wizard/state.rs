@@ -76,14 +76,14 @@ impl Step {
     /// The one question on top of the step.
     pub fn question(self) -> &'static str {
         match self {
-            Step::Cluster => "Which cluster, and is everything there that is needed?",
+            Step::Cluster => "Which cluster, and does it meet the requirements?",
             Step::Prometheus => "Which Prometheus should scrape the mesh over mTLS?",
-            Step::Namespaces => "In which namespaces are the workloads?",
+            Step::Namespaces => "Which namespaces hold the workloads?",
             Step::Workloads => "Which workloads should Prometheus scrape over mTLS?",
             Step::Gateways => "Which gateways should Prometheus scrape over mTLS?",
-            Step::Options => "How should they be scraped?",
-            Step::Review => "Is this what should be written?",
-            Step::Apply => "Writing the approved changes, one after another",
+            Step::Options => "How should Prometheus scrape them?",
+            Step::Review => "Review the changes.",
+            Step::Apply => "Applying the approved changes in order",
             Step::Status => "Is every target scraped over mTLS?",
         }
     }

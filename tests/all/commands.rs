@@ -227,7 +227,10 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
     let words = stderr(&meshscrape(&format!("export {file} --demo -n shop")).code(1));
     assert!(words.contains("is a file"), "{words}");
     let words = stderr(&meshscrape(&format!("export {folder}2 --demo")).code(1));
-    assert!(words.contains("nothing is chosen"), "{words}");
+    assert!(
+        words.contains("no workloads or gateways are chosen"),
+        "{words}"
+    );
 }
 
 #[test]

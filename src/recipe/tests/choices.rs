@@ -138,7 +138,7 @@ fn unknown_names_are_refused_with_the_nearest() {
         .workloads
         .insert(id("istio-system", "istio-ingressgateway"));
     assert!(refusal(&mesh, &answers).contains("-g istio-system/istio-ingressgateway"));
-    assert!(refusal(&mesh, &Answers::default()).contains("nothing is chosen"));
+    assert!(refusal(&mesh, &Answers::default()).contains("no workloads or gateways are chosen"));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn ending_the_plaintext_jobs_with_15090_is_forbidden_where_it_loses() {
     answers.options.port = MetricsPort::Envoy;
     let default = plan(&mesh, &answers);
     assert!(part(&default, Part::OldJobs).is_none(), "the old jobs stay");
-    assert!(default.notes.iter().any(|n| n.contains("scraped twice")));
+    assert!(default.notes.iter().any(|n| n.contains("also plaintext")));
     assert!(
         forbidden(&mesh, &answers)
             .iter()

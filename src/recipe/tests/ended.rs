@@ -55,7 +55,7 @@ fn one_on_15090_keeps_its_plaintext_scrape_and_holds_nobody_back() {
     assert!(
         made.notes
             .iter()
-            .any(|n| n.contains("scraped twice") && n.contains("other"))
+            .any(|n| n.contains("also plaintext") && n.contains("other"))
     );
     let last = part(&made, Part::OldJobs).expect("ends");
     assert_eq!(last.before, [Await::TargetsUp(vec![id("demo", "httpbin")])]);

@@ -37,7 +37,7 @@ fn choosing_goes_from_namespaces_to_workloads_and_back_loses_nothing() {
         ]
     );
     assert_eq!(state.chosen_in["shop"], 2);
-    // Back, leave shop, come back to it: its workloads are still chosen.
+    // Back, leave shop, come back to it: its workloads still chosen.
     keys(&mut state, "esc space enter");
     assert_eq!(state.effective().workloads.len(), 1);
     keys(&mut state, "esc space enter");

@@ -96,7 +96,10 @@ fn the_question_before_writing_and_the_writing_have_the_pace() {
     state.answers.options.pace = Pace::All;
     keys(&mut state, "enter");
     let dialog = state.dialog.clone().unwrap();
-    assert_eq!(dialog.lines[0], "3 pods restart, all workloads at once.");
+    assert_eq!(
+        dialog.lines[0],
+        "3 pods restart, all workloads in parallel."
+    );
     let effects = keys(&mut state, "tab enter");
     assert!(
         matches!(&effects[..], [Effect::Apply { answers, .. }] if answers.options.pace == Pace::All),

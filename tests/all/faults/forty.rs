@@ -145,7 +145,7 @@ impl Bench {
         objects
     }
 
-    /// Reviews and writes; each stop is answered with "again". `None`: there was nothing to do.
+    /// Reviews and writes; each stop is answered with "again". `None`: there was no changes.
     async fn write(
         &self,
         plan: Plan,

@@ -122,7 +122,7 @@ async fn another_machine_takes_a_run_back() {
     assert!(
         undo.warnings
             .iter()
-            .any(|w| w.contains("this machine has none of it")),
+            .any(|w| w.contains("this machine has no record of the run")),
         "{:?}",
         undo.warnings
     );
