@@ -282,7 +282,7 @@ pub fn stopped(review: &Review) -> Option<Error> {
                 }
                 format!("its fields belong to {}", managers.join(", "))
             }
-            ItemState::Refused(words) => format!("refused by the API server: {words}"),
+            ItemState::Refused(words) => format!("refused: {words}"),
             ItemState::Gate { why, .. } => format!("its text cannot be edited safely: {why}"),
             ItemState::Failed(words) => format!("dry run failed: {words}"),
             _ => continue,

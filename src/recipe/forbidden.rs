@@ -37,7 +37,7 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
         found.push(Forbidden {
             choice: Choice::StopPlaintextJobs,
             item: None,
-            why: format!("would lose metrics of {}", said(&losses)),
+            why: format!("would lose metrics: {}", said(&losses)),
         });
     }
     let ended = ended(&chosen) || answers.options.stop_plaintext_jobs == Some(true);
@@ -75,7 +75,7 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
         if !losses.is_empty() {
             let mut error = Error::new("ending the plaintext jobs would lose metrics");
             for loss in losses {
-                error = error.cause(format!("metrics of {loss}"));
+                error = error.cause(loss.to_string());
             }
             return Err(error.hint("use --port 15020, or --plaintext-jobs keep"));
         }
@@ -89,18 +89,16 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
                 item.workload.id
             ))
             .cause(why)
-            .hint("choose port 15020"));
+            .hint("use --port 15020"));
         }
         if item.port == MetricsPort::Merged
             && let Some(why) = no_agent(&item)
         {
             let id = &item.workload.id;
             return Err(
-                Error::refused(format!("port 15020 cannot be chosen for {id}"))
+                Error::refused(format!("port 15020 is not available for {id}"))
                     .cause(why)
-                    .hint(format!(
-                        "choose Envoy's own port for it: --port-of {id}=15090"
-                    )),
+                    .hint(format!("use Envoy's own port for it: --port-of {id}=15090")),
             );
         }
         if item.mark == Mark::Pods
@@ -125,13 +123,13 @@ fn ended(chosen: &Selection) -> bool {
 
 fn said(losses: &[old_jobs::Loss]) -> String {
     let words: Vec<String> = losses.iter().map(ToString::to_string).collect();
-    words.join("; of ")
+    words.join("; ")
 }
 
 fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {
     let lost = old_jobs::lost(mesh, item.workload, port)?;
     Some(format!(
-        "the plaintext jobs skip annotated pods, which would lose metrics of {lost}"
+        "the plaintext jobs skip annotated pods, which would lose metrics: {lost}"
     ))
 }
 

@@ -123,9 +123,13 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     }
     gateways.sort_unstable_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
     if workloads.is_empty() && gateways.is_empty() {
+        let what = match passed_over.is_empty() {
+            true => "no workloads or gateways are chosen",
+            false => "none of the chosen workloads can be secured",
+        };
         let mut error = match refused || skipped {
-            true => Error::refused("none of the chosen workloads can be secured"),
-            false => Error::new("none of the chosen workloads can be secured"),
+            true => Error::refused(what),
+            false => Error::new(what),
         };
         for reason in passed_over.iter().take(5) {
             error = error.cause(reason);

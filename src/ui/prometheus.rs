@@ -119,7 +119,7 @@ fn nothing(paint: &mut Paint, area: Rect) {
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Prometheus(of)) = state.prometheus.current() else {
-        let title = Words::strong("Which Prometheus servers are available");
+        let title = Words::strong("Supported Prometheus");
         let inside = panel(paint, area, &title, &Words::new(), false);
         let text = "A Deployment or StatefulSet that no other tool manages (no Helm, no operator, no \
                     GitOps), whose --config.file comes from a ConfigMap. Others are listed too, with \

@@ -417,7 +417,7 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         }
     };
     if !matches!(outcome.ended, Ended::Whole) {
-        ids("Written", &outcome.written, &mut lines);
+        ids("Applied", &outcome.written, &mut lines);
     }
     ids("Not applied", &outcome.not_written, &mut lines);
     ids("Undone", &outcome.taken_back, &mut lines);

@@ -162,7 +162,7 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
         "AuthorizationPolicy default/meshscrape-httpbin",
         "Sidecar default/meshscrape-httpbin",
         "istio-secure-merged-metrics",
-        "history is lost",
+        "its data is in an emptyDir",
     ] {
         assert!(words.contains(word), "{word} is not in\n{words}");
     }

@@ -1,4 +1,4 @@
-//! Impact to compute which of 30 jobs of Istio's sample's kind scrape 10,000 pods of 2,000 workloads.
+//! What it costs to compute which of 30 jobs of Istio's sample's kind scrape 10,000 pods of 2,000 workloads.
 
 use meshscrape::mesh::kinds::Kind;
 use meshscrape::mesh::objects as lean;

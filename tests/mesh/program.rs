@@ -37,7 +37,7 @@ pub struct Told {
     pub forecast: Option<Result<String, String>>,
 }
 
-/// Users of different namespaces have no changes with each other. An administrator honours every lock there is: it
+/// Users of different namespaces have nothing to do with each other. An administrator honours every lock there is: it
 /// writes while nobody else does.
 static WRITES: RwLock<()> = RwLock::new(());
 

@@ -55,7 +55,7 @@ fn one_on_15090_keeps_its_plaintext_scrape_and_holds_nobody_back() {
     assert!(
         made.notes
             .iter()
-            .any(|n| n.contains("also plaintext") && n.contains("other"))
+            .any(|n| n.contains("scraped twice") && n.contains("other"))
     );
     let last = part(&made, Part::OldJobs).expect("ends");
     assert_eq!(last.before, [Await::TargetsUp(vec![id("demo", "httpbin")])]);
@@ -242,10 +242,10 @@ fn where_old_jobs_leave_marks_out_15090_would_lose_at_once() {
     with_config(&mut mesh, &with_rule(&rule));
     assert!(crate::recipe::plan(&mesh, &answers).is_ok());
     with_prometheus(&mut mesh, |p| (p.reloader, p.lifecycle) = (false, false));
-    assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
+    assert!(refusal(&mesh, &answers).contains("port 15090 is not available"));
     // Somebody's own.
     rule["regex"] = "(true)".into();
     with_prometheus(&mut mesh, |p| p.reloader = true);
     with_config(&mut mesh, &with_rule(&rule));
-    assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
+    assert!(refusal(&mesh, &answers).contains("port 15090 is not available"));
 }

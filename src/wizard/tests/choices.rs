@@ -37,7 +37,7 @@ fn choosing_goes_from_namespaces_to_workloads_and_back_loses_nothing() {
         ]
     );
     assert_eq!(state.chosen_in["shop"], 2);
-    // Back, leave shop, come back to it: its workloads still chosen.
+    // Back, leave shop, come back to it: its workloads are still chosen.
     keys(&mut state, "esc space enter");
     assert_eq!(state.effective().workloads.len(), 1);
     keys(&mut state, "esc space enter");
@@ -352,7 +352,7 @@ fn the_key_says_why_it_does_nothing() {
     assert!(state.dialog.is_none());
     let said = state.notice.clone().unwrap().text;
     assert!(
-        said.contains("no owner to take it from: ") && said.contains("billing/mine"),
+        said.contains("it has no other owner: ") && said.contains("billing/mine"),
         "{said}"
     );
 }
@@ -411,7 +411,10 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
     );
     keys(&mut state, "space");
     let said = state.notice.clone().unwrap().text;
-    assert!(said.contains("In step 4, t lets you choose"), "{said}");
+    assert!(
+        said.contains("In step 4, t makes owned workloads available"),
+        "{said}"
+    );
     assert!(state.answers.namespaces.contains("shop"));
 }
 
@@ -428,7 +431,7 @@ fn a_namespace_that_is_open_in_part_names_what_is_not() {
         panic!("nothing is said");
     };
     assert!(
-        why.contains("2 of 3 can't be chosen: news (Argo CD), search (Helm)"),
+        why.contains("2 of 3 not available: news (Argo CD), search (Helm)"),
         "{why}"
     );
     keys(&mut state, "space");

@@ -98,19 +98,16 @@ fn permissions_are_all_given_only_when_all_were_asked() {
     mesh.access.insert(question("create"), true);
     assert_eq!(
         permissions(&mesh),
-        (Check::Asking, "1 of 3 asked, all given so far".into())
+        (Check::Asking, "1 of 3 checked, none missing so far".into())
     );
     mesh.asked.done = 3;
     mesh.access.insert(question("patch"), true);
     assert_eq!(
         permissions(&mesh),
-        (Check::Warning, "2 given, 1 could not be asked".into())
+        (Check::Warning, "2 granted, 1 could not be checked".into())
     );
     mesh.access.insert(question("delete"), true);
-    assert_eq!(
-        permissions(&mesh),
-        (Check::Good, "all 3 that are needed".into())
-    );
+    assert_eq!(permissions(&mesh), (Check::Good, "all granted (3)".into()));
     mesh.access.insert(question("delete"), false);
     assert_eq!(permissions(&mesh).1, "missing: delete pods");
 }
@@ -248,7 +245,7 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
     assert!(
-        said.contains("cannot be written") && said.contains("exported"),
+        said.contains("operator generates") && said.contains("export it (i)"),
         "{said}"
     );
     p.flavour = crate::mesh::PrometheusFlavour::Plain;

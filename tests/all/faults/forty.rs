@@ -145,7 +145,7 @@ impl Bench {
         objects
     }
 
-    /// Reviews and writes; each stop is answered with "again". `None`: there was no changes.
+    /// Reviews and writes; each stop is answered with "again". `None`: there was nothing to do.
     async fn write(
         &self,
         plan: Plan,

@@ -186,7 +186,7 @@ async fn a_controller_that_came_meanwhile_is_not_taken_by_that_yes() {
         .object("Deployment", "default", "httpbin")
         .unwrap();
     let annotations = &live["spec"]["template"]["metadata"]["annotations"];
-    assert_eq!(annotations[PORT], "15099", "left as Helm has it");
+    assert_eq!(annotations[PORT], "15099", "left as Helm set it");
 }
 
 #[tokio::test(start_paused = true)]

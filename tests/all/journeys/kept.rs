@@ -289,7 +289,7 @@ async fn a_broken_lock_stops_the_run_that_held_it() {
     let outcome = apply_anyway(&journey, "default/Deployment/httpbin").await;
     thief.await.unwrap();
     assert!(
-        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("taken over")),
+        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("acquired by another run")),
         "{:?}",
         outcome.ended
     );

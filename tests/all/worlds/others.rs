@@ -176,6 +176,6 @@ async fn a_gateways_own_proxy_is_no_sidecar() {
 async fn a_gateway_that_injection_does_not_reach_is_not_restarted() {
     let world = World::of(&gateway("disabled", "auto"));
     let (code, words) = world.call("plan -g edge/gate").await.told();
-    assert_eq!(code, 1);
-    assert!(words.contains("image: auto"), "{words}");
+    assert_eq!(code, 4, "{words}");
+    assert!(words.contains("placeholder image `auto`"), "{words}");
 }

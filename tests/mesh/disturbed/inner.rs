@@ -168,7 +168,7 @@ async fn names(client: &kube::Client, what: &str, namespace: &str) -> Result<Vec
 async fn naked(client: &kube::Client, namespace: &str) -> Result<Vec<String>, BoxError> {
     let mut found = Vec::new();
     for (listeners, needs) in NEEDS {
-        // The listeners first: one that comes after has no changes with what is read now.
+        // The listeners first: one that comes after has nothing to do with what is read now.
         let listeners = names(client, listeners, namespace).await?;
         for need in needs {
             let there = names(client, need, namespace).await?;
