@@ -1,13 +1,10 @@
 //! Whether the chosen Prometheus can be asked: a line of the checklist, and a word more before an apply.
 
 use super::msg::{Effect, Generation};
-use super::state::{Check, CheckLine, State};
+use super::state::{About, Check, CheckLine, State};
 use crate::engine::contact::Contact;
 use crate::error::Error;
 use std::sync::Arc;
-
-/// The checklist's line.
-const LABEL: &str = "Prometheus API";
 
 impl State {
     /// Asks whether the chosen Prometheus answers, once for each reading of the cluster.
@@ -45,10 +42,12 @@ impl State {
     }
 
     pub(super) fn check_contact(&mut self) {
-        self.cluster.checks.retain(|line| line.label != LABEL);
+        self.cluster
+            .checks
+            .retain(|line| line.about != About::Contact);
         let line = |check, found: String, todo: String| CheckLine {
             check,
-            label: LABEL,
+            about: About::Contact,
             found,
             todo,
         };

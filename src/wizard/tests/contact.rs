@@ -1,10 +1,11 @@
 use super::*;
 use crate::engine::contact::Contact;
 use crate::targets::{Board, ReplicaNote};
+use crate::wizard::state::About;
 
 fn line(state: &State) -> Option<Check> {
     let lines = &state.cluster.checks;
-    let found = lines.iter().find(|line| line.label == "Prometheus API");
+    let found = lines.iter().find(|line| line.about == About::Contact);
     found.map(|line| line.check.clone())
 }
 
