@@ -315,9 +315,9 @@ impl Answers {
                 .hint("the wizard writes one: press s in its Review step")
         })?;
         Answers::parse(&text).map_err(|e| {
-            Error::new(format!("the answers file {shown} is not right"))
+            Error::new(format!("the answers file {shown} is not valid"))
                 .cause(e)
-                .hint("mend that line, or let the wizard write the file anew: s in its Review step")
+                .hint("fix that line, or save the file again in the wizard (s in the Review step)")
         })
     }
 

@@ -72,7 +72,7 @@ pub enum Command {
         /// Resume an interrupted run with its recorded choices: the newest of this machine, or RUN of any machine.
         #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
         resume: Option<String>,
-        /// Confirm that the run was made in this cluster, if its record or a missing right does not tell.
+        /// Confirm that the run was made in this cluster, if meshscrape cannot verify it.
         #[arg(long, requires = "resume")]
         this_cluster: bool,
         /// Print events as JSON, one a line.
@@ -113,10 +113,10 @@ pub enum Command {
         /// Undo only these workloads and gateways of the run.
         #[arg(long, value_name = "NS/KIND/NAME", num_args = 1.., value_delimiter = ',')]
         only: Vec<WorkloadRef>,
-        /// Undo without a record: find changes by meshscrape's label and field manager. Lists what that cannot restore.
+        /// Undo without a record: find changes by meshscrape's label and field manager. Lists what it cannot restore.
         #[arg(long, conflicts_with_all = ["run", "only", "list"])]
         without_record: bool,
-        /// Confirm that the run was made in this cluster, if its record or a missing right does not tell.
+        /// Confirm that the run was made in this cluster, if meshscrape cannot verify it.
         #[arg(long)]
         this_cluster: bool,
         /// Also revert fields that others changed since the run; each is shown with its three values.
@@ -236,7 +236,7 @@ pub struct Choices {
     /// Send nothing but reads, access reviews and dry runs.
     #[arg(long, global = true)]
     pub read_only: bool,
-    /// Take the lock from another run that seems to be in progress.
+    /// Break the lock of another run. If that run is still in progress, both write at the same time.
     #[arg(long, global = true)]
     pub break_lock: bool,
     /// Use a cluster simulated inside the program; needs nothing, changes nothing outside.
@@ -378,10 +378,10 @@ fn takes_value(flag: &OsStr) -> bool {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Screen")]
 pub struct Screen {
-    /// Draw with ASCII only; by itself where the locale is not UTF-8.
+    /// Draw with ASCII only [default: only if the locale is not UTF-8].
     #[arg(long, global = true)]
     pub ascii: bool,
-    /// Whether clicks and the wheel act on the program; off, the terminal selects text. `M` switches it
+    /// Mouse: on, clicks and the wheel control the wizard; off, the terminal selects text. `M` switches it
     /// [default: on; off over SSH].
     #[arg(long, value_name = "on|off", global = true)]
     pub mouse: Option<Switch>,
@@ -431,7 +431,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(300);
 fn metrics_port(text: &str) -> Result<MetricsPort, String> {
     let port: u16 = text
         .parse()
-        .map_err(|_| format!("`{text}` is no port number: 15020 or 15090"))?;
+        .map_err(|_| format!("`{text}` is not a port number: 15020 or 15090"))?;
     port.try_into()
 }
 
@@ -453,7 +453,7 @@ fn mark(text: &str) -> Result<Mark, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.trim_end_matches('s').parse::<u64>() {
         Ok(s) if s > 0 => Ok(Duration::from_secs(s)),
-        _ => Err(format!("`{text}` is no number of seconds above 0")),
+        _ => Err(format!("`{text}` is not a number of seconds above 0")),
     }
 }
 

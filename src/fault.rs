@@ -23,10 +23,10 @@ fn known(kind: io::ErrorKind) -> Option<&'static str> {
     use io::ErrorKind::*;
     Some(match kind {
         NotFound => "there is no such file or folder",
-        PermissionDenied => "this user may not do that",
+        PermissionDenied => "permission denied",
         AlreadyExists => "it exists already",
         IsADirectory => "it is a folder",
-        NotADirectory => "a part of the path is no folder",
+        NotADirectory => "a part of the path is not a folder",
         StorageFull => "the disk is full",
         QuotaExceeded => "this user's quota on the disk is used up",
         ReadOnlyFilesystem => "the disk is mounted read-only",

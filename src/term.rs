@@ -60,7 +60,7 @@ impl FullScreen {
         }
         restore_on_panic();
         let failed = |e: io::Error| {
-            Error::new("the terminal could not be taken over").cause(crate::fault::io(&e))
+            Error::new("the terminal could not be set up").cause(crate::fault::io(&e))
         };
         enter().map_err(failed)?;
         let terminal = new_terminal().map_err(|e| {
@@ -147,10 +147,10 @@ fn new_terminal() -> io::Result<Terminal<Out>> {
 
 fn no_terminal() -> Option<String> {
     if !io::stdin().is_terminal() {
-        return Some("standard input is no terminal".into());
+        return Some("standard input is not a terminal".into());
     }
     if !io::stdout().is_terminal() {
-        return Some("standard output is no terminal".into());
+        return Some("standard output is not a terminal".into());
     }
     std::env::var("TERM")
         .is_ok_and(|term| term == "dumb")

@@ -74,7 +74,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Cluster, Error> {
     // A credential plugin is waited for inside: not on a thread that others need.
     let client = tokio::task::spawn_blocking(move || transport::client(&config))
         .await
-        .map_err(|error| Error::new("making the client failed").cause(error))?
+        .map_err(|error| Error::new("the client could not be created").cause(error))?
         .map_err(|error| credentials_error(&context, plugin.as_deref(), error.as_ref()))?;
     // It can be cloned, which the layers need; they make a client of their own around it.
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -193,7 +193,7 @@ fn choose(names: &[&str]) -> String {
 
 fn credentials_error(context: &str, plugin: Option<&str>, error: &dyn std::error::Error) -> Error {
     let failed = Error::new(format!(
-        "the credentials of the context `{context}` cannot be had"
+        "could not get credentials for the context `{context}`"
     ))
     .cause(first_line(&error.to_string()));
     match plugin {

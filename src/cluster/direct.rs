@@ -110,7 +110,10 @@ impl Direct {
         config.auth_info = serde_json::from_value(auth)
             .map_err(|_| Error::new("the credentials for Prometheus cannot be used"))?;
         let client = transport::client(&config).map_err(|e| {
-            Error::new(format!("the way to Prometheus at {url} cannot be made")).cause(e)
+            Error::new(format!(
+                "the client for Prometheus at {url} could not be created"
+            ))
+            .cause(e)
         })?;
         Ok(Direct { client, url })
     }

@@ -218,27 +218,25 @@ impl ApiError {
                 "check that the cluster is up and that this machine reaches it: kubectl version"
             }
             Reason::Timeout => {
-                "the API server is slow or cut off: try again, or look at kubectl get --raw /readyz"
+                "the API server is slow or unreachable: try again, or run kubectl get --raw /readyz"
             }
             Reason::Garbled => {
-                "something between here and the API server changes answers: try kubectl get --raw on the same path"
+                "a proxy before the API server may change responses: try kubectl get --raw on the same path"
             }
             Reason::Unauthorized => {
                 "the credentials are missing or expired: log in again, then run this again"
             }
-            Reason::Forbidden => "ask for the permission (the README holds a ready ClusterRole)",
-            Reason::Denied => {
-                "what refused it is named above: do as it asks, or leave the change out"
-            }
-            Reason::NotFound => "it went away, or its kind is not installed",
+            Reason::Forbidden => "get the permission (see the ClusterRole in the README)",
+            Reason::Denied => "fix the cause named above, or skip the change",
+            Reason::NotFound => "the object was deleted, or its kind is not installed",
             Reason::FieldConflict => {
                 "force the ownership (--force-owner MANAGER), or skip the change"
             }
-            Reason::Stale => "the object changed meanwhile: review again",
+            Reason::Stale => "the object changed since the review: review again",
             Reason::Gone => "the list is too old: read it again",
             Reason::Invalid => "the server's words above say which field",
             Reason::TooMany => "the API server is busy: wait a little, then try again",
-            Reason::ReadOnly => "start it without --read-only to write",
+            Reason::ReadOnly => "remove --read-only to apply the changes",
             Reason::Server => "look at the API server's or the webhook's log",
         }
     }

@@ -106,7 +106,7 @@ fn anchor(kubeconfig: &mut Kubeconfig, folder: &Path) {
 fn broken(path: &Path, why: &str) -> Error {
     Error::new(format!("the kubeconfig {} is broken", path.display()))
         .cause(first_line(why))
-        .hint("mend the file at that place; kubectl config view shows what kubectl makes of it")
+        .hint("fix the file at that line; kubectl config view shows what kubectl makes of it")
 }
 
 /// A message without the value that it quotes, which may be a credential in the wrong place.

@@ -54,10 +54,7 @@ pub struct ReadOnly {
 impl fmt::Display for ReadOnly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ReadOnly { method, path } = self;
-        write!(
-            f,
-            "{method} {path} was not sent: the program runs read-only"
-        )
+        write!(f, "{method} {path} was not sent: --read-only is set")
     }
 }
 

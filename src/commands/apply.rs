@@ -69,7 +69,7 @@ pub async fn run(
     match unproven {
         Some(refused) if !call.choices.unproven => return Err(refused),
         Some(_) => call.note(&[
-            "Prometheus cannot be asked: no target is awaited, and the plaintext jobs stay".into(),
+            "Prometheus cannot be queried: the apply does not wait for targets, and the plaintext jobs stay".into(),
         ]),
         None => call.note(&words::behind(&contact)),
     }
@@ -87,9 +87,9 @@ pub async fn run(
 /// With `--read-only` nothing can be written, so nothing is begun.
 pub fn not_read_only(call: &Call<'_>, yes: bool) -> Result<()> {
     if yes && call.choices.read_only {
-        return Err(Error::refused("nothing was written: this is read-only")
-            .cause("--read-only lets nothing but reads, access reviews and dry runs through")
-            .hint("leave --read-only away, or see the changes with: meshscrape plan"));
+        return Err(Error::refused("nothing was written: --read-only is set")
+            .cause("--read-only allows only reads, access reviews and dry runs")
+            .hint("remove --read-only, or show the changes with: meshscrape plan"));
     }
     Ok(())
 }
@@ -102,8 +102,8 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) 
     };
     written(call.out.write_all(text.as_bytes()))?;
     Ok(
-        Error::refused("nothing was written: there was no yes").hint(format!(
-            "meshscrape {command} … --yes, when the changes above are right"
+        Error::refused("nothing was written: --yes is missing").hint(format!(
+            "apply the changes above: meshscrape {command} … --yes"
         )),
     )
 }
@@ -195,26 +195,26 @@ pub async fn write(
         .map_err(|why| match why {
             NotApprovable::HistoryNotConfirmed => {
                 let refused = Error::refused(
-                    "nothing was written: Prometheus would lose all its history",
+                    "nothing was written: Prometheus would lose its history",
                 )
-                .cause("its data goes with its pod (an emptyDir, or the container itself), and these changes restart it")
-                .hint("to allow this: --lose-history; to avoid it, give Prometheus a volume that stays");
+                .cause("Prometheus stores its data in its pod (emptyDir or container); restarting it deletes all history")
+                .hint("to allow this: --lose-history; to avoid it, give Prometheus a persistent volume");
                 match job.undoes {
                     Some(_) => refused,
                     None => refused.cause(
-                        "an undo restarts it once more: what it gathers until then is lost too",
+                        "an undo restarts Prometheus again and deletes the history gathered until then",
                     ),
                 }
             }
             NotApprovable::PodsNotChecked(ids) => not_checked(review, &ids),
             NotApprovable::StillAsking(count) => {
-                Error::refused(format!("nothing was written: {count} changes have no answer yet"))
+                Error::refused(format!("nothing was written: dry runs not finished: {count}"))
             }
             NotApprovable::Stopped(ids) => Error::refused(format!(
-                "nothing was written: {} changes cannot be made as they are",
+                "nothing was written: blocked changes: {}",
                 ids.len()
             )),
-            NotApprovable::NothingToDo => Error::new("nothing to do"),
+            NotApprovable::NothingToDo => Error::new("no changes"),
         });
     let approved = approved?;
     let run = approved.run().0.clone();
@@ -256,17 +256,16 @@ pub async fn write(
 
 /// Nobody could ask whether admission takes the new pods of these changes.
 fn not_checked(review: &Review, ids: &[ChangeId]) -> Error {
-    let mut error = Error::refused(
-        "nothing was written: whether the cluster admits the new pods could not be asked, and pods would be replaced",
-    );
+    let mut error =
+        Error::refused("nothing was written: the new pods could not be checked against admission");
     for reviewed in ids.iter().filter_map(|id| review.items.get(id)) {
         if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
             error = error.cause(format!("{}: {why}", reviewed.change.object));
         }
     }
     error
-        .hint("get the right to create pods there (it is used for dry runs alone; the README holds a ready ClusterRole)")
-        .hint("restart them unchecked: --unchecked-pods (a workload whose new pods are refused may go down)")
+        .hint("get permission to create pods there, used for dry runs only (see the ClusterRole in the README)")
+        .hint("restart pods unchecked: --unchecked-pods (if admission rejects them, a workload may be down)")
 }
 
 fn print(

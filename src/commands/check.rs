@@ -151,7 +151,7 @@ async fn look(call: &mut Call<'_>, opened: &flow::Opened) -> Option<Arc<Board>> 
     let prometheus = match follow::prometheus(mesh, answers) {
         Ok(prometheus) => prometheus,
         Err(error) => {
-            call.note(&[format!("the targets were not looked at: {}", error.what)]);
+            call.note(&[format!("the targets were not checked: {}", error.what)]);
             return None;
         }
     };

@@ -112,12 +112,12 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
                 return Err(Error::new("there is no run to resume on this machine")
                     .cause(other.words())
                     .hint(format!(
-                        "resume that one by its name: meshscrape apply --resume {run} --yes"
+                        "resume that run by its ID: meshscrape apply --resume {run} --yes"
                     ))
                     .hint("list the runs: meshscrape undo --list"));
             }
             return Err(Error::new("there is no run to resume")
-                .cause("the newest run came to its end, or left nothing behind")
+                .cause("the newest run is complete, or has no changes applied")
                 .hint("list the runs: meshscrape undo --list"));
         };
         if found.undo.is_some() {
@@ -126,7 +126,7 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
                 .cause(found.words())
                 .hint(format!("resume the undo: meshscrape undo {run} --yes"))
                 .hint(format!(
-                    "apply the run anew: meshscrape apply --resume {run} --yes"
+                    "apply the run again: meshscrape apply --resume {run} --yes"
                 )));
         }
         call.note(&[found.words()]);
@@ -146,8 +146,10 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
         by_word(unproven, of.this_cluster)?;
     }
     let answers = answers.ok_or_else(|| {
-        Error::new(format!("the record of run {run} does not say what was chosen"))
-            .hint("an undo has no choices, nor has a run of an older version: apply with the same flags again")
+        Error::new(format!(
+            "the record of run {run} does not say what was chosen"
+        ))
+        .hint("undos and runs of older versions record no choices: run apply with the same flags")
     })?;
     let taken = std::mem::replace(&mut opened.answers, answers).take;
     opened.answers.take.extend(taken);
@@ -208,15 +210,15 @@ pub async fn reviewed(opened: &mut Opened) -> Result<(Review, Contact)> {
 pub fn provable(contact: &Contact) -> Option<Error> {
     let why = contact.unproven()?;
     let mut refused = Error::refused(
-        "nothing was written: Prometheus cannot be asked, so no target could be seen UP",
+        "nothing was written: Prometheus cannot be queried, so targets cannot be verified",
     )
     .cause(&why.what);
     refused.causes.extend(why.causes.iter().cloned());
     refused.hints.extend(why.hints.iter().cloned());
     Some(
         refused
-            .hint("ask it another way: --prometheus-url URL")
-            .hint("write all the same: --unproven (no target is awaited, and the plaintext jobs stay)"),
+            .hint("query it directly: --prometheus-url URL")
+            .hint("apply without verification: --unproven (does not wait for targets; the plaintext jobs stay)"),
     )
 }
 
@@ -267,7 +269,7 @@ pub fn chosen(opened: &Opened) -> Result<()> {
     if opened.answers.chooses_something() {
         return Ok(());
     }
-    Err(Error::new("nothing is chosen")
+    Err(Error::new("no workloads or gateways are chosen")
         .hint("name namespaces (-n), workloads (-w NAME) or gateways (-g NS/NAME)")
         .hint("or start the wizard: meshscrape"))
 }
@@ -297,21 +299,21 @@ pub async fn ask(opened: &Opened, mut plan: Plan) -> Review {
 
 /// What keeps the review from being written, as an error with every object's own reason.
 pub fn stopped(review: &Review) -> Option<Error> {
-    let mut error = Error::refused("nothing was written: some changes cannot be made as they are");
+    let mut error = Error::refused("nothing was written: some changes are blocked");
     let states = review.states();
     for change in &review.plan.changes {
         let why = match states.get(&change.id)? {
             ItemState::Conflict(managers) => {
                 for manager in managers {
                     error = error.hint(format!(
-                        "force the fields of {manager}, which would revert them: --force-owner {manager}"
+                        "force ownership from {manager}, which may revert the change: --force-owner {manager}"
                     ));
                 }
                 format!("its fields belong to {}", managers.join(", "))
             }
-            ItemState::Refused(words) => format!("refused by the API server: {words}"),
-            ItemState::Gate { why, .. } => format!("its text could not be edited safely: {why}"),
-            ItemState::Failed(words) => format!("could not be asked: {words}"),
+            ItemState::Refused(words) => format!("refused: {words}"),
+            ItemState::Gate { why, .. } => format!("its text cannot be edited safely: {why}"),
+            ItemState::Failed(words) => format!("dry run failed: {words}"),
             _ => continue,
         };
         error = error.cause(format!("{}: {why}", change.object));

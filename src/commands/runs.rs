@@ -25,7 +25,7 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
                 None => "of every kube-context".to_owned(),
             };
             words.push(format!(
-                "the cluster's own records are not listed: {}; these are the runs of this machine, {of}",
+                "records in the cluster cannot be listed: {}; showing only runs of this machine, {of}",
                 std::iter::once(&error.what)
                     .chain(&error.causes)
                     .map(String::as_str)

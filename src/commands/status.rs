@@ -25,8 +25,8 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
     if watched.is_empty() {
         let demo = if call.choices.demo { " --demo" } else { "" };
         let words = format!(
-            "Nothing is secured yet: no workload and no gateway carries the secure port.\n\
-             See what can be done with: meshscrape plan{demo} -n NAMESPACE\n"
+            "No targets: no workload or gateway is annotated with secure-port.\n\
+             See the possible changes with: meshscrape plan{demo} -n NAMESPACE\n"
         );
         let text = if json {
             format!("{:#}\n", json::board(&Board::default()))

@@ -38,8 +38,8 @@ pub async fn run(
         // Each command has a simulation of its own: there is nothing to undo yet.
         if let Some(run) = run.filter(|run| *run != FOUND) {
             return Err(Error::new(format!("there is no run `{run}`"))
-                .cause("each command of the demo has a cluster of its own, which ends with it")
-                .hint("meshscrape undo --demo --yes applies first, then takes it back"));
+                .cause("each demo command simulates its own cluster, which ends with the command")
+                .hint("meshscrape undo --demo --yes applies first, then undoes the run"));
         }
         if !opened.answers.chooses_something() {
             opened.answers.workloads.insert(demo_workload());
@@ -74,7 +74,7 @@ async fn take_back(
         undo.map_err(|error| match run {
             Some(_) => error,
             None => error.hint(
-                "undo what is in the cluster without a record: meshscrape undo --without-record",
+                "undo changes found in the cluster, without a record: meshscrape undo --without-record",
             ),
         })?
     };
@@ -85,7 +85,8 @@ async fn take_back(
     if word.even_changed {
         undo.plan.held.clear();
     } else if !undo.plan.held.is_empty() {
-        let words = "changes made by others since stay; --even-changed reverts them too";
+        let words =
+            "fields that others changed since the run stay; --even-changed reverts them too";
         undo.warnings.push(words.into());
     }
     call.note(&undo.warnings);
@@ -154,11 +155,11 @@ async fn take_back(
         .collect();
     if !(opens.is_empty() || word.reopen) {
         let mut error =
-            Error::refused("nothing was written: port 15091 would be open to plaintext again");
+            Error::refused("nothing was written: the undo would reopen port 15091 to plaintext");
         for words in opens {
             error = error.cause(words);
         }
-        return Err(error.hint("add --reopen, if that is what you want"));
+        return Err(error.hint("to allow this: --reopen"));
     }
     let job = Job {
         lose_history: word.lose_history,

@@ -66,7 +66,7 @@ pub fn review(review: &Review) -> String {
         out,
         "{}",
         match counts.changes {
-            0 => "Nothing to change.".to_owned(),
+            0 => "No changes. The cluster matches your choices.".to_owned(),
             n => format!(
                 "{}: {} new, {} patched, {} deleted; {} to restart.",
                 plural(n, "change"),
@@ -190,7 +190,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             ),
             Hands::Controller => writeln!(
                 out,
-                "  conflict: {} belongs to {} (now {}); it would revert the field. Force it with --force-owner {}",
+                "  conflict: {} belongs to {} (now {}); it would revert the field. Force ownership with --force-owner {}",
                 flat(&conflict.field),
                 flat(&conflict.manager),
                 flat(&was),
@@ -214,7 +214,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(why)) => {
-            told(out, "its pods would be forbidden", why);
+            told(out, "its new pods would be rejected", why);
         }
         Some(PodVerdict::Unfit(why)) => {
             told(out, "blocked", why);
@@ -222,11 +222,11 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         Some(PodVerdict::Unknown(why)) => {
             let _ = writeln!(
                 out,
-                "  admission of its pods could not be asked: {}",
+                "  its new pods could not be checked against admission: {}",
                 flat(why)
             );
             if item.change.part != Part::Undo {
-                let _ = writeln!(out, "    apply needs --unchecked-pods for it");
+                let _ = writeln!(out, "    apply requires --unchecked-pods");
             }
         }
         Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
@@ -247,7 +247,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             told(out, "refused by the API server", why);
         }
         Verdict::Failed(why) => {
-            told(out, "could not be asked", why);
+            told(out, "dry run failed", why);
         }
         Verdict::Gate { why, paste } => {
             let _ = writeln!(out, "  not edited: {}\n  to paste by hand:", flat(why));
@@ -321,9 +321,7 @@ pub fn price(price: &Price) -> String {
             format!("{} of {workload} {verb}", plural(*pods, "pod"))
         }
         Price::LosesHistory { prometheus } => {
-            format!(
-                "{prometheus} keeps its data in an emptyDir: its history is lost with the restart"
-            )
+            format!("history of {prometheus} is lost: it restarts and its data is in an emptyDir")
         }
         Price::ScrapeGap { prometheus } => {
             format!("{prometheus} restarts: scraping and alerting pause")
@@ -332,9 +330,7 @@ pub fn price(price: &Price) -> String {
             format!("connections to {workload} that are open for more than about 45 s are cut once")
         }
         Price::EnvoyFilterStops { filter, workload } => {
-            format!(
-                "{filter} matches a name that is renamed for {workload}: it would stop matching"
-            )
+            format!("{filter} stops matching at {workload}: it selects a name that is renamed")
         }
         Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
         Price::AlsoInjected {
@@ -343,7 +339,7 @@ pub fn price(price: &Price) -> String {
         } => {
             let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
             format!(
-                "namespace {namespace}: at their next restart these get a sidecar too: {}",
+                "namespace {namespace}: these workloads also get a sidecar at their next restart: {}",
                 names.join(", ")
             )
         }
@@ -366,7 +362,7 @@ pub fn contact(contact: &Contact) -> String {
             if !late.is_empty() {
                 let _ = writeln!(
                     out,
-                    "\nPrometheus does not scrape by job {}: it was loaded before its certificates were there. apply --yes reloads Prometheus.",
+                    "\nPrometheus does not run job {}: it loaded the job before its certificates existed. apply --yes reloads Prometheus.",
                     flat(&late.join(", "))
                 );
             }
@@ -375,7 +371,7 @@ pub fn contact(contact: &Contact) -> String {
             let _ = writeln!(out, "\nPrometheus does not run yet: {}", flat(&error.what));
         }
         Contact::Unreachable(error) => {
-            let _ = writeln!(out, "\nPrometheus cannot be asked: {}", flat(&error.what));
+            let _ = writeln!(out, "\nPrometheus cannot be queried: {}", flat(&error.what));
             for cause in &error.causes {
                 let _ = writeln!(out, "  cause: {}", flat(cause));
             }
@@ -384,7 +380,7 @@ pub fn contact(contact: &Contact) -> String {
             }
             let _ = writeln!(
                 out,
-                "  plan, export and undo work without; apply is refused (or takes --unproven), and status shows no target"
+                "  plan, export and undo still work; apply requires --unproven, and status shows no targets"
             );
         }
     }
@@ -399,7 +395,7 @@ pub fn behind(contact: &Contact) -> Vec<String> {
             replicas,
             ..
         } if *replicas > 1 => vec![format!(
-            "{replicas} replicas run behind {url}: the answer of one stands for all"
+            "replicas behind {url}: {replicas}; only one answers each query"
         )],
         _ => Vec::new(),
     }
@@ -444,7 +440,7 @@ pub fn board(board: &Board) -> String {
         }
     }
     if let Some((why, since)) = &board.stale {
-        let _ = writeln!(out, "These figures are of {since}: {}", flat(why));
+        let _ = writeln!(out, "Last update at {since}: {}", flat(why));
     }
     for row in &board.rows {
         let pod = flat(&row.expected.pod);
@@ -475,8 +471,8 @@ pub fn board(board: &Board) -> String {
         let others = few(&board.shared_with, 5);
         let _ = writeln!(
             out,
-            "\nPrometheus's ServiceAccount is also used by {}: they can read the secure ports too.\n  \
-             Fix: give Prometheus a ServiceAccount of its own",
+            "\nPrometheus's ServiceAccount is also used by {}: they can also read the secure ports.\n  \
+             Fix: give Prometheus its own ServiceAccount",
             flat(&others)
         );
     }
@@ -524,7 +520,7 @@ pub fn sum(board: &Board) -> String {
         }
     }
     if counts.up > 0 && counts.secured == counts.all() {
-        parts.push("secured: plaintext to the port is refused everywhere".into());
+        parts.push("secured: every target refuses plaintext".into());
     } else if counts.secured > 0 {
         parts.push(format!("{} secured (plaintext refused)", counts.secured));
     }
@@ -546,7 +542,7 @@ pub fn state(row: &Row) -> String {
         State::Up { double: None } => "UP mTLS".to_owned(),
         State::Up { double: Some(job) } => format!("UP mTLS, and in plaintext by {job}"),
         State::Unsettled { until } => {
-            format!("UP, counts after {until:.0} (a policy changed under a live connection)")
+            format!("UP, confirmed after {until:.0} (connection from before a policy change)")
         }
         State::Down { error, .. } => format!("DOWN {error}"),
         State::Waiting { on, replica } => {
@@ -576,8 +572,8 @@ pub fn step(state: &StepState) -> Option<String> {
 fn step_of(state: &StepState) -> Option<String> {
     Some(match state {
         StepState::Pending | StepState::Unchanged => return None,
-        StepState::Waiting(what) => format!("waits for {what}"),
-        StepState::Writing => "is being written".into(),
+        StepState::Waiting(what) => format!("waiting for {what}"),
+        StepState::Writing => "applying".into(),
         StepState::Rollout {
             updated,
             ready,
@@ -604,20 +600,20 @@ pub fn outcome(outcome: &Outcome) -> String {
     let mut out = String::new();
     let _ = match &outcome.ended {
         Ended::Whole if outcome.not_written.is_empty() => {
-            writeln!(out, "{} written.", plural(outcome.written.len(), "change"))
+            writeln!(out, "{} applied.", plural(outcome.written.len(), "change"))
         }
         Ended::Whole => writeln!(
             out,
-            "{} written, {} held back.",
+            "{} applied, {} not applied.",
             plural(outcome.written.len(), "change"),
             outcome.not_written.len()
         ),
         Ended::PartWay(_) if outcome.written.is_empty() => {
-            writeln!(out, "Stopped before anything was written.")
+            writeln!(out, "Stopped: no changes applied.")
         }
         Ended::PartWay(_) => writeln!(
             out,
-            "Stopped part way: {} written, {} not.",
+            "Stopped: {} applied, {} not applied.",
             plural(outcome.written.len(), "change"),
             outcome.not_written.len()
         ),
@@ -625,11 +621,11 @@ pub fn outcome(outcome: &Outcome) -> String {
     };
     if !matches!(outcome.ended, Ended::Whole) {
         for id in &outcome.written {
-            let _ = writeln!(out, "  written      {}", flat(&id.title()));
+            let _ = writeln!(out, "  applied      {}", flat(&id.title()));
         }
     }
     for id in &outcome.not_written {
-        let _ = writeln!(out, "  not written  {}", flat(&id.title()));
+        let _ = writeln!(out, "  not applied  {}", flat(&id.title()));
     }
     for id in &outcome.taken_back {
         let _ = writeln!(out, "  undone       {}", flat(&id.title()));

@@ -268,13 +268,13 @@ impl Run {
             .hint("review them on this cluster"));
         }
         if session.cluster.read_only {
-            return Err(Error::refused("nothing was written: this is read-only")
-                .hint("leave --read-only away to write"));
+            return Err(Error::refused("nothing was written: --read-only is set")
+                .hint("remove --read-only to apply the changes"));
         }
         let cluster = identity::identity(session).await;
         if let (Err(why), None) = (&cluster, &options.undoes) {
             around.log(format!(
-                "the record cannot name the cluster, so that an undo will ask for --this-cluster: {why}"
+                "the record cannot identify the cluster, so an undo will require --this-cluster: {why}"
             ));
         }
         self.counts_as_undone = match &options.undoes {
@@ -482,7 +482,7 @@ impl Run {
             }
             if let Err(why) = self.only_what_is_up(around, at, lacking).await {
                 around.step(&change.id, StepState::Held(why.clone()));
-                around.log(format!("{} is held back: {why}", title(change)));
+                around.log(format!("{} is not applied: {why}", title(change)));
                 return Ok(Done::Fate(Fate::Held));
             }
             self.stands(around, approved).await?;
@@ -528,7 +528,7 @@ impl Run {
         wrote: Option<&Value>,
     ) -> Waited {
         if self.unproven && asks_prometheus(what) {
-            let why = "Prometheus cannot be asked whether the targets are UP";
+            let why = "Prometheus cannot be queried for the state of the targets";
             return Waited::NotUp(why.into());
         }
         let reviewed = self.changes[at].reviewed();
@@ -568,7 +568,7 @@ impl Run {
                 around.up_within.as_secs()
             ))
             .cause(why)
-            .hint("look at the targets: each says what it waits for, or why it is DOWN"));
+            .hint("see why each target is waiting or DOWN: meshscrape status"));
         }
         let only = BTreeSet::from([change.id.clone()]);
         self.take_back(around, change, &only, why.clone()).await?;
@@ -581,7 +581,7 @@ impl Run {
             around.up_within.as_secs()
         ))
         .cause(why)
-        .hint("look at the targets: each says what it waits for, or why it is DOWN"))
+        .hint("see why each target is waiting or DOWN: meshscrape status"))
     }
 
     /// Written by this run, and on the pods or their template.
@@ -598,7 +598,7 @@ impl Run {
         only: &BTreeSet<ChangeId>,
         why: String,
     ) -> Result<(), Error> {
-        let state = StepState::Waiting(format!("its way back: {why}"));
+        let state = StepState::Waiting(format!("its undo: {why}"));
         around.step(&change.id, state);
         self.take_backs += 1;
         let run = format!("{}{PART}{}", self.id, self.take_backs);

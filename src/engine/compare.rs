@@ -38,7 +38,7 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
         return Compared::Drift("it is being deleted".into());
     }
     if old["uid"] != new["uid"] {
-        return Compared::Drift("it was deleted and made anew".into());
+        return Compared::Drift("it was deleted and recreated".into());
     }
     // A text that was reviewed on top of an earlier edit carries the version from before that edit.
     let text = matches!(action, Action::Text { .. });
@@ -52,7 +52,7 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
         return if text_of(before, key) == text_of(live, key) {
             Compared::AsReviewed
         } else {
-            Compared::Drift(format!("the text of {key} is another now"))
+            Compared::Drift(format!("the text of {key} changed"))
         };
     }
     let mut moved = leaves(Some(before), Some(live));
@@ -158,7 +158,7 @@ pub(super) fn edited(
     scrape_config::apply(text, edits).map_err(|refusal| {
         Error::refused(format!("the text in {object} cannot be edited safely"))
             .cause(refusal.why)
-            .hint(format!("put this in by hand:\n{}", refusal.paste))
+            .hint(format!("insert this by hand:\n{}", refusal.paste))
     })
 }
 

@@ -90,7 +90,7 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
         return Err(match list {
             Some(_) => error
                 .tells(Tells::FolderTaken)
-                .hint("--overwrite, to put this export in the place of the one there"),
+                .hint("to replace that export: --overwrite"),
             None => error.hint("name a folder that is not there yet, or an empty one"),
         });
     }
@@ -133,7 +133,7 @@ fn inside(path: &str) -> bool {
 fn beside(folder: &Path) -> Result<PathBuf, Error> {
     let Some(name) = folder.file_name() else {
         return Err(
-            Error::new(format!("{} is no name for a new folder", folder.display()))
+            Error::new(format!("{} is not a valid folder name", folder.display()))
                 .hint("name a folder, such as ./meshscrape-export"),
         );
     };

@@ -51,8 +51,8 @@ pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Erro
     let (mut plan, notes) = plan_of(session, &lines).await?;
     if plan.changes.is_empty() {
         return Err(
-            Error::new("nothing written by meshscrape is in this cluster")
-                .cause("no object bears its label, and no field that could be read is its alone"),
+            Error::new("no changes of meshscrape were found in this cluster")
+                .cause("no object has meshscrape's label, and no readable field is owned by meshscrape alone"),
         );
     }
     plan.undoes = Some(FOUND.to_owned());
@@ -122,7 +122,7 @@ async fn made(
                 Err(error) if error.is_not_found() => break,
                 Err(error) => {
                     warnings.push(format!(
-                        "{} objects cannot be listed, so that those of ours stay: {error}",
+                        "{} objects cannot be listed, so meshscrape's own stay: {error}",
                         kind.name()
                     ));
                     break;

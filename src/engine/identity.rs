@@ -83,7 +83,7 @@ pub async fn check(
         ),
         Made::Unknown => {
             let unknown = Error::refused(format!(
-                "it is not known whether run {run} was made in this cluster"
+                "cannot verify that run {run} was made in this cluster"
             ));
             let unknown = match &here {
                 Err(why) => unknown
@@ -96,7 +96,7 @@ pub async fn check(
                     .cause(format!(
                         "the run was made on context {context}, and this is context {now}"
                     ))
-                    .hint("add --this-cluster, if you are certain that it was made here"),
+                    .hint("to confirm that it was made in this cluster: --this-cluster"),
             ))
         }
     }

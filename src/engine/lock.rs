@@ -246,20 +246,20 @@ async fn delete(cluster: &Cluster, object: &ObjectRef, live: &Value) -> Result<(
 fn busy(object: &ObjectRef, standing: &Value) -> Error {
     let spec = &standing["spec"];
     let text = |field: &str| spec[field].as_str().unwrap_or("an unknown time").to_owned();
-    Error::refused("another meshscrape is changing this cluster right now")
+    Error::refused("another run is in progress in this cluster")
         .cause(format!(
-            "{} holds {object} since {}, and renewed it at {}",
+            "{} has held {object} since {}, renewed at {}",
             shown(spec["holderIdentity"].as_str().unwrap_or("somebody")),
             text("acquireTime"),
             text("renewTime"),
         ))
         .hint("wait until it has ended, then review again")
-        .hint("if it only seems to be at work: --break-lock takes the lock away from it")
+        .hint("if that run no longer exists, break its lock: --break-lock")
 }
 
 fn cannot(object: &ObjectRef, error: &ApiError) -> Error {
-    Error::refused(format!("{object} cannot be taken"))
+    Error::refused(format!("{object} could not be acquired"))
         .cause(error)
         .hint(error.hint())
-        .hint("or leave the lock out in the review")
+        .hint("or skip the lock in the review")
 }

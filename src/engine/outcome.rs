@@ -50,14 +50,14 @@ pub(super) async fn last_look(
 pub fn summary(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(match &outcome.ended {
-        Ended::Whole if outcome.written.is_empty() => "Nothing had to be written.".to_owned(),
-        Ended::Whole => format!("{} written.", changes(outcome.written.len())),
+        Ended::Whole if outcome.written.is_empty() => "No changes.".to_owned(),
+        Ended::Whole => format!("{} applied.", changes(outcome.written.len())),
         Ended::Undone => format!("Failed: {} undone.", changes(outcome.taken_back.len())),
         Ended::PartWay(_) if outcome.written.is_empty() => {
-            "Stopped before anything was written.".to_owned()
+            "Stopped: no changes applied.".to_owned()
         }
         Ended::PartWay(_) => format!(
-            "Stopped part way: {} written, {} not.",
+            "Stopped: {} applied, {} not applied.",
             changes(outcome.written.len()),
             outcome.not_written.len()
         ),
@@ -73,13 +73,13 @@ pub fn summary(outcome: &Outcome) -> Vec<String> {
         }
     };
     if outcome.ended != Ended::Whole {
-        list("Written", &outcome.written);
+        list("Applied", &outcome.written);
     }
-    list("Not written", &outcome.not_written);
+    list("Not applied", &outcome.not_written);
     list("Undone", &outcome.taken_back);
     if !outcome.unchanged.is_empty() {
         lines.push(format!(
-            "{} already as wanted.",
+            "{} already in place.",
             changes(outcome.unchanged.len())
         ));
     }
@@ -93,8 +93,8 @@ pub fn summary(outcome: &Outcome) -> Vec<String> {
         lines.push(match outcome.plaintext_refused {
             Some(true) if outcome.all_up => "Plaintext is refused: secured.".to_owned(),
             Some(true) => "Plaintext is refused at every target.".to_owned(),
-            Some(false) => "Plaintext was not seen refused at every target.".to_owned(),
-            None => "Plaintext was not asked for, so nothing is called secured.".to_owned(),
+            Some(false) => "Plaintext was not refused at every target.".to_owned(),
+            None => "Plaintext was not checked, so no target is reported as secured.".to_owned(),
         });
     }
     lines

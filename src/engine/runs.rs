@@ -155,7 +155,7 @@ pub async fn entries(
             let (entries, lost) = copy::completed(entries, &known);
             if lost > 0 {
                 words.push(format!(
-                    "{lost} writes are known from the run's record in the cluster alone: the journal of this machine has lost them"
+                    "{lost} writes are recorded only in the cluster: the journal of this machine lost them"
                 ));
             }
             return Ok((entries, words));
@@ -175,7 +175,7 @@ pub async fn entries(
             }
             let why = match damaged {
                 Some(_) => missing.what,
-                None => "this machine has none of it".into(),
+                None => "this machine has no record of the run".into(),
             };
             words.push(format!(
                 "run {} is read from its record in the cluster: {why}",

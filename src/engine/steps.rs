@@ -95,9 +95,9 @@ pub(super) async fn write(
     let object = change.change().object.clone();
     match tokio::spawn(step.go()).await {
         Ok(result) => result,
-        Err(e) => Err(Error::new(format!("the write of {object} broke off"))
+        Err(e) => Err(Error::new(format!("the write of {object} was interrupted"))
             .cause(e)
-            .hint("look at the object, then run this again: what is already there is not written twice")
+            .hint("check the object, then run this again: changes already in place are skipped")
             .into()),
     }
 }
@@ -232,7 +232,7 @@ impl Step {
         }
         let error = Error::new(format!("{object} was not written"))
             .cause(format!(
-                "{ATTEMPTS} attempts met a busy server or an object that had just changed"
+                "{ATTEMPTS} attempts failed: the API server was busy, or the object had just changed"
             ))
             .hint("try again");
         Err(self.give_up(true, error))
@@ -264,7 +264,7 @@ impl Step {
             Compared::Drift(why) => {
                 let error = Error::refused(format!("{object} changed since the review"))
                     .cause(why)
-                    .hint("review again: the new state is then shown before anything is written");
+                    .hint("review again to see the new state");
                 Some(Err(Failure {
                     why: match live {
                         Some(live) if live["metadata"]["deletionTimestamp"].is_null() => Why::Moved,
@@ -351,8 +351,8 @@ impl Step {
                 Ok(Some(live)) if live["metadata"]["uid"] == uid => {
                     return Sent::No(
                         Error::new(format!("{object} was not deleted"))
-                            .cause("the answer was that it does not exist, and yet it does")
-                            .hint("look at what stands between here and the API server; then try again"),
+                            .cause("the API server answered that the object does not exist, but it does")
+                            .hint("check proxies between this machine and the API server, then try again"),
                     );
                 }
                 Ok(Some(_)) => return Sent::Yes(None),
@@ -571,7 +571,7 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
         return Ok(());
     }
     let mut refusal = Error::refused(format!(
-        "the fields of others that {object} would take are not those that were approved"
+        "{object} would force ownership of fields that were not approved"
     ));
     for (manager, field) in now.difference(&then) {
         refusal = refusal.cause(format!("{field} now belongs to {manager}"));
@@ -579,7 +579,7 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
     for (manager, field) in then.difference(&now) {
         refusal = refusal.cause(format!("{field} no longer belongs to {manager}"));
     }
-    Err(refusal.hint("review again: the fields are then shown with their owners"))
+    Err(refusal.hint("review again to see the fields and their owners"))
 }
 
 /// For other rooms of the engine that name what a change is.

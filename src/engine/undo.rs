@@ -62,14 +62,14 @@ pub async fn plan_undo(
     }) = entries.first()
     else {
         return Err(
-            Error::new("the journal of that run does not begin with its beginning")
-                .hint("look at its file: it may have been edited"),
+            Error::new("the journal of that run lacks its first entries")
+                .hint("check its file: it may have been edited"),
         );
     };
     if let Some(undone) = undoes {
         return Err(
             Error::new(format!("run {run} is itself the undo of {undone}"))
-                .hint("apply again to have the changes back"),
+                .hint("to restore the changes, apply again"),
         );
     }
     let unproven = identity::check(session, run, (context, cluster.as_deref())).await?;
@@ -144,9 +144,9 @@ pub fn target(named: Option<&WorkloadRef>, mesh: &Mesh) -> Result<Arc<Prometheus
         (Some(found), _) => Ok(Arc::clone(found)),
         (None, Some(id)) => Ok(Arc::new(Prometheus::named(id.clone()))),
         (None, None) => Err(Error::new(
-            "which Prometheus that run was for is not known, and none is here",
+            "the Prometheus of that run is unknown, and no Prometheus was found",
         )
-        .hint("look whether you may list Deployments and StatefulSets")),
+        .hint("check that you may list Deployments and StatefulSets")),
     }
 }
 

@@ -141,7 +141,7 @@ impl Around<'_> {
                 }
             }
             Await::Settle(time) => {
-                self.waiting(about.id, "istiod to hand the policies to the proxies");
+                self.waiting(about.id, "istiod to send the policies to the proxies");
                 tokio::time::sleep(*time).await;
                 Waited::Over
             }
@@ -173,9 +173,9 @@ impl Around<'_> {
         if let [(one, _)] = written[..]
             && one.change.id == *id
         {
-            self.waiting(id, "it to be read back as written");
+            self.waiting(id, "the object to be read back");
         } else if !written.is_empty() {
-            self.waiting(id, "its policies to be read back as written");
+            self.waiting(id, "its policies to be read back");
         }
         let all = written
             .into_iter()
@@ -200,7 +200,7 @@ impl Around<'_> {
                         return Ok(());
                     }
                     match live {
-                        Some(_) => "it reads otherwise than it was written".to_owned(),
+                        Some(_) => "it differs from what was written".to_owned(),
                         None => "it is gone".to_owned(),
                     }
                 }
@@ -210,7 +210,7 @@ impl Around<'_> {
                 return Err(
                     Error::new(format!("{object} was written, but cannot be read back"))
                         .cause(why)
-                        .hint("look who else changes it; then try again"),
+                        .hint("find what else changes the object, then try again"),
                 );
             }
             tokio::time::sleep(READ_BACK_EVERY).await;
@@ -304,11 +304,11 @@ impl Around<'_> {
         let id = &self.target.id;
         Waited::Failed(
             Error::new(format!(
-                "whether Prometheus {id} runs job {job} cannot be seen: it does not answer"
+                "Prometheus {id} does not answer, so job {job} cannot be verified"
             ))
             .cause(format!("after {} s: {why}", CONFIG.as_secs()))
             .hint(format!(
-                "see whether it runs: kubectl -n {} get pods; it is asked through the API server's proxy, which takes the right to get pods/proxy",
+                "check its pods: kubectl -n {} get pods; meshscrape also needs permission to get pods/proxy",
                 id.namespace
             )),
         )
@@ -318,13 +318,13 @@ impl Around<'_> {
         let id = &self.target.id;
         let Wanted::Runs(job) = wanted else {
             // The file is right, and nothing is lost meanwhile.
-            self.log(format!("{why}; that changes when {id} next reads its file"));
+            self.log(format!("{why}, until {id} next reads its file"));
             return Waited::Over;
         };
         let error = Error::new(format!("Prometheus {id} does not run job {job}"))
             .cause(format!("after {} s: {why}", CONFIG.as_secs()));
         Waited::Failed(if reloads {
-            error.hint("look at Prometheus's log: it says why a configuration is refused")
+            error.hint("check Prometheus's log for the configuration error")
         } else {
             error.hint(format!(
                 "it has neither a reloader nor --web.enable-lifecycle: kubectl -n {} rollout restart {} {}",
@@ -349,7 +349,7 @@ impl Around<'_> {
                 Err(why) => why,
             };
             if Instant::now() >= deadline {
-                self.log(format!("{why}; the listener goes all the same"));
+                self.log(format!("{why}; the listener is removed anyway"));
                 return Waited::Over;
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -420,11 +420,11 @@ fn names(jobs: &[LeavesOut]) -> String {
 impl Wanted<'_> {
     fn awaited(&self) -> String {
         match self {
-            Wanted::Runs(job) => format!("job {job} to be at work in Prometheus"),
+            Wanted::Runs(job) => format!("Prometheus to run job {job}"),
             Wanted::Gone(job) => format!("job {job} to leave Prometheus's running configuration"),
             Wanted::LeavesOut(jobs) => {
                 format!(
-                    "{} to leave secured pods out, in Prometheus's running configuration",
+                    "{} to skip secured pods in Prometheus's running configuration",
                     names(jobs)
                 )
             }
@@ -437,9 +437,7 @@ impl Wanted<'_> {
             Wanted::Gone(job) => format!("job {job} is still in the running configuration"),
             Wanted::LeavesOut(jobs) => {
                 let jobs = names(jobs);
-                format!(
-                    "{jobs} still scrape secured pods in plaintext too, by the running configuration"
-                )
+                format!("{jobs} still scrape secured pods in plaintext")
             }
         }
     }
@@ -451,7 +449,7 @@ pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
         return Some(why.clone());
     }
     if board.at.is_none() {
-        return Some("the targets have not been seen yet".into());
+        return Some("the targets have not been read yet".into());
     }
     let up = Awaited {
         items: awaited.items.clone(),
@@ -488,7 +486,7 @@ const NAMED: usize = 3;
 fn state_words(state: &State) -> String {
     match state {
         State::Up { .. } => "UP".into(),
-        State::Unsettled { .. } => "UP, but not yet a minute after the change of its policy".into(),
+        State::Unsettled { .. } => "UP, but for less than a minute since its policy changed".into(),
         State::Down { error, .. } => format!("DOWN, {error}"),
         State::Waiting { on, replica } => crate::words::waits(on, replica.as_deref()),
         State::Plaintext { job } => format!("plaintext, by job {job}"),

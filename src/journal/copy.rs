@@ -30,7 +30,7 @@ pub fn append(mut texts: Vec<String>, run: &str, entries: &[Entry]) -> Result<Ve
                 "the record of run {run} does not fit into a Secret"
             ))
             .cause(format!("one change alone takes {} bytes", line.len()))
-            .hint("leave the Secret out in the review: the record on this machine has room"));
+            .hint("skip the Secret in the review: the run is then recorded on this machine only"));
         }
         match texts.last_mut() {
             Some(text) if text.len() + line.len() < PART => {

@@ -142,11 +142,9 @@ impl FileJournal {
         match file.try_lock() {
             Ok(()) => state.lock = Some(file),
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::refused(
-                    "another meshscrape is changing this cluster right now",
-                )
-                .cause(format!("it holds {}", self.folder.join("lock").display()))
-                .hint("wait until it has ended, then review again"));
+                return Err(Error::refused("another run is in progress in this cluster")
+                    .cause(format!("it holds {}", self.folder.join("lock").display()))
+                    .hint("wait until it has ended, then review again"));
             }
             Err(TryLockError::Error(e)) => return Err(self.unwritable(&e)),
         }
@@ -268,7 +266,7 @@ impl FileJournal {
                         at + 1
                     ))
                     .cause(e)
-                    .hint("mend or remove that line; the lines around it say what was written"));
+                    .hint("fix or remove that line; the lines around it say what was written"));
                 }
             }
         }
@@ -281,7 +279,7 @@ impl FileJournal {
             match self.read(&name) {
                 Ok(entries) => runs.extend(note(&entries)),
                 Err(error) => self.state().warnings.push(format!(
-                    "run {name} is left aside: {}, {}",
+                    "run {name} is ignored: {}, {}",
                     error.what,
                     error.causes.join(", ")
                 )),

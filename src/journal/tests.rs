@@ -166,7 +166,7 @@ fn one_process_writes_at_a_time_and_the_end_lets_the_next_in() {
     journal.append(&started("r1", 0, None)).unwrap();
     let other = FileJournal::at(journal.folder());
     let error = other.append(&started("r2", 1, None)).unwrap_err();
-    assert!(error.what.contains("another meshscrape"), "{error}");
+    assert!(error.what.contains("another run is in progress"), "{error}");
     assert!(!journal.folder().join("r2.jsonl").exists());
 
     // The undo of a change is a run within the run: its end lets nobody in.

@@ -74,11 +74,9 @@ pub fn why_not(kind: &str) -> &'static str {
         "ReplicaSet" | "ReplicationController" => {
             "it replaces no pod when its template changes; run it as a Deployment to secure it"
         }
-        "Pod" => "no controller makes it anew when it changes; run it as a Deployment to secure it",
+        "Pod" => "no controller recreates it when it changes; run it as a Deployment to secure it",
         "Node" => "it is a static pod, which comes from a file of its node",
-        _ => {
-            "its controller makes the pods from a template that meshscrape does not know how to change"
-        }
+        _ => "meshscrape cannot change the pod template of its controller",
     }
 }
 

@@ -107,13 +107,13 @@ impl OwnerTool {
     pub fn reverts(self) -> &'static str {
         match self {
             OwnerTool::Helm => {
-                "Helm's next upgrade may revert a direct change, or fail on it, as long as the chart's values do not say the same."
+                "Helm's next upgrade may revert a direct change, or fail on it, unless the chart's values contain the same change."
             }
             OwnerTool::ArgoCd => {
-                "Argo CD's next sync may revert a direct change (at once, where self-heal is on), as long as what it syncs from does not say the same."
+                "Argo CD's next sync may revert a direct change (at once, where self-heal is on), unless its source contains the same change."
             }
             OwnerTool::Flux => {
-                "Flux's next reconciliation may revert a direct change, as long as what it reconciles does not say the same."
+                "Flux's next reconciliation may revert a direct change, unless its source contains the same change."
             }
             OwnerTool::Operator => "The controller may revert a direct change at once.",
         }

@@ -237,9 +237,9 @@ impl Prometheus {
         }
         let what = match self.flavour {
             PrometheusFlavour::Operator => {
-                "writes what it needs to a folder: values for kube-prometheus-stack, and the rest as files"
+                "writes the plan to a folder: values for kube-prometheus-stack, and other files"
             }
-            _ => "writes all but its own part to a folder, and says what that part has to be",
+            _ => "writes the plan to a folder, and describes Prometheus's own changes",
         };
         Some(format!(
             "meshscrape export --prometheus {} -n NAMESPACE FOLDER {what}",
@@ -285,7 +285,7 @@ impl Prometheus {
             return Some("it is being deleted".into());
         }
         if !self.uid.is_empty() && meta["uid"] != self.uid.as_str() {
-            return Some("it was deleted and made anew".into());
+            return Some("it was deleted and recreated".into());
         }
         let template: lean::Template =
             serde_json::from_value(live["spec"]["template"].clone()).ok()?;

@@ -98,7 +98,7 @@ pub fn keep(plan: &mut Plan, run: &str, who: &Who) {
     let root = plan.root.clone().or_else(|| home.clone());
     let mut rows = Vec::new();
     if let Some(root) = &root {
-        let why = "the cluster's lock: keeps a second run away; deleted when this run ends";
+        let why = "the cluster's lock: prevents concurrent runs; deleted when this run ends";
         rows.push(apply(lock(root), lock_object(root, who, run), why));
     }
     if let Some(home) = home.as_ref().filter(|home| root.as_ref() != Some(*home)) {
@@ -118,12 +118,12 @@ pub fn keep(plan: &mut Plan, run: &str, who: &Who) {
 /// What a run goes without where the lock in this namespace cannot be taken; `others` are those that are.
 pub fn unguarded(plan: &Plan, place: &str, others: &[&str]) -> String {
     match (plan.root.as_deref() == Some(place), others.first()) {
-        (_, None) => "no lock: nothing keeps a second run away".into(),
+        (_, None) => "no lock: other runs can write at the same time".into(),
         (true, Some(home)) => format!(
-            "no lock for the whole cluster: runs for a Prometheus outside namespace {home} are not kept away"
+            "no lock for the whole cluster: runs for a Prometheus outside namespace {home} are not excluded"
         ),
         (false, Some(_)) => format!(
-            "no lock in namespace {place}: runs of older versions are not kept away, nor users without access to the cluster's lock"
+            "no lock in namespace {place}: runs of older versions, and of users without access to the cluster's lock, are not excluded"
         ),
     }
 }

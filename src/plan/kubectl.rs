@@ -155,13 +155,13 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
                 }
                 continue;
             }
-            TextEdit::RemoveJob { name } => (format!("in {key}, take out the job {name}"), None),
+            TextEdit::RemoveJob { name } => (format!("in {key}, remove the job {name}"), None),
             TextEdit::AddRule { job, rule } => (
                 format!("in {key}, as the first of relabel_configs of the job {job}:"),
                 Some(rule),
             ),
             TextEdit::RemoveRule { job, rule } => (
-                format!("in {key}, take out of relabel_configs of the job {job}:"),
+                format!("in {key}, remove from relabel_configs of the job {job}:"),
                 Some(rule),
             ),
             TextEdit::ReplaceRule { job, by, .. } => (
@@ -181,7 +181,7 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
             }
             TextEdit::ResumePlaintext { job, items } => {
                 let words =
-                    format!("in {key}, take these names out of relabel_configs of the job {job}:");
+                    format!("in {key}, remove these names from relabel_configs of the job {job}:");
                 rules(&mut out, &words, &ended_rules(items));
                 continue;
             }

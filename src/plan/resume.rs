@@ -62,7 +62,9 @@ pub fn stands(intent: &Intent, live: Option<&Value>) -> Stands {
         return match live {
             None => Stands::Before,
             Some(now) if made_by(now, None) => Stands::After,
-            Some(_) => Stands::Other("somebody else made an object of that name".into()),
+            Some(_) => {
+                Stands::Other("another user or tool created an object with that name".into())
+            }
         };
     };
     let Some(live) = live else {
@@ -104,7 +106,7 @@ pub fn stands(intent: &Intent, live: Option<&Value>) -> Stands {
         (_, _, false) => Stands::Other(other.join("; ")),
         (0, _, true) => Stands::After,
         (_, 0, true) => Stands::Before,
-        _ => Stands::Other("some of its fields stand as written, others do not".into()),
+        _ => Stands::Other("only some of its fields are in place".into()),
     }
 }
 

@@ -490,7 +490,7 @@ mod tests {
         );
         assert!(yaml.contains("# opens\n# nothing\n"), "{yaml}");
         assert!(
-            yaml.contains("# # in prometheus.yml, take out the job j\n"),
+            yaml.contains("# # in prometheus.yml, remove the job j\n"),
             "{yaml}"
         );
         assert!(!yaml.contains("delete"), "{yaml}");

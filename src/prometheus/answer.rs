@@ -56,7 +56,10 @@ pub(super) fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
         Ok(envelope) => envelope,
         Err(e) if e.is_eof() => {
             return Err(Fault::new(
-                format!("sent an answer that broke off after {} bytes", body.len()),
+                format!(
+                    "sent a response that was cut off after {} bytes",
+                    body.len()
+                ),
                 "try again; if it stays so, something between the API server and Prometheus limits answers",
             ));
         }
@@ -118,7 +121,7 @@ pub(super) fn accept(status: u16, body: Bytes) -> Result<Bytes, Fault> {
         ),
         403 => Fault::new(
             "refused the request",
-            "a proxy or its own rules stand before it",
+            "a proxy or its own web configuration refuses requests",
         )
         .because(text(&body, 200)),
         404 => Fault::new("does not know this path", OTHER),
@@ -148,13 +151,13 @@ fn said(body: &[u8]) -> Option<String> {
 
 fn unreached(message: String) -> Fault {
     let hint = if message.contains("connection refused") {
-        "it is starting, or listens on another port (--web.listen-address)"
+        "Prometheus is starting, or listens on another port (--web.listen-address)"
     } else if message.contains("connection reset") || message.contains("EOF") {
         "its sidecar demands mTLS on the port. Forward it (kubectl port-forward POD 9090), and ask it there: --prometheus-url http://127.0.0.1:9090"
     } else if message.contains("timeout") || message.contains("deadline exceeded") {
-        "a NetworkPolicy may keep the API server off it, or its node is away: ask it another way (--prometheus-url)"
+        "a NetworkPolicy may block the API server, or the node is down: query it directly (--prometheus-url)"
     } else if message.contains("not found") {
-        "the pod is gone; the next look finds its successor"
+        "the pod no longer exists; the next check finds its replacement"
     } else {
         "kubectl get --raw on the same path shows the same"
     };

@@ -178,7 +178,7 @@ fn odd_answers_are_told_in_words() {
     let status =
         |message: &str| json!({"kind": "Status", "message": message, "code": 503}).to_string();
     let rows = [
-        (200, TARGETS[..300].to_owned(), "broke off after 300 bytes"),
+        (200, TARGETS[..300].to_owned(), "cut off after 300 bytes"),
         (
             200,
             "<!DOCTYPE html><html><body>Grafana".into(),

@@ -53,21 +53,20 @@ fn known_principal(
             return Err(
                 Error::refused(format!("{flag} {told} contradicts the cluster"))
                     .cause(format!("the mesh's own setting is {found}"))
-                    .hint(format!("leave {flag} away")),
+                    .hint(format!("remove {flag}")),
             );
         }
     }
     match (principal(mesh, prometheus), &istio.root_namespace) {
         (Some(principal), Some(_)) => Ok(principal),
         (domain, root) => {
-            let mut error =
-                Error::refused("the mesh's settings are not known, and nothing is guessed");
+            let mut error = Error::refused("the mesh's settings are unknown");
             if let Some(why) = &istio.settings_unread {
                 error = error.cause(why);
             }
             if domain.is_none() {
                 error = error
-                    .cause("without the trust domain, Prometheus's identity is not known: its targets would get 403")
+                    .cause("without the trust domain, Prometheus's identity is unknown: its scrapes would get 403")
                     .hint("--trust-domain DOMAIN, as in `spiffe://DOMAIN/…` of the mesh's certificates");
             }
             if root.is_none() {
@@ -75,9 +74,9 @@ fn known_principal(
                     .cause(
                         "without the root namespace, mesh-wide Sidecars and policies are not known",
                     )
-                    .hint("--root-namespace NS, most often istiod's own namespace");
+                    .hint("--root-namespace NS, usually istiod's namespace");
             }
-            Err(error.hint("or get the right to read that ConfigMap"))
+            Err(error.hint("or get permission to read that ConfigMap"))
         }
     }
 }
@@ -182,7 +181,7 @@ impl Access {
         let all: Vec<String> = all.into_iter().collect();
         (!all.is_empty()).then(|| {
             format!(
-                "also let in to port {SECURE_PORT}, by an earlier run: {}; --only-this-prometheus takes that away",
+                "also allowed on port {SECURE_PORT}, by an earlier run: {}; --only-this-prometheus removes their access",
                 few(&all, 3)
             )
         })

@@ -124,7 +124,7 @@ fn carried(old: &Job, name: &str, notes: &mut Vec<String>) -> Map<String, Value>
             job.insert(key.clone(), value.clone());
         } else if !REPLACED.contains(&key.as_str()) && !key.ends_with("_sd_configs") {
             notes.push(format!(
-                "{name} does not carry {key} of {}: {}",
+                "{name} does not copy {key} of {}: {}",
                 old.name,
                 impact(key, known)
             ));
@@ -144,7 +144,7 @@ fn impact(key: &str, known: bool) -> &'static str {
             "scrapes of the secure port are sent without these headers; a pod that asks for one refuses them"
         }
         "params" => {
-            "scrapes of the secure port are sent without these request parameters; what they filter or select is scraped whole"
+            "scrapes of the secure port are sent without these request parameters; their filters do not apply"
         }
         "proxy_url" => {
             "the URL holds a user, so that Prometheus scrapes the secure port directly; pods that only the proxy reaches are DOWN"
@@ -278,14 +278,14 @@ fn rules(
                     .and_then(|label| label.strip_prefix("__param_"))
                 {
                     notes.push(format!(
-                        "{name} does not carry the rule of {} that sets the request parameter {parameter}: {}",
+                        "{name} does not copy the rule of {} that sets the request parameter {parameter}: {}",
                         old.name,
                         impact("params", true)
                     ));
                 }
             }
             Role::PerContainer => notes.push(format!(
-                "{name} does not carry a rule of {} that tells containers apart: {}",
+                "{name} does not copy a rule of {} that tells containers apart: {}",
                 old.name,
                 crate::plan::scrape_config::emit::json(&mask::setting(rule))
             )),

@@ -37,7 +37,7 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
         found.push(Forbidden {
             choice: Choice::StopPlaintextJobs,
             item: None,
-            why: format!("would lose, of {}", said(&losses)),
+            why: format!("would lose metrics: {}", said(&losses)),
         });
     }
     let ended = ended(&chosen) || answers.options.stop_plaintext_jobs == Some(true);
@@ -75,10 +75,10 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
         if !losses.is_empty() {
             let mut error = Error::new("ending the plaintext jobs would lose metrics");
             for loss in losses {
-                error = error.cause(format!("of {loss}"));
+                error = error.cause(loss.to_string());
             }
             return Err(error
-                .hint("choose port 15020, or let the plaintext jobs stay")
+                .hint("use --port 15020, or --plaintext-jobs keep")
                 .hint("to lose these metrics: --lose-metrics"));
         }
     }
@@ -86,34 +86,32 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
     for item in chosen.items(answers) {
         if ended && let Some(why) = port_loses(mesh, &item, item.port) {
             return Err(Error::new(format!(
-                "port {} cannot be chosen for {}",
+                "port {} is not available for {}",
                 u16::from(item.port),
                 item.workload.id
             ))
             .cause(why)
-            .hint("choose port 15020"));
+            .hint("use --port 15020"));
         }
         if item.port == MetricsPort::Merged
             && let Some(why) = no_agent(&item)
         {
             let id = &item.workload.id;
             return Err(
-                Error::refused(format!("port 15020 cannot be chosen for {id}"))
+                Error::refused(format!("port 15020 is not available for {id}"))
                     .cause(why)
-                    .hint(format!(
-                        "choose Envoy's own port for it: --port-of {id}=15090"
-                    )),
+                    .hint(format!("use Envoy's own port for it: --port-of {id}=15090")),
             );
         }
         if item.mark == Mark::Pods
             && let Some(why) = pods_unfit(&item)
         {
             return Err(Error::new(format!(
-                "the running pods of {} cannot be marked",
+                "the running pods of {} cannot be annotated",
                 item.workload.id
             ))
             .cause(why)
-            .hint("mark the pod template"));
+            .hint("annotate the pod template: --annotate template"));
         }
     }
     Ok(())
@@ -127,13 +125,13 @@ fn ended(chosen: &Selection) -> bool {
 
 fn said(losses: &[old_jobs::Loss]) -> String {
     let words: Vec<String> = losses.iter().map(ToString::to_string).collect();
-    words.join("; of ")
+    words.join("; ")
 }
 
 fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {
     let lost = old_jobs::lost(mesh, item.workload, port)?;
     Some(format!(
-        "the plaintext jobs leave out what carries the mark, which would lose, of {lost}"
+        "the plaintext jobs skip annotated pods, which would lose metrics: {lost}"
     ))
 }
 
@@ -150,7 +148,7 @@ fn pods_unfit(item: &Item) -> Option<String> {
         match item.workload.sidecar {
             SidecarState::Switchable { .. } | SidecarState::AfterRestart => {
                 return Some(format!(
-                    "{name} gets its sidecar by a restart, and a restart takes the mark off"
+                    "{name} must restart to get its sidecar, and the restart removes the annotation"
                 ));
             }
             _ => {}
@@ -162,6 +160,6 @@ fn pods_unfit(item: &Item) -> Option<String> {
         .and_then(|text| serde_yaml::from_str::<serde_json::Value>(text).ok())
         .is_some_and(|c| c["proxyMetadata"]["METRICS_LOCALHOST_ACCESS_ONLY"] == "true");
     closed.then(|| {
-        format!("{name} keeps its plaintext ports to itself: a pod that restarts without the mark would not be scraped at all")
+        format!("{name} serves plaintext metrics only inside the pod: a pod that restarts without the annotation is not scraped")
     })
 }

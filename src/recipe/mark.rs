@@ -79,11 +79,11 @@ fn template(mesh: &Mesh, item: &Item, by: Injection, keep_own: bool) -> Change {
     }
     let why = match entering {
         true => format!(
-            "{} gets its sidecar and the mark that Prometheus discovers by",
+            "{} gets its sidecar and the annotation secure-port",
             workload.id.name
         ),
         false => format!(
-            "Prometheus discovers the pods of {} by this mark",
+            "Prometheus discovers the pods of {} by this annotation",
             workload.id.name
         ),
     };
@@ -123,25 +123,29 @@ fn kept_apart(workload: &Workload) -> String {
     let name = &workload.id.name;
     let strict = match workload.mtls.0 {
         MtlsMode::Strict => {
-            " As its mTLS mode is STRICT, a Prometheus without captured traffic is refused there."
+            " Its mTLS mode is STRICT, which refuses a Prometheus whose traffic bypasses the sidecar."
         }
         _ => "",
     };
     format!(
-        "{MERGE}: \"false\" keeps today's plaintext scrape of {name}'s app, which the merged metrics would not hold in \
-         full; that scrape also finds istio-proxy's port 15090, and is DOWN there.{strict} To have them merged, name \
+        "{MERGE}: \"false\" keeps today's plaintext scrape of {name}'s app, because the merged metrics would not contain it in \
+         full. That job also scrapes istio-proxy's port 15090, and is DOWN there.{strict} To merge the metrics, name \
          the app's one port in prometheus.io/port first (since Istio 1.31 also several, in \
          prometheus.istio.io/scrape-targets)"
     )
 }
 
 fn pods(item: &Item) -> Vec<Change> {
-    let lost =
-        |pod: &Pod| Price::Note(format!("the mark on pod {} is lost with the pod", pod.name));
+    let lost = |pod: &Pod| {
+        Price::Note(format!(
+            "the annotation on pod {} is lost when the pod is replaced",
+            pod.name
+        ))
+    };
     running(item.workload)
         .into_iter()
         .map(|pod| {
-            let why = format!("Prometheus discovers pod {} by this mark", pod.name);
+            let why = format!("Prometheus discovers pod {} by this annotation", pod.name);
             on_pod(item.workload, pod, why, Some(lost(pod)))
         })
         .collect()
@@ -153,7 +157,7 @@ fn strayed_pod(workload: &Workload, pod: &Pod) -> Change {
         None => "is missing".to_owned(),
     };
     let why = format!(
-        "The annotation secure-port of pod {} {has}, against its template's {SECURE_PORT}",
+        "The annotation secure-port of pod {} {has}; its template says {SECURE_PORT}",
         pod.name
     );
     on_pod(workload, pod, why, None)

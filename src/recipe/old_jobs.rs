@@ -57,14 +57,14 @@ pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Optio
             return None;
         }
         MetricsPort::Merged => format!(
-            "the metrics of the app on port {today}, since merging is off and 15020 does not carry them"
+            "the app metrics on port {today}, which are not on 15020 because merging is off"
         ),
         MetricsPort::Envoy if today == 15090 => return None,
         MetricsPort::Envoy if workload.scraped.app_metrics => {
-            "the metrics of the app and of the agent, which 15090 does not carry".into()
+            "the metrics of the app and of the agent, which are not on 15090".into()
         }
         MetricsPort::Envoy => {
-            format!("the metrics that today's scrape of port {today} brings beside Envoy's")
+            format!("the metrics on port {today} other than Envoy's")
         }
     };
     Some(Loss {
@@ -137,7 +137,7 @@ fn lost_of(
         (meshed && !ports.is_empty()).then(|| Loss {
             of: workload.id.clone(),
             what: format!(
-                "what {} scrapes of the app on port {}, which the merged metrics do not hold",
+                "the app metrics that {} scrapes on port {}, which are not in the merged metrics",
                 job.name,
                 ports.join(", ")
             ),
@@ -280,7 +280,7 @@ impl Decision {
         let notes = &mut self.notes;
         if stays {
             notes.push(
-                "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series stand under both jobs"
+                "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series exist in both jobs"
                     .into(),
             );
         }
@@ -293,7 +293,7 @@ impl Decision {
             .collect();
         if !idle.is_empty() {
             notes.push(format!(
-                "no pods: {}; the plaintext scrape ends by an apply that sees the targets UP",
+                "no pods: {}; their plaintext scrape stays until an apply finds the targets UP",
                 names(idle)
             ));
         }
@@ -304,7 +304,7 @@ impl Decision {
             .collect();
         if !strangers.is_empty() {
             notes.push(format!(
-                "annotated with secure-port, but not secured by this program: {}; the plaintext scrape stays",
+                "annotated with secure-port, but not by meshscrape: {}; their plaintext scrape stays",
                 names(strangers)
             ));
         }
@@ -341,9 +341,9 @@ fn together(losses: &[Loss], lost: bool) -> Vec<String> {
         let items = few(&items, 3);
         match lost {
             true => format!("metrics lost by --lose-metrics, of {items}: {what}"),
-            false => {
-                format!("scraped twice: {items}; without the plaintext scrape this would be lost: {what}")
-            }
+            false => format!(
+                "scraped twice: {items}; the plaintext scrape stays, because ending it would lose: {what}"
+            ),
         }
     });
     notes.collect()
@@ -375,7 +375,7 @@ pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) ->
         });
     let names: Vec<&str> = decision.last.iter().map(|(job, _)| job.as_str()).collect();
     let price = Price::Note(format!(
-        "the series of secured pods go on under a job label that begins with {JOB}, in place of {}; rules and dashboards that name it have to follow",
+        "series of secured pods get a job label that begins with {JOB} instead of {}; update rules and dashboards that use it",
         names.join(", ")
     ));
     Some(Change {
@@ -407,7 +407,7 @@ pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) ->
                 key: config.place.key.clone(),
                 edits: edits.collect(),
             },
-            "The plaintext jobs leave out the workloads that are UP over mutual TLS, so that nothing is scraped twice",
+            "The plaintext jobs skip workloads that are UP over mTLS, so that no pod is scraped twice",
         )
     })
 }

@@ -115,9 +115,9 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
                 item.workload.id
             ))
             .cause(format!(
-                "{other}: of two servers on one port Envoy's later one is skipped"
+                "{other}: of two servers on one port, Istio skips the newer one"
             ))
-            .hint("take that server away, or leave this gateway out"));
+            .hint("remove that server, or skip this gateway"));
         }
         let [entry, route, mut listener] =
             gateway::changes(of, item.port, &access.readers(item.workload));
@@ -156,7 +156,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         }
         if !reloads(of) {
             last.prices.push(Price::Note(format!(
-                "{} reads this at its next start; until then secured pods are scraped twice",
+                "{} loads this at its next restart; until then secured pods are scraped twice",
                 of.id
             )));
         }
@@ -249,14 +249,14 @@ fn selects_something(item: &Item) -> Result<(), Error> {
 /// What holds of Prometheus's own part, where the plan has it: of its job, of its pod.
 pub(super) fn of_prometheus(id: &WorkloadRef) -> [String; 2] {
     [
-        "Prometheus checks no server name: Istio's certificates name identities, no hosts; the certificate authority is set all the same".into(),
-        format!("{id} can then start only while Istio's control plane answers, since its pod is injected"),
+        "Prometheus does not verify the server name (insecure_skip_verify), because Istio's certificates name no hosts; ca_file is set anyway".into(),
+        format!("{id} can then start only while istiod answers, because its pod is injected"),
     ]
 }
 
 fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     for reason in &chosen.passed_over {
-        plan.notes.push(format!("left out: {reason}"));
+        plan.notes.push(format!("skipped: {reason}"));
     }
     let of_items = chosen
         .items(answers)
@@ -273,14 +273,14 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     let account = format!("{}/{}", of.id.namespace, of.service_account);
     if !of.shared_with.is_empty() {
         plan.notes.push(format!(
-            "Port {SECURE_PORT} is opened to ServiceAccount {account}, and not to Prometheus alone: {} also run under it and can read the port. \
-             Give Prometheus a ServiceAccount of its own",
+            "Port {SECURE_PORT} is opened to ServiceAccount {account}: {} also use it and can read the port. \
+             Give Prometheus its own ServiceAccount",
             few(&of.shared_with, 5)
         ));
     }
     if let Some(why) = mesh.unlisted(Listed::Pods) {
         plan.notes.push(format!(
-            "Who else runs under ServiceAccount {account} and can read port {SECURE_PORT} is not known, since pods could not be listed: {why}"
+            "Other pods with ServiceAccount {account} can read port {SECURE_PORT}; they are unknown, because pods could not be listed: {why}"
         ));
     }
     if plan.changes.iter().any(|c| c.part == Part::PrometheusPod) {
@@ -288,7 +288,7 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     }
     if chosen.workloads.iter().any(|w| !w.services.is_empty()) {
         plan.notes.push(
-            "the ports listed in a Sidecar do not follow a Service that changes later: plan again then"
+            "Sidecars do not follow later Service changes: plan again after you change a Service"
                 .into(),
         );
     }
@@ -309,11 +309,13 @@ fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
     };
     if let Some(why) = unread {
         plan.notes.push(format!(
-            "whether an EnvoyFilter stops matching inbound names that change is not known, since EnvoyFilters could not be listed: {why}"
+            "EnvoyFilters that stop matching renamed inbound names are unknown, because EnvoyFilters could not be listed: {why}"
         ));
     }
     if !unmarked.is_empty() {
-        plan.notes
-            .push(format!("no running pod to mark: {}", unmarked.join(", ")));
+        plan.notes.push(format!(
+            "no running pods to annotate: {}",
+            unmarked.join(", ")
+        ));
     }
 }

@@ -44,13 +44,13 @@ pub(super) fn prometheus(of: &Prometheus) -> Vec<Price> {
                 prometheus: of.id.clone(),
             },
             Price::Note(format!(
-                "an undo restarts {} again, and loses what it gathers until then",
+                "an undo restarts {} again and deletes the history gathered until then",
                 of.id
             )),
         ]),
         Storage::Lasting(_) => {}
         Storage::Unknown => prices.push(Price::Note(format!(
-            "it is not known where {} keeps its history; the restart may lose it",
+            "history of {} may be lost in the restart: its storage is unknown",
             of.id
         ))),
     }
@@ -59,7 +59,7 @@ pub(super) fn prometheus(of: &Prometheus) -> Vec<Price> {
         && of.id.kind == Kind::Deployment
     {
         prices.push(Price::Note(format!(
-            "{} is rolled with two pods for a moment; a volume that one pod holds alone can keep the new one waiting",
+            "two pods of {} run during the rollout; a ReadWriteOnce volume can block the new pod",
             of.id
         )));
     }

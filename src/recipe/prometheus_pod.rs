@@ -68,11 +68,11 @@ pub(super) fn prometheus_pod(
     let place = Place::find(of)?;
     if place.secret.is_some() && !repair {
         return Err(Error::new(format!(
-            "{} waits for a Secret that no Istio writes any more",
+            "{} mounts a Secret that Istio no longer creates",
             of.id
         ))
         .cause(format!("volume {} of its pod template", place.volume))
-        .hint("let it be repaired, or take that volume out"));
+        .hint("allow the fix (no --no-fix), or remove that volume"));
     }
     let mut labels = BTreeMap::from([(INJECT.to_owned(), "true".to_owned())]);
     let by_namespace = matches!(
@@ -96,7 +96,7 @@ pub(super) fn prometheus_pod(
             Action::Edit {
                 leaves: edits(of, &place, secret, &labels, &annotations),
             },
-            "Repairs Prometheus's pod: a sidecar that captures nothing writes the certificates into memory",
+            "Fixes Prometheus's pod: a sidecar that captures nothing writes the certificates into memory",
         ),
         None if of.outbound.is_some() => (
             Action::Apply {
@@ -155,7 +155,7 @@ fn capture(of: &Prometheus, repair: bool) -> Result<BTreeMap<String, String>, Er
         let others = peers_of(of).unwrap_or_default();
         if let Some(peer) = others.into_iter().find(|p| p.port == Some(SECURE_PORT)) {
             return Err(Error::new(format!(
-                "the sidecar of {} cannot leave port {SECURE_PORT} alone",
+                "the sidecar of {} cannot exclude port {SECURE_PORT} from outbound capture",
                 of.id
             ))
             .cause(format!(
@@ -186,9 +186,9 @@ fn keeps(of: &Prometheus) -> Vec<Price> {
         return Vec::new();
     };
     let through = match peers_of(of) {
-        None => "whom it sends to is not known".to_owned(),
+        None => "its Alertmanagers and remote-write targets are unknown".to_owned(),
         Some(peers) if peers.is_empty() => {
-            "its configuration names no alerts and no remote write".into()
+            "its configuration has no Alertmanagers and no remote write".into()
         }
         Some(peers) => {
             let mut by: Vec<(Purpose, Vec<String>)> = Vec::new();
@@ -203,14 +203,11 @@ fn keeps(of: &Prometheus) -> Vec<Price> {
             let parts = by
                 .iter()
                 .map(|(purpose, hosts)| format!("{} ({})", purpose.word(), few(hosts, 3)));
-            format!(
-                "as before go through it: {}",
-                parts.collect::<Vec<_>>().join(", ")
-            )
+            format!("this includes {}", parts.collect::<Vec<_>>().join(", "))
         }
     };
     let mut said = vec![Price::Note(format!(
-        "outbound traffic of {} stays in its sidecar, but for port {SECURE_PORT}; {through}",
+        "outbound traffic of {} still goes through its sidecar, except port {SECURE_PORT}; {through}",
         of.id
     ))];
     if outbound.unread {

@@ -65,8 +65,7 @@ pub(super) fn check(mesh: &Mesh, of: &Prometheus, items: &[Item<'_>]) -> Result<
 /// What NetworkPolicies stop is a risk only: whether anything enforces them cannot be read. Capture is looked at where
 /// workloads are chosen.
 fn refusal(fault: &Fault) -> Option<(String, &'static str)> {
-    const HERE: &str =
-        "make an exception there for port 15091 and Prometheus's identity, or leave this one out";
+    const HERE: &str = "exempt Prometheus's identity on port 15091 there, or skip this workload";
     Some(match fault {
         Fault::Refused(Refused::Denied(rule)) => (
             format!("{} denies it (rule {})", rule.policy, rule.rule + 1),
@@ -88,13 +87,13 @@ fn refusal(fault: &Fault) -> Option<(String, &'static str)> {
                 "{} makes the listener wait for a PROXY protocol header, which Prometheus does not send",
                 touch.filter
             ),
-            "leave port 15091 out of its match, or leave this one out",
+            "exclude port 15091 from its match, or skip this workload",
         ),
         Fault::ProxyProtocol => (
             "gatewayTopology.proxyProtocol makes every port of the gateway wait for a PROXY protocol header, which \
              Prometheus does not send"
                 .to_owned(),
-            "leave this gateway out",
+            "skip this gateway",
         ),
         Fault::Network(_) | Fault::NotCaptured(_) => return None,
     })
@@ -121,10 +120,10 @@ fn of_network(stopped: &Stopped) -> String {
     let policies = few(&stopped.policies);
     match stopped.direction {
         Direction::Ingress => format!(
-            "{policies} would stop Prometheus at port {SECURE_PORT}, where NetworkPolicies are enforced; allow it there"
+            "{policies} would block ingress from Prometheus on port {SECURE_PORT}, if NetworkPolicies are enforced; allow it there"
         ),
         Direction::Egress => format!(
-            "{policies} would stop Prometheus on its way to port {SECURE_PORT}, where NetworkPolicies are enforced; \
+            "{policies} would block Prometheus's egress to port {SECURE_PORT}, if NetworkPolicies are enforced; \
              allow it there"
         ),
     }
@@ -133,7 +132,7 @@ fn of_network(stopped: &Stopped) -> String {
 fn unknown(why: &Why) -> Vec<String> {
     match why {
         Why::Network(network::Why::Address(policy)) => vec![format!(
-            "{policy} lets addresses in by range; whether Prometheus's is among them is not known"
+            "{policy} lets addresses in by range; whether they include Prometheus's address is unknown"
         )],
         Why::Network(network::Why::HostNetwork(_)) => vec![format!(
             "a pod uses the node's network; whether NetworkPolicies stop Prometheus at port {SECURE_PORT} depends on \
@@ -145,11 +144,11 @@ fn unknown(why: &Why) -> Vec<String> {
         )],
         Why::Filters(touches) => touches.iter().map(of_filter).collect(),
         Why::Authorization(Undecided::Asks { rule, provider }) => vec![format!(
-            "{} asks the provider {provider:?} about port {SECURE_PORT}; whether it lets Prometheus in is not known",
+            "{} asks the provider {provider:?} about port {SECURE_PORT}; whether it admits Prometheus is unknown",
             rule.policy
         )],
         Why::Authorization(Undecided::Rests { rule, on }) => vec![format!(
-            "{} may refuse Prometheus port {SECURE_PORT}: rule {} rests on {}",
+            "{} may refuse Prometheus on port {SECURE_PORT}: rule {} depends on {}",
             rule.policy,
             rule.rule + 1,
             open(on)
@@ -180,7 +179,7 @@ fn of_filter(touch: &Touch) -> String {
              keeps it to the app's ports"
         ),
         Effect::RateLimit => format!(
-            "{filter} limits the rate on port {SECURE_PORT} too, by a service of its own; match.listener.portNumber \
+            "{filter} limits the rate on port {SECURE_PORT} too, through an external service; match.listener.portNumber \
              keeps it to the app's ports"
         ),
         other => format!(

@@ -106,7 +106,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     if !repair && !there.is_empty() && there.iter().any(|job| !stands(job, &wanted)) {
         for job in &there {
             notes.push(format!(
-                "the job {} is used as it stands, since nothing is to be repaired",
+                "the job {} is used unchanged, because fixes are off (--no-fix)",
                 job.name
             ));
         }
@@ -125,7 +125,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
                 name: job.name.clone(),
             });
             prices.push(Price::Note(format!(
-                "what the job {} scrapes gets another job label",
+                "series of the job {} get another job label",
                 job.name
             )));
         }
@@ -144,7 +144,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     wanted.reverse();
     for job in config.jobs.iter().filter(|j| j.secure_envoy) {
         notes.push(format!(
-            "the job {} follows prometheus.istio.io/secure-envoy-port; it is left as it is, and a pod with both annotations is scraped by both jobs",
+            "the job {} follows prometheus.istio.io/secure-envoy-port and stays unchanged; both jobs scrape pods with both annotations",
             job.name
         ));
     }
@@ -152,7 +152,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
         for why in job.read().unknown {
             if let Unknown::OtherCluster(server) = why {
                 notes.push(format!(
-                    "the job {} discovers another cluster ({}): the secure job does not follow it",
+                    "the job {} discovers another cluster ({}): the secure job does not scrape that cluster",
                     job.name,
                     crate::plan::mask::urls(&server)
                 ));
@@ -187,7 +187,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
                 key: config.place.key.clone(),
                 edits,
             },
-            "Prometheus scrapes marked pods over mutual TLS, as today's job does in plaintext",
+            "Prometheus scrapes annotated pods over mTLS, with the settings of today's plaintext job",
         )
     };
     let (names, values) = values(wanted);
@@ -227,7 +227,7 @@ pub(super) fn with(change: Option<Change>, config: &Config, more: &[TextEdit]) -
                 key: config.place.key.clone(),
                 edits: Vec::new(),
             },
-            "The plaintext jobs leave out by name what is secured, in place of whatever is annotated",
+            "The plaintext jobs skip secured workloads by name, instead of every annotated pod",
         )
     });
     if let Action::Text { edits, .. } = &mut change.action {
@@ -260,7 +260,7 @@ fn wanted(
     if !kept.is_empty() && !config.pods.is_empty() {
         for name in &kept {
             notes.push(format!(
-                "the job {name} stays as it is: it finds annotated pods over mTLS"
+                "the job {name} stays unchanged: it already scrapes annotated pods over mTLS"
             ));
         }
         if !config.pods.iter().any(missing) {
@@ -313,13 +313,13 @@ fn wanted(
         let all_found = !finds.is_empty() && finds.is_subset(&made_find);
         if let Some((first, _)) = same.or_else(|| made.first().filter(|_| all_found)) {
             notes.push(format!(
-                "{first} stands for {} as well: both select the same pods",
+                "{first} also replaces {}: both select the same pods",
                 job.name
             ));
             continue;
         }
         for of in finds.intersection(&made_find) {
-            notes.push(format!("scraped twice over mTLS: {of}, by {name} as well"));
+            notes.push(format!("scraped twice over mTLS: {of}, also by {name}"));
         }
         made_find.extend(finds);
         notes.extend(said);

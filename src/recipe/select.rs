@@ -90,7 +90,7 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
                 None if workload.enters_mesh() && !answers.may_inject(&workload.id) => {
                     skipped = true;
                     passed_over.push(format!(
-                        "{}: it has no sidecar yet; --inject gives it its first one",
+                        "{}: no sidecar yet; --inject adds one",
                         workload.id
                     ));
                 }
@@ -107,7 +107,7 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         && let Some(why) = mesh.unlisted(Listed::Workloads)
     {
         passed_over.push(format!(
-            "what is in the namespaces that were named but could not be listed: {why}"
+            "workloads of the named namespaces could not be listed: {why}"
         ));
     }
     let mut workloads: Vec<_> = mesh
@@ -123,9 +123,13 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     }
     gateways.sort_unstable_by(|a, b| a.workload.id.sort_key().cmp(&b.workload.id.sort_key()));
     if workloads.is_empty() && gateways.is_empty() {
+        let what = match passed_over.is_empty() {
+            true => "no workloads or gateways are chosen",
+            false => "none of the chosen workloads can be secured",
+        };
         let mut error = match refused || skipped {
-            true => Error::refused("nothing is chosen that could be secured"),
-            false => Error::new("nothing is chosen that could be secured"),
+            true => Error::refused(what),
+            false => Error::new(what),
         };
         for reason in passed_over.iter().take(5) {
             error = error.cause(reason);
@@ -138,7 +142,7 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
         }
         let others = match passed_over.is_empty() {
             true => "name a namespace",
-            false => "mend what stands in the way, or name another namespace",
+            false => "fix these blockers, or name another namespace",
         };
         return Err(error.hint(format!(
             "{others} (-n), a workload (-w NAMESPACE/KIND/NAME) or a gateway (-g NAMESPACE/NAME)"
@@ -152,15 +156,14 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     })
 }
 
-const INJECT_HINT: &str =
-    "let them get their first sidecar: --inject (their pods restart and enter the mesh)";
+const INJECT_HINT: &str = "to add a sidecar: --inject (their pods restart and join the mesh)";
 
 fn not_in_the_mesh(outside: &[&WorkloadRef]) -> Error {
     let names: Vec<String> = outside.iter().map(ToString::to_string).collect();
     let of = few(&names, 3);
     let verb = if outside.len() == 1 { "has" } else { "have" };
     Error::refused(format!("nothing was written: {of} {verb} no sidecar yet"))
-        .cause("securing a workload without a sidecar brings it into the mesh: its pods restart, and from then on its traffic goes through istio-proxy")
+        .cause("securing a workload without a sidecar adds it to the mesh: its pods restart, and all its traffic goes through istio-proxy")
         .hint(INJECT_HINT)
 }
 
@@ -233,10 +236,10 @@ fn named_workload<'a>(
         let others = |w: &&Arc<Workload>| w.id.namespace == id.namespace && w.is_free(take);
         let otherwise = match mesh.workloads.iter().any(|w| others(&w)) {
             true => format!(
-                "change that first, or leave it out: -n {} takes what can be chosen there",
+                "fix that first, or skip it: -n {} selects the available workloads there",
                 id.namespace
             ),
-            false => "change that first, or leave it out".to_owned(),
+            false => "fix that first, or skip this workload".to_owned(),
         };
         choosable("workload", &workload.id, against, owner, otherwise)?;
         return Ok(workload);
@@ -266,7 +269,7 @@ fn named_gateway(
     let (namespace, name) = (of.namespace.as_str(), of.name.as_str());
     if let Some(gateway) = mesh.gateway(namespace, name) {
         let of = &gateway.workload;
-        let otherwise = "change that first, or leave it out".to_owned();
+        let otherwise = "fix that first, or skip this gateway".to_owned();
         choosable(
             "gateway",
             &of.id,
@@ -315,14 +318,14 @@ fn empty(mesh: &Mesh, name: &str) -> String {
         .collect();
     match named.is_empty() {
         true => {
-            let none = "it holds no Deployment, StatefulSet or DaemonSet to choose";
+            let none = "it contains no Deployment, StatefulSet or DaemonSet";
             match others::stay_in_plaintext(name, mesh.others_in(name)) {
                 Some(others) => format!("{none}; {others}"),
                 None => format!("{name}: {none}"),
             }
         }
         false => format!(
-            "{name}: it holds gateways, which are named by themselves: {}",
+            "{name}: it contains gateways; name them separately: {}",
             named.join(" ")
         ),
     }
@@ -355,7 +358,7 @@ fn missing(
     if let Some(why) = lists.iter().find_map(|list| mesh.unlisted(*list)) {
         return Error::new(format!("the {what} `{name}` was not found"))
             .cause(format!("not everything could be listed: {why}"))
-            .hint("mend that, or ask again in a moment");
+            .hint("fix that, or retry in a moment");
     }
     let error = Error::new(format!("there is no {what} `{name}`"));
     if names.is_empty() {
@@ -368,14 +371,14 @@ fn missing(
     if let Some(near) = nearest(name, names.iter().map(|(name, _)| name.as_str()))
         && let Some((_, Some(why))) = names.iter().find(|(name, _)| name == near)
     {
-        return error.hint(format!("`{near}` is near, but cannot be chosen: {why}"));
+        return error.hint(format!("`{near}` is similar, but not available: {why}"));
     }
     let few: Vec<&str> = free()
         .map(|(name, _)| name.as_str())
         .filter(|name| beside(name))
         .collect();
     match few.len() {
-        1..=FEW => error.hint(format!("can be chosen: {}", few.join(", "))),
+        1..=FEW => error.hint(format!("available: {}", few.join(", "))),
         _ => error.hint("the wizard lists them all: meshscrape"),
     }
 }
@@ -393,7 +396,7 @@ fn choosable<'a>(
     }
     // What the cluster's own rules refuse is a refusal.
     let refusal = against.clone().all(Problem::is_refusal);
-    let words = format!("the {what} {id} cannot be chosen");
+    let words = format!("the {what} {id} is not available");
     let mut error = match refusal {
         true => Error::refused(words),
         false => Error::new(words),
@@ -409,7 +412,7 @@ fn choosable<'a>(
 
 fn take_hint(owner: &Owner) -> String {
     format!(
-        "choose it anyway with --force-owner {}: {}",
+        "to make it available: --force-owner {}: {}",
         owner.tool.word(),
         owner.tool.reverts()
     )

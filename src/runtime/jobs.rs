@@ -394,7 +394,7 @@ impl Jobs {
             (Ok(session), Some(target)) => (session, target),
             (Err(error), _) => return self.say(Msg::ApplyFailed(error)),
             (Ok(_), None) => {
-                let gone = Error::new("the Prometheus of this run is not there any more")
+                let gone = Error::new("the Prometheus of this run no longer exists")
                     .hint("read the cluster again (r in the first step), then review again");
                 return self.say(Msg::ApplyFailed(gone));
             }
@@ -509,7 +509,7 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 fn panicked(error: JoinError) -> Result<()> {
     match error.try_into_panic() {
-        Ok(panic) => Err(Error::new("the program has a fault and had to end")
+        Ok(panic) => Err(Error::new("meshscrape crashed (internal error)")
             .cause(words(&*panic))
             .hint("every write is in the journal: meshscrape undo reverts it")),
         // A question that gave way to a newer one.

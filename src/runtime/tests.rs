@@ -352,7 +352,7 @@ async fn quitting_while_it_writes_says_what_was_written() {
     assert_eq!(exit.code, 5, "{exit:?}");
     let said = exit.summary.join("\n");
     assert!(
-        said.contains("Written") && said.contains("Not written"),
+        said.contains("Applied: ") && said.contains("Not applied: "),
         "{said}"
     );
 }

@@ -95,14 +95,14 @@ fn notes(
     };
     say(Tone::Plain, item.change.why.clone());
     match &item.verdict {
-        Verdict::Refused(words) => say(Tone::Bad, format!("The server refuses it: {words}")),
-        Verdict::Failed(words) => say(Tone::Bad, format!("It could not be asked: {words}")),
+        Verdict::Refused(words) => say(Tone::Bad, format!("Rejected by the API server: {words}")),
+        Verdict::Failed(words) => say(Tone::Bad, format!("The dry run failed: {words}")),
         Verdict::Unverified(why) => say(Tone::Waiting, format!("Not dry-run yet: {why}")),
         Verdict::Gate { why, paste } => {
             say(
                 Tone::Bad,
                 format!(
-                    "The text can't be edited safely: {why}. Nothing is written; paste this by hand:"
+                    "The text cannot be edited safely: {why}. This change is not applied; paste this by hand:"
                 ),
             );
             say(Tone::Plain, paste.clone());
@@ -121,14 +121,12 @@ fn notes(
             // A text is edited in place, and has no value to name.
             Hands::Person if conflict.theirs.is_none() && conflict.ours.is_none() => say(
                 Tone::Plain,
-                format!(
-                    "A person set {field} with {manager}; it is changed as shown, and the rest of it stays."
-                ),
+                format!("{field} was set by hand with {manager}; only the lines shown change."),
             ),
             Hands::Person => say(
                 Tone::Waiting,
                 format!(
-                    "Takes a field that a person set: {field} was {theirs} by {manager}; the approval makes it {ours}."
+                    "Overwrites a value set by hand: {field} is {theirs}, set with {manager}; it becomes {ours}."
                 ),
             ),
             Hands::Controller if taken.contains(manager) => say(
@@ -138,7 +136,7 @@ fn notes(
             Hands::Controller => say(
                 Tone::Bad,
                 format!(
-                    "Conflict: {field} is {theirs} by {manager}, and would be {ours}. t takes it, space leaves the change out."
+                    "Conflict: {field} is {theirs} by {manager}, and would be {ours}. t forces ownership, space skips the change."
                 ),
             ),
         }
@@ -147,7 +145,7 @@ fn notes(
         say(
             Tone::Waiting,
             format!(
-                "It belongs to {}. {} o shows what to write there.",
+                "This object belongs to {}. {} Press o for the change to its source.",
                 of.owner(),
                 of.reverts()
             ),
@@ -155,15 +153,12 @@ fn notes(
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(words)) => {
-            say(
-                Tone::Bad,
-                format!("A Pod of the new template is refused: {words}"),
-            );
+            say(Tone::Bad, format!("New pods are rejected: {words}"));
         }
         Some(PodVerdict::Unfit(words)) => say(Tone::Bad, format!("Blocked: {words}.")),
         Some(PodVerdict::Unknown(words)) => say(
             Tone::Waiting,
-            format!("What admission says of a Pod of the new template is not known: {words}"),
+            format!("New pods could not be checked against admission: {words}"),
         ),
         Some(PodVerdict::BeyondQuota(words) | PodVerdict::AsBad(words)) => {
             say(Tone::Waiting, words.clone());
@@ -172,11 +167,9 @@ fn notes(
             say(
                 Tone::Good,
                 match (sidecar, item.has_own_proxy()) {
-                    (true, _) => "A Pod of the new template is admitted, with a sidecar.",
-                    (false, true) => {
-                        "A Pod of the new template is admitted; the proxy in it is its own."
-                    }
-                    (false, false) => "A Pod of the new template is admitted, without a sidecar.",
+                    (true, _) => "New pods are admitted, with a sidecar.",
+                    (false, true) => "New pods are admitted, with their own proxy.",
+                    (false, false) => "New pods are admitted, without a sidecar.",
                 }
                 .to_owned(),
             );
@@ -187,7 +180,10 @@ fn notes(
         None => {}
     }
     for warning in &item.warnings {
-        say(Tone::Waiting, format!("The server warns: {warning}"));
+        say(
+            Tone::Waiting,
+            format!("Warning from the API server: {warning}"),
+        );
     }
     for hurdle in &item.hurdles {
         say(Tone::Waiting, words::sentence(hurdle));
@@ -201,7 +197,7 @@ fn notes(
     if folded > 0 {
         say(
             Tone::Muted,
-            format!("{folded} fields that the server or a webhook adds by itself are not shown."),
+            format!("Hidden: {folded} fields added by the API server or a webhook."),
         );
     }
     notes

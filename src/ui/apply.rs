@@ -15,8 +15,8 @@ pub fn heading(state: &State) -> Words {
     let apply = &state.apply;
     let (done, all) = apply.progress();
     let verb = match (apply.undoing || apply.takes_back(), apply.running) {
-        (true, true) => "Taking back",
-        (true, false) => "Taken back",
+        (true, true) => "Undoing",
+        (true, false) => "Undone",
         (false, true) => "Applying",
         (false, false) => "Apply",
     };
@@ -36,16 +36,10 @@ pub fn question(state: &State) -> (Role, String) {
         );
     }
     if state.quit_after {
-        return (
-            Role::Waiting,
-            "▲ Leaving as soon as the write under way is finished.".into(),
-        );
+        return (Role::Waiting, "▲ Quitting after the current write.".into());
     }
     if apply.stopping {
-        return (
-            Role::Waiting,
-            "▲ Stopping: the write under way is finished first.".into(),
-        );
+        return (Role::Waiting, "▲ Stopping after the current write.".into());
     }
     if apply.running {
         let since = apply
@@ -64,19 +58,19 @@ pub fn question(state: &State) -> (Role, String) {
             return (
                 Role::Waiting,
                 format!(
-                    "○ Everything is written; waiting{limit} for the targets: {} of {} UP{since}",
+                    "○ All changes applied; waiting{limit} for targets: {} of {} UP{since}",
                     counts.up,
                     counts.all()
                 ),
             );
         }
         let what = match apply.undoing || apply.takes_back() {
-            true => "Taking the changes back",
-            false => "Writing the approved changes",
+            true => "Undoing the changes",
+            false => "Applying the approved changes",
         };
         return (
             Role::Plain,
-            format!("{what}, one after another{since}. Stopping is safe."),
+            format!("{what} in order{since}. Stopping is safe."),
         );
     }
     match apply.outcome.as_ref().map(|outcome| &outcome.ended) {
@@ -124,7 +118,7 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
         return Words::of(
             Role::Waiting,
             if row.written {
-                "written, not waited for"
+                "applied, not verified"
             } else {
                 "not written"
             },
@@ -132,7 +126,7 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
     }
     match &row.state {
         StepState::Pending if !running => Words::muted("not written"),
-        StepState::Pending => Words::muted("waits its turn"),
+        StepState::Pending => Words::muted("pending"),
         StepState::Waiting(on) => Words::plain(on),
         StepState::Writing => Words::plain("writing"),
         StepState::Rollout {
@@ -160,7 +154,7 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
             }
         }
         StepState::Done => Words::of(Role::Good, "done"),
-        StepState::Unchanged => Words::muted("was as wanted"),
+        StepState::Unchanged => Words::muted("in place"),
         StepState::Failed(error) => Words::of(Role::Bad, &error.what),
         StepState::LeftOut => Words::muted("skipped"),
         StepState::TakenBack(why) => Words::of(Role::Waiting, format!("undone: {why}")),
@@ -196,7 +190,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     if apply.rows.rows.is_empty() {
         let words = match &apply.error {
             Some(_) => Words::new(),
-            None => Words::muted("The review comes first: its enter begins to write."),
+            None => Words::muted("No run yet. Press enter in the review to apply the changes."),
         };
         paint.line(places.list.x, places.list.y, places.list.width, &words);
     }
@@ -305,7 +299,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     }
     if let Some(again) = &apply.again {
         lines.push(Words::new());
-        lines.push(Words::muted("As it would be written now"));
+        lines.push(Words::muted("The change against the current object"));
         let changed = again.view.unified.iter();
         lines.extend(
             changed
@@ -358,12 +352,6 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         paint.text(rest.x, y, rest.width, Role::Muted, line);
     }
     if lines.is_empty() && apply.log.is_empty() {
-        paint.text(
-            rest.x,
-            rest.y,
-            rest.width,
-            Role::Muted,
-            "Nothing has happened yet.",
-        );
+        paint.text(rest.x, rest.y, rest.width, Role::Muted, "The log is empty.");
     }
 }

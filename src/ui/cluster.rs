@@ -5,7 +5,7 @@ use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::widgets::{self, item, list, panel};
 use crate::wizard::list::Row;
-use crate::wizard::state::{Check, CheckLine, Connection, State};
+use crate::wizard::state::{About, Check, CheckLine, Connection, State};
 use ratatui::layout::Rect;
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
@@ -23,7 +23,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let mut lines = widgets::error(error, room);
             lines.push(Words::new());
             lines.push(
-                Words::of(Role::Accent, "r").and(Role::Plain, " tries again; nothing is lost"),
+                Words::of(Role::Accent, "r").and(Role::Plain, " retries; no choices are lost"),
             );
             paint.lines(places.list, &lines);
         }
@@ -97,7 +97,8 @@ fn check_lines(paint: &Paint, line: &CheckLine, column: usize, room: usize) -> V
     .enumerate()
     .map(|(at, found)| {
         let lead = if at == 0 {
-            Words::of(role, glyph.to_string()).and(Role::Plain, format!(" {:<column$}", line.label))
+            Words::of(role, glyph.to_string())
+                .and(Role::Plain, format!(" {:<column$}", line.about.label()))
         } else {
             Words::plain(" ".repeat(column + 2))
         };
@@ -121,7 +122,11 @@ fn check_lines(paint: &Paint, line: &CheckLine, column: usize, room: usize) -> V
 
 fn checklist(paint: &mut Paint, state: &State, area: Rect) {
     let room = usize::from(area.width);
-    let labels = state.cluster.checks.iter().map(|line| line.label.len());
+    let labels = state
+        .cluster
+        .checks
+        .iter()
+        .map(|line| line.about.label().len());
     let column = (labels.max().unwrap_or(0) + 1).max(16).min(room / 2);
     let all: Vec<Vec<Words>> = state
         .cluster
@@ -163,7 +168,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         }
         lines.extend(Words::wrapped(
             Role::Plain,
-            "Nothing is asked of a cluster before its context is chosen, and nothing is written \
+            "No request is sent before you choose a context, and nothing is written \
              before you have seen it as a diff.",
             room,
         ));
@@ -173,7 +178,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         let (bad, well): (Vec<_>, Vec<_>) = state.cluster.checks.iter().partition(is_bad);
         for line in bad.iter().chain(&well) {
             let (glyph, role) = glyph(paint, &line.check);
-            lines.extend(item(glyph, role, line.label, room));
+            lines.extend(item(glyph, role, line.about.label(), room));
             if is_bad(line) {
                 for text in [&line.found, &line.todo] {
                     if !text.is_empty() {
@@ -181,17 +186,14 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
                     }
                 }
             }
-            let meaning = meaning(line.label);
-            if !meaning.is_empty() {
-                lines.extend(item(' ', Role::Muted, meaning, room));
-            }
+            lines.extend(item(' ', Role::Muted, meaning(line.about), room));
         }
         if !lines.is_empty() {
             lines.push(Words::new());
         }
         lines.extend(Words::wrapped(
             Role::Muted,
-            "Nothing is written before you have seen it as a diff and said yes.",
+            "Nothing is written before you review its diff and confirm.",
             room,
         ));
     }
@@ -199,48 +201,23 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 }
 
 /// What a line of the checklist is good for.
-fn meaning(label: &str) -> &'static str {
-    match label {
-        "API server" => "All is read from it, and written through it.",
-        "Istio" => "Its version and revision decide what the proxies understand.",
-        "Data plane" => "The port is opened by a workload's own sidecar, or by a gateway.",
-        "Trust domain" => "The first part of the name that Prometheus's certificate bears.",
-        "Root namespace" => "Sidecars and policies there govern the whole mesh.",
-        "Mesh-wide mTLS" => {
-            "Whether plaintext is refused where nothing else is said. 15091 gets STRICT of its own."
+fn meaning(about: About) -> &'static str {
+    match about {
+        About::Server => "meshscrape reads and writes everything through the API server.",
+        About::Istio => "The Istio version and revision decide which settings the proxies support.",
+        About::DataPlane => "Port 15091 is opened by a workload's sidecar, or by a gateway.",
+        About::TrustDomain => {
+            "The first part of Prometheus's SPIFFE identity (spiffe://TRUST-DOMAIN/…)."
         }
-        "Prometheus" => "The one that is to scrape over mTLS; step 2 chooses it.",
-        "Reading" => "Lists of the API server that the steps are made from.",
-        "Permissions" => "What you may do, by access reviews; they write nothing.",
-        "Earlier run" => "A run that did not come to its end, by its own record.",
-        _ => "",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mesh::{ControlPlane, Listed, Mesh, Progress};
-
-    #[test]
-    fn every_line_of_the_checklist_is_explained() {
-        let mut mesh = Mesh {
-            server: Some(Ok("v1.36.0".into())),
-            ..Mesh::default()
-        };
-        mesh.istio.control_planes.push(ControlPlane {
-            revision: "default".into(),
-            namespace: "istio-system".into(),
-            version: "1.31.0".into(),
-            ready: true,
-        });
-        mesh.progress
-            .insert(Listed::Pods, Progress::Denied("no".into()));
-        let checks = crate::wizard::cluster::checks(&mesh, &Default::default());
-        assert_eq!(checks.len(), 9);
-        for line in checks {
-            assert_ne!(meaning(line.label), "", "{}", line.label);
+        About::RootNamespace => "Sidecars and policies in this namespace apply to the whole mesh.",
+        About::MeshMode => {
+            "The default mTLS mode of workloads without their own policy. Port 15091 always gets STRICT."
         }
-        assert_ne!(meaning("Earlier run"), "");
+        About::Prometheus => "The server that will scrape over mTLS. You choose it in step 2.",
+        About::Reading => "The lists that the next steps show, read from the API server.",
+        About::Permissions => "Your permissions, from access reviews. These write nothing.",
+        About::Interrupted => "A run that its record shows as interrupted.",
+        About::Contact => "Queries to the chosen Prometheus. They show which targets are UP.",
+        About::Problems => "What blocks or endangers the set-up in this cluster.",
     }
 }

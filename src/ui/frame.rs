@@ -179,8 +179,8 @@ pub fn footer(paint: &mut Paint, state: &State, area: Rect) {
 pub fn too_small(paint: &mut Paint, state: &State, area: Rect) {
     let (width, height) = layout::LEAST;
     let keys = match (state.apply.running, state.apply.stopping) {
-        (true, false) => "q or ctrl-c: stop after the write under way",
-        (true, true) => "stopping after the write under way",
+        (true, false) => "q or ctrl-c: stop after the current write",
+        (true, true) => "stopping after the current write",
         (false, _) => "q: quit",
     };
     let size = format!(

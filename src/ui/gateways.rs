@@ -126,7 +126,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("{object} has a server on 15091 already."),
+            &format!("{object} already has a server on 15091."),
             room,
         ));
     }

@@ -94,7 +94,7 @@ fn question(state: &State) -> (Role, String, String) {
         Step::Status => alone(status::question(state)),
         Step::Options if state.options.each.is_some() => (
             Role::Plain,
-            "Which workloads differ?".into(),
+            "Which workloads need other settings?".into(),
             " Left and right choose port or annotation.".into(),
         ),
         Step::Review if state.review.undoes.is_some() => (
@@ -112,8 +112,8 @@ fn question(state: &State) -> (Role, String, String) {
             Some(words) => alone((Role::Waiting, format!("▲ {words}"))),
             None => {
                 let more = match state.apply.standing() {
-                    0 => " Nothing has been written yet.".to_owned(),
-                    n => format!(" Written before: {}.", words::many(n, "change")),
+                    0 => " No changes applied yet.".to_owned(),
+                    n => format!(" Applied before: {}.", words::many(n, "change")),
                 };
                 (Role::Plain, state.step.question().into(), more)
             }

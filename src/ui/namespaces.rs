@@ -38,20 +38,13 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let area = places.list;
     let widths = columns(area.width.saturating_sub(2));
     let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
-    let head = [
-        "",
-        "namespace",
-        "injection",
-        "can be chosen",
-        "secured",
-        "mTLS",
-    ];
+    let head = ["", "namespace", "injection", "available", "secured", "mTLS"];
     let cells: Vec<_> = head
         .iter()
         .zip(widths)
         .map(|(name, width)| {
             let fit = match *name {
-                "can be chosen" | "secured" => Fit::Right,
+                "available" | "secured" => Fit::Right,
                 _ => Fit::Left,
             };
             (width, fit, Words::muted(name))
@@ -191,10 +184,10 @@ fn detail(of: &Namespace, room: usize) -> Vec<Words> {
     let injection = match &of.injection {
         NamespaceInjection::Enabled => "every pod gets a sidecar".to_owned(),
         NamespaceInjection::Revision(revision) => format!("by revision {revision}"),
-        NamespaceInjection::Disabled => "switched off: no pod label brings a sidecar".to_owned(),
+        NamespaceInjection::Disabled => "disabled: pod labels have no effect".to_owned(),
         NamespaceInjection::Ambient => "ambient, without sidecars".to_owned(),
-        NamespaceInjection::None => "no label: each pod's own label decides".to_owned(),
-        NamespaceInjection::Never => "never: injection does not reach this namespace".to_owned(),
+        NamespaceInjection::None => "no label: injected only if the pod has the label".to_owned(),
+        NamespaceInjection::Never => "never: Istio excludes this namespace".to_owned(),
     };
     lines.extend(fact("injection", Role::Plain, &injection, room));
     let meshed = format!("{} of {}", count(of.meshed_pods), many(of.pods, "pod"));
@@ -215,7 +208,7 @@ fn detail(of: &Namespace, room: usize) -> Vec<Words> {
     }
     if of.terminating {
         lines.push(Words::new());
-        lines.push(Words::of(Role::Bad, "✕ It is being deleted."));
+        lines.push(Words::of(Role::Bad, "✕ This namespace is being deleted."));
     }
     lines
 }

@@ -209,12 +209,7 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         .and_then(|row| row.choices.get(state.options.column));
     if let Some(cell) = cell.filter(|_| state.options.each.is_none()) {
         if let Some(why) = &cell.blocked {
-            lines.extend(item(
-                '✕',
-                Role::Bad,
-                &format!("Not to be chosen: {why}"),
-                room,
-            ));
+            lines.extend(item('✕', Role::Bad, &format!("Not available: {why}"), room));
         }
         if !cell.price.is_empty() {
             lines.extend(item('▲', Role::Waiting, &cell.price, room));
@@ -228,12 +223,12 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         }
     }
     match &state.options.planned {
-        None => lines.push(Words::muted("… working out what it costs")),
+        None => lines.push(Words::muted("… computing the impact")),
         Some(Err(error)) => lines.extend(widgets::error(error, room)),
         Some(Ok(_)) => {
-            lines.push(Words::strong("All together"));
+            lines.push(Words::strong("Total impact"));
             if state.options.prices.is_empty() {
-                lines.push(Words::of(Role::Good, "✓ nothing restarts, nothing is cut"));
+                lines.push(Words::of(Role::Good, "✓ no restarts, no cut connections"));
             }
             for price in &state.options.prices {
                 lines.extend(item('▲', Role::Waiting, price, room));
@@ -287,7 +282,7 @@ fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places)
             places.list.y,
             places.list.width,
             Role::Muted,
-            "Nothing is chosen yet.",
+            "No workloads chosen.",
         );
     }
 }
@@ -302,7 +297,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             let chosen = chosen.map_or("", |cell| cell.label.as_str());
             Words::strong(row.label).and(Role::Plain, format!("  {chosen}"))
         }
-        None => Words::strong("What it means"),
+        None => Words::strong("Impact"),
     };
     let inside = panel(paint, area, &title, &Words::new(), false);
     let room = usize::from(inside.width);
@@ -314,7 +309,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if state.options.each.is_some() {
         lines.extend(Words::wrapped(
             Role::Plain,
-            "◉ differs from the options for all, · is as for all.",
+            "◉ own setting · same as the options for all",
             room,
         ));
         lines.push(Words::new());

@@ -54,7 +54,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let chosen = state.answers.prometheus.as_ref() == Some(&of.id);
             let blocked = row.blocked(&state.answers.take);
             let words = match blocked {
-                Some(_) if state.reading() => Words::muted("is being read …"),
+                Some(_) if state.reading() => Words::muted("reading …"),
                 Some(_) if of.flavour == PrometheusFlavour::Operator => {
                     rows::blocked("export only")
                 }
@@ -110,18 +110,18 @@ fn nothing(paint: &mut Paint, area: Rect) {
         "  kubectl apply -f samples/addons/prometheus.yaml",
     ));
     lines.push(Words::new());
-    lines.push(
-        Words::of(Role::Accent, paint.spinner().to_string())
-            .and(Role::Plain, " waiting for it: this list fills by itself"),
-    );
+    lines.push(Words::of(Role::Accent, paint.spinner().to_string()).and(
+        Role::Plain,
+        " waiting for Prometheus: this list updates automatically",
+    ));
     paint.lines(area, &lines);
 }
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Prometheus(of)) = state.prometheus.current() else {
-        let title = Words::strong("Which can be chosen");
+        let title = Words::strong("Supported Prometheus");
         let inside = panel(paint, area, &title, &Words::new(), false);
-        let text = "A Deployment or StatefulSet that nobody else reverts (no Helm, no operator, no \
+        let text = "A Deployment or StatefulSet that no other tool manages (no Helm, no operator, no \
                     GitOps), whose --config.file comes from a ConfigMap. Others are listed too, with \
                     the reason.";
         let lines = Words::wrapped(Role::Plain, text, usize::from(inside.width));
@@ -167,7 +167,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     for obstacle in of.against(&answers.take) {
         lines.push(Words::new());
         if reading {
-            let text = "what it takes to choose it is being read …";
+            let text = "checking whether it is available …";
             lines.extend(item('·', Role::Muted, text, room));
             break;
         }
@@ -188,7 +188,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
             tool(owner.tool),
             owner.in_namespace(&of.id.namespace)
         ),
-        None => "nobody: a change stays".to_owned(),
+        None => "none: no tool reverts changes".to_owned(),
     };
     lines.extend(fact("owner", Role::Plain, &owner, room));
     let config = match &of.config {
@@ -204,9 +204,9 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     };
     lines.extend(fact("config", Role::Plain, &config, room));
     let reload = if of.reloader {
-        "by itself when the file changes"
+        "automatic when the file changes"
     } else if of.config.as_ref().is_some_and(|c| c.sub_path) {
-        "only with a restart: the file is mounted by subPath"
+        "restart only: the file is mounted by subPath"
     } else {
         "with a restart"
     };
@@ -215,9 +215,11 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     }
     let sidecar = match (of.sidecar, &of.certificates) {
         (_, Some(path)) => format!("yes, certificates in {path}"),
-        (true, None) => "yes; certificates will be shared with it".to_owned(),
+        (true, None) => {
+            "yes; its certificates will be mounted into the Prometheus container".to_owned()
+        }
         (false, None) if !of.is_free(&answers.take) => "no".to_owned(),
-        (false, None) => "no: it gets one, for its certificates only".to_owned(),
+        (false, None) => "no; one will be added, for certificates only".to_owned(),
     };
     lines.extend(fact("sidecar", Role::Plain, &sidecar, room));
     let storage = match &of.storage {
@@ -228,12 +230,12 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     lines.extend(fact("storage", Role::Plain, &storage, room));
     if of.is_free(&answers.take) && of.certificates.is_none() {
         lines.push(Words::new());
-        lines.push(Words::strong("What it costs"));
+        lines.push(Words::strong("Impact"));
         lines.extend(item(
             '▲',
             Role::Waiting,
             &format!(
-                "{} once; scraping and alerting pause meanwhile.",
+                "{} once; scraping and alerting pause during the restart.",
                 if of.desired == 1 {
                     "1 pod restarts".to_owned()
                 } else {
@@ -246,7 +248,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
             lines.extend(item(
                 '▲',
                 Role::Waiting,
-                "Its history is in an emptyDir and is lost with the restart; you are asked again before.",
+                "History is lost: Prometheus stores its data in an emptyDir. You confirm this separately.",
                 room,
             ));
         }

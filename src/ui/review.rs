@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 pub fn heading(of: &ReviewCounts, room: usize) -> String {
     let mut parts = vec![many(of.changes, "change")];
     if of.stopped > 0 {
-        parts.push(format!("✕ {} to settle", count(of.stopped)));
+        parts.push(format!("✕ blocked: {}", count(of.stopped)));
     }
     if of.restarts > 0 {
         let verb = if of.restarts == 1 {
@@ -84,7 +84,7 @@ fn standing(row: &ReviewRow) -> Option<(Role, String)> {
         }
         Standing::Ready => return None,
         Standing::Asking => (Role::Muted, "asking …".into()),
-        Standing::Unchanged => (Role::Muted, "as wanted".into()),
+        Standing::Unchanged => (Role::Muted, "in place".into()),
         Standing::LeftOut => (Role::Muted, "skipped".into()),
         Standing::HangsOn(_) => (Role::Muted, "skipped: depends".into()),
         Standing::Conflict(managers) => (Role::Bad, format!("conflict: {}", managers.join(", "))),
@@ -117,14 +117,14 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let rest = places.under;
     let mut lines = Vec::new();
     if review.rows.rows.is_empty() && !review.done {
-        lines.push(Words::of(Role::Accent, paint.spinner().to_string()).and(
-            Role::Muted,
-            " asking the server what each change would become …",
-        ));
+        lines.push(
+            Words::of(Role::Accent, paint.spinner().to_string())
+                .and(Role::Muted, " dry-running each change on the API server …"),
+        );
     } else if review.rows.rows.is_empty() || state.nothing_to_write() {
         lines.push(Words::of(
             Role::Good,
-            "✓ Nothing to change: the cluster is as wanted.",
+            "✓ No changes. The cluster matches your choices.",
         ));
     }
     lines.extend(notes(&review.notes, rest));
@@ -132,7 +132,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     if lines.len() > height && height > 0 {
         lines.truncate(height - 1);
         lines.push(Words::muted(
-            "… there is more, which enter shows before its question",
+            "… more notes: press enter to see them before confirming",
         ));
     }
     paint.lines(rest, &lines);
@@ -249,7 +249,7 @@ pub fn head(state: &State, area: Rect) -> Vec<Words> {
             "– Skipped: depends on {}, which is skipped.",
             id.object()
         )),
-        Standing::LeftOut => Some("– Left out by you; space takes it in.".to_owned()),
+        Standing::LeftOut => Some("– Skipped by you; space includes it.".to_owned()),
         _ => None,
     };
     if let Some(text) = more {
@@ -269,7 +269,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     };
     let mode = match review.shown() {
         ReviewMode::Unified => "diff",
-        ReviewMode::SideBySide => "now │ then",
+        ReviewMode::SideBySide => "before │ after",
         ReviewMode::Yaml => "YAML as sent",
         ReviewMode::Kubectl => "as kubectl",
         ReviewMode::Owner => "for its owner",
@@ -286,11 +286,17 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         Some(view) => super::diff::draw(paint, rest, view, review.shown(), review.diff_offset),
         None if matches!(row.standing, Standing::Asking) => {
             let words = Words::of(Role::Accent, paint.spinner().to_string())
-                .and(Role::Muted, " the server is being asked …");
+                .and(Role::Muted, " waiting for the dry run …");
             paint.line(rest.x, rest.y, rest.width, &words);
         }
         None => {
-            paint.text(rest.x, rest.y, rest.width, Role::Muted, "… making the diff");
+            paint.text(
+                rest.x,
+                rest.y,
+                rest.width,
+                Role::Muted,
+                "… computing the diff",
+            );
         }
     }
 }

@@ -97,10 +97,13 @@ pub fn sidecar(of: &SidecarState) -> String {
             format!("{}{revision}", versions.join(", "))
         }
         SidecarState::Partly { with, without } => {
-            format!("in {with} of {} pods; a restart is due", with + without)
+            format!(
+                "in {with} of {} pods; the others need a restart",
+                with + without
+            )
         }
-        SidecarState::Switchable { .. } => "none yet: a label brings it with a restart".into(),
-        SidecarState::AfterRestart => "comes with the next restart".into(),
+        SidecarState::Switchable { .. } => "none yet: added with a label and a restart".into(),
+        SidecarState::AfterRestart => "added at the next restart".into(),
         SidecarState::Impossible => "not possible".into(),
     }
 }

@@ -153,13 +153,13 @@ pub fn state_words(of: &Row) -> Words {
         targets::State::Up { .. } if !of.guard.faults().is_empty() => {
             Words::of(Role::Bad, "✕ UP, not guarded")
         }
-        targets::State::Up { double: Some(_) } => Words::of(Role::Waiting, "▲ UP, scraped twice"),
+        targets::State::Up { double: Some(_) } => Words::of(Role::Waiting, "▲ UP, also plaintext"),
         targets::State::Up { double: None } => match of.probe {
             Probe::Refused if of.guard.holds() => Words::of(Role::Good, "● UP   mTLS, secured"),
             Probe::Served => Words::of(Role::Bad, "✕ UP, plaintext served"),
             _ => Words::of(Role::Good, "● UP   mTLS"),
         },
-        targets::State::Unsettled { .. } => Words::of(Role::Waiting, "○ UP, being confirmed"),
+        targets::State::Unsettled { .. } => Words::of(Role::Waiting, "○ UP, confirming"),
         targets::State::Down { error, cause } => {
             let why = cause.as_deref().map(words::sentence);
             let why = why.unwrap_or_else(|| error.clone());
@@ -250,7 +250,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 paint,
                 places,
                 filter,
-                "No pod carries the secure port: nothing is scraped over mTLS yet.",
+                "No pod is annotated with secure-port: nothing is scraped over mTLS yet.",
             );
         }
     }
@@ -304,7 +304,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let pod = &of.expected.pod;
     let back = state.apply.way_back_of(&of.expected.item);
     let title = match &of.state {
-        _ if back.is_some() => format!("What is undone for {}?", of.expected.item.name),
+        _ if back.is_some() => format!("Which changes are undone for {}?", of.expected.item.name),
         targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
         targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
         targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
@@ -329,7 +329,7 @@ fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
     let mut lines: Vec<Words> = rows.map(|row| super::apply::sentence(row, room)).collect();
     lines.extend(Words::wrapped(
         Role::Muted,
-        "It is scraped as before once this is done.",
+        "After this undo the pod is scraped in plaintext, as before.",
         room,
     ));
     lines
@@ -348,7 +348,7 @@ fn faults(of: &Row) -> impl Iterator<Item = &Problem> {
 fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     let mut lines = Vec::new();
     if of.left_out {
-        let text = "You left it out in the review: nothing was written for it.";
+        let text = "Skipped in the review: nothing was applied for this workload.";
         lines.extend(item('–', Role::Muted, text, room));
     }
     match &of.state {
@@ -357,11 +357,13 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
                 lines.extend(item(
                     '▲',
                     Role::Waiting,
-                    &format!("Job {job} scrapes it in plaintext too: its series count twice."),
+                    &format!(
+                        "Job {job} also scrapes the pod in plaintext: its series are counted twice."
+                    ),
                     room,
                 ));
                 // What is lost without the old job: recipe/old_jobs.rs.
-                let way = "An apply lets that job leave it out once its targets are UP, if no metrics are lost by it.";
+                let way = "The next apply with all targets UP ends this plaintext scrape, unless metrics would be lost.";
                 lines.extend(item(' ', Role::Muted, way, room));
             }
             let text = format!("UP over mTLS on 15091 → {}", u16::from(of.expected.port));
@@ -376,8 +378,8 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
                 '○',
                 Role::Waiting,
                 &format!(
-                    "UP, but a policy changed under a connection that was open: it counts when it \
-                     is still UP in {left}."
+                    "UP over a connection from before a policy change: confirmed if the target \
+                     stays UP for {left}."
                 ),
                 room,
             ));
@@ -392,7 +394,7 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
                 }
                 None => lines.extend(Words::wrapped(
                     Role::Plain,
-                    "The cause is not one that is known; Prometheus's own words:",
+                    "Unknown cause. Error from Prometheus:",
                     room,
                 )),
             }
@@ -429,12 +431,12 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     }
     if !state.status.board.shared_with.is_empty() {
         let others = crate::text::few(&state.status.board.shared_with, 3);
-        let text = format!("Prometheus, and who has its ServiceAccount: {others}");
+        let text = format!("Prometheus and other pods with its ServiceAccount: {others}");
         lines.extend(fact("readers", Role::Waiting, &text, room));
     }
     let proof = match &of.probe {
         Probe::NotAsked if state.start.no_probe => {
-            Some((Role::Muted, "not asked (--no-probe)".into()))
+            Some((Role::Muted, "not checked (--no-probe)".into()))
         }
         Probe::NotAsked => None,
         Probe::Refused if of.guard.holds() => {
@@ -466,7 +468,7 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
             since_words(state.now.or(state.status.board.at), Some(last))
         );
         if let Some(took) = of.took {
-            text += &format!(", it took {}", duration(took));
+            text += &format!(", duration {}", duration(took));
         }
         lines.extend(fact("scraped", Role::Plain, &text, room));
     }

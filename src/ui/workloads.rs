@@ -73,7 +73,7 @@ fn head(
     let fold = if open { "▾ " } else { "▸ " };
     let figure = match all > of {
         true => format!(
-            "{} chosen, {} of {} can be",
+            "chosen: {}, available: {} of {}",
             count(chosen),
             count(of),
             count(all)
@@ -206,13 +206,13 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             let chosen = state.chosen_in.get(&namespace.name).copied().unwrap_or(0);
             let mut lines = vec![
                 Words::plain(format!("{} chosen", many(chosen, "workload"))),
-                Words::plain(format!("{} can be chosen", count(*choosable))),
+                Words::plain(format!("{} available", count(*choosable))),
                 Words::plain(format!("{} in all", count(namespace.workloads))),
                 Words::new(),
             ];
             lines.extend(Words::wrapped(
                 Role::Muted,
-                "Space takes all that are in the mesh, or none.",
+                "space chooses all workloads in the mesh, or none.",
                 room,
             ));
             paint.lines(inside, &lines);
@@ -296,10 +296,7 @@ pub fn taking(owner: Option<&Owner>, answers: &Answers, room: usize) -> Vec<Word
     if owner.is_taken(&answers.take) {
         lines.extend(item('▲', Role::Waiting, owner.tool.reverts(), room));
     } else {
-        let text = format!(
-            "t lets you choose what {} owns all the same.",
-            owner.tool.name()
-        );
+        let text = format!("t: make the objects of {} available.", owner.tool.name());
         lines.extend(item('·', Role::Plain, &text, room));
     }
     lines
@@ -324,7 +321,7 @@ fn scraped(of: &Workload, room: usize) -> Vec<Words> {
         lines.extend(item(
             '·',
             Role::Muted,
-            "The app has metrics of its own.",
+            "The app serves its own metrics.",
             room,
         ));
     }
@@ -374,7 +371,7 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("{filter} matches listener names that change, so it stops matching."),
+            &format!("{filter} stops matching: it selects listener names that change."),
             room,
         ));
     }

@@ -134,7 +134,7 @@ impl State {
                     crate::words::waits(on, replica.as_deref())
                 )),
                 targets::State::Unsettled { .. } => Some(format!(
-                    "{} is UP; a policy changed under its connection, so it counts when it is still UP in a minute",
+                    "{} is UP over a connection from before a policy change; confirmed after one more minute UP",
                     row.expected.pod
                 )),
                 targets::State::Down { error, .. } => {
@@ -254,12 +254,12 @@ impl State {
             .collect();
         let mut lines = vec![
             format!("{}: {}.", plural(stand.len(), "change", "changes"), few(&stand, 6)),
-            "They go at once, in the reverse of their need; Apply's u, after a stop, shows each as a diff first.".into(),
+            "All are undone at once, in reverse order. To see each as a diff first, choose Stop here, then u.".into(),
         ];
         lines.extend(self.history_cost());
         dialog::dialog(
             DialogKind::UndoRun,
-            "Take back all that this run wrote?",
+            "Undo every change of this run?",
             lines,
             vec![
                 dialog::button("Cancel", Answer::Cancel, false),
@@ -304,7 +304,7 @@ impl State {
             |row: &ApplyRow| row.part == Part::OldJobs && row.state == StepState::Pending;
         if part && rows().any(old_jobs) {
             costs.push(
-                "The plaintext jobs then leave nobody out, so what is UP counts twice until an apply with all UP."
+                "The plaintext jobs keep scraping every pod, so UP targets are counted twice until the next complete apply."
                     .into(),
             );
         }
@@ -317,7 +317,7 @@ impl State {
         let mut rows = self.apply.rows.rows.iter();
         let restarts = rows.any(|row| row.part == Part::PrometheusPod && row.written);
         (loses && restarts).then(|| {
-            "Undoing the run restarts Prometheus once more: what it measured since then is lost."
+            "History is lost: undoing the run restarts Prometheus, which stores its data in an emptyDir."
                 .into()
         })
     }
@@ -395,7 +395,7 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         Ended::Whole if outcome.not_written.is_empty() && outcome.taken_back.is_empty() => {
             lines.push(format!("Every approved change is applied: {written}."));
         }
-        Ended::Whole => lines.push(format!("{written} applied, not every approved one.")),
+        Ended::Whole => lines.push(format!("{written} applied, others skipped or undone.")),
         Ended::Undone => lines.push("Every change of this run was undone.".into()),
         Ended::PartWay(error) => {
             lines.push(format!("Interrupted: {written} applied."));
@@ -406,8 +406,8 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     }
     if !outcome.unchanged.is_empty() {
         lines.push(format!(
-            "{} already as wanted.",
-            plural(outcome.unchanged.len(), "object was", "objects were")
+            "{} already up to date.",
+            plural(outcome.unchanged.len(), "object is", "objects are")
         ));
     }
     let ids = |what: &str, ids: &[crate::plan::ChangeId], lines: &mut Vec<String>| {
@@ -417,15 +417,15 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
         }
     };
     if !matches!(outcome.ended, Ended::Whole) {
-        ids("Written", &outcome.written, &mut lines);
+        ids("Applied", &outcome.written, &mut lines);
     }
-    ids("Not written", &outcome.not_written, &mut lines);
+    ids("Not applied", &outcome.not_written, &mut lines);
     ids("Undone", &outcome.taken_back, &mut lines);
     let counts = outcome.board.counts;
     if counts.all() > 0 && !undoing {
         let all = counts.all();
         let refused = match outcome.plaintext_refused {
-            Some(true) => "; plaintext to the port was seen refused",
+            Some(true) => "; plaintext is refused",
             Some(false)
                 if outcome
                     .board
@@ -433,9 +433,9 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
                     .iter()
                     .any(|row| row.probe == targets::Probe::Served) =>
             {
-                "; plaintext to the port was answered"
+                "; plaintext is still served"
             }
-            Some(false) | None => "; plaintext was not asked for everywhere",
+            Some(false) | None => "; plaintext was not checked on every target",
         };
         lines.push(format!(
             "{} of {} UP over mTLS{refused}.",

@@ -2,7 +2,9 @@
 
 use super::list::Row;
 use super::msg::{Effect, Generation};
-use super::state::{Check, CheckLine, Connection, Contexts, Earlier, Notice, State, Step, Tone};
+use super::state::{
+    About, Check, CheckLine, Connection, Contexts, Earlier, Notice, State, Step, Tone,
+};
 use crate::error::Error;
 use crate::mesh::{Mesh, MtlsMode, Progress};
 use crate::problems::{Severity, counts};
@@ -10,11 +12,8 @@ use crate::words;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The checklist's line about a run that was not finished.
-const EARLIER: &str = "Earlier run";
-
 const UNREAD: &str =
-    "what can't be read is missing in the steps; the README holds a ready ClusterRole";
+    "unreadable objects are missing from the steps; apply the ClusterRole in the README";
 
 impl State {
     pub(super) fn contexts(&mut self, answer: Result<Contexts, Error>) -> Vec<Effect> {
@@ -174,7 +173,9 @@ impl State {
     pub(super) fn earlier_found(&mut self, of: Generation, earlier: Option<Earlier>) {
         if of == self.generations.discover {
             self.cluster.earlier = earlier;
-            self.cluster.checks.retain(|line| line.label != EARLIER);
+            self.cluster
+                .checks
+                .retain(|line| line.about != About::Interrupted);
             self.check_earlier();
         }
     }
@@ -193,7 +194,7 @@ impl State {
         let found = earlier.words.clone();
         self.cluster
             .checks
-            .push(line(Check::Warning, EARLIER, found, todo));
+            .push(line(Check::Warning, About::Interrupted, found, todo));
     }
 
     /// The choices of the run that was not finished, and on to the options; the review then shows what is left.
@@ -311,44 +312,43 @@ fn problems(mesh: &Mesh) -> Option<CheckLine> {
         true => Check::Warning,
         false => Check::Good,
     };
-    let to_do = "p lists them, each with what to do";
-    (!found.is_empty()).then(|| line(check, "Problems", found.join(" · "), to_do))
+    let to_do = "p: list the problems and their fixes";
+    (!found.is_empty()).then(|| line(check, About::Problems, found.join(" · "), to_do))
 }
 
 /// Trust domain, and the root namespace where that is not known.
 fn settings(mesh: &Mesh) -> Vec<CheckLine> {
-    const DOMAIN: &str = "Trust domain";
     let istio = &mesh.istio;
     let why = istio.settings_unread.as_deref().unwrap_or_default();
     let asked = mesh.progress.values().all(Progress::settled);
-    let unknown = |label, flag: &str| match asked {
+    let unknown = |about, flag: &str| match asked {
         true => line(
             Check::Bad,
-            label,
+            about,
             format!("not known: {why}"),
-            format!("start meshscrape with {flag}, or get the right to read that ConfigMap"),
+            format!("pass {flag}, or get permission to read that ConfigMap"),
         ),
-        false => line(Check::Asking, label, "is being read", ""),
+        false => line(Check::Asking, about, "is being read", ""),
     };
     let mut lines = vec![match &istio.trust_domain {
-        Some(domain) => line(Check::Good, DOMAIN, domain.clone(), ""),
-        None => unknown(DOMAIN, "--trust-domain DOMAIN"),
+        Some(domain) => line(Check::Good, About::TrustDomain, domain.clone(), ""),
+        None => unknown(About::TrustDomain, "--trust-domain DOMAIN"),
     }];
     if istio.root_namespace.is_none() && asked {
-        lines.push(unknown("Root namespace", "--root-namespace NS"));
+        lines.push(unknown(About::RootNamespace, "--root-namespace NS"));
     }
     lines
 }
 
 fn line(
     check: Check,
-    label: &'static str,
+    about: About,
     found: impl Into<String>,
     todo: impl Into<String>,
 ) -> CheckLine {
     CheckLine {
         check,
-        label,
+        about,
         found: found.into(),
         todo: todo.into(),
     }
@@ -356,10 +356,10 @@ fn line(
 
 fn server(mesh: &Mesh) -> CheckLine {
     match &mesh.server {
-        None => line(Check::Asking, "API server", "is being asked", ""),
+        None => line(Check::Asking, About::Server, "is being asked", ""),
         Some(Ok(version)) => line(
             Check::Good,
-            "API server",
+            About::Server,
             format!("Kubernetes {version}"),
             "",
         ),
@@ -369,7 +369,7 @@ fn server(mesh: &Mesh) -> CheckLine {
             } else {
                 "check that this machine reaches the cluster (kubectl version), then press r"
             };
-            line(Check::Bad, "API server", failure.why.clone(), todo)
+            line(Check::Bad, About::Server, failure.why.clone(), todo)
         }
     }
 }
@@ -383,11 +383,11 @@ fn istio(mesh: &Mesh) -> CheckLine {
     let planes = &mesh.istio.control_planes;
     if planes.is_empty() {
         return if filling(mesh) {
-            line(Check::Asking, "Istio", "is being looked for", "")
+            line(Check::Asking, About::Istio, "is being looked for", "")
         } else {
             line(
                 Check::Bad,
-                "Istio",
+                About::Istio,
                 "no istiod was found (a Deployment labelled app=istiod)",
                 "install Istio (istioctl install), or choose the cluster that has it, then press r",
             )
@@ -404,11 +404,11 @@ fn istio(mesh: &Mesh) -> CheckLine {
         })
         .collect();
     if planes.iter().any(|p| p.ready) {
-        line(Check::Good, "Istio", found.join(", "), "")
+        line(Check::Good, About::Istio, found.join(", "), "")
     } else {
         line(
             Check::Warning,
-            "Istio",
+            About::Istio,
             found.join(", "),
             "istiod must be ready before new settings reach the proxies",
         )
@@ -419,12 +419,12 @@ fn data_plane(mesh: &Mesh) -> CheckLine {
     if mesh.istio.ambient {
         line(
             Check::Warning,
-            "Data plane",
-            "sidecars, and ambient in some namespaces",
-            "ambient workloads have no sidecar to open the port on; they are shown, and each says the way out",
+            About::DataPlane,
+            "sidecars; ambient in some namespaces",
+            "ambient workloads have no sidecar for port 15091; step 4 lists each with a fix",
         )
     } else {
-        line(Check::Good, "Data plane", "sidecars", "")
+        line(Check::Good, About::DataPlane, "sidecars", "")
     }
 }
 
@@ -437,16 +437,16 @@ fn mode(mesh: &Mesh) -> CheckLine {
     match mode {
         MtlsMode::Permissive => line(
             Check::Good,
-            "Mesh-wide mTLS",
+            About::MeshMode,
             format!("PERMISSIVE, {by}"),
             "",
         ),
-        MtlsMode::Strict => line(Check::Good, "Mesh-wide mTLS", format!("STRICT, {by}"), ""),
+        MtlsMode::Strict => line(Check::Good, About::MeshMode, format!("STRICT, {by}"), ""),
         MtlsMode::Disable => line(
             Check::Warning,
-            "Mesh-wide mTLS",
+            About::MeshMode,
             format!("DISABLE, {by}"),
-            "the metrics port gets STRICT of its own; everything else stays as it is",
+            "port 15091 gets STRICT; all other ports keep their mode",
         ),
     }
 }
@@ -455,30 +455,32 @@ fn prometheus(mesh: &Mesh, take: &BTreeSet<String>) -> CheckLine {
     let found = mesh.prometheus_servers.len();
     let free = mesh.prometheus_servers.iter().filter(|p| p.is_free(take));
     match (found, free.count()) {
-        (0, _) if filling(mesh) => line(Check::Asking, "Prometheus", "is being looked for", ""),
+        (0, _) if filling(mesh) => {
+            line(Check::Asking, About::Prometheus, "is being looked for", "")
+        }
         (0, _) => line(
             Check::Bad,
-            "Prometheus",
+            About::Prometheus,
             "none was found",
             "install one, such as Istio's sample: kubectl apply -f samples/addons/prometheus.yaml; step 2 waits for it",
         ),
         // What stands against one may be no more than a list that has not come yet.
         (n, 0) if filling(mesh) => line(
             Check::Asking,
-            "Prometheus",
-            format!("{n} found; what it takes to choose one is being read"),
+            About::Prometheus,
+            format!("{n} found; checking which are available"),
             "",
         ),
         (n, 0) => line(
             Check::Bad,
-            "Prometheus",
-            format!("{n} found, none that can be chosen yet"),
-            "step 2 says why of each",
+            About::Prometheus,
+            format!("{n} found, none available"),
+            "step 2 shows the reason for each",
         ),
         (n, free) => line(
             Check::Good,
-            "Prometheus",
-            format!("{n} found, {free} can be chosen"),
+            About::Prometheus,
+            format!("{n} found, {free} available"),
             "",
         ),
     }
@@ -506,13 +508,13 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
         } else {
             seen.join(", ")
         };
-        lines.push(line(Check::Asking, "Reading", found, ""));
+        lines.push(line(Check::Asking, About::Reading, found, ""));
     }
     for (what, progress) in &mesh.progress {
         match progress {
             Progress::Denied(why) => lines.push(line(
                 Check::Warning,
-                "Reading",
+                About::Reading,
                 format!("{what}: {why}"),
                 UNREAD,
             )),
@@ -520,14 +522,14 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
                 let why = words::progress(progress).unwrap_or_default();
                 lines.push(line(
                     Check::Warning,
-                    "Reading",
+                    About::Reading,
                     format!("{what}: {why}"),
                     UNREAD,
                 ));
             }
             Progress::Failed(why) => lines.push(line(
                 Check::Warning,
-                "Reading",
+                About::Reading,
                 format!("{what}: {why}"),
                 "press r to ask again",
             )),
@@ -542,11 +544,11 @@ fn access(mesh: &Mesh) -> CheckLine {
     let open = asked.done < asked.of || (asked.of == 0 && filling(mesh));
     if mesh.access.is_empty() {
         return if open {
-            line(Check::Asking, "Permissions", "are being asked", "")
+            line(Check::Asking, About::Permissions, "are being asked", "")
         } else {
             line(
                 Check::Warning,
-                "Permissions",
+                About::Permissions,
                 "could not be asked",
                 "what is missing shows in the review",
             )
@@ -561,10 +563,10 @@ fn access(mesh: &Mesh) -> CheckLine {
         };
         denied.push(format!("{} {}{at}", question.verb, question.resource));
         let cost = match (question.verb, question.resource) {
-            (_, "pods/proxy") => "step 9 can't ask Prometheus and the pods",
-            ("create", "pods") => "step 7 can't ask what admission says of a new Pod",
-            ("get" | "list" | "watch", _) => "steps 2 to 5 show less",
-            _ => "step 8 can't write it",
+            (_, "pods/proxy") => "step 9 cannot query Prometheus or check the pods",
+            ("create", "pods") => "step 7 cannot dry-run the new pods",
+            ("get" | "list" | "watch", _) => "steps 2 to 5 are incomplete",
+            _ => "step 8 cannot apply the change",
         };
         if !costs.contains(&cost) {
             costs.push(cost);
@@ -572,21 +574,27 @@ fn access(mesh: &Mesh) -> CheckLine {
     }
     let open = asked.done < asked.of;
     if denied.is_empty() && open {
-        let found = format!("{} of {} asked, all given so far", asked.done, asked.of);
-        return line(Check::Asking, "Permissions", found, "");
+        let found = format!(
+            "{} of {} checked, none missing so far",
+            asked.done, asked.of
+        );
+        return line(Check::Asking, About::Permissions, found, "");
     }
     if denied.is_empty() {
         return match asked.of.saturating_sub(mesh.access.len()) {
             0 => line(
                 Check::Good,
-                "Permissions",
-                format!("all {} that are needed", mesh.access.len()),
+                About::Permissions,
+                format!("all granted ({})", mesh.access.len()),
                 "",
             ),
             unknown => line(
                 Check::Warning,
-                "Permissions",
-                format!("{} given, {unknown} could not be asked", mesh.access.len()),
+                About::Permissions,
+                format!(
+                    "{} granted, {unknown} could not be checked",
+                    mesh.access.len()
+                ),
                 "what is missing shows in the review",
             ),
         };
@@ -594,8 +602,8 @@ fn access(mesh: &Mesh) -> CheckLine {
     let so_far = if open { " so far" } else { "" };
     line(
         Check::Warning,
-        "Permissions",
+        About::Permissions,
         format!("missing{so_far}: {}", denied.join(", ")),
-        format!("{}; the README holds a ready ClusterRole", costs.join("; ")),
+        format!("{}; apply the ClusterRole in the README", costs.join("; ")),
     )
 }

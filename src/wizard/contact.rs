@@ -1,14 +1,11 @@
 //! Whether the chosen Prometheus can be asked: a line of the checklist, and a word more before an apply.
 
 use super::msg::{Effect, Generation};
-use super::state::{Check, CheckLine, State, Step};
+use super::state::{About, Check, CheckLine, State, Step};
 use crate::engine::contact::Contact;
 use crate::error::Error;
 use crate::mesh::Observation;
 use std::sync::Arc;
-
-/// The checklist's line.
-const LABEL: &str = "Prometheus API";
 
 impl State {
     /// Asks whether the chosen Prometheus answers, once for each reading of the cluster.
@@ -59,10 +56,12 @@ impl State {
     }
 
     pub(super) fn check_contact(&mut self) {
-        self.cluster.checks.retain(|line| line.label != LABEL);
+        self.cluster
+            .checks
+            .retain(|line| line.about != About::Contact);
         let line = |check, found: String, todo: String| CheckLine {
             check,
-            label: LABEL,
+            about: About::Contact,
             found,
             todo,
         };
@@ -87,14 +86,14 @@ impl State {
                         Check::Good,
                         found,
                         format!(
-                            "{replicas} replicas run behind it: the answer of one stands for all"
+                            "replicas behind this URL: {replicas}; only one answers each query"
                         ),
                     ),
                     ([], _) => line(Check::Good, found, String::new()),
                     (jobs, _) => line(
                         Check::Warning,
                         format!("{found}, but does not scrape by job {}", jobs.join(", ")),
-                        "its certificates came late: r in the monitor (step 9) reloads Prometheus"
+                        "the job loaded before its certificates existed; r in step 9 reloads Prometheus"
                             .into(),
                     ),
                 }
@@ -102,7 +101,7 @@ impl State {
             (_, Some(Contact::NotRunning(error))) => line(
                 Check::Warning,
                 error.what.clone(),
-                "targets show once it runs".into(),
+                "targets appear once Prometheus runs".into(),
             ),
             (_, Some(Contact::Unreachable(error))) => {
                 let cause = error.causes.first();
@@ -111,7 +110,9 @@ impl State {
                 line(
                     Check::Warning,
                     format!("{}{cause}", error.what),
-                    format!("without it no target is seen UP, and apply asks once more; {hint}"),
+                    format!(
+                        "targets cannot be verified, so apply asks for a separate confirmation; {hint}"
+                    ),
                 )
             }
         };
@@ -122,8 +123,8 @@ impl State {
 /// What an apply without Prometheus's word comes to, for the question before it.
 pub(super) fn costs(why: &Error) -> [String; 2] {
     [
-        format!("{}: nobody could see the targets come UP.", why.what),
-        "Applied without proof, no target is awaited, and the plaintext jobs stay.".into(),
+        format!("{}: targets cannot be verified.", why.what),
+        "The apply does not wait for targets, and the plaintext jobs stay.".into(),
     ]
 }
 

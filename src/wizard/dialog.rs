@@ -65,7 +65,7 @@ pub(super) fn stopped(
     lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
     lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
     lines.push(format!(
-        "{}. Nothing is written until you decide.",
+        "{}. The run waits for your decision.",
         match written {
             1 => "Applied changes of this run: 1".to_owned(),
             n => format!("Applied changes of this run: {n}"),
@@ -78,11 +78,11 @@ pub(super) fn stopped(
         // A mark that is left out is taken back: its pods would be scraped by nobody.
         Some(row) if row.written && row.part == Part::Mark => "Undo its annotation",
         Some(row) if row.written && row.part == Part::Injection => "Undo this change",
-        Some(row) if row.written => "Continue without it",
+        Some(row) if row.written => "Skip and continue",
         _ => "Skip it",
     };
     let mut buttons = vec![
-        button("Look first", Answer::Cancel, false),
+        button("View details", Answer::Cancel, false),
         match again {
             Some(again) if again.may => button("Apply as shown", Answer::Again, true),
             _ => button("Retry", Answer::Retry, true),
@@ -91,7 +91,7 @@ pub(super) fn stopped(
     ];
     if let Some((item, stand)) = back {
         lines.push(format!(
-            "Applied changes for {item}: {stand}. They can be undone alone; the run then continues.",
+            "Applied changes for {item}: {stand}. You can undo only these; the run then continues.",
         ));
         buttons.push(button(
             &format!("Undo all of {item}"),
@@ -134,7 +134,7 @@ fn shown_again(again: &Again) -> Vec<String> {
         .filter(|note| note.tone == Tone::Bad);
     let mut lines: Vec<String> = bad.map(|note| note.text.clone()).collect();
     if again.may {
-        lines.push("As the object is now, this would be written:".into());
+        lines.push("The change against the current object:".into());
     }
     let more = changed.len().saturating_sub(SHOWN);
     lines.extend(changed.into_iter().take(SHOWN));
@@ -151,7 +151,7 @@ impl State {
         let names: Vec<String> = filters.iter().map(ToString::to_string).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "▲ What stops matching, since it names what is renamed: {}.",
+                "▲ EnvoyFilters stop matching, because they select renamed listeners: {}.",
                 few(&names, 4)
             )
         })
@@ -182,13 +182,14 @@ impl State {
             .as_ref()
             .is_some_and(|r| !r.loses_history().is_empty());
         if history {
-            lines.push("Prometheus's history is lost: that is asked once more, separately.".into());
+            lines.push("Prometheus loses its history. You confirm this separately.".into());
         }
         let unproven = self.unproven().filter(|_| self.review.undoes.is_none());
         lines.extend(unproven.map(contact::costs).into_iter().flatten());
         if self.review.break_lock {
             lines.push(
-                "The lock is forced from its holder, even if that run is still at work.".into(),
+                "The lock is broken: if its holder still runs, both runs write at the same time."
+                    .into(),
             );
         }
         lines.extend(self.unscraped());
@@ -207,7 +208,7 @@ impl State {
         let takes: usize = rows().map(|row| row.takes).sum();
         if takes > 0 {
             lines.push(format!(
-                "{}; the review marks {}.",
+                "{}; see {} in the review.",
                 plural(
                     takes,
                     "field that a person set with kubectl is overwritten",
@@ -220,7 +221,7 @@ impl State {
         lines.extend(self.owned());
         if counts.left_out > 0 {
             lines.push(format!(
-                "{} left out.",
+                "{} skipped.",
                 plural(counts.left_out, "change is", "changes are")
             ));
         }
@@ -233,13 +234,13 @@ impl State {
             lines.extend(notes.iter().take(shown).map(|note| format!("▲ {note}")));
             let more = notes.len().saturating_sub(shown);
             if more > 0 {
-                lines.push(format!("… and {more} more, which meshscrape plan prints"));
+                lines.push(format!("… and {more} more: meshscrape plan prints all"));
             }
         }
         let (title, yes) = match &self.review.undoes {
             Some(run) => (
                 format!(
-                    "Take back run {run} on {context}? {}.",
+                    "Undo run {run} on {context}? {}.",
                     plural(counts.changes, "change", "changes")
                 ),
                 format!("Undo {}", plural(counts.changes, "change", "changes")),
@@ -250,7 +251,7 @@ impl State {
                     plural(counts.changes, "change", "changes")
                 ),
                 match unproven {
-                    Some(_) => "Apply without proof".to_owned(),
+                    Some(_) => "Apply without verification".to_owned(),
                     None => format!("Apply {}", plural(counts.changes, "change", "changes")),
                 },
             ),
@@ -276,11 +277,14 @@ impl State {
             None => "Prometheus".into(),
         };
         let mut lines = vec![
-            format!("{of} keeps its data in its pod (an emptyDir), and has to restart."),
-            "All history is lost with the restart. This cannot be undone.".into(),
+            format!("{of} stores its data in its pod (an emptyDir) and must restart."),
+            "All history is deleted by the restart. This cannot be undone.".into(),
         ];
         if self.review.undoes.is_none() {
-            lines.push("An undo restarts it again: what it gathers until then is lost too.".into());
+            lines.push(
+                "An undo restarts Prometheus again and deletes the history gathered until then."
+                    .into(),
+            );
         }
         dialog(
             DialogKind::ConfirmHistory,
@@ -319,7 +323,7 @@ impl State {
             self.review.unproven.clone(),
             vec![
                 button("Cancel", Answer::Cancel, false),
-                button("It was made here: undo it", Answer::Yes, true),
+                button("Same cluster: undo the run", Answer::Yes, true),
             ],
         )
     }
@@ -328,10 +332,10 @@ impl State {
         let (done, all) = self.apply.progress();
         dialog(
             DialogKind::QuitApplying,
-            "Changes are being written",
+            "A run is in progress",
             vec![
                 format!("{done} of {all} steps are done."),
-                "Quitting ends the run after the write under way. What is written stays, and can be undone later.".into(),
+                "Quitting stops the run after the current write. Applied changes stay and can be undone later.".into(),
             ],
             vec![
                 button("Keep applying", Answer::Cancel, false),
@@ -344,7 +348,7 @@ impl State {
         dialog(
             DialogKind::QuitChoices,
             "Quit? Your choices are lost",
-            vec!["Nothing is being written.".into()],
+            vec!["No run is in progress.".into()],
             vec![
                 button("Cancel", Answer::Cancel, false),
                 button("Save answers first", Answer::Yes, false),
@@ -359,7 +363,7 @@ impl State {
             ..dialog(
                 DialogKind::SaveAnswers,
                 "Save the answers to a file",
-                vec!["meshscrape plan --answers FILE takes them again.".into()],
+                vec!["Reuse them with: meshscrape plan --answers FILE".into()],
                 vec![
                     button("Save", Answer::Yes, false),
                     button("Cancel", Answer::Cancel, false),
@@ -371,7 +375,7 @@ impl State {
     pub(super) fn replace_dialog(&self, path: PathBuf) -> Dialog {
         dialog(
             DialogKind::ReplaceFile(path.clone()),
-            "The file is there already",
+            "The file already exists",
             vec![format!("Replace {}?", path.display())],
             vec![
                 button("Cancel", Answer::Cancel, false),
@@ -381,7 +385,7 @@ impl State {
     }
 
     pub(super) fn take_dialog(&self, manager: &str, fields: Vec<String>) -> Dialog {
-        let mut lines = vec![format!("{manager} set these fields, and may revert them:")];
+        let mut lines = vec![format!("{manager} owns these fields and may revert them:")];
         let more = fields.len().saturating_sub(8);
         lines.extend(fields.into_iter().take(8));
         if more > 0 {
@@ -389,7 +393,7 @@ impl State {
         }
         dialog(
             DialogKind::Take(manager.to_owned()),
-            format!("Take the fields of {manager}?"),
+            format!("Force ownership from {manager}?"),
             lines,
             vec![
                 button("Cancel", Answer::Cancel, false),
@@ -427,7 +431,7 @@ impl State {
         }
         self.dialog = Some(dialog(
             DialogKind::Problems,
-            "Problems of this cluster",
+            "Problems in this cluster",
             lines,
             vec![button("Close", Answer::Cancel, false)],
         ));
@@ -469,7 +473,7 @@ impl State {
             if dialog.kind == DialogKind::ConfirmHistory {
                 self.notice = Some(Notice {
                     tone: Tone::Plain,
-                    text: "nothing is written; give Prometheus a volume that stays, or leave its change out".into(),
+                    text: "no changes applied; give Prometheus a persistent volume, or skip its change".into(),
                 });
             }
             if dialog.kind == DialogKind::UndoRun {

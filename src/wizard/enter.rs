@@ -18,11 +18,11 @@ impl State {
         let pods = self.mesh.workload(id).map_or(0, |w| w.desired as usize);
         self.dialog = Some(dialog(
             DialogKind::FirstSidecar(id.clone()),
-            format!("Give {} its first sidecar?", id.name),
+            format!("Add a sidecar to {}?", id.name),
             vec![
                 format!("{id} is not in the mesh yet."),
                 format!(
-                    "To be secured {} with istio-proxy, and all traffic of {} goes through it from then on.",
+                    "To join, {} with istio-proxy, and all traffic of {} then goes through the sidecar.",
                     match pods {
                         1 => "its pod restarts".to_owned(),
                         n => format!("its {n} pods restart"),
@@ -31,8 +31,8 @@ impl State {
                 ),
             ],
             vec![
-                button("Keep it out of the mesh", Answer::Cancel, false),
-                button("Give it a sidecar", Answer::Yes, true),
+                button("Cancel", Answer::Cancel, false),
+                button("Add a sidecar", Answer::Yes, true),
             ],
         ));
     }
@@ -50,8 +50,8 @@ impl State {
         self.notice = Some(Notice {
             tone: Tone::Waiting,
             text: format!(
-                "{} not in the mesh yet, and skipped: {}; space on its row decides for one",
-                plural(outside.len(), "workload is", "workloads are"),
+                "{} skipped, not in the mesh: {}; press space on a row to add its sidecar",
+                plural(outside.len(), "workload", "workloads"),
                 few(outside, 3)
             ),
         });
@@ -61,19 +61,19 @@ impl State {
         let names: Vec<String> = ids.iter().map(ChangeId::object).collect();
         dialog(
             DialogKind::ConfirmUnchecked,
-            "Restart pods that nobody could check?",
+            "Restart pods without an admission check?",
             vec![
                 format!(
-                    "Whether the cluster admits the new pods could not be asked: {}.",
+                    "The new pods could not be checked against admission: {}.",
                     few(&names, 5)
                 ),
-                "Where it refuses them, a rollout stops, and a workload that is recreated is down."
+                "If admission rejects them, the rollout stops, and a Recreate workload is down."
                     .into(),
-                "The right to create pods (for dry runs alone) lets this be asked.".into(),
+                "Permission to create pods (used for dry runs only) enables this check.".into(),
             ],
             vec![
                 button("Cancel", Answer::Cancel, false),
-                button("Restart them unchecked", Answer::Yes, true),
+                button("Restart unchecked", Answer::Yes, true),
             ],
         )
     }

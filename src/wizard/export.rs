@@ -33,7 +33,7 @@ impl State {
                 DialogKind::Export,
                 "Export to a folder",
                 vec![
-                    "YAML with a kustomization, patches, a script of kubectl commands, and a README that says what each is for."
+                    "YAML with a kustomization, patches, a script of kubectl commands, and a README that explains each file."
                         .into(),
                     "Nothing is written to the cluster.".into(),
                 ],
@@ -83,12 +83,12 @@ impl State {
                     .lines
                     .extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
                 if error.tells == Some(Tells::FolderTaken) {
-                    asked.lines.push(
-                        "An earlier export is there. Files that no export wrote stay.".into(),
-                    );
+                    asked
+                        .lines
+                        .push("The folder holds an earlier export. Other files in it stay.".into());
                     asked
                         .buttons
-                        .insert(1, button("Replace the export there", Answer::Replace, true));
+                        .insert(1, button("Replace the export", Answer::Replace, true));
                 } else {
                     asked
                         .lines

@@ -228,7 +228,7 @@ pub fn help(state: &State) -> Vec<Binding> {
 fn everywhere() -> [Binding; 2] {
     [
         Binding::new(Key::Ctrl('c'), "stop or quit", Action::Interrupt).quiet(),
-        Binding::new(Key::Ctrl('z'), "to the shell and back", Action::Suspend).quiet(),
+        Binding::new(Key::Ctrl('z'), "suspend to the shell", Action::Suspend).quiet(),
     ]
 }
 
@@ -238,7 +238,7 @@ pub fn keys(state: &State) -> Vec<Binding> {
     let mut all = if let Some(dialog) = &state.dialog {
         let mut keys = dialog_keys(dialog);
         if state.viewport.dialog_last > 0 {
-            keys.push(Binding::new(PageDown, "read on", Action::PageDown));
+            keys.push(Binding::new(PageDown, "scroll down", Action::PageDown));
             keys.push(Binding::new(PageUp, "page up", Action::PageUp).quiet());
         }
         keys
@@ -260,9 +260,9 @@ pub fn keys(state: &State) -> Vec<Binding> {
     } else if typing(state) {
         vec![
             Binding::new(Enter, "keep the filter", Action::FilterDone),
-            Binding::new(Esc, "clear it", Action::FilterClear),
+            Binding::new(Esc, "clear the filter", Action::FilterClear),
             Binding::new(Down, "next row", Action::Down).quiet(),
-            Binding::new(Up, "row before", Action::Up).quiet(),
+            Binding::new(Up, "previous row", Action::Up).quiet(),
         ]
     } else {
         step_keys(state)
@@ -282,7 +282,7 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
     let mut all = vec![
         Binding::new(Enter, press, Action::Press),
         Binding::new(Tab, "next", Action::ButtonNext),
-        Binding::new(BackTab, "button before", Action::ButtonBefore).quiet(),
+        Binding::new(BackTab, "previous button", Action::ButtonBefore).quiet(),
     ];
     if dialog.input.is_none() {
         all[1] = Binding::new(Tab, "next", Action::ButtonNext).also(&[
@@ -291,7 +291,7 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
             Char('l'),
             Char('j'),
         ]);
-        all[2] = Binding::new(BackTab, "button before", Action::ButtonBefore)
+        all[2] = Binding::new(BackTab, "previous button", Action::ButtonBefore)
             .also(&[Left, Up, Char('h'), Char('k')])
             .quiet();
     }
@@ -312,7 +312,7 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
             )),
             Answer::TakeBack if dialog.input.is_none() => {
                 let answer = Action::Answer(Answer::TakeBack);
-                all.push(Binding::new(Char('b'), "take all back", answer))
+                all.push(Binding::new(Char('b'), "undo the run", answer))
             }
             Answer::Undo if dialog.input.is_none() => all.push(Binding::new(
                 Char('u'),
@@ -355,7 +355,7 @@ fn step_keys(state: &State) -> Vec<Binding> {
                     Binding::new(Char('u'), "undo it", Action::Undo).unless(undo_refused(state)),
                 );
             }
-            all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
+            all.push(Binding::new(Char('r'), "refresh", Action::Retry).unless(retry(state)));
             let others = state.cluster.contexts.as_ref().map_or(0, |c| c.names.len());
             all.push(
                 Binding::new(Char('c'), "other context", Action::Each).unless(
@@ -374,7 +374,7 @@ fn step_keys(state: &State) -> Vec<Binding> {
             );
             all.push(take_owner(state));
             all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
-            all.push(Binding::new(Char('r'), "ask again", Action::Retry).unless(retry(state)));
+            all.push(Binding::new(Char('r'), "refresh", Action::Retry).unless(retry(state)));
         }
         Step::Namespaces | Step::Workloads | Step::Gateways => {
             let row = state.list().and_then(|list| list.current());
@@ -416,7 +416,7 @@ fn step_keys(state: &State) -> Vec<Binding> {
             };
             all.push(Binding::new(Enter, next, Action::Next).unless(state.next_refused()));
             all.push(
-                Binding::new(Char('r'), "ask again", Action::Retry)
+                Binding::new(Char('r'), "refresh", Action::Retry)
                     .quiet()
                     .unless(retry(state)),
             );
@@ -435,10 +435,10 @@ fn take_owner(state: &State) -> Binding {
     let owner = state.row_owner();
     let label = match owner {
         Some(owner) if owner.is_taken(&state.answers.take) => {
-            format!("leave {} alone", owner.tool.name())
+            format!("stop forcing {}", owner.tool.name())
         }
-        Some(owner) => format!("take from {} …", owner.tool.name()),
-        None => "take from its owner".to_owned(),
+        Some(owner) => format!("force ownership: {} …", owner.tool.name()),
+        None => "force ownership".to_owned(),
     };
     Binding::new(Key::Char('t'), label, Action::Take)
         .unless(owner.is_none().then(|| state.not_takeable()))
@@ -448,7 +448,7 @@ fn take_owner(state: &State) -> Binding {
 fn closed(row: &Row, state: &State) -> Option<String> {
     let (_, why) = row.blocked(&state.answers.take)?;
     Some(match row.owner() {
-        Some(_) => format!("{why} Or t takes it all the same."),
+        Some(_) => format!("{why} Or press t to make it available."),
         None => why.into_owned(),
     })
 }
@@ -470,12 +470,12 @@ fn retry(state: &State) -> Option<String> {
     state
         .cluster
         .filling
-        .then(|| "the cluster is being asked already".to_owned())
+        .then(|| "the cluster is already being read".to_owned())
 }
 
 fn no_answers(earlier: &Earlier) -> Option<String> {
     let without = earlier.answers.is_none();
-    without.then(|| "its record does not say what it was for".to_owned())
+    without.then(|| "its record does not hold its choices".to_owned())
 }
 
 /// Through a long list or text by more than a row.
@@ -503,7 +503,7 @@ fn common_keys(state: &State) -> Vec<Binding> {
     let scrolls = state.scrolls();
     let (down, up) = match scrolls {
         true => ("scroll", "scroll up"),
-        false => ("next row", "row before"),
+        false => ("next row", "previous row"),
     };
     let one = (state.list_len() < 2).then(|| "there is no other row".to_owned());
     let mut all = vec![
@@ -514,7 +514,7 @@ fn common_keys(state: &State) -> Vec<Binding> {
         Binding::new(Char('n'), "next row", Action::NextRow)
             .quiet_if(!scrolls)
             .unless(one.clone()),
-        Binding::new(Char('N'), "row before", Action::RowBefore)
+        Binding::new(Char('N'), "previous row", Action::RowBefore)
             .quiet()
             .unless(one),
     ];
@@ -537,13 +537,12 @@ fn common_keys(state: &State) -> Vec<Binding> {
             state.step,
             Step::Cluster | Step::Prometheus | Step::Options | Step::Apply
         );
-        let detail = Binding::new(Char('i'), "detail", Action::Info).unless(
-            (!alone && state.list_len() == 0).then(|| "there is no row to tell of".to_owned()),
-        );
+        let detail = Binding::new(Char('i'), "detail", Action::Info)
+            .unless((!alone && state.list_len() == 0).then(|| "no row is selected".to_owned()));
         all.push(if state.viewport.wide && !state.reads_on() {
             detail.quiet().unless(Some(match state.step {
-                Step::Options => "all of it is on the screen".into(),
-                _ => "the detail is on the right".into(),
+                Step::Options => "the whole text is visible".into(),
+                _ => "the detail is shown on the right".into(),
             }))
         } else {
             detail
@@ -558,8 +557,8 @@ fn common_keys(state: &State) -> Vec<Binding> {
         );
     }
     let mouse = match state.mouse {
-        true => "leave the mouse to the terminal, to select text",
-        false => "use the mouse: a click selects, a second one acts",
+        true => "mouse off: the terminal selects text",
+        false => "use the mouse: a click selects, a second click acts",
     };
     all.push(Binding::new(Char('M'), mouse, Action::Mouse).quiet());
     all.push(Binding::new(Char('?'), "help", Action::Help));

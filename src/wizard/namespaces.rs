@@ -109,9 +109,9 @@ impl State {
             let gateway = gateways.any(|g| g.workload.id.namespace == namespace);
             let mut planes = mesh.istio.control_planes.iter();
             let what = match (prometheus, gateway) {
-                (true, true) => "Prometheus and gateways run here, which steps 2 and 5 show",
-                (true, false) => "Prometheus runs here, which step 2 shows",
-                (false, true) => "Gateways run here, which step 5 shows",
+                (true, true) => "Prometheus and gateways run here (steps 2 and 5)",
+                (true, false) => "Prometheus runs here (step 2)",
+                (false, true) => "Gateways run here (step 5)",
                 _ if planes.any(|plane| plane.namespace == namespace) => "Only Istio runs here",
                 // Its rows in step 4 say what it holds.
                 _ if !mesh.others_in(namespace).is_empty() => return None,
@@ -131,8 +131,8 @@ impl State {
             .map(words::reason)
             .unwrap_or_default();
         Some(match workloads.len() {
-            1 => format!("Its only workload can't be chosen. {reason}").into(),
-            n => format!("None of its {n} workloads can be chosen. {reason}").into(),
+            1 => format!("Its only workload is not available. {reason}").into(),
+            n => format!("None of its {n} workloads is available. {reason}").into(),
         })
     }
 
@@ -245,7 +245,7 @@ fn others_only(others: &[Arc<OtherPods>]) -> Option<Arc<str>> {
     (pods > 0).then(|| {
         format!(
             "It holds no Deployment, StatefulSet or DaemonSet. Pods of other owners: {pods} ({}), in plaintext: \
-             {plain}. Step 4 says why of each.",
+             {plain}. Step 4 shows the reason for each.",
             few(&names, 3)
         )
         .into()
@@ -263,8 +263,8 @@ fn partly(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> Option<Arc<st
         return None;
     }
     let named = few(&closed, 3);
-    let all = format!("{} of {} can't be chosen", closed.len(), workloads.len());
-    Some(format!("{all}: {named}. Step 4 says why.").into())
+    let all = format!("{} of {} not available", closed.len(), workloads.len());
+    Some(format!("{all}: {named}. Step 4 shows the reasons.").into())
 }
 
 /// Whose names would let something of it be chosen.
@@ -278,10 +278,10 @@ fn held(workloads: &[Arc<Workload>]) -> Arc<str> {
         .collect();
     let named = few(&owned, 3);
     let all = match workloads.len() {
-        1 => "Its only workload can't be chosen as it is".to_owned(),
-        n => format!("None of its {n} workloads can be chosen as they are"),
+        1 => "Its only workload has another owner".to_owned(),
+        n => format!("Its {n} workloads have other owners or are not available"),
     };
-    format!("{all}: {named}. In step 4, t lets you choose what they own.").into()
+    format!("{all}: {named}. In step 4, t makes owned workloads available.").into()
 }
 
 pub(super) fn choosable(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> usize {

@@ -147,7 +147,7 @@ impl State {
         out.map(|row| match row.object.kind {
             Kind::Lease => unguarded(&row.object.namespace),
             _ => {
-                "Without its record in the cluster only this machine can take the run back.".into()
+                "Only this machine can undo the run: its record is not kept in the cluster.".into()
             }
         })
         .collect()
@@ -167,7 +167,7 @@ impl State {
         match self.step {
             Step::Cluster => match &self.cluster.connection {
                 Connection::Reading => Some("the kubeconfig is being read".into()),
-                Connection::Connecting => Some("the connection is being made".into()),
+                Connection::Connecting => Some("connecting to the cluster".into()),
                 Connection::Failed(error) => Some(error.what.clone()),
                 Connection::Choosing => None,
                 Connection::Open => bad_checks(self),
@@ -187,10 +187,8 @@ impl State {
                     // Enter takes the one under the cursor.
                     None => match self.prometheus.current() {
                         Some(row) => row.blocked(take).map(|(_, why)| why.into_owned()),
-                        None if self.cluster.filling => {
-                            Some("Prometheus is being looked for".into())
-                        }
-                        None => Some("there is no Prometheus to choose yet".into()),
+                        None if self.cluster.filling => Some("searching for Prometheus".into()),
+                        None => Some("no Prometheus is available yet".into()),
                     },
                 }
             }
@@ -199,14 +197,12 @@ impl State {
                     .list()
                     .is_some_and(|list| list.rows.is_empty() && list.filter.text.is_empty());
                 (empty && self.cluster.filling)
-                    .then(|| "the cluster is still being read; its rows have not come yet".into())
+                    .then(|| "the cluster is still being read; no rows yet".into())
             }
             Step::Gateways => (self.chosen_count() == 0)
                 .then(|| "no workload and no gateway is chosen".to_owned()),
             // A plan of half a cluster could miss what governs a workload.
-            Step::Options if self.cluster.filling => {
-                Some("the cluster is still being read to its end".into())
-            }
+            Step::Options if self.cluster.filling => Some("the cluster is still being read".into()),
             Step::Options => match &self.options.planned {
                 Some(Err(error)) => Some(error.what.clone()),
                 // A plan that is still being made is waited for in the review.
@@ -221,11 +217,11 @@ impl State {
     /// Why no other step is to be had while a run is not over.
     fn at_work(&self) -> &'static str {
         if self.apply.stopped.is_some() {
-            "the run waits for your decision; enter asks for it again"
+            "the run waits for your decision; press enter to decide"
         } else if self.apply.stopping {
-            "the write under way is finished first"
+            "the run stops after the current write"
         } else {
-            "changes are being written; s stops after the write under way"
+            "a run is in progress; s stops it after the current write"
         }
     }
 
@@ -237,17 +233,17 @@ impl State {
             return Some(self.at_work().into());
         }
         if self.start.monitor && self.step == Step::Status {
-            return Some("this is the monitor alone; q ends it".into());
+            return Some("only the monitor is open; q quits".into());
         }
         (self.step == Step::Cluster).then(|| "this is the first step".to_owned())
     }
 
     pub fn jump_refused(&self, step: Step) -> Option<String> {
         if step == self.step {
-            return Some("this is the step on the screen".into());
+            return Some("this step is already open".into());
         }
         if self.start.monitor && step < Step::Review {
-            return Some("this is the monitor alone".into());
+            return Some("only the monitor is open".into());
         }
         if self.apply.running && step != Step::Status && step != Step::Apply {
             return Some(self.at_work().into());
@@ -255,7 +251,7 @@ impl State {
         if step == Step::Apply && self.apply.rows.rows.is_empty() {
             return Some("nothing has been applied yet".into());
         }
-        (step > self.reached).then(|| "the steps before it come first".to_owned())
+        (step > self.reached).then(|| "complete the steps before it first".to_owned())
     }
 
     /// Why the review cannot be written to a folder.
@@ -264,7 +260,7 @@ impl State {
         if review.undoes.is_some() {
             return Some("an undo cannot be exported".into());
         }
-        (review.review.is_none() || !review.done).then(|| "the review is being made".to_owned())
+        (review.review.is_none() || !review.done).then(|| "the review is in progress".to_owned())
     }
 
     /// Why the review cannot be applied as it stands.
@@ -275,12 +271,12 @@ impl State {
         }
         if review.review.is_none() || !review.done {
             return Some(format!(
-                "the server is still being asked about {}",
+                "dry run in progress: {}",
                 plural(review.counts.asking, "change", "changes")
             ));
         }
         if self.start.read_only {
-            return Some("read-only: nothing is written".into());
+            return Some("read-only: no changes are applied".into());
         }
         if review.counts.stopped > 0 {
             return Some(format!(
@@ -311,7 +307,7 @@ impl State {
             return None;
         }
         let Some(row) = self.options.rows.current() else {
-            return Some("there is no option here yet".into());
+            return Some("no options yet".into());
         };
         let here = row.choices.get(self.options.column)?;
         let other = || row.choices.iter().find_map(|cell| cell.blocked.clone());

@@ -264,8 +264,12 @@ impl State {
             self.notice = Some(Notice {
                 tone: Tone::Waiting,
                 text: format!(
-                    "left out, and with it {} on it",
-                    plural(fell, "change that hangs", "changes that hang")
+                    "skipped; also skipped: {}",
+                    plural(
+                        fell,
+                        "change that depends on it",
+                        "changes that depend on it"
+                    )
                 ),
             });
         }
@@ -282,8 +286,10 @@ impl State {
         if row.is_some_and(super::state::ReviewRow::is_held_lock) {
             self.review.break_lock = !self.review.break_lock;
             let text = match self.review.break_lock {
-                true => "the lock will be forced from its holder: two runs may then write at once",
-                false => "the lock is respected: a run at work is not disturbed",
+                true => {
+                    "the lock will be broken: if its holder still runs, both runs write at once"
+                }
+                false => "the lock will not be broken: a run in progress blocks the apply",
             };
             self.notice = Some(Notice {
                 tone: Tone::Waiting,
@@ -368,7 +374,7 @@ impl State {
     pub(super) fn start_undo(&mut self, run: Option<String>) -> Vec<Effect> {
         self.notice = Some(Notice {
             tone: Tone::Waiting,
-            text: "reading what the run wrote …".into(),
+            text: "reading the changes of the run …".into(),
         });
         vec![Effect::PlanUndo(
             self.generations.undo.advance(),
@@ -502,20 +508,19 @@ fn fields_of(review: &Review, manager: &str) -> Vec<String> {
 fn not_approvable(why: &NotApprovable) -> String {
     match why {
         NotApprovable::NothingToDo => "no changes".into(),
-        NotApprovable::StillAsking(n) => format!(
-            "the server is still being asked about {}",
-            plural(*n, "change", "changes")
-        ),
+        NotApprovable::StillAsking(n) => {
+            format!("dry run in progress: {}", plural(*n, "change", "changes"))
+        }
         NotApprovable::Stopped(ids) => format!(
             "{} forced or skipped first",
             plural(ids.len(), "change must be", "changes must be")
         ),
         NotApprovable::PodsNotChecked(ids) => format!(
-            "admission was not checked for {}; restarting them needs a separate confirmation",
+            "admission was not checked for {}: restarting them requires a separate confirmation",
             plural(ids.len(), "workload's new pods", "workloads' new pods")
         ),
         NotApprovable::HistoryNotConfirmed => {
-            "losing Prometheus's history needs a separate confirmation".into()
+            "Prometheus loses its history: a separate confirmation is required".into()
         }
     }
 }

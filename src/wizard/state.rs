@@ -76,14 +76,14 @@ impl Step {
     /// The one question on top of the step.
     pub fn question(self) -> &'static str {
         match self {
-            Step::Cluster => "Which cluster, and is everything there that is needed?",
+            Step::Cluster => "Which cluster, and does it meet the requirements?",
             Step::Prometheus => "Which Prometheus should scrape the mesh over mTLS?",
-            Step::Namespaces => "In which namespaces are the workloads?",
+            Step::Namespaces => "Which namespaces hold the workloads?",
             Step::Workloads => "Which workloads should Prometheus scrape over mTLS?",
             Step::Gateways => "Which gateways should Prometheus scrape over mTLS?",
-            Step::Options => "How should they be scraped?",
-            Step::Review => "Is this what should be written?",
-            Step::Apply => "Writing the approved changes, one after another",
+            Step::Options => "How should Prometheus scrape them?",
+            Step::Review => "Review the changes.",
+            Step::Apply => "Applying the approved changes in order",
             Step::Status => "Is every target scraped over mTLS?",
         }
     }
@@ -169,11 +169,49 @@ pub enum Check {
     Skipped,
 }
 
+/// What a line of the checklist is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Server,
+    Istio,
+    DataPlane,
+    TrustDomain,
+    RootNamespace,
+    MeshMode,
+    Prometheus,
+    /// Whether the chosen Prometheus answers.
+    Contact,
+    Reading,
+    Permissions,
+    Problems,
+    /// A run that was not finished.
+    Interrupted,
+}
+
+impl About {
+    pub fn label(self) -> &'static str {
+        match self {
+            About::Server => "API server",
+            About::Istio => "Istio",
+            About::DataPlane => "Data plane",
+            About::TrustDomain => "Trust domain",
+            About::RootNamespace => "Root namespace",
+            About::MeshMode => "Mesh-wide mTLS",
+            About::Prometheus => "Prometheus",
+            About::Contact => "Prometheus API",
+            About::Reading => "Reading",
+            About::Permissions => "Permissions",
+            About::Problems => "Problems",
+            About::Interrupted => "Interrupted run",
+        }
+    }
+}
+
 /// One line of the Cluster step's checklist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckLine {
     pub check: Check,
-    pub label: &'static str,
+    pub about: About,
     /// What was found.
     pub found: String,
     /// What to do, or which step it costs. Empty: nothing.

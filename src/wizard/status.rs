@@ -141,8 +141,8 @@ fn shown(state: &targets::State) -> (&str, &str, String) {
     let none = String::new;
     match state {
         S::Up { double: None } => ("UP", "", none()),
-        S::Up { double: Some(job) } => ("UP", "scraped twice", job.clone()),
-        S::Unsettled { .. } => ("UP", "being confirmed", none()),
+        S::Up { double: Some(job) } => ("UP", "also plaintext", job.clone()),
+        S::Unsettled { .. } => ("UP", "confirming", none()),
         S::Down { error, cause } => {
             let cause = cause.as_deref().map(crate::words::sentence);
             ("DOWN", error, cause.unwrap_or_default())

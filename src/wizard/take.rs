@@ -24,7 +24,7 @@ impl State {
             Some(Row::Workload(w)) => (&w.obstacles, &w.owner),
             Some(Row::Gateway(g)) => (&g.workload.obstacles, &g.workload.owner),
             Some(Row::Namespace { .. }) => {
-                return "an owner is one workload's: t works on the rows below".into();
+                return "ownership is set per workload: press t on a row below".into();
             }
             _ => return "no owner prevents choosing it".into(),
         };
@@ -33,15 +33,15 @@ impl State {
             .find(|obstacle| owner.as_ref().is_none_or(|owner| !owner.is(obstacle)));
         match (owner, other) {
             (Some(owner), Some(other)) => format!(
-                "taking it from {} would not be enough: {}",
+                "forcing ownership from {} is not enough: {}",
                 owner.tool.name(),
                 words::reason(other)
             ),
             (Some(_), None) if !obstacles.is_empty() => {
-                "its operator makes all of it, its configuration too, so it cannot be written; it can be exported (i)"
+                "its operator generates the whole configuration; meshscrape can only export it (i)"
                     .into()
             }
-            (None, Some(other)) => format!("it has no owner to take it from: {}", words::reason(other)),
+            (None, Some(other)) => format!("it has no other owner: {}", words::reason(other)),
             _ => "no owner prevents choosing it".into(),
         }
     }
@@ -72,16 +72,16 @@ impl State {
         let others = self.owned_by(tool).saturating_sub(1);
         let mut lines = vec![
             format!(
-                "It belongs to {} ({}).",
+                "This object belongs to {} ({}).",
                 tool.name(),
                 self.owner_name(owner)
             ),
             tool.reverts().to_owned(),
-            "The review shows each change, and what to write where its owner keeps it.".into(),
+            "The review shows each change, and the matching change for its source (o).".into(),
         ];
         if others > 0 {
             lines.push(format!(
-                "This holds for all that {} owns: {} here.",
+                "This applies to everything {} owns here: {}.",
                 tool.name(),
                 plural(others, "other item", "other items")
             ));
@@ -137,7 +137,7 @@ impl State {
         let words = owned.into_iter().map(|(owner, n)| {
             let objects = plural(n, "object belongs", "objects belong");
             let them = if n == 1 { "it" } else { "them" };
-            format!("{objects} to {owner}, which may revert {them}; marked in the review.")
+            format!("{objects} to {owner}, which may revert {them}; flagged in the review.")
         });
         words.collect()
     }
@@ -162,7 +162,7 @@ impl State {
         self.notice = Some(Notice {
             tone: Tone::Waiting,
             text: format!(
-                "what {} owns can be chosen now; t gives it back",
+                "objects of {} are available now; t makes them unavailable again",
                 tool.name()
             ),
         });
@@ -196,9 +196,9 @@ impl State {
         self.notice = Some(Notice {
             tone: Tone::Plain,
             text: match before - chosen(&self.answers) {
-                0 => format!("what {} owns is left alone again", tool.name()),
+                0 => format!("objects of {} are no longer available", tool.name()),
                 n => format!(
-                    "what {} owns is left alone again: {} no longer chosen",
+                    "objects of {} are no longer available: {} no longer chosen",
                     tool.name(),
                     plural(n, "item is", "items are")
                 ),

@@ -124,8 +124,7 @@ impl State {
                 let effects = self.enter(Step::Gateways);
                 self.notice = Some(Notice {
                     tone: Tone::Plain,
-                    text: "no namespace is chosen, so there are no workloads: gateways alone can be secured"
-                        .into(),
+                    text: "no namespace is chosen: only gateways can be secured".into(),
                 });
                 return effects;
             }
@@ -223,7 +222,7 @@ impl State {
             if self.apply.stopping {
                 self.notice = Some(Notice {
                     tone: Tone::Waiting,
-                    text: "the run ends after the write under way".into(),
+                    text: "the run stops after the current write".into(),
                 });
             }
             return self.stop_apply();
@@ -598,7 +597,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.notice = Some(match result {
                 Ok(()) => Notice {
                     tone: Tone::Good,
-                    text: "Prometheus reloaded: its targets show within seconds".into(),
+                    text: "Prometheus reloaded: targets appear within seconds".into(),
                 },
                 Err(error) => error_notice(&error),
             });

@@ -85,7 +85,7 @@ impl State {
                 if *choosable == 0 {
                     self.notice = Some(Notice {
                         tone: Tone::Waiting,
-                        text: "none of them can be chosen as they are; each row says why".into(),
+                        text: "none of them is available; each row shows the reason".into(),
                     });
                     return;
                 }

@@ -93,22 +93,22 @@ pub(super) fn sentence(of: &Problem) -> String {
             format!("Istio's root namespace or trust domain is not known: {why}.")
         }
         P::GovernedByUnread { list, why, .. } => format!(
-            "The {list} could not be read: {why}. One of them may govern {subject} or reach its pods."
+            "The {list} could not be read: {why}. One of them may apply to {subject}."
         ),
         P::PrometheusAgent { .. } => format!(
-            "{} is a Prometheus agent: it has no targets page to prove anything by, and is not covered yet.",
+            "{} is a Prometheus agent, which has no targets page to verify scrapes. Agents are not supported yet.",
             the(subject)
         ),
         P::VmAgent { .. } => format!(
-            "{} is VictoriaMetrics' vmagent, whose configuration is not covered yet.",
+            "{} is VictoriaMetrics' vmagent, which is not supported yet.",
             the(subject)
         ),
         P::PrometheusDaemonSet { .. } => format!(
-            "{} is a DaemonSet; only a Deployment or a StatefulSet is covered yet.",
+            "{} is a DaemonSet. Only Deployments and StatefulSets are supported.",
             the(subject)
         ),
         P::ConfigInSecret { file, secret, .. } => format!(
-            "Its {file} comes from the Secret {secret}, which this program does not read; it is not covered yet."
+            "Its {file} comes from the Secret {secret}. meshscrape reads only its own Secrets."
         ),
         P::ConfigNotFound {
             file,
@@ -140,7 +140,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             with.join(", ")
         ),
         P::JobTakesAnyAnnotation { job, .. } => {
-            format!("The job {job} takes any value of the annotation for a port.")
+            format!("The job {job} uses any value of the annotation as a port.")
         }
         P::JobFollowsPath { job, .. } => format!(
             "The job {job} takes its path from prometheus.io/path, which belongs to the plaintext port."
@@ -152,7 +152,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             "The job {job} has no ca_file: scrapes stop when the certificate rotates."
         ),
         P::JobWithoutCertificate { job, .. } => {
-            format!("The job {job} shows no client certificate.")
+            format!("The job {job} sends no client certificate.")
         }
         P::SecretNeverCreated { volume, secret, .. } => format!(
             "The volume {volume} needs the Secret {secret}, which nothing creates: the pod never starts."
@@ -166,7 +166,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             "The volume {volume} with the certificates is mounted into istio-proxy alone, not into {container}."
         ),
         P::CapturePortsUnread { setting, .. } => format!(
-            "No Istio version reads {setting}: inbound traffic to Prometheus is captured all the same."
+            "No Istio version reads {setting}, so inbound traffic to Prometheus is still captured."
         ),
         P::InjectAnnotationUnread { key, .. } => format!(
             "{key} is set as an annotation, where the injection webhook does not see it."
@@ -241,21 +241,21 @@ pub(super) fn sentence(of: &Problem) -> String {
         ),
         P::Owned { tool, owner, .. } => owned(subject, *tool, owner),
         P::OwnSidecar { sidecar, .. } => format!(
-            "The {sidecar} governs its pods, and one with a selector would replace it whole."
+            "The {sidecar} applies to its pods. A new Sidecar with a selector would replace it completely."
         ),
         P::OwnPeerAuthentication { policy, .. } => format!(
-            "The {policy} selects its pods, and Istio counts only the oldest one."
+            "The {policy} already selects its pods, and Istio applies only the oldest one."
         ),
         P::AllowPolicy { policy, .. } => format!(
             "The {policy} allows only what it lists for its pods, so 15091 would be refused to Prometheus."
         ),
         P::PolicyDenies { policy, rule, .. } => {
-            format!("The {policy} denies Prometheus port 15091 of its pods (rule {rule}).")
+            format!("The {policy} denies Prometheus access to port 15091 of its pods (rule {rule}).")
         }
         P::ProviderNotDefined {
             policy, provider, ..
         } => format!(
-            "The {policy} asks the provider {provider}, which the mesh's extensionProviders do not define, so istiod \
+            "The {policy} uses the provider {provider}, which the mesh's extensionProviders do not define, so istiod \
              denies port 15091."
         ),
         P::NoMatchLabels { .. } => format!(
@@ -263,18 +263,18 @@ pub(super) fn sentence(of: &Problem) -> String {
             the(subject)
         ),
         P::SharedLabels { other, .. } => format!(
-            "The selector of {} also takes pods of {other}, so objects for the one would govern the other.",
+            "The selector of {} also selects pods of {other}, so its objects would apply to both.",
             subject.name
         ),
         P::MachineCarriesLabels { entry, .. } => format!(
-            "The {entry} has the labels of its pods, so the policies and the listener would govern that machine too."
+            "The {entry} has the labels of its pods, so the policies and the listener would apply to that machine too."
         ),
         P::MachineHasAddress { entry, pod, .. } => format!(
             "The {entry} has the address of the pod {pod}, and Istio then takes its inbound ports from that entry, \
              which meshscrape cannot read."
         ),
         P::NameInUse { name, other, .. } => format!(
-            "Its objects would be called {name}, and an earlier version gave that name to those of {other}."
+            "Its objects would be named {name}, but an earlier version used that name for objects of {other}."
         ),
         P::PortsDiffer {
             port,
@@ -328,7 +328,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             others::why_not(&subject.kind)
         ),
         P::NamespaceSidecar { .. } => format!(
-            "The {subject} governs every workload of its namespace: the listeners of their own ports are gone, and \
+            "The {subject} applies to every workload of its namespace. It removes the listeners of their own ports, and \
              plaintext to 15091 is served unless mTLS is STRICT."
         ),
         P::PathWithoutPort { path, .. } => format!(
@@ -361,13 +361,13 @@ pub(super) fn sentence(of: &Problem) -> String {
             "The {subject} has a server on 15091 that any workload of the mesh may read."
         ),
         P::EntryHostOverruled { host, .. } => format!(
-            "The {subject} leads to the gateway's own metrics by the host {host}, which a DestinationRule for *.local breaks."
+            "The {subject} routes to the gateway's metrics by the host {host}, which a DestinationRule for *.local breaks."
         ),
         P::EntryExported { .. } => format!(
-            "The {subject} leads to the gateway's own metrics and is exported to every sidecar of the mesh."
+            "The {subject} routes to the gateway's metrics and is exported to every sidecar of the mesh."
         ),
         P::RouteOnEveryServer { .. } => format!(
-            "The {subject} serves /stats/prometheus on every server of its Gateway, the public plaintext ones too."
+            "The {subject} serves /stats/prometheus on every server of its Gateway, including the public plaintext ones."
         ),
         _ => rollouts::sentence(of)
             .or_else(|| forecast::sentence(of))
@@ -410,12 +410,12 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
     let text = match of {
         P::NoIstio { .. } => "Install Istio first.".to_owned(),
         P::ListNotRead { .. } | P::GovernedByUnread { .. } => {
-            "Get the permission (the README holds a ready ClusterRole), or read the cluster again.".into()
+            "Get the permission (see the ClusterRole in the README), or read the cluster again.".into()
         }
         P::SettingsNotRead { .. } => {
             "Get the permission to read that ConfigMap, or pass --root-namespace and --trust-domain.".into()
         }
-        P::SharedIdentity { .. } => "Give Prometheus a ServiceAccount that nothing else uses.".into(),
+        P::SharedIdentity { .. } => "Give Prometheus its own ServiceAccount.".into(),
         P::JobTakesAnyAnnotation { .. } => r"Keep only values that match \d+.".into(),
         P::JobFollowsPath { .. } => "Set metrics_path: /stats/prometheus in the job.".into(),
         P::JobInPlaintext { .. } => "Set scheme: https in the job.".into(),
@@ -471,7 +471,7 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::MachineCarriesLabels { .. } => "Give one of them a different label.".into(),
         P::MachineHasAddress { .. } => "Delete the entry.".into(),
         P::NameInUse { other, .. } => format!(
-            "Undo the run that secured {other}; secured again, it gets other names."
+            "Undo the run that secured {other}, then secure it again: its objects get new names."
         ),
         P::PortsDiffer { .. } => "Declare one protocol in both, by appProtocol for example.".into(),
         P::PortUnknown { .. } => "Declare the named port in the pod template.".into(),
@@ -484,7 +484,7 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         | P::EntryHostOverruled { .. }
         | P::EntryExported { .. }
         | P::RouteOnEveryServer { .. } => {
-            "Secure the gateway with meshscrape (-g NAMESPACE/NAME): it puts objects without this fault in place.".into()
+            "Secure the gateway with meshscrape (-g NAMESPACE/NAME): this replaces the faulty objects.".into()
         }
         P::PathWithoutPort { .. }
         | P::AnnotationOnPodsOnly { .. } => return None,

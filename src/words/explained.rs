@@ -13,8 +13,8 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::ListNotRead => (
             "a list could not be read",
-            "The API server did not give this list, in whole or in part. What is in it is unknown, which is not the \
-             same as empty: findings that rest on it are missing.",
+            "The API server did not give this list, in whole or in part. Its content is unknown, which is not the \
+             same as empty: findings that depend on the list are missing.",
         ),
         C::SettingsNotRead => (
             "the mesh's settings are not known",
@@ -22,13 +22,13 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
              trust domain Prometheus's identity cannot be named in a policy.",
         ),
         C::GovernedByUnread => (
-            "what governs the workload is not known",
+            "objects that apply to the workload are unknown",
             "Sidecars, PeerAuthentications, AuthorizationPolicies or Services of its namespace could not be read. One \
              of them may govern the pods, so the workload is not available until they can be read.",
         ),
         C::PrometheusAgent => (
             "Prometheus in agent mode",
-            "An agent sends samples on and has no targets page, so nothing can show that a target is UP.",
+            "An agent forwards samples and has no targets page, so a target cannot be shown to be UP.",
         ),
         C::VmAgent => (
             "vmagent",
@@ -36,7 +36,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::PrometheusDaemonSet => (
             "Prometheus as a DaemonSet",
-            "Each node runs a Prometheus of its own. Only a Deployment or a StatefulSet can be set up.",
+            "Each node runs its own Prometheus. Only Deployments and StatefulSets are supported.",
         ),
         C::ConfigInSecret => (
             "configuration in a Secret",
@@ -55,8 +55,8 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::SharedIdentity => (
             "Prometheus's identity is shared",
-            "Policies let Prometheus in by its ServiceAccount. Every other pod with that ServiceAccount has the same \
-             identity in the mesh and gets through to the secure ports too.",
+            "Policies allow Prometheus by its ServiceAccount. Every other pod with that ServiceAccount has the same \
+             identity in the mesh and can also read the secure ports.",
         ),
         C::JobTakesAnyAnnotation => (
             "a job takes any annotation for a port",
@@ -65,7 +65,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::JobFollowsPath => (
             "a secure job follows prometheus.io/path",
-            "That annotation tells the path of the plaintext port. The secure port serves /stats/prometheus alone.",
+            "That annotation is the path of the plaintext port. The secure port serves only /stats/prometheus.",
         ),
         C::JobInPlaintext => (
             "a secure job scrapes in plaintext",
@@ -97,7 +97,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         C::CapturePortsUnread => (
             "a setting that Istio does not read",
             "The published task sets INBOUND_CAPTURE_PORTS, which no Istio version reads. The annotation \
-             traffic.sidecar.istio.io/includeInboundPorts does what it was meant to do.",
+             traffic.sidecar.istio.io/includeInboundPorts has the intended effect.",
         ),
         C::InjectAnnotationUnread => (
             "injection asked for by an annotation",
@@ -110,13 +110,13 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
              secure port has to be left out of outbound capture.",
         ),
         C::TargetLost => (
-            "a plan ends a scrape and begins none",
-            "A job of today would no longer scrape these pods after the plan, and no secure job would take its place. \
-             Their metrics would be gone.",
+            "a plan ends a scrape without a secure one",
+            "After the plan, a current job no longer scrapes these pods, and no secure job replaces it. \
+             Their metrics would be lost.",
         ),
         C::SecureTargetMissing => (
             "no secure target after the plan",
-            "The jobs as the plan leaves them were run over the pods as the plan leaves them. None of them makes a \
+            "The planned jobs were evaluated on the planned pods. None of them creates a \
              target of the pod over https on its secure port.",
         ),
         C::SecureTargetDoubled => (
@@ -125,7 +125,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::LabelsChange => (
             "labels of series change",
-            "The job that takes over gives the series of these pods other labels than today's job, beside job and \
+            "The new job gives the series of these pods other labels than today's job, in addition to job and \
              instance. Recording rules, alerts and dashboards that name such a label no longer match.",
         ),
         C::TargetsNotComputed => (
@@ -151,7 +151,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::SystemNamespace => (
             "a system namespace",
-            "kube-system and its like are never injected, whatever their labels say.",
+            "System namespaces such as kube-system are never injected, whatever their labels.",
         ),
         C::HostNetwork => (
             "pods on the host's network",
@@ -163,7 +163,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::InjectionPolicyInvalid => (
             "the injector's policy is invalid",
-            "The injector knows the policies enabled and disabled. With any other it injects nothing, silently.",
+            "The injector knows the policies enabled and disabled. With any other value it silently injects nothing.",
         ),
         C::InjectionDisabled => (
             "injection is disabled for the namespace",
@@ -180,12 +180,12 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::InjectorRefuses => (
             "the injector refuses new pods",
-            "Running pods go on, but a pod that is deleted or evicted cannot be replaced until the annotation is \
+            "Running pods keep running, but a pod that is deleted or evicted cannot be replaced until the annotation is \
              corrected. Since 1.31 prometheus.io/port may not name a port that Istio reserves.",
         ),
         C::Ambient => (
             "in ambient mode",
-            "Ambient pods have no sidecar: ztunnel on the node has their mTLS, and offers no port for metrics.",
+            "Ambient pods have no sidecar: ztunnel on the node handles their mTLS, and has no port for their metrics.",
         ),
         C::InRootNamespace => (
             "in Istio's root namespace",
@@ -197,25 +197,25 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
              change; meshscrape export writes it as files for the tool.",
         ),
         C::OwnSidecar => (
-            "a Sidecar of its own",
-            "Only one Sidecar governs a pod. A second one with a selector would replace the first as a whole, or be \
+            "another Sidecar applies",
+            "Only one Sidecar governs a pod. A second one with a selector would replace the first completely, or be \
              ignored.",
         ),
         C::OwnPeerAuthentication => (
-            "a PeerAuthentication of its own",
+            "another PeerAuthentication applies",
             "Of several PeerAuthentications that select a pod only the oldest counts.",
         ),
         C::AllowPolicy => (
             "an ALLOW policy that would refuse Prometheus",
-            "Once an ALLOW policy selects a pod, whatever no ALLOW rule names is refused.",
+            "Once an ALLOW policy selects a pod, requests that match no ALLOW rule are refused.",
         ),
         C::PolicyDenies => (
             "a DENY policy that refuses Prometheus",
-            "A DENY policy comes before every ALLOW. It was evaluated for Prometheus's own request, and matches it.",
+            "A DENY policy takes precedence over every ALLOW. It matches Prometheus's request.",
         ),
         C::ProviderNotDefined => (
             "a CUSTOM policy without its provider",
-            "Where extensionProviders do not define the provider that a CUSTOM policy names, istiod denies whatever the \
+            "Where extensionProviders do not define the provider that a CUSTOM policy names, istiod denies every request that the \
              policy matches.",
         ),
         C::NoMatchLabels => (
@@ -236,13 +236,13 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "Istio then takes the pod's inbound ports from the entry and not from Services.",
         ),
         C::NameInUse => (
-            "the name of its objects is taken",
-            "Two workloads of one namespace would have objects of one name. Versions since then choose names that \
+            "the names of its objects are in use",
+            "Two workloads of a namespace would have objects of the same name. Newer versions choose names that \
              cannot meet.",
         ),
         C::PortsDiffer => (
             "one port, two protocols",
-            "Services give the pods of one workload different protocols on one port. One Sidecar can declare only one.",
+            "Services declare different protocols for one port of these pods. A Sidecar can declare only one.",
         ),
         C::PortUnknown => (
             "a Service's port leads nowhere",
@@ -251,26 +251,26 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::ServesSecurePort => (
             "15091 is in use",
-            "A Service leads to 15091 already. The metrics listener would take the port from the application.",
+            "A Service already uses 15091. The metrics listener would take the port from the application.",
         ),
         C::PortNotCaptured => (
             "15091 is excluded from inbound capture",
-            "A Sidecar's listener is reached by capture alone. An annotation excludes the port from it.",
+            "A Sidecar's listener needs inbound capture. An annotation excludes the port from capture.",
         ),
         C::NativePort => (
             "a native secure metrics port is on",
-            "ENVOY_SECURE_METRICS_PORT or its like opens a listener in every such proxy. On 15091 it displaces the \
+            "ENVOY_SECURE_METRICS_PORT or a similar setting opens a listener in the proxy. On 15091 it displaces the \
              Sidecar's listener.",
         ),
         C::OtherOwner => (
-            "pods that nothing here can change",
-            "Pods of Jobs, of bare ReplicaSets, of other controllers, of nodes or of nobody have no template that could \
+            "pods without a template to annotate",
+            "Pods of Jobs, of bare ReplicaSets, of other controllers, of nodes or without an owner have no template that could \
              get the annotation and keep it.",
         ),
         C::NamespaceSidecar => (
             "a Sidecar without a selector, with 15091 alone",
             "The published task's Sidecar governs every workload of its namespace and has no listener for their own \
-             ports. meshscrape replaces it by one for each workload.",
+             ports. meshscrape replaces it with one Sidecar per workload.",
         ),
         C::PathWithoutPort => (
             "prometheus.io/path without a port",
@@ -279,7 +279,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::AnnotationOnPodsOnly => (
             "secure-port on running pods only",
-            "The annotation was put on pods and not on their template: the next restart removes it, and with it the \
+            "The annotation is on pods and not on their template: the next restart removes the annotation and the \
              target.",
         ),
         C::ManagedByGatewayApi => (
@@ -288,7 +288,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::Waypoint => (
             "a waypoint",
-            "A waypoint proxy serves ambient namespaces. It takes no Sidecar and no Istio Gateway.",
+            "A waypoint proxy serves ambient namespaces. Sidecars and Istio Gateways do not apply to it.",
         ),
         C::OwnServer => (
             "a Gateway already has 15091",
@@ -322,11 +322,11 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::RolloutPaused => (
             "the Deployment is paused",
-            "A paused Deployment takes a new template and replaces no pod.",
+            "A paused Deployment accepts a new template but replaces no pods.",
         ),
         C::RolloutOnDelete => (
             "update strategy OnDelete",
-            "The controller replaces a pod only after somebody has deleted it.",
+            "The controller replaces a pod only after you delete it.",
         ),
         C::RolloutPartition => (
             "a StatefulSet with a partition",
@@ -337,8 +337,8 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "A rollout needs room for new pods, which a sidecar makes larger. The ResourceQuota would refuse them.",
         ),
         C::BudgetNotAsked => (
-            "a disruption budget that a rollout does not ask",
-            "PodDisruptionBudgets bound evictions. A rollout takes pods away by its own strategy.",
+            "the rollout ignores a PodDisruptionBudget",
+            "PodDisruptionBudgets limit evictions. A rollout removes pods by its own strategy.",
         ),
         C::QuotaUsedUp => (
             "new pods exceed a quota",
@@ -353,7 +353,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "The API server or an admission webhook refused the new pods.",
         ),
         C::NoNode => (
-            "no node takes the pod",
+            "no node can run the pod",
             "The scheduler found no node with enough room, or none that the pod may run on.",
         ),
         C::ImageNotPulled => (
@@ -362,7 +362,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::ContainerCrashes => (
             "a container crashes",
-            "A container of the new pod ends soon after each start.",
+            "A container of the new pod exits soon after each start.",
         ),
         C::ContainerNotStarted => (
             "a container cannot be started",
@@ -423,7 +423,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::PodUnreachable => (
             "DOWN: no route to the pod",
-            "The network knows no way to the address: a pod that is gone, or a rule that rejects.",
+            "The address is unreachable: the pod no longer exists, or a network rule rejects the connection.",
         ),
         C::NothingBehind => (
             "DOWN: nothing behind the listener",
@@ -442,61 +442,61 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "Prometheus keeps connections. One from before a change of policy fails once and is replaced.",
         ),
         C::GatewayHandshake => (
-            "DOWN: the gateway breaks off the handshake",
+            "DOWN: the handshake fails at the gateway",
             "The gateway's server refused Prometheus's certificate, or did not speak mTLS at all.",
         ),
         C::HandshakeUnderStrict => (
-            "DOWN: the handshake breaks off under STRICT",
+            "DOWN: the handshake fails under STRICT",
             "The policy is right, so something else has the port: a native listener, or another policy that is older.",
         ),
         C::HandshakeReset => (
-            "DOWN: the handshake breaks off",
+            "DOWN: the TLS handshake fails",
             "Envoy took the connection for plaintext, or TLS for TLS twice.",
         ),
         C::CertificatesLate => (
             "the job waits for a reload",
-            "Prometheus could not read the certificates when it loaded the job, and tries again only with the next \
+            "Prometheus could not read the certificates when it loaded the job. It retries only at the next \
              change of its targets or a reload.",
         ),
         C::CertificatesMissing => (
             "the job's certificates are missing",
-            "istio-proxy beside Prometheus has not written the certificates: istiod has not answered it yet.",
+            "Prometheus's istio-proxy has not written the certificates: istiod has not answered yet.",
         ),
         C::JobNotStarted => (
             "the job did not start",
             "The job is in Prometheus's configuration, but its certificate files cannot be read.",
         ),
         C::TargetElsewhere => (
-            "the target is another address",
+            "the target has another address",
             "The secure job's relabel rules make an address or scheme that is not the pod's secure port over TLS.",
         ),
         C::AnnotationChanged => (
             "a pod's annotation was changed",
-            "The running pod says something else than the template it was made from. A restart would put it right.",
+            "The running pod's annotation differs from its template. A restart restores the annotation.",
         ),
         C::DownUnexplained => (
-            "DOWN for a cause that is not known",
-            "Prometheus's own words match no known cause.",
+            "DOWN: unknown cause",
+            "Prometheus's error matches no known cause.",
         ),
         C::ObjectGone => (
             "an object that scrapes need is gone",
-            "The listener, its policy or its route is missing, and scrapes fail by it.",
+            "The listener, its policy or its route is missing, so scrapes fail.",
         ),
         C::ObjectAltered => (
             "an object that scrapes need was altered",
-            "The object is there and says something else than it must; scrapes fail by it.",
+            "The object exists but its fields are wrong, so scrapes fail.",
         ),
         C::ObjectOverruled => (
             "an object has no effect",
-            "Istio prefers another object for the same pods, an older one mostly.",
+            "Istio prefers another object for the same pods, usually an older one.",
         ),
         C::GuardGone => (
             "the port is not guarded",
-            "The policy that lets in Prometheus alone is missing. Scrapes go on; so can anybody's.",
+            "The policy that allows only Prometheus is missing. Scrapes work, and other clients can read the port too.",
         ),
         C::GuardAltered => (
             "the port's guard was altered",
-            "The policy is there and lets in more than Prometheus. Scrapes go on; so can others'.",
+            "The policy allows more than Prometheus. Scrapes work, and other clients can read the port too.",
         ),
         C::GuardNotRead => (
             "whether the port is guarded is not known",
@@ -504,32 +504,32 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::ServesPlaintext => (
             "the secure port serves plaintext",
-            "A request without TLS got metrics from the secure port: anybody who reaches the pod can read them.",
+            "A request without TLS got metrics from the secure port: anyone who reaches the pod can read them.",
         ),
         C::AlsoInPlaintext => (
             "also scraped in plaintext",
-            "A plaintext job still takes the pod: its series count twice.",
+            "A plaintext job still scrapes the pod: its series are counted twice.",
         ),
         C::OnlyInPlaintext => (
             "scraped in plaintext only",
             "The pod has the annotation of the secure port, and no secure job scrapes it.",
         ),
         C::PrometheusNotAsked => (
-            "Prometheus cannot be asked",
-            "Without its list of targets nothing can be said of what is UP.",
+            "Prometheus cannot be queried",
+            "Without Prometheus's list of targets, their state is unknown.",
         ),
         C::NetworkPolicyStops => (
             "DOWN: a NetworkPolicy",
-            "Once a NetworkPolicy selects a pod in a direction, only what some policy lists passes. What does not pass \
+            "Once a NetworkPolicy selects a pod in a direction, only listed traffic passes. Other traffic \
              is dropped, so scrapes time out.",
         ),
         C::PolicyRefuses => (
             "DOWN: an AuthorizationPolicy refuses Prometheus",
-            "The policies that hold for the pod were evaluated for Prometheus's own request: they refuse it.",
+            "The policies that apply to the pod refuse Prometheus's request.",
         ),
         C::PolicyMayRefuse => (
             "DOWN: an AuthorizationPolicy may refuse Prometheus",
-            "Prometheus is refused, and one policy's rule rests on something that cannot be known from outside.",
+            "Prometheus is refused, and a policy's rule depends on a value that meshscrape cannot know.",
         ),
         C::PolicyAsksProvider => (
             "DOWN: an external authorizer is asked",
@@ -545,7 +545,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::FilterMayRefuse => (
             "DOWN: an EnvoyFilter may refuse Prometheus",
-            "Prometheus is refused, and an EnvoyFilter puts a filter of its own on the secure port.",
+            "Prometheus is refused, and an EnvoyFilter adds a filter to the secure port.",
         ),
     }
 }

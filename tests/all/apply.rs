@@ -72,7 +72,7 @@ async fn the_whole_recipe_brings_httpbin_up_over_mtls_and_nothing_is_scraped_twi
     assert_eq!(results, WHOLE.len());
     assert_eq!(how(&world), ["r1 whole"]);
     let words = summary(&outcome).join("\n");
-    assert!(words.contains("7 changes written"), "{words}");
+    assert!(words.contains("7 changes applied"), "{words}");
     assert!(words.contains("secured"), "{words}");
 
     // Once Prometheus has read it, the old jobs leave the pod out.
@@ -297,7 +297,7 @@ async fn a_listener_is_not_written_where_its_unchanged_policy_went_away() {
     assert!(outcome.written.is_empty());
     assert!(
         matches!(&outcome.ended, Ended::PartWay(Some(e)) if e.kind == ErrorKind::Refused
-            && e.what.contains("PeerAuthentication default/meshscrape-httpbin is gone")),
+            && e.what.contains("PeerAuthentication default/meshscrape-httpbin no longer exists")),
         "{:?}",
         outcome.ended
     );
@@ -510,7 +510,7 @@ async fn a_prometheus_that_does_not_answer_is_not_said_to_lack_the_job() {
         panic!("{:?}", outcome.ended);
     };
     let words = error.to_string();
-    assert!(error.what.contains("cannot be seen"), "{words}");
+    assert!(error.what.contains("cannot be verified"), "{words}");
     assert!(words.contains("pods/proxy is forbidden"), "{words}");
     assert!(!words.contains("Prometheus's log"), "{words}");
     assert_eq!(parts(&outcome.written), WHOLE[..2]);

@@ -162,7 +162,7 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
         "AuthorizationPolicy default/meshscrape-httpbin",
         "Sidecar default/meshscrape-httpbin",
         "istio-secure-merged-metrics",
-        "history is lost",
+        "its data is in an emptyDir",
     ] {
         assert!(words.contains(word), "{word} is not in\n{words}");
     }
@@ -227,7 +227,10 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
     let words = stderr(&meshscrape(&format!("export {file} --demo -n shop")).code(1));
     assert!(words.contains("is a file"), "{words}");
     let words = stderr(&meshscrape(&format!("export {folder}2 --demo")).code(1));
-    assert!(words.contains("nothing is chosen"), "{words}");
+    assert!(
+        words.contains("no workloads or gateways are chosen"),
+        "{words}"
+    );
 }
 
 #[test]

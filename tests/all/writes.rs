@@ -159,7 +159,7 @@ async fn two_answers_of_not_found_do_not_make_a_delete() {
     let outcome = world.undo(Some("r1"), "r2").await;
     assert_eq!(lies.load(Ordering::SeqCst), 2, "{:#?}", world.told());
     let words = words(&outcome);
-    assert!(words.contains("was not taken away"), "{words}");
+    assert!(words.contains("was not deleted"), "{words}");
     let entries = world.journal.entries();
     let numbers = entries.iter().filter_map(|entry| match entry {
         Entry::Intent(of) if of.run == "r2" && of.object.kind == Kind::Sidecar => Some(of.seq),

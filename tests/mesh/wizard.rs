@@ -59,9 +59,9 @@ fn keys(namespace: &str) -> String {
         120,
         40,
     );
-    screen.shows("is everything there");
+    screen.shows("does it meet the requirements");
     // The last line of the checklist.
-    screen.shows("that are needed");
+    screen.shows("all granted");
     screen.until("the whole cluster is read", |s| {
         s.text().contains("enter next")
     });
@@ -69,7 +69,7 @@ fn keys(namespace: &str) -> String {
     screen.shows("Which Prometheus");
     row(&screen, "◉", namespace);
     next(&mut screen);
-    screen.shows("In which namespaces");
+    screen.shows("Which namespaces hold");
     screen.press(&format!("/{namespace}\r"));
     row(&screen, "▌ ○", namespace);
     screen.press(" ");
@@ -87,9 +87,9 @@ fn keys(namespace: &str) -> String {
     screen.press("a");
     row(&screen, "▌ ◉", namespace);
     next(&mut screen);
-    screen.shows("How should they be scraped");
+    screen.shows("How should Prometheus scrape");
     next(&mut screen);
-    screen.shows("Is this what should be written");
+    screen.shows("Review the changes");
     screen.until("the review is whole", |s| s.text().contains("enter apply"));
     screen.press("\r");
     screen.shows("Cancel");

@@ -165,7 +165,7 @@ impl Run {
         }
         if let Err(failed) = taken_back {
             let what = match around.stopped() {
-                true => "the undo was stopped before its end",
+                true => "the undo was stopped before it was complete",
                 false => "some changes could not be undone",
             };
             let mut told = Error::new(what)
@@ -251,7 +251,7 @@ impl Run {
             && !options.timeout.is_zero()
             && !options.unproven
         {
-            around.log("now the targets: what counts are scrapes begun after the last change");
+            around.log("checking the targets: only scrapes started after the last change count");
             last_look(around, options.timeout, &awaited, true, |board| {
                 awaited.is_met(board)
             })

@@ -98,7 +98,7 @@ impl Run {
             None => "it was deleted",
             Some(live) if !live["metadata"]["deletionTimestamp"].is_null() => "it is being deleted",
             Some(live) if known.is_some_and(|uid| live["metadata"]["uid"] != uid) => {
-                "it was deleted and made anew"
+                "it was deleted and recreated"
             }
             Some(_) => {
                 self.seen.insert(item);
@@ -189,7 +189,10 @@ impl Run {
         let (fate, state) = match self.fates.get(&lost.id) {
             Some(Fate::Held | Fate::TakenBack) => (
                 Fate::Held,
-                StepState::Held(format!("it needs {}, which does not stand", title(lost))),
+                StepState::Held(format!(
+                    "it depends on {}, which is not in place",
+                    title(lost)
+                )),
             ),
             _ => (Fate::LeftOut, StepState::LeftOut),
         };
@@ -276,7 +279,7 @@ impl Run {
 fn changed(object: &crate::mesh::kinds::ObjectRef, how: &str) -> Error {
     Error::refused(format!("{object} changed since the review"))
         .cause(how)
-        .hint("review again: the new state is then shown before anything is written")
+        .hint("review again to see the new state")
 }
 
 /// Do the policies stand that these of a listener's needs write?
@@ -286,11 +289,11 @@ async fn stand(session: &Session, listener: &Change, needs: &[&ChangeId]) -> Res
         match session.cluster.get(&policy).await {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(Error::refused(format!(
-                "{} is not written: its policy {policy} is gone",
+                "{} is not applied: its policy {policy} no longer exists",
                 listener.object
             ))
-            .cause("without it, anybody could read the port in plaintext")
-            .hint("review again: the policy is then written first")),
+            .cause("without the policy, anyone could read the port in plaintext")
+            .hint("review again: the policy is then applied first")),
             Err(error) => Err(steps::not_written(&listener.object, &error)),
         }
     });

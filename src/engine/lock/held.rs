@@ -129,11 +129,11 @@ impl Held {
     }
 
     fn taken_over(&self) -> Error {
-        Error::refused(format!("{} was taken over by another run", self.object))
+        Error::refused(format!("{} was acquired by another run", self.object))
             .cause(
                 "another run broke the lock, or this machine slept for longer than the lock lasts",
             )
-            .hint("look who it is, and review again when that run has ended")
+            .hint("wait until that run has ended, then review again")
     }
 
     fn unknown(&self, error: &ApiError) -> Error {
@@ -142,7 +142,7 @@ impl Held {
                 "it was not renewed for {LOCK_SECONDS} s, and cannot be read: {error}"
             ))
             .hint(error.hint())
-            .hint("run this again: what is in place already is not written twice")
+            .hint("run this again: changes already in place are skipped")
     }
 }
 

@@ -64,7 +64,7 @@ pub fn held_by(lease: &Value) -> String {
     let spec = &lease["spec"];
     let text = |field: &str| spec[field].as_str().unwrap_or("an unknown time");
     format!(
-        "{} holds the lock since {}, renewed {}; if it is no longer at work the lock expires, else nothing is written",
+        "{} has held the lock since {}, renewed {}; while that run is in progress, no changes are applied",
         shown(spec["holderIdentity"].as_str().unwrap_or("somebody")),
         text("acquireTime"),
         text("renewTime"),

@@ -57,8 +57,8 @@ pub(super) async fn ask(
             );
             let verdict = match as_bad {
                 true => PodVerdict::AsBad(format!(
-                    "the cluster refuses new pods of the template that stands as well as of the one that comes back, so \
-                     pods that are missing stay away until that is mended: {why}"
+                    "the cluster rejects new pods of both the current and the restored template, so \
+                     missing pods are not replaced until this is fixed: {why}"
                 )),
                 false => PodVerdict::Forbidden(why),
             };
@@ -196,7 +196,7 @@ fn notes(reviewed: &Reviewed, answer: &Answer, known: &Known) -> Vec<String> {
     let namespace = &reviewed.change.object.namespace;
     if proxy(&answer.body).is_none() && known.created.contains(namespace) {
         notes.push(format!(
-            "whether its pods get a sidecar shows only when the label stands on the namespace {namespace}"
+            "its sidecar can be checked only after the namespace {namespace} has the label"
         ));
     }
     notes

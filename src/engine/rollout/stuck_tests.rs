@@ -45,7 +45,7 @@ fn each_cause_is_named_with_its_object() {
             waiting("CrashLoopBackOff"),
             Code::ContainerCrashes,
             true,
-            "again and again (restarts: 4)",
+            "keeps crashing (restarts: 4)",
         ),
         (
             waiting("CreateContainerConfigError"),
@@ -57,7 +57,7 @@ fn each_cause_is_named_with_its_object() {
             unschedulable,
             Code::NoNode,
             false,
-            "node takes pod cart-new-x: 0/3 nodes",
+            "node can run pod cart-new-x: 0/3 nodes",
         ),
         (unready, Code::ContainerNotReady, false, "readiness probe"),
     ];

@@ -24,7 +24,7 @@ const LASTS: Duration = Duration::from_secs(60);
 const PAGES: usize = 4;
 
 /// The cause of a rollout that failed because its workload is gone.
-pub(in crate::engine) const DELETED: &str = "it was deleted meanwhile";
+pub(in crate::engine) const DELETED: &str = "it was deleted";
 
 impl Around<'_> {
     pub(super) async fn rollout(&self, object: &ObjectRef, id: &ChangeId) -> Waited {

@@ -80,7 +80,7 @@ impl Remembered {
     fn answer(&self) -> Probe {
         match self.served_since {
             Some(since) if self.at.duration_since(since) < KEPT_ALIVE => Probe::Unclear(
-                "plaintext was answered, perhaps over a connection from before the policy: asked again within a minute"
+                "plaintext was served, perhaps over a connection from before the policy: checked again within a minute"
                     .into(),
             ),
             _ => self.memo.probe.clone(),
@@ -99,7 +99,7 @@ pub(super) async fn ask(
         .map(|pod| async move {
             let policy = standing.get(&pod.uid).map(|is| is.policy);
             let probe = if policy == Some(Policy::NotStrict) {
-                Probe::Unknown("not asked: no policy demands mTLS on the port yet".into())
+                Probe::Unknown("not checked: no policy requires mTLS on the port yet".into())
             } else {
                 one(cluster, &pod).await
             };
@@ -140,7 +140,7 @@ async fn one(cluster: &Cluster, pod: &Expected) -> Probe {
 fn not_asked(error: &ApiError) -> Probe {
     if error.is_from_api_server() {
         Probe::Unknown(format!(
-            "plaintext could not be tried: it needs `get` on pods/proxy ({})",
+            "not checked: permission to get pods/proxy is missing ({})",
             error.message
         ))
     } else {
@@ -187,7 +187,7 @@ fn judge(answer: &Proxied, native: bool) -> Probe {
         None => {
             let start: String = said.trim().chars().take(80).collect();
             Probe::Unclear(format!(
-                "the port took plaintext and answered {}: {start}",
+                "the port accepted plaintext and answered {}: {start}",
                 answer.status
             ))
         }

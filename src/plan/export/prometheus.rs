@@ -138,23 +138,23 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
         let mut text = comment("Prometheus scrapes annotated pods over mutual TLS.");
         text.push_str(&comment(match setup.flavour {
             PrometheusFlavour::Operator => {
-                "Place: the key of the Secret that spec.additionalScrapeConfigs of the Prometheus resource names; a job of the same name goes."
+                "Place: the key of the Secret that spec.additionalScrapeConfigs of the Prometheus resource names; replace a job of the same name."
             }
-            _ => "Place: entries of scrape_configs, before the others; a job of the same name goes.",
+            _ => "Place: entries of scrape_configs, before the others; replace a job of the same name.",
         }));
         if let Some(gap) = &setup.gap {
             text.push_str(&comment(gap));
         }
         for edit in edits(steps, Part::ScrapeJob) {
             if let TextEdit::RemoveJob { name } = edit {
-                text.push_str(&comment(&format!("Take the job {name} out.")));
+                text.push_str(&comment(&format!("Remove the job {name}.")));
             }
         }
         for (_, job) in &jobs {
             let shown = text_of(job);
             if shown.contains(mask::MASK) {
                 text.push_str(&comment(
-                    "A credential of today's job stood here; put it into a file and name that.",
+                    "A credential of today's job was here; put it into a file and reference the file.",
                 ));
             }
             text.push_str(&shown);
@@ -167,7 +167,7 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
             "Last step, once every new target is UP: the plaintext jobs skip secured pods.",
         );
         text.push_str(&comment(
-            "In place of a rule there with the same source_labels and the same namespace, and of one that drops whatever carries the annotation.",
+            "Replace a rule there with the same source_labels and namespace, and a rule that drops every annotated pod.",
         ));
         for (job, rule) in rules {
             text.push_str(&comment(&format!(

@@ -23,7 +23,7 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
     let _ = write!(
         out,
         "# Scraping over mTLS: the changes for {context}\n\n\
-         Written by `meshscrape export`. It is one plan in several forms: choose one form for each object, and not two.\n\
+         Written by `meshscrape export`. It is one plan in several forms: use only one form for each object.\n\
          It fits the cluster as it was at the export; when that has changed, export again.\n\n"
     );
     out.push_str("## Files\n\n| file | for |\n|---|---|\n");
@@ -31,7 +31,7 @@ pub(super) fn file(review: &Review, setup: &Setup, steps: &[Step], files: &[File
     let rows = [
         (
             SCRIPT,
-            "does all that can be done with kubectl, in the right order, with the waits between; stops at the first failure",
+            "applies every change that kubectl can make, in order, with waits between; stops at the first failure",
         ),
         (
             "kustomization.yaml",
@@ -104,7 +104,7 @@ fn order(out: &mut String, setup: &Setup, steps: &[Step], paths: &[&str]) {
     if has(SCRIPT) {
         let _ = writeln!(
             out,
-            "`./{SCRIPT}` keeps it by itself.{}\n",
+            "`./{SCRIPT}` follows this order.{}\n",
             if by_hand { " By Git or Helm:" } else { "" }
         );
     }
@@ -145,7 +145,7 @@ fn order(out: &mut String, setup: &Setup, steps: &[Step], paths: &[&str]) {
         }
         match (policies, others) {
             (true, true) => item(
-                "The listeners and routes: the second group. Without the policies before them the port would answer anybody in plaintext.",
+                "The listeners and routes: the second group. Without the policies, the port would answer anyone in plaintext.",
             ),
             (false, true) => item("The listeners and routes: kustomization.yaml."),
             (_, false) => {}
@@ -169,7 +169,7 @@ fn order(out: &mut String, setup: &Setup, steps: &[Step], paths: &[&str]) {
     }
     if has("prometheus/old-jobs-rule.yaml") {
         item(
-            "When every new target is UP (`meshscrape status`): the rule for the plaintext jobs. Sooner, and annotated pods would be scraped by nobody.",
+            "When every new target is UP (`meshscrape status`): the rule for the plaintext jobs. If you apply it earlier, annotated pods are not scraped at all.",
         );
     }
     let values: Vec<String> = paths
@@ -254,7 +254,7 @@ fn costs(out: &mut String, steps: &[Step]) {
         }
     }
     if !lines.is_empty() {
-        out.push_str("\n## What it costs\n\n");
+        out.push_str("\n## Impact\n\n");
         for words in lines {
             let _ = writeln!(out, "- {}", line(&words));
         }
@@ -290,7 +290,7 @@ fn limits(
         );
     }
     if has("patches/") {
-        out.push_str("- patches/ changes nothing by itself: it patches objects of your repository. A patch without its object is ignored without a message.\n");
+        out.push_str("- patches/ only changes objects in your repository. A patch without its object is silently ignored.\n");
     }
     if steps
         .iter()
@@ -313,9 +313,9 @@ fn limits(
             "- Fixes remove what the published task left. Delete it in Git too, or it returns.\n",
         );
     }
-    out.push_str("- Nothing here takes a change back: `meshscrape undo` needs the record of an apply. What is new carries the label app.kubernetes.io/managed-by=meshscrape.\n");
+    out.push_str("- These files cannot undo a change: `meshscrape undo` needs the record of an apply. New objects have the label app.kubernetes.io/managed-by=meshscrape.\n");
     if !review.plan.notes.is_empty() {
-        out.push_str("\n## To know\n\n");
+        out.push_str("\n## Notes\n\n");
         for note in &review.plan.notes {
             let _ = writeln!(out, "- {}", line(note));
         }

@@ -166,7 +166,7 @@ impl Writer<'_> {
         for price in &change.prices {
             if let Price::LosesHistory { prometheus } = price {
                 let question = format!(
-                    "{prometheus} keeps its data in an emptyDir and has to restart: all that it has measured is lost. Go on?"
+                    "{prometheus} stores its data in an emptyDir and must restart: all history is deleted. Continue?"
                 );
                 self.call("by_eye", &["MESHSCRAPE_LOSE_HISTORY", &words(&question)]);
             }

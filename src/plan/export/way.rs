@@ -50,7 +50,7 @@ pub(super) fn ways(review: &Review, setup: &Setup) -> BTreeMap<ChangeId, Way> {
                     "it depends on {need}, which is in no file"
                 ))),
                 (None, Some(of)) => Some(Way::Out(format!(
-                    "it is of use only with {}, which is in no file",
+                    "it is needed only with {}, which is in no file",
                     of[0]
                 ))),
                 (None, None) => None,
@@ -65,7 +65,7 @@ pub(super) fn ways(review: &Review, setup: &Setup) -> BTreeMap<ChangeId, Way> {
                 (Some(out), _) => out,
                 // Its text would be another by then.
                 (None, Way::Script { .. }) if late && matches!(change.action, Action::Text { .. }) => {
-                    Way::Owner("it comes after what the script does not make; export again once that is done".into())
+                    Way::Owner("it follows a change that the script does not make; export again after that change".into())
                 }
                 (None, Way::Script { after_owner: false }) if late => {
                     Way::Script { after_owner: true }
@@ -131,7 +131,7 @@ fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
             }
             Verdict::Gate { why, .. } => {
                 return Way::Owner(format!(
-                    "its text has to be edited by hand, since no program can do it safely: {why}"
+                    "its text must be edited by hand, because a program cannot edit it safely: {why}"
                 ));
             }
             _ => {}

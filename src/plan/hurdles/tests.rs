@@ -163,7 +163,10 @@ fn a_full_quota_hinders_only_where_a_new_pod_comes_before_an_old_one_goes() {
     let what = &sentence(&found[0]);
     assert!(what.contains("ResourceQuota team"), "{what}");
     assert!(what.contains("pods: 3 of 3 used, 1 more needed"), "{what}");
-    assert!(what.contains("stands still"), "{what}");
+    assert!(
+        what.contains("the rollout stops; old pods keep serving"),
+        "{what}"
+    );
     assert!(to_do(&found[0]).contains("kubectl -n shop describe resourcequota team"));
 
     // An old pod makes room for the new one.
@@ -197,7 +200,10 @@ fn a_sidecar_that_is_new_must_fit_into_every_pod() {
         what.contains("requests.cpu: 1800m of 2 used, 300m more needed"),
         "{what}"
     );
-    assert!(what.contains("gone already"), "{what}");
+    assert!(
+        what.contains("after old pods were already removed"),
+        "{what}"
+    );
     let two = stateful(2, json!({}));
     assert_eq!(with(&two, &quotas, Some(&old), Some(&new)), []);
     // A Deployment that surges needs the whole of one pod besides.
@@ -284,8 +290,8 @@ fn a_budget_is_told_of_only_where_the_rollout_takes_pods_away_past_it() {
     let found = around(&none, &deployment(4, json!({})));
     assert_eq!(kinds(&found), [Code::BudgetNotAsked]);
     let what = &sentence(&found[0]);
-    assert!(what.contains("a rollout does not ask it"), "{what}");
-    assert!(what.contains("1 of its 4 pods is away"), "{what}");
+    assert!(what.contains("does not limit rollouts"), "{what}");
+    assert!(what.contains("1 of its 4 pods is unavailable"), "{what}");
     assert!(to_do(&found[0]).contains("maxUnavailable\":0"));
 
     // The old pods stay until the new ones are ready.
@@ -295,7 +301,7 @@ fn a_budget_is_told_of_only_where_the_rollout_takes_pods_away_past_it() {
     let expression =
         json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["db"]}]});
     let found = around(&[budget(expression, 0)], &stateful(3, json!({})));
-    assert!(to_do(&found[0]).contains("Skip it now"), "{found:?}");
+    assert!(to_do(&found[0]).contains("Skip this workload"), "{found:?}");
     assert_eq!(
         around(&[budget(json!({}), 0)], &stateful(3, json!({}))).len(),
         1

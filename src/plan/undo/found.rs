@@ -30,7 +30,7 @@ pub struct Seen {
 /// What cannot be known without a record, in sentences.
 pub const UNKNOWN: [&str; 3] = [
     "no record is used: changes are found by meshscrape's label and field manager",
-    "it is not known whether a field had another value before, taken over by somebody's word: such a field is removed, not set back",
+    "earlier values of fields whose ownership was forced are unknown: such fields are removed, not restored",
     "unknown without a record: what a fix changed or deleted, and a scrape job's earlier content; neither is restored",
 ];
 

@@ -71,21 +71,21 @@ impl UndoNote {
                 after,
                 now,
             } => format!(
-                "{object}: {field} was changed by somebody else since, and stays unless you say otherwise: before the run {}, after it {}, now {}",
+                "{object}: {field} was changed by others since the run and stays, unless you include it: before the run {}, after the run {}, now {}",
                 say(before),
                 say(after),
                 say(now)
             ),
             NoteKind::Gone => format!("{object} is gone: nothing to undo"),
             NoteKind::Successor => {
-                format!("{object} is another object now than the one this run wrote: it stays")
+                format!("{object} was recreated since this run: it stays")
             }
             NoteKind::BroughtBack => format!(
-                "{object} was deleted by this run and comes back as it was; its field manager is {MANAGER} then"
+                "{object} was deleted by this run and is restored; its field manager becomes {MANAGER}"
             ),
-            NoteKind::OpensListener => format!(
-                "{object}: as it was before, it opens port 15091 without the policies that keep plaintext out"
-            ),
+            NoteKind::OpensListener => {
+                format!("{object}: restoring it opens port 15091 to plaintext, without policies")
+            }
             NoteKind::Cannot(why) => format!("{object}: {why}"),
         }
     }
@@ -288,7 +288,7 @@ fn reverse(
             item: first.item.clone(),
             action: Action::Edit { leaves: disputed },
             why: format!(
-                "puts back what somebody else changed since the run: {}",
+                "reverts changes that others made since the run: {}",
                 fields.join(", ")
             ),
             seq: first.seq,
@@ -329,9 +329,9 @@ fn reverse(
         note(NoteKind::OpensListener);
     }
     let why = match &action {
-        Action::Delete { .. } => format!("takes away {object}, which the run created"),
-        Action::Apply { .. } => format!("brings back {object}, which the run deleted"),
-        _ => format!("puts back the fields of {object} that the run changed"),
+        Action::Delete { .. } => format!("deletes {object}, which the run created"),
+        Action::Apply { .. } => format!("restores {object}, which the run deleted"),
+        _ => format!("restores the fields of {object} that the run changed"),
     };
     drafts.push(Draft {
         object: object.clone(),

@@ -217,7 +217,7 @@ fn what_others_changed_since_is_left_alone_and_all_three_are_said() {
     let words = notes[0].words();
     for part in [
         "before the run \"false\"",
-        "after it \"true\"",
+        "after the run \"true\"",
         "now \"never\"",
     ] {
         assert!(words.contains(part), "{words}");

@@ -44,7 +44,7 @@ pub(super) fn reverse(
     };
     let Some(mut work) = live["data"][key].as_str().and_then(jobs) else {
         note(NoteKind::Cannot(format!(
-            "{key} can't be read as a Prometheus configuration: take our jobs out by hand"
+            "{key} cannot be read as a Prometheus configuration: remove meshscrape's jobs by hand"
         )));
         return;
     };
@@ -133,7 +133,7 @@ pub(super) fn reverse(
             why: if rules {
                 format!("removes the run's rules from the plaintext jobs in {key}")
             } else {
-                format!("takes the run's scrape job out of {key}")
+                format!("removes the run's scrape job from {key}")
             },
             seq,
             rank: rank(part, object),
@@ -146,7 +146,7 @@ pub(super) fn reverse(
             part: Part::ScrapeJob,
             item: None,
             why: format!(
-                "takes out the run's scrape job in {key}, which somebody else changed since"
+                "removes the run's scrape job from {key}, which others changed since the run"
             ),
             action: Action::Text {
                 key: key.to_owned(),

@@ -122,7 +122,7 @@ fn unknown_names_are_refused_with_the_nearest() {
     let words = refusal(&mesh, &answers);
     assert!(!words.contains("did you mean"), "{words}");
     assert!(
-        words.contains("can be chosen: demo/Deployment/httpbin"),
+        words.contains("available: demo/Deployment/httpbin"),
         "{words}"
     );
     let mut answers = super::super::testing::answers(false);
@@ -138,7 +138,7 @@ fn unknown_names_are_refused_with_the_nearest() {
         .workloads
         .insert(id("istio-system", "istio-ingressgateway"));
     assert!(refusal(&mesh, &answers).contains("-g istio-system/istio-ingressgateway"));
-    assert!(refusal(&mesh, &Answers::default()).contains("nothing is chosen"));
+    assert!(refusal(&mesh, &Answers::default()).contains("no workloads or gateways are chosen"));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_cannot_be_chosen_is_refused_with_its_reason() {
     assert!(error.causes[0].contains("Sidecar demo/mine"));
     assert!(!error.hints.is_empty());
     mesh.workloads.push(Arc::new(workload("demo", "cart")));
-    assert!(refusal(&mesh, &answers(false)).contains("-n demo takes what can be chosen"));
+    assert!(refusal(&mesh, &answers(false)).contains("-n demo selects the available workloads"));
     let mut mesh = super::super::testing::mesh();
     with_prometheus(&mut mesh, |p| {
         p.obstacles = vec![owned_by(&p.id, OwnerTool::Operator)]
@@ -168,7 +168,7 @@ fn no_name_is_proposed_that_cannot_be_chosen() {
     answers.workloads.insert(id("demo", "serch"));
     let words = refusal(&mesh, &answers);
     assert!(
-        words.contains("`demo/Deployment/search` is near, but cannot be chosen: "),
+        words.contains("`demo/Deployment/search` is similar, but not available: "),
         "{words}"
     );
     let mut answers = Answers::default();
@@ -272,7 +272,7 @@ fn running_pods_cannot_be_marked_where_a_restart_comes() {
             .any(|f| f.choice == Choice::Mark(Mark::Pods) && f.item == Some(id("demo", "httpbin")))
     );
     answers.options.mark = Mark::Pods;
-    assert!(refusal(&mesh, &answers).contains("by a restart"));
+    assert!(refusal(&mesh, &answers).contains("must restart to get its sidecar"));
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn marks_on_running_pods_with_plaintext_closed_are_forbidden() {
     });
     let mut answers = answers(false);
     answers.options.mark = Mark::Pods;
-    assert!(refusal(&mesh, &answers).contains("would not be scraped at all"));
+    assert!(refusal(&mesh, &answers).contains("without the annotation is not scraped"));
 }
 
 #[test]

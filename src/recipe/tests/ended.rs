@@ -242,12 +242,12 @@ fn where_old_jobs_leave_marks_out_15090_would_lose_at_once() {
     with_config(&mut mesh, &with_rule(&rule));
     assert!(crate::recipe::plan(&mesh, &answers).is_ok());
     with_prometheus(&mut mesh, |p| (p.reloader, p.lifecycle) = (false, false));
-    assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
+    assert!(refusal(&mesh, &answers).contains("port 15090 is not available"));
     // Somebody's own.
     rule["regex"] = "(true)".into();
     with_prometheus(&mut mesh, |p| p.reloader = true);
     with_config(&mut mesh, &with_rule(&rule));
-    assert!(refusal(&mesh, &answers).contains("port 15090 cannot be chosen"));
+    assert!(refusal(&mesh, &answers).contains("port 15090 is not available"));
 }
 
 /// What is lost is the user's to decide, once it has been named.

@@ -282,7 +282,7 @@ fn fault_15_the_servers_name_is_not_verified_and_the_ca_is_set_all_the_same() {
         assert!(
             plan.notes
                 .iter()
-                .any(|n| n.contains("checks no server name"))
+                .any(|n| n.contains("does not verify the server name"))
         );
     }
 }

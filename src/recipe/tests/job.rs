@@ -133,12 +133,12 @@ fn two_jobs_for_the_same_pods_have_one_twin() {
     assert!(
         plan.notes
             .iter()
-            .any(|n| n.contains("stands for team-pods"))
+            .any(|n| n.contains("also replaces team-pods"))
     );
     assert_eq!(
         edits(plan.changes.last().expect("last")).len(),
         2,
-        "both leave marked pods out"
+        "both skip annotated pods"
     );
 }
 
@@ -212,7 +212,7 @@ fn a_job_keyed_on_the_mark_under_another_name_is_replaced_never_doubled() {
     assert!(
         made.notes
             .iter()
-            .any(|n| n.contains("my-secure is used as it stands"))
+            .any(|n| n.contains("my-secure is used unchanged"))
     );
     with_config(
         &mut mesh,

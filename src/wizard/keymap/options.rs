@@ -17,8 +17,8 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     };
     all.push(Binding::new(Char(' '), space, Action::Toggle).unless(blocked));
     let (right, left) = match each {
-        true => ("to the annotation", "to the port"),
-        false => ("next choice", "choice before"),
+        true => ("annotation", "port"),
+        false => ("next choice", "previous choice"),
     };
     let columns = match each {
         true => 2,

@@ -50,8 +50,8 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     let owned = review.view.as_ref().map(|view| !view.owner.is_empty());
     let unowned = match owned {
         Some(true) => None,
-        Some(false) => Some("no owner would revert this change".to_owned()),
-        None => Some("the diff is being made".to_owned()),
+        Some(false) => Some("this change has no other owner".to_owned()),
+        None => Some("the diff is being computed".to_owned()),
     };
     all.push(
         Binding::new(

@@ -9,7 +9,7 @@ pub(super) fn apply_keys(state: &State, all: &mut Vec<Binding>) {
     let running = apply.running;
     all.push(
         Binding::new(Char('s'), "stop", Action::StopApply)
-            .unless((!running).then(|| "nothing is being written".to_owned()))
+            .unless((!running).then(|| "no run is in progress".to_owned()))
             .unless(
                 apply
                     .stopping
@@ -60,7 +60,7 @@ pub(super) fn undo_refused(state: &State) -> Option<String> {
         return Some("the run is being undone".into());
     }
     if state.apply.running {
-        return Some("the run is not over".into());
+        return Some("the run is still in progress".into());
     }
     let over = state.apply.undoing && state.apply.outcome.is_some();
     if over && state.apply.older.is_empty() {

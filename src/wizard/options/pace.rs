@@ -21,29 +21,29 @@ impl State {
             return None;
         }
         let rollouts = plural(restart, "rollout", "rollouts");
-        let up = "its targets must be UP before the next begins: a minute or two more for each";
+        let up = "targets must be UP before the next one starts: 1 to 2 min more each";
         let [one, canary, all] = match restart {
             0 => [
                 String::new(),
-                format!("after each workload {up}"),
+                format!("after each workload, {up}"),
                 String::new(),
             ],
             1 => [
                 String::new(),
-                format!("after the rollout {up}"),
+                format!("after the rollout, {up}"),
                 String::new(),
             ],
             n => [
-                format!("{rollouts} in a row: it takes as long as all of them together"),
-                format!("{rollouts} in a row, and after each {up}"),
+                format!("{rollouts} one at a time: the total time is the sum of all"),
+                format!("{rollouts} one at a time; after each, {up}"),
                 format!(
-                    "{n} workloads restart together: their extra pods need room at the same time"
+                    "{n} workloads restart in parallel: their surge pods need capacity at the same time"
                 ),
             ],
         };
         let shared = match restart {
             0 | 1 => "",
-            _ => "a fault that they share shows only when all of them are restarting",
+            _ => "a shared fault appears only after every workload started to restart",
         };
         let cell = |pace, label: &str, price: String, risk: &str| OptionCell {
             choice: OptionChoice::Pace(pace),
@@ -54,11 +54,11 @@ impl State {
             blocked: None,
         };
         Some(OptionRow {
-            label: "Pace",
+            label: "Rollout",
             choices: vec![
-                cell(Pace::One, "one by one", one, ""),
+                cell(Pace::One, "one at a time", one, ""),
                 cell(Pace::Canary, "canary", canary, ""),
-                cell(Pace::All, "all at once", all, shared),
+                cell(Pace::All, "parallel", all, shared),
             ],
         })
     }
@@ -67,8 +67,8 @@ impl State {
 /// How the restarts of a run follow each other, for the end of a sentence.
 pub(in crate::wizard) fn words(pace: Pace) -> &'static str {
     match pace {
-        Pace::One => "one workload after another",
-        Pace::Canary => "one workload after another, each UP before the next",
-        Pace::All => "all workloads at once",
+        Pace::One => "one workload at a time",
+        Pace::Canary => "one workload at a time, each UP before the next",
+        Pace::All => "all workloads in parallel",
     }
 }

@@ -59,7 +59,9 @@ pub fn prices(plan: &Plan) -> Vec<String> {
             Price::CutsConnections { .. } => cut += 1,
             other => {
                 let also = match other {
-                    Price::LosesHistory { .. } => "; scraping and alerting pause meanwhile",
+                    Price::LosesHistory { .. } => {
+                        "; scraping and alerting pause during the restart"
+                    }
                     _ => "",
                 };
                 sentences.push(sentence(other) + also);
@@ -122,10 +124,10 @@ fn rank(price: &Price) -> u8 {
 pub fn sentence(price: &Price) -> String {
     match price {
         Price::LosesHistory { prometheus } => {
-            format!("{prometheus} restarts and loses its history: its data is in an emptyDir")
+            format!("history of {prometheus} is lost: it restarts and its data is in an emptyDir")
         }
         Price::ScrapeGap { prometheus } => {
-            format!("{prometheus} restarts: scraping and alerting pause meanwhile")
+            format!("{prometheus} restarts: scraping and alerting pause during the restart")
         }
         Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
         Price::AlsoInjected {
@@ -137,12 +139,12 @@ pub fn sentence(price: &Price) -> String {
                 .map(|w| format!("{} {}", w.kind.name(), w.name))
                 .collect();
             format!(
-                "in {namespace} these get a sidecar too when they restart: {}",
+                "in {namespace}, these workloads also get a sidecar at their next restart: {}",
                 few(&names, 5)
             )
         }
         Price::EnvoyFilterStops { filter, workload } => format!(
-            "{filter} stops matching at {workload}: it names an inbound cluster or host that the listener renames"
+            "{filter} stops matching at {workload}: it selects an inbound cluster or route that is renamed"
         ),
         Price::Restarts { workload, pods } => {
             let restart = if *pods == 1 { "restarts" } else { "restart" };

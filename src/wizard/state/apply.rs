@@ -209,7 +209,7 @@ impl ApplyStep {
         }
         let mut parts = Vec::new();
         if lost > 0 {
-            parts.push(format!("{stand} of {} written", stand + lost));
+            parts.push(format!("{stand} of {} applied", stand + lost));
             let why = |wanted: fn(&StepState) -> Option<&String>| {
                 self.rows.rows.iter().find_map(|row| wanted(&row.state))
             };
@@ -240,7 +240,7 @@ impl ApplyStep {
         let counts = outcome.board.counts;
         if !outcome.all_up {
             parts.push(match counts.all() {
-                0 => "targets are not known to be UP".to_owned(),
+                0 => "targets not verified".to_owned(),
                 all => format!("{} of {} UP", counts.up, plural(all, "target", "targets")),
             });
         }

@@ -135,10 +135,10 @@ fn ctrl_c_stops_the_writing_first_and_only_then_the_program() {
     assert!(!state.leaving);
     let said = state.apply.summary.join("\n");
     assert!(
-        said.contains("Written: PeerAuthentication shop/meshscrape-cart."),
+        said.contains("Applied: PeerAuthentication shop/meshscrape-cart."),
         "{said}"
     );
-    assert!(said.contains("Not written: Sidecar shop/"), "{said}");
+    assert!(said.contains("Not applied: Sidecar shop/"), "{said}");
     assert_eq!(state.apply.progress(), (1, 3), "{said}");
     assert!(matches!(
         key(&mut state, Key::Ctrl('c'))[..],

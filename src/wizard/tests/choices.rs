@@ -352,7 +352,7 @@ fn the_key_says_why_it_does_nothing() {
     assert!(state.dialog.is_none());
     let said = state.notice.clone().unwrap().text;
     assert!(
-        said.contains("no owner to take it from: ") && said.contains("billing/mine"),
+        said.contains("it has no other owner: ") && said.contains("billing/mine"),
         "{said}"
     );
 }
@@ -411,7 +411,10 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
     );
     keys(&mut state, "space");
     let said = state.notice.clone().unwrap().text;
-    assert!(said.contains("In step 4, t lets you choose"), "{said}");
+    assert!(
+        said.contains("In step 4, t makes owned workloads available"),
+        "{said}"
+    );
     assert!(state.answers.namespaces.contains("shop"));
 }
 
@@ -428,7 +431,7 @@ fn a_namespace_that_is_open_in_part_names_what_is_not() {
         panic!("nothing is said");
     };
     assert!(
-        why.contains("2 of 3 can't be chosen: news (Argo CD), search (Helm)"),
+        why.contains("2 of 3 not available: news (Argo CD), search (Helm)"),
         "{why}"
     );
     keys(&mut state, "space");

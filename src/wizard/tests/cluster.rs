@@ -1,4 +1,4 @@
-use super::super::state::Earlier;
+use super::super::state::{About, Earlier};
 use super::*;
 use crate::mesh::AccessQuestion;
 
@@ -60,14 +60,14 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
         Progress::Denied("may not list services".into()),
     );
     let state = started(without);
-    let line = |label: &str| {
-        let found = state.cluster.checks.iter().find(|l| l.label == label);
-        found.unwrap_or_else(|| panic!("no line {label}"))
+    let line = |about: About| {
+        let found = state.cluster.checks.iter().find(|l| l.about == about);
+        found.unwrap_or_else(|| panic!("no line {about:?}"))
     };
-    assert_eq!(line("Istio").check, Check::Bad);
-    assert!(line("Istio").todo.contains("istioctl install"));
-    assert_eq!(line("Prometheus").check, Check::Bad);
-    assert!(line("Reading").found.contains("may not list services"));
+    assert_eq!(line(About::Istio).check, Check::Bad);
+    assert!(line(About::Istio).todo.contains("istioctl install"));
+    assert_eq!(line(About::Prometheus).check, Check::Bad);
+    assert!(line(About::Reading).found.contains("may not list services"));
 
     let mut expired = mesh(Vec::new());
     expired.server = Some(Err(crate::mesh::Failure {
@@ -84,7 +84,9 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
 fn permissions_are_all_given_only_when_all_were_asked() {
     let permissions = |mesh: &Mesh| {
         let checks = crate::wizard::cluster::checks(mesh, &Default::default());
-        let found = checks.into_iter().find(|line| line.label == "Permissions");
+        let found = checks
+            .into_iter()
+            .find(|line| line.about == About::Permissions);
         found.map(|line| (line.check, line.found)).unwrap()
     };
     let question = |verb| AccessQuestion {
@@ -98,19 +100,16 @@ fn permissions_are_all_given_only_when_all_were_asked() {
     mesh.access.insert(question("create"), true);
     assert_eq!(
         permissions(&mesh),
-        (Check::Asking, "1 of 3 asked, all given so far".into())
+        (Check::Asking, "1 of 3 checked, none missing so far".into())
     );
     mesh.asked.done = 3;
     mesh.access.insert(question("patch"), true);
     assert_eq!(
         permissions(&mesh),
-        (Check::Warning, "2 given, 1 could not be asked".into())
+        (Check::Warning, "2 granted, 1 could not be checked".into())
     );
     mesh.access.insert(question("delete"), true);
-    assert_eq!(
-        permissions(&mesh),
-        (Check::Good, "all 3 that are needed".into())
-    );
+    assert_eq!(permissions(&mesh), (Check::Good, "all granted (3)".into()));
     mesh.access.insert(question("delete"), false);
     assert_eq!(permissions(&mesh).1, "missing: delete pods");
 }
@@ -128,7 +127,7 @@ fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on_by_its_key() {
     update(&mut state, Msg::Earlier(of, Some(Box::new(earlier))));
     let line = |state: &State| {
         let mut lines = state.cluster.checks.iter();
-        let line = lines.find(|l| l.label == "Earlier run").cloned();
+        let line = lines.find(|l| l.about == About::Interrupted).cloned();
         line.expect("it is told")
     };
     assert!(line(&state).found.contains("the undo of run r1"));
@@ -248,7 +247,7 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
     assert!(
-        said.contains("cannot be written") && said.contains("exported"),
+        said.contains("operator generates") && said.contains("export it (i)"),
         "{said}"
     );
     p.flavour = crate::mesh::PrometheusFlavour::Plain;
@@ -290,7 +289,10 @@ fn the_first_step_counts_the_problems_and_lists_them() {
     .into();
     let mut state = started(mesh);
     let lines = crate::wizard::cluster::checks(&state.mesh, &state.answers.take);
-    let line = lines.iter().find(|line| line.label == "Problems").unwrap();
+    let line = lines
+        .iter()
+        .find(|line| line.about == About::Problems)
+        .unwrap();
     assert_eq!(line.found, "risk: 1 · note: 1");
     keys(&mut state, "p");
     let dialog = state.dialog.clone().unwrap();

@@ -1,10 +1,11 @@
 use super::*;
 use crate::engine::contact::Contact;
 use crate::targets::{Board, ReplicaNote};
+use crate::wizard::state::About;
 
 fn line(state: &State) -> Option<Check> {
     let lines = &state.cluster.checks;
-    let found = lines.iter().find(|line| line.label == "Prometheus API");
+    let found = lines.iter().find(|line| line.about == About::Contact);
     found.map(|line| line.check.clone())
 }
 
@@ -53,7 +54,7 @@ fn an_apply_without_proof_is_told_before_the_yes_and_is_one() {
         keys(&mut state, "enter");
         let dialog = state.dialog.as_ref().expect("a question");
         let yes = &dialog.buttons.last().expect("a button").label;
-        assert_eq!(yes.contains("without proof"), wanted, "{yes}");
+        assert_eq!(yes.contains("without verification"), wanted, "{yes}");
         let effects = keys(&mut state, "tab enter");
         assert!(
             matches!(effects[..], [Effect::Apply { unproven, .. }] if unproven == wanted),

@@ -63,7 +63,11 @@ fn what_all_choices_cost_alike_is_said_once() {
     };
     let said = prices(&plan);
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("loses its history") && said[0].contains("alerting pause"));
+    assert!(
+        said[0].contains("history")
+            && said[0].contains("is lost")
+            && said[0].contains("alerting pause")
+    );
     assert_eq!(
         said[1],
         "2 pods of 1 workload and 1 pod of Prometheus restart"

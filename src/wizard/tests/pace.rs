@@ -2,9 +2,11 @@ use super::*;
 use crate::answers::Pace;
 use crate::wizard::state::OptionRow;
 
+const ROW: &str = "Rollout";
+
 fn pace_row(state: &State) -> &OptionRow {
     let rows = &state.options.rows.rows;
-    rows.iter().find(|row| row.label == "Pace").expect("Pace")
+    rows.iter().find(|row| row.label == ROW).expect(ROW)
 }
 
 /// In the options of two workloads, with the cursor on the pace.
@@ -17,7 +19,7 @@ fn at_pace() -> State {
     assert_eq!(state.step, Step::Options);
     tell_plan(&mut state, plan());
     let rows = &state.options.rows.rows;
-    let at = rows.iter().position(|row| row.label == "Pace").unwrap();
+    let at = rows.iter().position(|row| row.label == ROW).unwrap();
     for _ in 0..at {
         keys(&mut state, "down");
     }
@@ -30,12 +32,12 @@ fn one_by_one_is_the_pace_until_another_is_chosen_and_each_says_its_price() {
     let row = pace_row(&state).clone();
     let chosen: Vec<bool> = row.choices.iter().map(|cell| cell.chosen).collect();
     assert_eq!(chosen, [true, false, false]);
-    assert!(row.choices[0].price.contains("2 rollouts in a row"));
+    assert!(row.choices[0].price.contains("2 rollouts one at a time"));
     assert!(row.choices[1].price.contains("must be UP before the next"));
     assert!(
         row.choices[2]
             .price
-            .contains("2 workloads restart together")
+            .contains("2 workloads restart in parallel")
     );
     assert!(row.choices[2].risk.contains("fault"));
 
@@ -80,7 +82,7 @@ fn marks_on_running_pods_restart_nothing_and_a_single_workload_has_no_pace() {
         "enter enter down down down space enter down space enter enter",
     );
     assert_eq!(one.step, Step::Options);
-    assert!(one.options.rows.rows.iter().all(|row| row.label != "Pace"));
+    assert!(one.options.rows.rows.iter().all(|row| row.label != ROW));
 }
 
 #[test]
@@ -96,7 +98,10 @@ fn the_question_before_writing_and_the_writing_have_the_pace() {
     state.answers.options.pace = Pace::All;
     keys(&mut state, "enter");
     let dialog = state.dialog.clone().unwrap();
-    assert_eq!(dialog.lines[0], "3 pods restart, all workloads at once.");
+    assert_eq!(
+        dialog.lines[0],
+        "3 pods restart, all workloads in parallel."
+    );
     let effects = keys(&mut state, "tab enter");
     assert!(
         matches!(&effects[..], [Effect::Apply { answers, .. }] if answers.options.pace == Pace::All),

@@ -78,7 +78,7 @@ fn what_a_key_said_while_the_server_was_asked_falls_with_the_last_answer() {
     update(&mut state, Msg::ReviewOpened(generation, Box::new(opened)));
     keys(&mut state, "enter");
     let said = state.notice.clone().expect("why enter does nothing").text;
-    assert!(said.contains("still being asked about 3 changes"), "{said}");
+    assert!(said.contains("dry run in progress: 3 changes"), "{said}");
     for change in &plan().changes {
         tell_reviewed(&mut state, reviewed(change, Verdict::New));
     }
@@ -125,12 +125,12 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
     // What an owner may revert comes first, the lock last.
     assert_eq!(owners.collect::<Vec<_>>(), [Some("Helm"), None, None, None]);
     let said = |state: &State| state.confirm_apply().lines.join("\n");
-    let belongs = "1 object belongs to Helm, which may revert it; marked in the review.";
+    let belongs = "1 object belongs to Helm, which may revert it; flagged in the review.";
     assert!(said(&state).contains(belongs), "{}", said(&state));
     assert!(!said(&state).contains("lock") && !said(&state).contains("note"));
     keys(&mut state, "G space");
     assert!(
-        said(&state).contains("No lock: nothing keeps a second run away."),
+        said(&state).contains("No lock: other runs can write at the same time."),
         "{}",
         said(&state)
     );
@@ -189,7 +189,7 @@ fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
     assert_eq!(marked.collect::<Vec<_>>(), [1, 0, 0]);
     keys(&mut state, "enter");
     let lines = state.dialog.clone().unwrap().lines.join("\n");
-    let said = "1 field that a person set with kubectl is overwritten; the review marks it.";
+    let said = "1 field that a person set with kubectl is overwritten; see it in the review.";
     assert!(lines.contains(said), "{lines}");
 }
 

@@ -25,11 +25,11 @@ pub fn sentence(of: &Problem) -> Option<String> {
         Problem::LabelsChange {
             job, by, labels, ..
         } => format!(
-            "Labels of {subject} change from job {job} to {by}: {}. Rules and dashboards that name them must follow.",
+            "Labels of {subject} change from job {job} to {by}: {}. Update rules and dashboards that use them.",
             few(labels, 6)
         ),
         Problem::TargetsNotComputed { job, why, .. } => format!(
-            "The targets of job {job} of {subject} cannot be computed, so the forecast leaves them out: {why}."
+            "The targets of job {job} of {subject} cannot be computed, so the forecast skips them: {why}."
         ),
         Problem::TargetsDiffer {
             prometheus,
@@ -70,13 +70,13 @@ pub fn to_do(of: &Problem) -> Option<&'static str> {
             "Choose the workload too, or keep that job: --plaintext-jobs keep."
         }
         Problem::SecureTargetMissing { .. } => {
-            "Look at the filters of today's jobs in the scrape job's diff, or skip this workload."
+            "Check the filters of today's jobs in the scrape job's diff, or skip this workload."
         }
         Problem::SecureTargetDoubled { .. } => {
             "Let one of the jobs drop the workload in its relabel_configs."
         }
         Problem::LabelsChange { .. } => {
-            "Add relabel rules for these labels to today's job and plan again, or change what reads them."
+            "Add relabel rules for these labels to today's job and plan again, or update the rules and dashboards."
         }
         Problem::TargetsDiffer { .. } => {
             "Check that Prometheus has loaded its configuration; if so, please report the job as a fault of meshscrape."
@@ -96,7 +96,7 @@ pub fn lines(of: &Forecast) -> Vec<String> {
     let mut lines: Vec<String> = of.groups().iter().map(line).collect();
     if let Some(why) = &of.unread {
         lines.push(format!(
-            "the configuration after this plan is not known, since it cannot be edited: {why}"
+            "the configuration after this plan is unknown, because it cannot be edited: {why}"
         ));
     }
     lines

@@ -15,7 +15,7 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
             "The Deployment is paused: the change is written, but its pods keep the old template until it is resumed.".into()
         }
         P::RolloutOnDelete { .. } => format!(
-            "The {kind} has update strategy OnDelete: each pod keeps the old template until somebody deletes it."
+            "The {kind} has update strategy OnDelete: each pod keeps the old template until you delete it."
         ),
         P::RolloutPartition {
             partition, stay, ..
@@ -38,8 +38,8 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
             ..
         } => {
             let then = match old_stay {
-                true => "New pods are refused and the rollout stands still, while the old ones go on serving.",
-                false => "New pods are refused while old ones are gone already.",
+                true => "New pods are rejected and the rollout stops; old pods keep serving.",
+                false => "New pods are rejected after old pods were already removed.",
             };
             format!(
                 "ResourceQuota {quota} leaves too little room ({resource}: {used} of {hard} used, {needs} more needed). {then}"
@@ -49,13 +49,13 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
             budget, away, pods, ..
         } => {
             let away = match (away, pods) {
-                (away, pods) if away == pods && *pods > 1 => format!("all {pods} of its pods go at once"),
-                (_, 1) => "its only pod goes before the new one is there".to_owned(),
-                (1, pods) => format!("1 of its {pods} pods is away at a time"),
-                (away, pods) => format!("up to {away} of its {pods} pods are away at a time"),
+                (away, pods) if away == pods && *pods > 1 => format!("all {pods} of its pods stop at once"),
+                (_, 1) => "its only pod stops before the new one is ready".to_owned(),
+                (1, pods) => format!("1 of its {pods} pods is unavailable at a time"),
+                (away, pods) => format!("up to {away} of its {pods} pods are unavailable at a time"),
             };
             format!(
-                "PodDisruptionBudget {budget} allows no disruption now, but a rollout does not ask it (only evictions do): {away}."
+                "PodDisruptionBudget {budget} allows no disruption now, but it does not limit rollouts, only evictions: {away}."
             )
         }
         P::QuotaUsedUp { said: words, .. } => said(
@@ -69,7 +69,7 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
         P::PodsRefused { said: words, .. } => {
             said("The API server refuses the new pods".into(), words)
         }
-        P::NoNode { said: words, .. } => said(format!("No node takes pod {name}"), words),
+        P::NoNode { said: words, .. } => said(format!("No node can run pod {name}"), words),
         P::ImageNotPulled {
             image,
             container,
@@ -86,7 +86,7 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
             said: words,
             ..
         } => said(
-            format!("Container {container} in pod {name} crashes again and again (restarts: {restarts})"),
+            format!("Container {container} in pod {name} keeps crashing (restarts: {restarts})"),
             words,
         ),
         P::ContainerNotStarted {
@@ -108,13 +108,13 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
 pub(super) fn to_do(of: &Problem) -> Option<&'static str> {
     use Problem as P;
     match of {
-        P::BudgetNotAsked { .. } => Some("Skip it now if it must stay whole."),
+        P::BudgetNotAsked { .. } => Some("Skip this workload if it must stay available."),
         P::PodSecurityForbids { .. } => Some(
             "Run Istio with its CNI plugin, so that the sidecar needs no such rights; or change the namespace's \
              pod-security.kubernetes.io/enforce label.",
         ),
         P::ImageNotPulled { .. } => {
-            Some("Look at the image's name, its registry and the pull secret.")
+            Some("Check the image's name, its registry and the pull secret.")
         }
         _ => None,
     }

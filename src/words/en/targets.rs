@@ -25,7 +25,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             "Prometheus looks for an IP address in the certificate; Istio's certificates name SPIFFE identities only.".into()
         }
         P::PlaintextPort { .. } => {
-            "The annotation prometheus.istio.io/secure-port names a port that speaks plaintext.".into()
+            "The annotation prometheus.istio.io/secure-port names a plaintext port.".into()
         }
         P::NoClientCertificate { .. } => "The scrape job sends no client certificate.".into(),
         P::OtherRoot { .. } => {
@@ -35,7 +35,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             "A certificate has expired: the agent beside Prometheus or in the pod stopped renewing it.".into()
         }
         P::AddressWithoutBrackets { .. } => {
-            "The job makes an IPv6 address without brackets.".into()
+            "The job builds an IPv6 address without brackets.".into()
         }
         P::GatewayNotListening { .. } => {
             "Nothing listens on the secure port of the gateway: its Gateway selects other pods, or has not reached it.".into()
@@ -57,44 +57,44 @@ pub(super) fn sentence(of: &Problem) -> String {
             "No route leads to the pod's address: the pod is gone, or a network rule rejects it.".into()
         }
         P::NothingBehind { port: 15090, .. } => {
-            "The listener is there, but nothing behind it: Envoy's port 15090 does not answer.".into()
+            "The listener exists, but Envoy's port 15090 behind it does not answer.".into()
         }
         P::NothingBehind { port, .. } => format!(
-            "The listener is there, but nothing behind it: the agent's port {port} does not answer."
+            "The listener exists, but the agent's port {port} behind it does not answer."
         ),
         P::PrometheusForbidden { .. } => {
-            "An AuthorizationPolicy does not let Prometheus's identity in, or the port answers only inside the pod.".into()
+            "An AuthorizationPolicy refuses Prometheus's identity, or the port answers only inside the pod.".into()
         }
         P::PathNotFound { .. } => {
-            "The path leads nowhere: another path than /stats/prometheus, or no route for it.".into()
+            "The path is not found: it is not /stats/prometheus, or no route serves it.".into()
         }
         P::ConnectionStale { .. } => {
             "Prometheus still used a connection from before a policy change, or HTTP/2 fails on it.".into()
         }
         P::GatewayHandshake { .. } => {
-            "The gateway breaks the connection off: its server does not know Prometheus's identity, or speaks no mTLS.".into()
+            "The gateway closes the connection: its server does not accept Prometheus's identity, or does not use mTLS.".into()
         }
         P::HandshakeUnderStrict { .. } => {
-            "mTLS is demanded on the port and the connection still breaks off: a native secure port is in the Sidecar's \
+            "The handshake fails although the port requires mTLS: a native secure port is in the Sidecar's \
              place, an older PeerAuthentication wins, or HTTP/2 fails."
                 .into()
         }
         P::HandshakeReset { .. } => {
-            "The connection breaks off in the TLS handshake: mTLS is PERMISSIVE for a Sidecar's listener, or STRICT \
+            "The TLS handshake fails: mTLS is PERMISSIVE for a Sidecar's listener, or STRICT \
              before a native secure port, or HTTP/2 fails."
                 .into()
         }
         P::CertificatesLate { reloads, .. } => match reloads {
-            true => "Prometheus loaded the job before its certificates were there, and starts it only when a pod changes or with a reload.".into(),
-            false => "Prometheus loaded the job before its certificates were there, and takes no reload requests.".into(),
+            true => "Prometheus loaded the job before its certificates existed. It starts the job at the next reload or pod change.".into(),
+            false => "Prometheus loaded the job before its certificates existed, and does not accept reload requests.".into(),
         },
         P::CertificatesMissing { .. } => {
-            "The job's certificates are missing: istio-proxy beside Prometheus has none from istiod yet.".into()
+            "The job's certificates are missing: istiod has not issued them to Prometheus's istio-proxy yet.".into()
         }
         P::JobNotStarted { why, .. } => match why {
             Some(why) => format!("Prometheus cannot read the job's certificate files: {why}."),
             None => "Prometheus cannot read the job's certificate files: its pod has no sidecar that writes them, or \
-                     they are not mounted where the job looks."
+                     they are not mounted at the path in the job."
                 .into(),
         },
         P::TargetElsewhere { wanted, .. } => format!(
@@ -136,7 +136,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             effect,
             port,
             ..
-        } => format!("{object} is altered in {field}: {}.", result(effect, port)),
+        } => format!("{object} was changed in {field}: {}.", result(effect, port)),
         P::ObjectOverruled {
             object,
             by,
@@ -144,7 +144,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             port,
             ..
         } => format!(
-            "{object} has no effect, {by} comes before it: {}.",
+            "{object} has no effect, because {by} takes precedence: {}.",
             result(effect, port)
         ),
         P::GuardNotRead { why, .. } => {
@@ -154,11 +154,11 @@ pub(super) fn sentence(of: &Problem) -> String {
             format!("Port {port} answered a plaintext request with metrics.")
         }
         P::AlsoInPlaintext { job, .. } => {
-            format!("Job {job} scrapes it in plaintext too: its series count twice.")
+            format!("Job {job} also scrapes the pod in plaintext: its series are counted twice.")
         }
-        P::OnlyInPlaintext { job, .. } => format!("Only job {job} scrapes it, in plaintext."),
+        P::OnlyInPlaintext { job, .. } => format!("Only job {job} scrapes the pod, in plaintext."),
         P::PrometheusNotAsked { replica, why, .. } => {
-            format!("Prometheus {replica} could not be asked for its targets: {why}.")
+            format!("Prometheus {replica} could not be queried for its targets: {why}.")
         }
         P::NetworkPolicyStops {
             policies,
@@ -168,8 +168,8 @@ pub(super) fn sentence(of: &Problem) -> String {
         } => {
             let policies = named(policies);
             match egress {
-                true => format!("{policies} would stop Prometheus on its way to port {port}."),
-                false => format!("{policies} would stop Prometheus at port {port}."),
+                true => format!("{policies} would block Prometheus's egress to port {port}."),
+                false => format!("{policies} would block ingress from Prometheus on port {port}."),
             }
         }
         P::PolicyRefuses {
@@ -180,13 +180,13 @@ pub(super) fn sentence(of: &Problem) -> String {
             ..
         } => match (provider, rule) {
             (Some(provider), _) => format!(
-                "{policy} refuses Prometheus on port {port}: it asks the provider {provider}, which is not defined."
+                "{policy} refuses Prometheus on port {port}: it uses the provider {provider}, which is not defined."
             ),
             (None, Some(rule)) => {
                 format!("{policy} refuses Prometheus on port {port}: rule {rule} denies it.")
             }
             (None, None) => {
-                format!("{policy} refuses Prometheus on port {port}: it allows only what it lists.")
+                format!("{policy} refuses Prometheus on port {port}: no ALLOW rule matches.")
             }
         },
         P::PolicyMayRefuse {
@@ -199,8 +199,8 @@ pub(super) fn sentence(of: &Problem) -> String {
             ..
         } => format!("{policy} asks the provider {provider} about port {port}."),
         P::RateLimited { filter, .. } => match filter {
-            Some(filter) => format!("{filter} limits the rate on the secure port too."),
-            None => "A rate limit on the pod's inbound listeners counts scrapes too.".into(),
+            Some(filter) => format!("{filter} also limits the rate on the secure port."),
+            None => "A rate limit on the pod's inbound listeners also applies to scrapes.".into(),
         },
         P::ProxyProtocolExpected { filter, port, .. } => {
             let by = match filter {
@@ -212,7 +212,7 @@ pub(super) fn sentence(of: &Problem) -> String {
             )
         }
         P::FilterMayRefuse { filter, port, .. } => {
-            format!("{filter} puts a filter on port {port} too, which may refuse Prometheus.")
+            format!("{filter} also adds a filter to port {port}, which may refuse Prometheus.")
         }
         _ => String::new(),
     }
@@ -227,9 +227,9 @@ fn result(effect: &Effect, port: &str) -> String {
     let path = "/stats/prometheus";
     match effect {
         Effect::NotServed => format!("nothing serves metrics on port {port}"),
-        Effect::NotMetrics => format!("port {port} does not lead to the proxy's metrics"),
+        Effect::NotMetrics => format!("port {port} does not serve the proxy's metrics"),
         Effect::Plaintext => format!(
-            "nothing demands mTLS on port {port}, so the proxy takes plaintext there and resets Prometheus's TLS"
+            "no policy requires mTLS on port {port}, so the proxy accepts plaintext and resets Prometheus's TLS"
         ),
         Effect::OpenToMesh { quit: true } => {
             format!("any workload of the mesh can read port {port} and, through it, stop the proxy")
@@ -238,7 +238,7 @@ fn result(effect: &Effect, port: &str) -> String {
             format!("any workload of the mesh can read port {port}")
         }
         Effect::ServesMore { quit: true } => {
-            format!("port {port} serves more than {path}: whoever is let in can stop the proxy")
+            format!("port {port} serves more than {path}: any allowed client can stop the proxy")
         }
         Effect::ServesMore { quit: false } => format!("port {port} serves more than {path}"),
         Effect::Refuses(identity) => format!("Prometheus's identity {identity} is refused"),
@@ -246,7 +246,7 @@ fn result(effect: &Effect, port: &str) -> String {
         Effect::AsksNoCertificate => {
             format!("port {port} does not ask for a certificate of the mesh")
         }
-        Effect::LeadsNowhere => format!("port {port} leads nowhere"),
+        Effect::LeadsNowhere => format!("port {port} has no destination"),
         Effect::PathNotServed => format!("port {port} does not serve {path}"),
         Effect::RouteWithoutAddress => format!("the route of port {port} has no address"),
         Effect::RouteOutOfPod => format!("the route of port {port} leads out of the pod"),
@@ -267,16 +267,14 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
             "Compare the root in Prometheus's certificate folder with the pod's: both need the same mesh CA."
         }
         P::CertificateExpired { .. } => {
-            "Look at the log of istio-proxy in both pods, then restart the one that stopped."
+            "Check the istio-proxy logs of both pods, then restart the pod whose agent stopped."
         }
         P::AddressWithoutBrackets { .. } => {
             "Give the job two address rules, for IPv4 and, with brackets, for IPv6."
         }
-        P::GatewayNotListening { .. } => {
-            "Look at the Gateway's selector, and at istioctl proxy-status."
-        }
+        P::GatewayNotListening { .. } => "Check the Gateway's selector and istioctl proxy-status.",
         P::NotListening { .. } => {
-            "Restart the pod if it is older than the change; else look at the Sidecar's workloadSelector."
+            "Restart the pod if it is older than the change; otherwise check the Sidecar's workloadSelector."
         }
         P::MergeBroken { .. } => {
             "Upgrade Istio, or remove PrometheusProto from the job's scrape_protocols."
@@ -287,34 +285,34 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::NotMetrics { .. } => "Check the job's metrics_path: /stats/prometheus.",
         P::NoAnswer { of } => {
             return Some(format!(
-                "See kubectl get networkpolicy -n {}, and allow Prometheus's pods to the secure port.",
+                "Check kubectl get networkpolicy -n {}, and allow Prometheus's pods to the secure port.",
                 of.namespace
             ));
         }
         P::PodUnreachable { .. } => {
-            "Wait for Prometheus to forget the pod; else look at NetworkPolicies and the node."
+            "Wait for Prometheus to drop the pod; otherwise check NetworkPolicies and the node."
         }
         P::NothingBehind { .. } => {
-            "Look at istio-proxy's log; for a gateway also at the ServiceEntry's endpoint."
+            "Check istio-proxy's log, and for a gateway the ServiceEntry's endpoint."
         }
         P::PrometheusForbidden { .. } => {
             "Compare the policy's principals with Prometheus's service account and the trust domain."
         }
         P::PathNotFound { .. } => {
-            "Set metrics_path: /stats/prometheus in the job; for a gateway look at the VirtualService."
+            "Set metrics_path: /stats/prometheus in the job; for a gateway, check the VirtualService."
         }
         P::ConnectionStale { .. } => {
-            "Wait a minute; if it stays, set enable_http2: false in the job."
+            "Wait a minute; if the target stays DOWN, set enable_http2: false in the job."
         }
         P::GatewayHandshake { .. } => {
-            "Look at the Gateway's tls: mode ISTIO_MUTUAL, and subjectAltNames with Prometheus's identity."
+            "Check the Gateway's tls: mode ISTIO_MUTUAL, and subjectAltNames with Prometheus's identity."
         }
         P::HandshakeUnderStrict { .. } => {
-            "Look for ENVOY_SECURE_METRICS_PORT and for other PeerAuthentications that select the pod; set \
+            "Check for ENVOY_SECURE_METRICS_PORT and other PeerAuthentications that select the pod; set \
              enable_http2: false in the job."
         }
         P::HandshakeReset { .. } => {
-            "Look at the PeerAuthentication that governs the pod and at where its listener comes from."
+            "Check which PeerAuthentication applies to the pod, and which object creates its listener."
         }
         P::CertificatesLate { reloads: true, .. } => {
             "Reload Prometheus: r in the monitor, meshscrape apply … --yes, or POST /-/reload."
@@ -326,32 +324,32 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
             "Check that istiod runs, and the log of istio-proxy in Prometheus's pod; then reload Prometheus."
         }
         P::JobNotStarted { .. } => {
-            "Look at Prometheus's pod: the volume istio-certs in both containers, writable in istio-proxy."
+            "Check Prometheus's pod: both containers must mount istio-certs, istio-proxy writable."
         }
         P::TargetElsewhere { .. } => {
-            "Look at the job's scheme, and at its rules for __address__ and __scheme__."
+            "Check the job's scheme, and its rules for __address__ and __scheme__."
         }
         P::AnnotationChanged { item, .. } => {
             return Some(format!(
-                "meshscrape apply {} annotates the pod again; so does deleting it.",
+                "Run meshscrape apply {}, or delete the pod: both restore the annotation.",
                 item.choice()
             ));
         }
         P::ObjectOverruled { by, port, .. } => {
             return Some(format!(
-                "Remove {by}, or have it say the same for port {port}."
+                "Remove {by}, or give it the same settings for port {port}."
             ));
         }
         P::GuardNotRead { .. } | P::PrometheusNotAsked { .. } => {
-            "Get the permission (the README holds a ready ClusterRole), or check again."
+            "Get the permission (see the ClusterRole in the README), or check again."
         }
         P::ServesPlaintext { .. } => {
-            "Look at the PeerAuthentications that select the pod, and at EnvoyFilters on its listener."
+            "Check the PeerAuthentications that select the pod, and EnvoyFilters on its listener."
         }
         P::AlsoInPlaintext { .. } => {
-            "Apply again: the job leaves it out once its targets are UP, if no metrics are lost by it."
+            "Apply again: the job skips the pod once its targets are UP, unless metrics would be lost."
         }
-        P::OnlyInPlaintext { .. } => "Apply again, and see that the secure job is loaded.",
+        P::OnlyInPlaintext { .. } => "Apply again, and check that the secure job is loaded.",
         P::NetworkPolicyStops { egress, port, .. } => {
             let whom = match egress {
                 true => "these pods",
@@ -361,18 +359,18 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         }
         P::PolicyRefuses { port, .. } | P::PolicyMayRefuse { port, .. } => {
             return Some(format!(
-                "Make an exception there for Prometheus's identity on port {port}."
+                "Exempt Prometheus's identity on port {port} in that policy."
             ));
         }
         P::PolicyAsksProvider { port, .. } => {
             return Some(format!("Remove port {port} from that policy."));
         }
         P::RateLimited { filter: None, .. } => {
-            "Look for an EnvoyFilter with a rate limit that selects the pods, and keep it to the app's ports by \
+            "Find the EnvoyFilter with a rate limit on these pods, and limit it to the app's ports with \
              match.listener.portNumber."
         }
         P::RateLimited { .. } => {
-            "Keep it to the app's ports by match.listener.portNumber, or scrape less often."
+            "Limit the filter to the app's ports with match.listener.portNumber, or scrape less often."
         }
         P::ProxyProtocolExpected { filter: None, .. } => {
             "Remove proxyProtocol from the mesh's defaultConfig or the pod's proxy.istio.io/config."
@@ -380,7 +378,9 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::ProxyProtocolExpected { port, .. } => {
             return Some(format!("Remove port {port} from its match."));
         }
-        P::FilterMayRefuse { .. } => "Keep it to the app's ports by match.listener.portNumber.",
+        P::FilterMayRefuse { .. } => {
+            "Limit the filter to the app's ports with match.listener.portNumber."
+        }
         _ => return None,
     };
     Some(text.to_owned())

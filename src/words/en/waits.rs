@@ -7,22 +7,22 @@ pub const NOT_COVERED: &str = "the pod has no sidecar";
 
 pub fn waits(on: &Waits) -> String {
     match on {
-        Waits::NoPod => "a pod: none runs yet".into(),
+        Waits::NoPod => "a pod: none is running yet".into(),
         Waits::Start { phase } if phase.is_empty() => "the pod to start".into(),
         Waits::Start { phase } => format!("the pod to start ({phase})"),
         Waits::Ready => "the rollout: the pod is not ready yet".into(),
-        Waits::OldPod => "the rollout: the pod is from before it".into(),
-        Waits::Restart => "the rollout: the pod's restart brings the sidecar".into(),
+        Waits::OldPod => "the rollout: the pod still has the old template".into(),
+        Waits::Restart => "the rollout: the pod gets its sidecar at its restart".into(),
         Waits::Annotation => {
             "the annotation prometheus.istio.io/secure-port, which the pod does not have yet".into()
         }
         Waits::AnnotationLost => {
             "the annotation prometheus.istio.io/secure-port, which other pods of the workload have \
-             (an annotation on a running pod is lost with the pod)"
+             (annotations on running pods are lost with the pod)"
                 .into()
         }
         Waits::PolicySettles => "the next scrape: a policy changed less than a minute ago".into(),
-        Waits::NoPrometheus => "Prometheus: none of its pods runs".into(),
+        Waits::NoPrometheus => "Prometheus: no pod is running".into(),
         Waits::Answer { replica, error } => {
             format!("an answer from Prometheus {replica}: {error}")
         }
@@ -32,11 +32,11 @@ pub fn waits(on: &Waits) -> String {
             seconds(*gone_by)
         ),
         Waits::Certificates { gone_by } => format!(
-            "the certificates of the scrape job: istio-proxy beside Prometheus has none from istiod yet ({} so far)",
+            "the certificates of the scrape job: istiod has not issued them to Prometheus's istio-proxy yet ({} so far)",
             seconds(*gone_by)
         ),
         Waits::JobStart { gone_by } => format!(
-            "the scrape job to start: Prometheus has it in its configuration but does not run it, as without its \
+            "the scrape job to start: Prometheus loaded but did not start it, probably for lack of \
              certificates ({} so far)",
             seconds(*gone_by)
         ),

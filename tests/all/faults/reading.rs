@@ -32,7 +32,7 @@ async fn undisturbed() -> (String, Vec<String>) {
     });
     let (code, words) = program.run(&review()).await;
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("there was no yes"), "{words}");
+    assert!(words.contains("--yes is missing"), "{words}");
     let asked = asked.lock().unwrap().keys().cloned().collect();
     (nameless(&words), asked)
 }

@@ -95,7 +95,7 @@ async fn a_journal_from_which_lines_were_taken_loses_no_write() {
         (kept.join("\n") + "\n").into_bytes()
     })
     .await;
-    assert!(words.contains("has lost them"), "{words}");
+    assert!(words.contains("this machine lost them"), "{words}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn a_damaged_journal_alone_is_one_clear_error() {
     let (code, words) = command(&journey, UNDO).await;
     assert_eq!(code, 1, "{words}");
     assert!(words.contains("line 2 is damaged"), "{words}");
-    assert!(words.contains("mend or remove that line"), "{words}");
+    assert!(words.contains("fix or remove that line"), "{words}");
     let left = differing(&stands, &without_records(journey.objects()));
     assert!(left.is_empty(), "{}", left.join("\n"));
     // The older one can still be had by its name; it says what rests on it.

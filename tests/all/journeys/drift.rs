@@ -186,7 +186,7 @@ async fn a_controller_that_came_meanwhile_is_not_taken_by_that_yes() {
         .object("Deployment", "default", "httpbin")
         .unwrap();
     let annotations = &live["spec"]["template"]["metadata"]["annotations"];
-    assert_eq!(annotations[PORT], "15099", "left as Helm has it");
+    assert_eq!(annotations[PORT], "15099", "left as Helm set it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,7 +311,7 @@ async fn a_workload_that_was_made_anew_is_another_one() {
     let outcome = journey.write(approved, &selection, &answers, None).await;
     assert_eq!(ours(&journey), [""; 0]);
     let told = journey.told().join("\n");
-    assert!(told.contains("it was deleted and made anew"), "{told}");
+    assert!(told.contains("it was deleted and recreated"), "{told}");
     assert!(!outcome.all_up);
 }
 
@@ -344,7 +344,7 @@ async fn a_prometheus_that_is_another_one_stops_the_run_before_anything() {
                 config["configMap"]["name"] = "prometheus-v3".into();
             }),
         ),
-        ("it was deleted and made anew", None),
+        ("it was deleted and recreated", None),
     ];
     for (words, change) in cases {
         let journey = Journey::new();
@@ -459,7 +459,7 @@ async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
         user.press("enter");
         user.until("the question is put off", |s| s.dialog.is_none())
             .await;
-        user.sees("As it would be written now").await;
+        user.sees("The change against the current object").await;
         user.press("enter");
         user.until("the question is back", |s| s.dialog.is_some())
             .await;

@@ -51,7 +51,7 @@ async fn without_any_record_what_is_ours_goes_and_what_cannot_be_known_is_said()
         .await
         .unwrap();
     let said = undo.warnings.join("\n");
-    assert!(said.contains("another value before"), "{said}");
+    assert!(said.contains("are removed, not restored"), "{said}");
     carry_out(&journey, undo).await;
     // The one value that was taken over from somebody: it is gone instead of set back, as was said.
     let left = differing(&before, &journey.objects());
@@ -61,7 +61,7 @@ async fn without_any_record_what_is_ours_goes_and_what_cannot_be_known_is_said()
         left.join("\n")
     );
     let again = plan_found(&journey.session, &*journey.mesh().await).await;
-    assert!(again.unwrap_err().what.contains("nothing"));
+    assert!(again.unwrap_err().what.contains("no changes of meshscrape"));
 }
 
 fn mark(journey: &Journey) -> Value {

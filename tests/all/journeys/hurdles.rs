@@ -65,7 +65,7 @@ async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
         (DATABASE, Code::RolloutPartition, "has partition 1"),
         (SHIPPER, Code::RolloutOnDelete, "update strategy OnDelete"),
         (HTTPBIN, Code::QuotaTooSmall, "ResourceQuota team"),
-        (DATABASE, Code::BudgetNotAsked, "a rollout does not ask it"),
+        (DATABASE, Code::BudgetNotAsked, "does not limit rollouts"),
     ] {
         let journey = Journey::new();
         let quiet = review(&journey, workload).await;

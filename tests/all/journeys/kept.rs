@@ -122,7 +122,7 @@ async fn another_machine_takes_a_run_back() {
     assert!(
         undo.warnings
             .iter()
-            .any(|w| w.contains("this machine has none of it")),
+            .any(|w| w.contains("this machine has no record of the run")),
         "{:?}",
         undo.warnings
     );
@@ -289,7 +289,7 @@ async fn a_broken_lock_stops_the_run_that_held_it() {
     let outcome = apply_anyway(&journey, "default/Deployment/httpbin").await;
     thief.await.unwrap();
     assert!(
-        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("taken over")),
+        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("acquired by another run")),
         "{:?}",
         outcome.ended
     );

@@ -3,7 +3,7 @@
 use super::screen::drive;
 use super::{Journey, choose};
 use meshscrape::demo::{Fault, Simulation};
-use meshscrape::wizard::state::{Check, Connection, Start, Step};
+use meshscrape::wizard::state::{About, Check, Connection, Start, Step};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,7 +22,10 @@ fn checklist(state: &meshscrape::wizard::State) -> String {
         .map(|line| {
             format!(
                 "{:?} {}: {} -> {}\n",
-                line.check, line.label, line.found, line.todo
+                line.check,
+                line.about.label(),
+                line.found,
+                line.todo
             )
         })
         .collect()
@@ -35,20 +38,20 @@ async fn a_missing_permission_is_named_with_what_it_costs_and_the_way_goes_on() 
             "list",
             "",
             "namespaces",
-            vec!["namespaces", "missing in the steps"],
+            vec!["namespaces", "missing from the steps"],
         ),
-        ("list", "", "pods", vec!["pods", "missing in the steps"]),
+        ("list", "", "pods", vec!["pods", "missing from the steps"]),
         (
             "list",
             "networking.istio.io",
             "*",
-            vec!["Istio policies", "Istio gateways", "missing in the steps"],
+            vec!["Istio policies", "Istio gateways", "missing from the steps"],
         ),
         (
             "list",
             "security.istio.io",
             "*",
-            vec!["Istio policies", "missing in the steps"],
+            vec!["Istio policies", "missing from the steps"],
         ),
         ("*", "", "pods/proxy", vec!["get pods/proxy", "step 9"]),
         (
@@ -96,7 +99,7 @@ async fn kinds_that_are_not_installed_are_states_and_not_errors() {
             let failed = user.state(|s| {
                 let lines = s.cluster.checks.iter();
                 lines
-                    .filter(|l| l.label == "Reading")
+                    .filter(|l| l.about == About::Reading)
                     .map(|l| l.found.clone())
                     .collect::<Vec<_>>()
             });
@@ -120,7 +123,7 @@ async fn no_istio_at_all_is_said_with_what_to_do() {
             s.cluster
                 .checks
                 .iter()
-                .any(|l| l.label == "Istio" && l.check == Check::Bad)
+                .any(|l| l.about == About::Istio && l.check == Check::Bad)
         })
         .await;
         assert!(user.shows("istioctl install"), "{}", user.text());
@@ -232,7 +235,7 @@ async fn an_api_server_that_cannot_be_reached_is_said_and_found_again() {
                 || s.cluster
                     .checks
                     .iter()
-                    .any(|l| l.check == Check::Bad && l.label == "API server")
+                    .any(|l| l.check == Check::Bad && l.about == About::Server)
         })
         .await;
         user.sees("press r").await;

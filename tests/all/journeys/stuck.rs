@@ -105,7 +105,7 @@ async fn each_cause_stops_the_run_in_its_own_words() {
             |journey| fate(journey, "crash"),
             &[
                 "httpbin in pod httpbin-",
-                "crashes again and again",
+                "keeps crashing",
                 "restarting failed container=httpbin",
                 "--previous",
             ],
@@ -163,7 +163,7 @@ async fn a_pod_that_no_node_takes_is_said_and_goes_on_when_one_does() {
     let outcome = run_on(&journey, HTTPBIN, |journey| cordon(journey, true)).await;
     let error = stopped(&journey, &outcome);
     for words in [
-        "node takes pod httpbin-",
+        "node can run pod httpbin-",
         "0/3 nodes are available: 3 node(s) were unschedulable.",
     ] {
         assert!(error.causes[0].contains(words), "{error}");

@@ -314,7 +314,7 @@ fn the_row_under_the_cursor_is_marked_without_colour() {
                 modifier.contains(Modifier::REVERSED | Modifier::BOLD)
             })
         };
-        let invoice = row_of(&buffer, "1 chosen, 2 of 3") + 1;
+        let invoice = row_of(&buffer, "chosen: 1, available: 2 of 3") + 1;
         assert!(reversed(invoice));
         assert!(!reversed(invoice + 1));
     }
@@ -544,7 +544,7 @@ fn where_keys_do_not_fit_the_least_needed_go_first_and_the_footer_says_so() {
 fn on_a_low_screen_the_options_leave_room_for_their_price() {
     let mut low = state(Step::Options);
     let text = screen(&mut low, 80, 19);
-    assert!(text.contains("loses its history"), "{text}");
+    assert!(text.contains("history of Prometheus"), "{text}");
     let all = screen(&mut low, 80, 40);
     assert!(all.contains("15090 Envoy only"), "{all}");
     assert!(!text.contains("15090 Envoy only"), "{text}");

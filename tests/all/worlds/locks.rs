@@ -190,7 +190,7 @@ async fn without_the_right_to_the_root_namespace_the_lock_beside_prometheus_serv
     let seen = locks_seen(&world);
     let (_, plan) = world.call(&format!("plan {IN_MONITORING}")).await.told();
     assert!(
-        plan.contains("outside namespace monitoring are not kept away"),
+        plan.contains("outside namespace monitoring are not excluded"),
         "{plan}"
     );
     // What may be read is honoured.
@@ -240,7 +240,7 @@ async fn after_a_sleep_longer_than_the_lock_lasts_nothing_is_written_before_a_lo
         .await
         .told();
     assert_eq!(code, 5, "{words}");
-    assert!(words.contains("taken over"), "{words}");
+    assert!(words.contains("acquired by another run"), "{words}");
     // The very next write did not go out.
     let policies = world.simulation.objects("AuthorizationPolicy", "shop");
     assert!(policies.is_empty(), "{policies:#?}");

@@ -124,7 +124,7 @@ async fn no_credential_of_todays_job_is_carried_shown_or_recorded() {
     let notes = plan["notes"].to_string();
     for (name, _) in KINDS {
         assert!(
-            notes.contains(&format!("does not carry {name} ")),
+            notes.contains(&format!("does not copy {name} ")),
             "{name}: {notes}"
         );
     }
