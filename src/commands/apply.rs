@@ -285,6 +285,8 @@ fn print(
         };
         let undo = if outcome.written.is_empty() || undoes {
             String::new()
+        } else if call.choices.demo && outcome.ended != Ended::Whole {
+            String::new()
         } else if call.choices.demo {
             // Its cluster ends with the command, and the run with it.
             "See an undo with: meshscrape undo --demo --yes\n".to_owned()
@@ -295,7 +297,7 @@ fn print(
             };
             format!("Run {run}; {on}undo: meshscrape undo {run} --yes\n")
         };
-        format!("\n{}{board}{undo}", words::outcome(outcome))
+        format!("\n{}{board}{undo}", words::outcome(outcome, undoes))
     };
     written(call.out.write_all(text.as_bytes()))?;
     if json {

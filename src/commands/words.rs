@@ -588,7 +588,11 @@ fn step_of(state: &StepState) -> Option<String> {
             format!("rollout: {updated} updated, {ready} ready of {desired}{note}")
         }
         StepState::Done => "done".into(),
-        StepState::Failed(error) => format!("failed: {}", error.to_string().replace('\n', "; ")),
+        // The whole of it follows at the end.
+        StepState::Failed(error) => match error.causes.first() {
+            Some(cause) => format!("failed: {}: {cause}", error.what),
+            None => format!("failed: {}", error.what),
+        },
         StepState::LeftOut => "skipped".into(),
         StepState::TakenBack(why) => format!("undone: {why}"),
         StepState::Held(why) => format!("held: {why}"),
@@ -596,9 +600,16 @@ fn step_of(state: &StepState) -> Option<String> {
 }
 
 /// How it ended, with what was written and what was not.
-pub fn outcome(outcome: &Outcome) -> String {
+pub fn outcome(outcome: &Outcome, undoes: bool) -> String {
     let mut out = String::new();
     let _ = match &outcome.ended {
+        Ended::Whole if undoes && outcome.not_written.is_empty() => {
+            writeln!(
+                out,
+                "Run undone: {}.",
+                plural(outcome.written.len(), "change")
+            )
+        }
         Ended::Whole if outcome.not_written.is_empty() => {
             writeln!(out, "{} applied.", plural(outcome.written.len(), "change"))
         }

@@ -127,7 +127,7 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
     match &row.state {
         StepState::Pending if !running => Words::muted("not written"),
         StepState::Pending => Words::muted("pending"),
-        StepState::Waiting(on) => Words::plain(on),
+        StepState::Waiting(on) => Words::plain(format!("waiting for {on}")),
         StepState::Writing => Words::plain("writing"),
         StepState::Rollout {
             updated,

@@ -221,6 +221,8 @@ pub fn footer(state: &State) -> Vec<Binding> {
 pub fn help(state: &State) -> Vec<Binding> {
     let mut all = step_keys(state);
     all.extend(everywhere());
+    // What does nothing now comes after what does.
+    all.sort_by_key(|binding| binding.why_not.is_some());
     all
 }
 

@@ -12,6 +12,12 @@ pub(super) fn apply_keys(state: &State, all: &mut Vec<Binding>) {
             .unless((!running).then(|| "no run is in progress".to_owned()))
             .unless(
                 apply
+                    .stopped
+                    .is_some()
+                    .then(|| "the run has stopped: enter to decide".to_owned()),
+            )
+            .unless(
+                apply
                     .stopping
                     .then(|| "the run stops after the current write".to_owned()),
             ),
