@@ -405,7 +405,7 @@ mod tests {
             tell("the first thing", 3);
             let said = String::from_utf8(out).unwrap();
             assert_eq!(said.lines().count(), 3, "{said}");
-            assert!(said.contains("another (2 s so far)"), "{said}");
+            assert!(said.contains("another"), "{said}");
         }
     }
 }
