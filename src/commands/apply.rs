@@ -8,9 +8,11 @@ use crate::engine::settle;
 use crate::engine::watch::{Beside, Watched, follow};
 use crate::error::{Error, Result};
 use crate::mesh::Prometheus;
+use crate::mesh::others::in_plaintext;
 use crate::plan::ChangeId;
 use crate::plan::review::{NotApprovable, PodVerdict, Review, Word};
 use crate::recipe;
+use crate::targets::Counts;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -311,8 +313,9 @@ fn print(
 struct Printer<'a> {
     out: &'a mut (dyn std::io::Write + Send),
     json: bool,
-    last: BTreeMap<String, String>,
-    targets: String,
+    steps: BTreeMap<ChangeId, StepState>,
+    /// Targets by state, and pods of other owners in plaintext.
+    targets: Option<(Counts, usize)>,
 }
 
 impl<'a> Printer<'a> {
@@ -320,8 +323,8 @@ impl<'a> Printer<'a> {
         Printer {
             out,
             json,
-            last: BTreeMap::new(),
-            targets: String::new(),
+            steps: BTreeMap::new(),
+            targets: None,
         }
     }
 
@@ -329,29 +332,33 @@ impl<'a> Printer<'a> {
         let line = if self.json {
             events::progress(event).map(|value| value.to_string())
         } else {
-            self.words(event)
+            Printer::words(event)
         };
-        if let Some(line) = line {
-            let key = match event {
-                ApplyEvent::Step { id, .. } => id.0.clone(),
-                ApplyEvent::Targets { .. } => "targets".into(),
-                _ => String::new(),
-            };
-            // Seconds that go by are no news.
-            let news = line.split(" s so far").next().unwrap_or_default();
-            let news = news
-                .trim_end_matches(|c: char| c.is_ascii_digit())
-                .to_owned();
-            if !key.is_empty() && self.last.insert(key, news.clone()).as_ref() == Some(&news) {
-                return;
-            }
+        if let Some(line) = line
+            && self.is_news(event)
+        {
             // A closed pipe must not end a run that is writing.
             let _ = writeln!(self.out, "{line}");
             let _ = self.out.flush();
         }
     }
 
-    fn words(&mut self, event: &ApplyEvent) -> Option<String> {
+    fn is_news(&mut self, event: &ApplyEvent) -> bool {
+        match event {
+            ApplyEvent::Step { id, state } => {
+                let state = state.timeless();
+                let before = self.steps.insert(id.clone(), state.clone());
+                before != Some(state)
+            }
+            ApplyEvent::Targets { board, .. } => {
+                let now = Some((board.counts, in_plaintext(&board.others)));
+                std::mem::replace(&mut self.targets, now) != now
+            }
+            _ => true,
+        }
+    }
+
+    fn words(event: &ApplyEvent) -> Option<String> {
         match event {
             ApplyEvent::Step { id, state } => {
                 if matches!(state, StepState::Pending) {
@@ -365,20 +372,43 @@ impl<'a> Printer<'a> {
                 ))
             }
             ApplyEvent::Log(text) => Some(crate::text::line(text).into_owned()),
-            ApplyEvent::Targets { board, .. } => {
-                let line = format!("targets: {}", words::sum(board));
-                if line == self.targets {
-                    return None;
-                }
-                self.targets.clone_from(&line);
-                Some(line)
-            }
+            ApplyEvent::Targets { board, .. } => Some(format!("targets: {}", words::sum(board))),
             ApplyEvent::Stopped { id, error } => Some(format!(
                 "stopped at {}: {}",
                 crate::text::line(&id.title()),
                 crate::text::line(&error.to_string().replace('\n', "; "))
             )),
             ApplyEvent::Again { .. } | ApplyEvent::Finished(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn time_that_goes_by_is_no_news() {
+        for json in [false, true] {
+            let mut out = Vec::new();
+            let mut printer = Printer::new(&mut out, json);
+            let mut tell = |on: &str, seconds| {
+                printer.print(&ApplyEvent::Step {
+                    id: ChangeId("Deployment/shop/cart#mark".into()),
+                    state: StepState::Waiting {
+                        on: on.into(),
+                        gone_by: Some(Duration::from_secs(seconds)),
+                    },
+                });
+            };
+            tell("the first thing", 1);
+            tell("the first thing", 130);
+            tell("another", 2);
+            tell("the first thing", 3);
+            let said = String::from_utf8(out).unwrap();
+            assert_eq!(said.lines().count(), 3, "{said}");
+            assert!(said.contains("another"), "{said}");
         }
     }
 }

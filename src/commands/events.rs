@@ -75,7 +75,10 @@ pub fn progress(of: &ApplyEvent) -> Option<Value> {
 fn step(state: &StepState) -> (&'static str, Option<String>) {
     match state {
         StepState::Pending => ("pending", None),
-        StepState::Waiting(what) => ("waiting", Some(what.clone())),
+        StepState::Waiting { on, gone_by } => (
+            "waiting",
+            Some(crate::words::so_far(on, *gone_by).into_owned()),
+        ),
         StepState::Writing => ("writing", None),
         StepState::Rollout { .. } => ("rollout", super::words::step(state)),
         StepState::Done => ("done", None),
@@ -130,13 +133,14 @@ mod tests {
         let id = ChangeId("Deployment/shop/cart#mark".into());
         let states = [
             StepState::Pending,
-            StepState::Waiting(String::new()),
+            StepState::waiting(""),
             StepState::Writing,
             StepState::Rollout {
                 updated: 0,
                 ready: 0,
                 desired: 1,
                 note: String::new(),
+                says_ready: false,
             },
             StepState::Done,
             StepState::Unchanged,

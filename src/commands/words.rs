@@ -572,13 +572,16 @@ pub fn step(state: &StepState) -> Option<String> {
 fn step_of(state: &StepState) -> Option<String> {
     Some(match state {
         StepState::Pending | StepState::Unchanged => return None,
-        StepState::Waiting(what) => format!("waiting for {what}"),
+        StepState::Waiting { on, gone_by } => {
+            format!("waiting for {}", crate::words::so_far(on, *gone_by))
+        }
         StepState::Writing => "applying".into(),
         StepState::Rollout {
             updated,
             ready,
             desired,
             note,
+            ..
         } => {
             let note = if note.is_empty() {
                 String::new()

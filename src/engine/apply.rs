@@ -312,7 +312,7 @@ impl Run {
         };
         let report = around.report;
         let waiting = |id: &ChangeId, words: String| {
-            let state = StepState::Waiting(words);
+            let state = StepState::waiting(words);
             report(ApplyEvent::Step {
                 id: id.clone(),
                 state,
@@ -378,7 +378,7 @@ impl Run {
             let failure = match self.one(around, at, &change, defer).await {
                 Ok(Done::Fate(Fate::Written)) if Run::waits_later(change.change(), defer) => {
                     let later = "its rollout, with the others at the end";
-                    around.step(id, StepState::Waiting(later.into()));
+                    around.step(id, StepState::waiting(later));
                     return None;
                 }
                 Ok(Done::Fate(fate)) => {
@@ -598,7 +598,7 @@ impl Run {
         only: &BTreeSet<ChangeId>,
         why: String,
     ) -> Result<(), Error> {
-        let state = StepState::Waiting(format!("its undo: {why}"));
+        let state = StepState::waiting(format!("its undo: {why}"));
         around.step(&change.id, state);
         self.take_backs += 1;
         let run = format!("{}{PART}{}", self.id, self.take_backs);

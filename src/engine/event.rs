@@ -5,6 +5,7 @@ use crate::plan::ChangeId;
 use crate::plan::review::Reviewed;
 use crate::targets::{Board, Lacking};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Progress of a review.
 #[derive(Clone, Debug)]
@@ -46,14 +47,21 @@ pub enum ApplyEvent {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
     Pending,
-    /// Waits before or after the write: for what, in words.
-    Waiting(String),
+    /// Waits before or after the write.
+    Waiting {
+        /// For what, in words.
+        on: String,
+        /// For how long already, where that is worth a word.
+        gone_by: Option<Duration>,
+    },
     Writing,
     Rollout {
         updated: u32,
         ready: u32,
         desired: u32,
         note: String,
+        /// The note has the ready ones in it.
+        says_ready: bool,
     },
     Done,
     /// Live already was as wanted.
@@ -64,6 +72,23 @@ pub enum StepState {
     TakenBack(String),
     /// Not written, and not a failure: why (old jobs stay while a target is not UP …).
     Held(String),
+}
+
+impl StepState {
+    pub fn waiting(on: impl Into<String>) -> StepState {
+        StepState::Waiting {
+            on: on.into(),
+            gone_by: None,
+        }
+    }
+
+    /// Without the time that goes by, which makes no state another one.
+    pub fn timeless(&self) -> StepState {
+        match self {
+            StepState::Waiting { on, .. } => StepState::waiting(on),
+            other => other.clone(),
+        }
+    }
 }
 
 /// What the user answers when apply has stopped.

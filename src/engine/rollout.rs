@@ -20,6 +20,8 @@ pub enum Rollout {
         ready: u32,
         desired: u32,
         note: String,
+        /// The note has the ready ones in it.
+        says_ready: bool,
     },
     /// It has failed: why, in words.
     Failed(String),
@@ -61,15 +63,16 @@ fn deployment(live: &Value) -> Rollout {
         count(&status["updatedReplicas"]),
         count(&status["availableReplicas"]),
     );
-    let going = |note: String| Rollout::Going {
+    let going = |note: String, says_ready| Rollout::Going {
         updated,
         ready: available,
         desired,
         note,
+        says_ready,
     };
     let paused = live["spec"]["paused"] == true;
     if !observed(live) && !paused {
-        return going("the change is not seen by the controller yet".into());
+        return going("the change is not seen by the controller yet".into(), false);
     }
     if let Some(progressing) = condition(live, "Progressing")
         && progressing["reason"] == "ProgressDeadlineExceeded"
@@ -83,24 +86,22 @@ fn deployment(live: &Value) -> Rollout {
         );
     }
     let waits = if updated < desired {
-        Some(share(
-            updated,
-            desired,
-            "new pod was made",
-            "new pods were made",
-        ))
+        let made = share(updated, desired, "new pod was made", "new pods were made");
+        Some((made, false))
     } else if replicas > updated {
-        Some(match replicas - updated {
+        let old = match replicas - updated {
             1 => "1 old pod still ends".to_owned(),
             old => format!("{old} old pods still end"),
-        })
+        };
+        Some((old, false))
     } else if available < updated {
-        Some(share(
+        let ready = share(
             available,
             updated,
             "new pod is available",
             "new pods are available",
-        ))
+        );
+        Some((ready, true))
     } else {
         None
     };
@@ -114,12 +115,12 @@ fn deployment(live: &Value) -> Rollout {
             "the Deployment is paused: its pods are replaced when it is resumed (kubectl rollout resume)"
                 .into(),
         ),
-        Some(note) => match condition(live, "ReplicaFailure") {
-            Some(failure) if failure["status"] == "True" => going(format!(
-                "{note}; {}",
-                failure["message"].as_str().unwrap_or("pods cannot be made")
-            )),
-            _ => going(note),
+        Some((note, says_ready)) => match condition(live, "ReplicaFailure") {
+            Some(failure) if failure["status"] == "True" => {
+                let why = failure["message"].as_str().unwrap_or("pods cannot be made");
+                going(format!("{note}; {why}"), says_ready)
+            }
+            _ => going(note, says_ready),
         },
         None => Rollout::Done,
     }
@@ -132,32 +133,37 @@ fn stateful_set(live: &Value) -> Rollout {
         count(&status["updatedReplicas"]),
         count(&status["readyReplicas"]),
     );
-    let going = |note: String| Rollout::Going {
+    let going = |note: String, says_ready| Rollout::Going {
         updated,
         ready,
         desired,
         note,
+        says_ready,
     };
     let strategy = &live["spec"]["updateStrategy"];
     if strategy["type"] == "OnDelete" {
         return on_delete(live, updated, desired);
     }
     if !observed(live) || count(&status["observedGeneration"]) == 0 {
-        return going("the change is not seen by the controller yet".into());
+        return going("the change is not seen by the controller yet".into(), false);
     }
     if ready < desired {
-        return going(share(ready, desired, "pod is ready", "pods are ready"));
+        return going(
+            share(ready, desired, "pod is ready", "pods are ready"),
+            true,
+        );
     }
     let partition = count(&strategy["rollingUpdate"]["partition"]);
     if partition > 0 {
         let wanted = desired.saturating_sub(partition);
         if updated < wanted {
-            return going(share(
+            let new = share(
                 updated,
                 wanted,
                 "pod above the partition is new",
                 "pods above the partition are new",
-            ));
+            );
+            return going(new, false);
         }
         let first = match partition.min(desired) {
             1 => "first pod keeps".to_owned(),
@@ -168,14 +174,12 @@ fn stateful_set(live: &Value) -> Rollout {
         ));
     }
     if !strategy["rollingUpdate"].is_null() && updated < desired {
-        return going(share(updated, desired, "pod is new", "pods are new"));
+        return going(share(updated, desired, "pod is new", "pods are new"), false);
     }
     if status["updateRevision"] != status["currentRevision"] {
         let pods = if updated == 1 { "pod is" } else { "pods are" };
-        return going(format!(
-            "{updated} {pods} at revision {}",
-            status["updateRevision"].as_str().unwrap_or("?")
-        ));
+        let revision = status["updateRevision"].as_str().unwrap_or("?");
+        return going(format!("{updated} {pods} at revision {revision}"), false);
     }
     Rollout::Done
 }
@@ -192,28 +196,30 @@ fn daemon_set(live: &Value) -> Rollout {
         count(&status["updatedNumberScheduled"]),
         count(&status["numberAvailable"]),
     );
-    let going = |note: String| Rollout::Going {
+    let going = |note: String, says_ready| Rollout::Going {
         updated,
         ready: available,
         desired,
         note,
+        says_ready,
     };
     if live["spec"]["updateStrategy"]["type"] == "OnDelete" {
         return on_delete(live, updated, desired);
     }
     if !observed(live) {
-        return going("the change is not seen by the controller yet".into());
+        return going("the change is not seen by the controller yet".into(), false);
     }
     if updated < desired {
-        return going(share(updated, desired, "pod is new", "pods are new"));
+        return going(share(updated, desired, "pod is new", "pods are new"), false);
     }
     if available < desired {
-        return going(share(
+        let ready = share(
             available,
             desired,
             "new pod is available",
             "new pods are available",
-        ));
+        );
+        return going(ready, true);
     }
     Rollout::Done
 }

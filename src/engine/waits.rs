@@ -161,7 +161,7 @@ impl Around<'_> {
     }
 
     fn waiting(&self, id: &ChangeId, on: impl Into<String>) {
-        self.step(id, StepState::Waiting(on.into()));
+        self.step(id, StepState::waiting(on));
     }
 
     /// Reads objects back as they were written, beside what the server answered to that.
@@ -252,14 +252,12 @@ impl Around<'_> {
             {
                 self.log(words);
             }
-            let seconds = begun.elapsed().as_secs();
-            self.waiting(
-                about.id,
-                format!(
-                    "{}; a ConfigMap takes about a minute to reach the pod ({seconds} s so far)",
-                    wanted.awaited()
-                ),
+            let on = format!(
+                "{}; a ConfigMap takes about a minute to reach the pod",
+                wanted.awaited()
             );
+            let gone_by = Some(begun.elapsed());
+            self.step(about.id, StepState::Waiting { on, gone_by });
             if begun.elapsed() >= CONFIG {
                 return match wanted {
                     Wanted::Runs(job) if !answered => self.unasked(job, why),

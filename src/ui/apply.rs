@@ -102,7 +102,7 @@ fn glyph(paint: &Paint, row: &ApplyRow, running: bool) -> (char, Role) {
     }
     match &row.state {
         StepState::Pending => ('·', Role::Muted),
-        StepState::Waiting(_) | StepState::Writing | StepState::Rollout { .. } => {
+        StepState::Waiting { .. } | StepState::Writing | StepState::Rollout { .. } => {
             (paint.spinner(), Role::Accent)
         }
         StepState::Done | StepState::Unchanged => ('✓', Role::Good),
@@ -127,15 +127,19 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
     match &row.state {
         StepState::Pending if !running => Words::muted("not written"),
         StepState::Pending => Words::muted("pending"),
-        StepState::Waiting(on) => Words::plain(format!("waiting for {on}")),
+        StepState::Waiting { on, gone_by } => Words::plain(format!(
+            "waiting for {}",
+            crate::words::so_far(on, *gone_by)
+        )),
         StepState::Writing => Words::plain("writing"),
         StepState::Rollout {
             updated,
             ready,
             desired,
             note,
+            says_ready,
         } => {
-            let words = if note.starts_with(&format!("{ready} of {desired} pod")) {
+            let words = if *says_ready {
                 Words::plain(note)
             } else {
                 let words = Words::plain(format!("{ready} of {desired} ready"));
@@ -262,7 +266,10 @@ fn of_the_row(apply: &ApplyStep, room: usize, whole: bool) -> Vec<Words> {
             lines.extend(widgets::error(error, room));
             return lines;
         }
-        StepState::Waiting(on) => (Role::Waiting, format!("waits for {on}")),
+        StepState::Waiting { on, gone_by } => {
+            let on = crate::words::so_far(on, *gone_by);
+            (Role::Waiting, format!("waiting for {on}"))
+        }
         StepState::Rollout { note, .. } if !note.is_empty() => (Role::Waiting, note.clone()),
         StepState::TakenBack(why) => (Role::Waiting, format!("undone: {why}")),
         StepState::Held(why) => (Role::Waiting, format!("not written: {why}")),

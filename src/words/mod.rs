@@ -9,6 +9,7 @@ use crate::problems::{Code, Problem, Remedy};
 use crate::reach::forecast::Forecast;
 use crate::targets::Waits;
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub use listed::{explained, progress, table, unread};
 
@@ -95,6 +96,15 @@ pub fn forecast(of: &Forecast) -> Vec<String> {
     match LANGUAGE {
         Language::English => en::forecast::lines(of),
         Language::Pseudo => vec![format!("forecast {} {}", of.prometheus, of.outlooks.len())],
+    }
+}
+
+/// What is waited for, and for how long already.
+pub fn so_far(on: &str, gone_by: Option<Duration>) -> Cow<'_, str> {
+    match (gone_by, LANGUAGE) {
+        (None, _) => on.into(),
+        (Some(time), Language::English) => en::waits::so_far(on, time).into(),
+        (Some(time), Language::Pseudo) => format!("{on} {time:?}").into(),
     }
 }
 

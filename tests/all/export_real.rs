@@ -186,7 +186,7 @@ fn the_script_and_kustomize_end_where_an_apply_ends_on_the_real_api_server() {
         &state,
         &[&["export", folder, "--overwrite"], &choice[..]].concat(),
     );
-    assert!(nothing.contains("Nothing to change"), "{nothing}");
+    assert!(nothing.contains("No changes"), "{nothing}");
 
     // Back by hand: what the script made is taken away, and what it changed gets its old text.
     put_back(&before, &scripted);

@@ -57,6 +57,7 @@ impl Around<'_> {
                         ready,
                         desired,
                         note,
+                        says_ready,
                     } => {
                         let now = Instant::now();
                         if figures != (updated, ready) {
@@ -84,6 +85,7 @@ impl Around<'_> {
                             ready,
                             desired,
                             note: told,
+                            says_ready,
                         };
                         self.step(id, state);
                         note

@@ -94,7 +94,7 @@ impl Export {
     /// What was written, in words for a person: one line each, control characters taken out.
     pub fn words(&self, folder: &str) -> Vec<String> {
         if self.files.is_empty() {
-            return vec!["Nothing to change, so nothing was written.".into()];
+            return vec!["No changes, so no files were written.".into()];
         }
         let mut lines = vec![format!(
             "{} files written to {folder}; begin with {README}.",

@@ -21,7 +21,7 @@ impl ApplyRow {
     pub fn come(&mut self, state: StepState) {
         self.written = match &state {
             // What waits after its write is written; before it nothing is.
-            StepState::Waiting(_) => {
+            StepState::Waiting { .. } => {
                 self.written || matches!(self.state, StepState::Writing | StepState::Rollout { .. })
             }
             StepState::Rollout { .. } | StepState::Done => true,
@@ -37,7 +37,7 @@ impl ApplyRow {
     pub fn under_way(&self) -> bool {
         matches!(
             self.state,
-            StepState::Waiting(_) | StepState::Writing | StepState::Rollout { .. }
+            StepState::Waiting { .. } | StepState::Writing | StepState::Rollout { .. }
         )
     }
 }

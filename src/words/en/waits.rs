@@ -64,6 +64,10 @@ fn about(what: &str, next: Option<Duration>) -> String {
     }
 }
 
+pub fn so_far(on: &str, time: Duration) -> String {
+    format!("{on} ({} so far)", seconds(time))
+}
+
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
         short @ 0..120 => format!("{short} s"),

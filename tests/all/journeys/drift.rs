@@ -263,7 +263,7 @@ async fn a_workload_that_goes_while_it_is_written_leaves_nothing_of_ours_behind(
         let events = Arc::clone(&journey.events);
         let cut = tokio::spawn(async move {
             let rolls = |event: &ApplyEvent| matches!(event, ApplyEvent::Step { id, state: StepState::Rollout { .. } } if id.0.contains("httpbin#mark"));
-            let settles = |event: &ApplyEvent| matches!(event, ApplyEvent::Step { id, state: StepState::Waiting(_) } if id.0.contains("httpbin#listener"));
+            let settles = |event: &ApplyEvent| matches!(event, ApplyEvent::Step { id, state: StepState::Waiting { .. } } if id.0.contains("httpbin#listener"));
             let due = |event: &ApplyEvent| match before_its_mark {
                 true => settles(event),
                 false => rolls(event),
