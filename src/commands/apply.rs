@@ -285,9 +285,9 @@ fn print(
         } else {
             format!("\n{}", words::board(&outcome.board))
         };
-        let undo = if outcome.written.is_empty() || undoes {
-            String::new()
-        } else if call.choices.demo && outcome.ended != Ended::Whole {
+        // The demo's undo is of a run that ended well.
+        let cut = call.choices.demo && outcome.ended != Ended::Whole;
+        let undo = if outcome.written.is_empty() || undoes || cut {
             String::new()
         } else if call.choices.demo {
             // Its cluster ends with the command, and the run with it.
