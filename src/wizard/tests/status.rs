@@ -69,8 +69,8 @@ fn problems_come_worst_first_and_the_filter_finds_states_and_errors() {
     for (text, found) in [
         ("down", "tax-0"),
         ("reset", "tax-0"),
-        ("annotation", "cart-0"),
-        ("sidecar", "ledger-0"),
+        ("waiting", "cart-0"),
+        ("not covered", "ledger-0"),
         ("up", "legacy-0"),
     ] {
         state.status.rows.filter.text = text.into();
