@@ -254,5 +254,4 @@ pub fn update(
 }
 
 #[cfg(test)]
-#[path = "ownership_tests.rs"]
 mod tests;

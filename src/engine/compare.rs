@@ -163,5 +163,4 @@ pub(super) fn edited(
 }
 
 #[cfg(test)]
-#[path = "compare_tests.rs"]
 mod tests;

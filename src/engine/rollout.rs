@@ -242,5 +242,4 @@ fn on_delete(live: &Value, updated: u32, desired: u32) -> Rollout {
 }
 
 #[cfg(test)]
-#[path = "rollout_tests.rs"]
 mod tests;

@@ -588,5 +588,4 @@ pub(super) fn title(change: &Change) -> String {
 }
 
 #[cfg(test)]
-#[path = "steps_tests.rs"]
 mod tests;

@@ -381,5 +381,4 @@ impl Review {
 }
 
 #[cfg(test)]
-#[path = "review_tests.rs"]
 pub(super) mod tests;

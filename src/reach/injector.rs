@@ -298,5 +298,4 @@ fn range(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "injector_tests.rs"]
 mod tests;

@@ -675,8 +675,12 @@ async fn a_rollout_that_stands_still_says_which_pod_and_how_to_take_it_back() {
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?}", outcome.ended);
     };
-    assert!(error.causes[0].contains("pod httpbin-"), "{error}");
-    assert!(error.causes[0].contains("readiness probe fails"), "{error}");
+    assert!(error.causes[0].contains("httpbin-"), "{error}");
+    let unready = meshscrape::problems::Code::ContainerNotReady;
+    assert!(
+        crate::tells(&error.causes[0], unready, "readiness probe fails"),
+        "{error}"
+    );
     assert!(
         error
             .hints

@@ -25,3 +25,11 @@ mod terminal;
 mod transcripts;
 mod worlds;
 mod writes;
+
+/// Whether a text tells of a problem: by its sentence in English, by its code in the language that has no sentences.
+pub fn tells(text: &str, code: meshscrape::problems::Code, english: &str) -> bool {
+    match meshscrape::words::LANGUAGE {
+        meshscrape::words::Language::English => text.contains(english),
+        meshscrape::words::Language::Pseudo => text.contains(code.text()),
+    }
+}

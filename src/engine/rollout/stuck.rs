@@ -170,5 +170,4 @@ fn of_pod(namespace: &str, pod: &Value) -> Option<Problem> {
 }
 
 #[cfg(test)]
-#[path = "stuck_tests.rs"]
 mod tests;

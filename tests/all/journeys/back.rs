@@ -47,7 +47,12 @@ async fn a_failed_rollout_is_taken_back_by_its_button_and_the_other_workload_sta
             kind == Some(&DialogKind::Stopped)
         })
         .await;
-        assert!(user.shows("readiness probe fails"), "{}", user.text());
+        let unready = meshscrape::problems::Code::ContainerNotReady;
+        assert!(
+            crate::tells(&user.text(), unready, "readiness probe fails"),
+            "{}",
+            user.text()
+        );
         assert!(
             user.shows("Undo all of default/Deployment/httpbin"),
             "{}",

@@ -4,6 +4,7 @@ use super::{Journey, choose};
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::error::Error;
 use meshscrape::plan::review::Word;
+use meshscrape::problems::Code;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -67,9 +68,10 @@ type Change = fn(&Journey);
 
 #[tokio::test(start_paused = true)]
 async fn each_cause_stops_the_run_in_its_own_words() {
-    let causes: [(&str, Change, &[&str]); 7] = [
+    let causes: [(&str, Code, Change, &[&str]); 7] = [
         (
             HTTPBIN,
+            Code::QuotaUsedUp,
             |journey| full(journey, "default", 0),
             &[
                 "ResourceQuota of namespace default is used up",
@@ -79,6 +81,7 @@ async fn each_cause_stops_the_run_in_its_own_words() {
         ),
         (
             HTTPBIN,
+            Code::PodSecurityForbids,
             |journey| {
                 edit(journey, "Namespace", "", "default", |live| {
                     live["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] =
@@ -93,6 +96,7 @@ async fn each_cause_stops_the_run_in_its_own_words() {
         ),
         (
             HTTPBIN,
+            Code::ImageNotPulled,
             |journey| fate(journey, "image"),
             &[
                 "of container httpbin in pod httpbin-",
@@ -102,6 +106,7 @@ async fn each_cause_stops_the_run_in_its_own_words() {
         ),
         (
             HTTPBIN,
+            Code::ContainerCrashes,
             |journey| fate(journey, "crash"),
             &[
                 "httpbin in pod httpbin-",
@@ -112,27 +117,30 @@ async fn each_cause_stops_the_run_in_its_own_words() {
         ),
         (
             HTTPBIN,
+            Code::ContainerNotReady,
             |journey| fate(journey, "true"),
             &["runs, but is not ready: its readiness probe fails"],
         ),
         // The old pod has gone when the quota refuses the new one, and only an event tells of it.
         (
             DATABASE,
+            Code::QuotaUsedUp,
             |journey| full(journey, "orders", 1),
             &["ResourceQuota of namespace orders is used up", "pods=1"],
         ),
         (
             SHIPPER,
+            Code::QuotaUsedUp,
             |journey| full(journey, "platform", 1),
             &["ResourceQuota of namespace platform is used up", "pods=1"],
         ),
     ];
-    for (workload, change, says) in causes {
+    for (workload, code, change, says) in causes {
         let (journey, outcome) = run(workload, change).await;
         let error = stopped(&journey, &outcome);
         let said = error.to_string();
         for words in says {
-            assert!(said.contains(words), "{words}: {said}");
+            assert!(crate::tells(&said, code, words), "{words}: {said}");
         }
         assert!(error.what.starts_with("the rollout of"), "{said}");
         // What would leave the pods out of the old jobs is not written any more.
@@ -162,12 +170,15 @@ async fn a_pod_that_no_node_takes_is_said_and_goes_on_when_one_does() {
     };
     let outcome = run_on(&journey, HTTPBIN, |journey| cordon(journey, true)).await;
     let error = stopped(&journey, &outcome);
-    for words in [
-        "node can run pod httpbin-",
-        "0/3 nodes are available: 3 node(s) were unschedulable.",
-    ] {
-        assert!(error.causes[0].contains(words), "{error}");
-    }
+    let said = &error.causes[0];
+    assert!(
+        crate::tells(said, Code::NoNode, "node can run pod httpbin-"),
+        "{error}"
+    );
+    assert!(
+        said.contains("0/3 nodes are available: 3 node(s) were unschedulable."),
+        "{error}"
+    );
     cordon(&journey, false);
     tokio::time::sleep(Duration::from_secs(60)).await;
     let live = journey

@@ -2,6 +2,7 @@
 //! metrics goes.
 
 use super::{WEB, World};
+use meshscrape::problems::Code;
 use serde_json::Value;
 
 /// `web` is in the mesh; `old` runs in a namespace that no label has opened to the injector.
@@ -228,7 +229,8 @@ async fn a_port_that_the_injector_refuses_is_seen_without_the_right_to_ask() {
             ] {
                 let (code, words) = world.call(args).await.told();
                 assert_eq!(code, 4, "{annotations} {args}: {words}");
-                assert!(words.contains("injector refuses"), "{words}");
+                let refuses = Code::InjectorRefuses;
+                assert!(crate::tells(&words, refuses, "injector refuses"), "{words}");
             }
         }
         assert!(world.simulation.objects("Sidecar", "shop").is_empty());
@@ -317,9 +319,14 @@ fn injector(config: &str) -> String {
 async fn what_the_injectors_own_policy_leaves_out_is_a_blocker() {
     let never = "{policy: enabled, neverInjectSelector: [{matchExpressions: [{key: app, operator: In, values: [web]}]}]}";
     // Without any injection Prometheus gets no certificate either: there is nothing to choose.
-    for (policy, named, expected) in [
-        (never, "neverInjectSelector", 4),
-        ("{policy: broken}", "broken", 1),
+    for (policy, problem, named, expected) in [
+        (never, Code::NeverInjected, "neverInjectSelector", 4),
+        (
+            "{policy: broken}",
+            Code::InjectionPolicyInvalid,
+            "broken",
+            1,
+        ),
     ] {
         let world = World::of(&format!("{}{WEB}", injector(policy)));
         for args in [
@@ -328,7 +335,7 @@ async fn what_the_injectors_own_policy_leaves_out_is_a_blocker() {
         ] {
             let (code, words) = world.call(args).await.told();
             assert_eq!(code, expected, "{policy}: {words}");
-            assert!(words.contains(named), "{words}");
+            assert!(crate::tells(&words, problem, named), "{words}");
             assert!(words.contains("istio-sidecar-injector"), "{words}");
         }
     }

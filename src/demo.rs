@@ -293,15 +293,15 @@ fn described(kind: &Kind, object: &Value) -> String {
 }
 
 const BUILTIN: &str = concat!(
-    include_str!("../../assets/demo/settings.yaml"),
+    include_str!("../assets/demo/settings.yaml"),
     "\n---\n",
-    include_str!("../../assets/demo/istio.yaml"),
+    include_str!("../assets/demo/istio.yaml"),
     "\n---\n",
-    include_str!("../../assets/demo/prometheus.yaml"),
+    include_str!("../assets/demo/prometheus.yaml"),
     "\n---\n",
-    include_str!("../../assets/demo/shop.yaml"),
+    include_str!("../assets/demo/shop.yaml"),
     "\n---\n",
-    include_str!("../../assets/demo/special.yaml"),
+    include_str!("../assets/demo/special.yaml"),
 );
 
 #[cfg(test)]

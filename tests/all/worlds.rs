@@ -34,7 +34,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
-const BASE: &str = include_str!("base.yaml");
+const BASE: &str = include_str!("worlds/base.yaml");
 
 /// One small cluster, and a user before it.
 pub struct World {
