@@ -164,9 +164,9 @@ impl<'a> Today<'a> {
             };
             let mut discovered = Discovered::of(pod, around, services.iter().copied());
             for (name, job) in &server.jobs {
-                let targets = discovered.targets(job).unwrap_or_default();
-                for target in targets.iter().filter(|target| target.scheme == "http") {
-                    if let (host, Some(port)) = target.place()
+                let places = discovered.places(job).unwrap_or_default();
+                for (_, host, port) in places.iter().filter(|(scheme, ..)| scheme == "http") {
+                    if let Some(port) = *port
                         && host == ip
                     {
                         found.insert(ScrapedBy {

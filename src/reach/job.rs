@@ -3,7 +3,7 @@
 //! Source: `config/config.go` (`ScrapeConfig`), `discovery/kubernetes/kubernetes.go` (`SDConfig`) of Prometheus 3.11.
 
 use super::discovery::{Attach, Endpoints};
-use super::relabel::{Action, Names, Rule, Unknown};
+use super::relabel::{Action, Names, Rule, Unknown, deciding};
 use crate::mesh::objects::{Labels, Selector};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,8 @@ pub struct Job {
     pub interval: String,
     pub timeout: String,
     pub rules: Vec<Rule>,
+    /// Those of them that decide whether and where it scrapes.
+    deciding: Vec<Rule>,
     pub discoveries: Vec<Discovery>,
     pub ca_file: Option<String>,
     pub cert_file: Option<String>,
@@ -139,6 +141,7 @@ impl Job {
             interval: printed(&interval),
             timeout: printed(&timeout),
             rules: Vec::new(),
+            deciding: Vec::new(),
             discoveries: Vec::new(),
             ca_file: words(&entry["tls_config"]["ca_file"]),
             cert_file: words(&entry["tls_config"]["cert_file"]),
@@ -151,6 +154,7 @@ impl Job {
                 Err(why) => job.unknown.push(why),
             }
         }
+        job.deciding = deciding(&job.rules);
         for group in list(entry, "static_configs") {
             let labels = group["labels"].as_object().into_iter().flatten();
             job.discoveries.push(Discovery::Static {
@@ -173,6 +177,11 @@ impl Job {
         }
         job.unread();
         job
+    }
+
+    /// The rules that decide whether and where it scrapes.
+    pub fn deciding(&self) -> &[Rule] {
+        &self.deciding
     }
 
     /// Why what it makes of this cluster's pods cannot be computed. Discovery elsewhere does not matter here.

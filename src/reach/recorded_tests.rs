@@ -3,7 +3,7 @@
 use super::discovery::{Namespace, Pod, Service};
 use super::job::{self, Dialect};
 use super::relabel::Set;
-use super::scrape::{Around, Made, begun, discovered, made};
+use super::scrape::{Around, Discovered, Made, begun, discovered, made};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,4 +237,35 @@ fn mutated_jobs_and_pods_never_panic() {
         }
     }
     assert!(read > 100, "{read}");
+}
+
+/// The short way leaves rules out, and comes to the same places.
+#[test]
+fn the_deciding_rules_lead_where_all_of_them_lead() {
+    let recorded = recorded();
+    let around = Around {
+        services: &recorded.services,
+        namespaces: &recorded.namespaces,
+        own: "monitoring",
+    };
+    let jobs = job::jobs(JOBS, Dialect::of(&recorded.version));
+    let (mut left, mut all) = (0, 0);
+    for job in &jobs {
+        left += job.deciding().len();
+        all += job.rules.len();
+        for pod in &recorded.pods {
+            let mut found = Discovered::of(pod, around, around.services);
+            let targets = found.targets(job).expect("computed");
+            let whole: BTreeSet<_> = targets
+                .iter()
+                .map(|one| {
+                    let (host, port) = one.place();
+                    (one.scheme.clone(), host.to_owned(), port)
+                })
+                .collect();
+            let short = found.places(job).expect("computed");
+            assert_eq!(short, whole, "{} over {}", job.name, pod.metadata.name);
+        }
+    }
+    assert!(left < all, "{left} of {all} rules");
 }

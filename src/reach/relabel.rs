@@ -3,6 +3,10 @@
 //! Source: `model/relabel/relabel.go` (`Config.UnmarshalYAML`, `Validate`, `relabel`) of Prometheus 3.11, and what 2.x
 //! did otherwise: there a label's name is of `[a-zA-Z_][a-zA-Z0-9_]*` alone.
 
+mod slice;
+
+pub use slice::deciding;
+
 use super::re2::Pattern;
 use md5::{Digest, Md5};
 use serde_json::Value;

@@ -48,24 +48,27 @@ impl Target {
 
     /// Host without brackets, and port: that of the scheme where none stands.
     pub fn place(&self) -> (&str, Option<u16>) {
-        let address = self.address.as_str();
-        let (host, port) = match address
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-        {
-            Some((host, rest)) => (host, rest.strip_prefix(':')),
-            None => match address.rsplit_once(':') {
-                Some((host, port)) if !host.contains(':') => (host, Some(port)),
-                _ => (address, None),
-            },
-        };
-        let port = match port {
-            Some(port) => port.parse().ok(),
-            None if self.scheme == "https" => Some(443),
-            None => Some(80),
-        };
-        (host, port)
+        host_and_port(&self.scheme, &self.address)
     }
+}
+
+fn host_and_port<'a>(scheme: &str, address: &'a str) -> (&'a str, Option<u16>) {
+    let (host, port) = match address
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => match address.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            _ => (address, None),
+        },
+    };
+    let port = match port {
+        Some(port) => port.parse().ok(),
+        None if scheme == "https" => Some(443),
+        None => Some(80),
+    };
+    (host, port)
 }
 
 /// Go's `net/url`: what is not named stands as `%XX`.
@@ -110,19 +113,14 @@ pub fn begun<'a>(job: &'a Job, discovered: &'a Set) -> Labels<'a> {
     labels
 }
 
-/// # Errors
-/// Where it cannot be computed.
-pub fn made(job: &Job, discovered: &Set) -> Result<Made, Unknown> {
-    let mut labels = begun(job, discovered);
-    if !relabel(&mut labels, &job.rules)? {
-        return Ok(Made::Dropped);
-    }
+/// The address of a target after its rules; `None`: Prometheus makes no target of it.
+fn address(job: &Job, labels: &mut Labels) -> Option<String> {
     let mut address = labels.get(ADDRESS).to_owned();
     if job.dialect.adds_port && !has_port(&address) && has_port(&format!("{address}:1234")) {
         let port = match labels.get("__scheme__") {
             "http" | "" => 80,
             "https" => 443,
-            _ => return Ok(Made::Fault),
+            _ => return None,
         };
         address = format!("{address}:{port}");
         labels.set(ADDRESS, address.clone());
@@ -135,8 +133,34 @@ pub fn made(job: &Job, discovered: &Set) -> Result<Made, Unknown> {
         || timeout == 0
         || timeout > interval
     {
-        return Ok(Made::Fault);
+        return None;
     }
+    Some(address)
+}
+
+/// Where one discovered set of labels would be scraped: scheme and address, the labels of its series left aside.
+///
+/// # Errors
+/// Where it cannot be computed.
+fn led(job: &Job, discovered: &Set) -> Result<Option<(String, String)>, Unknown> {
+    let mut labels = begun(job, discovered);
+    if !relabel(&mut labels, job.deciding())? {
+        return Ok(None);
+    }
+    let address = address(job, &mut labels);
+    Ok(address.map(|address| (labels.get("__scheme__").to_owned(), address)))
+}
+
+/// # Errors
+/// Where it cannot be computed.
+pub fn made(job: &Job, discovered: &Set) -> Result<Made, Unknown> {
+    let mut labels = begun(job, discovered);
+    if !relabel(&mut labels, &job.rules)? {
+        return Ok(Made::Dropped);
+    }
+    let Some(address) = address(job, &mut labels) else {
+        return Ok(Made::Fault);
+    };
     labels.or("instance", address.clone());
     let mut query: BTreeMap<String, Vec<String>> = job
         .params
@@ -285,6 +309,35 @@ impl<'a> Discovered<'a> {
             }
         }
         Ok(targets)
+    }
+}
+
+impl Discovered<'_> {
+    /// Where a job scrapes this pod: scheme, host and port. What [`Discovered::targets`] tells of it, at less cost.
+    ///
+    /// # Errors
+    /// Where it cannot be computed.
+    pub fn places(
+        &mut self,
+        job: &Job,
+    ) -> Result<BTreeSet<(String, String, Option<u16>)>, Unknown> {
+        let mut places = BTreeSet::new();
+        if let Some(why) = job.blocked() {
+            return Err(why.clone());
+        }
+        for discovery in &job.discoveries {
+            let Discovery::Kubernetes(sd) = discovery else {
+                continue;
+            };
+            for set in self.by(sd) {
+                if let Some((scheme, address)) = led(job, set)? {
+                    let (host, port) = host_and_port(&scheme, &address);
+                    let host = host.to_owned();
+                    places.insert((scheme, host, port));
+                }
+            }
+        }
+        Ok(places)
     }
 }
 
