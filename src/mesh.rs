@@ -361,7 +361,7 @@ pub struct Pod {
     pub terminating: bool,
     /// Its containers and its node.
     pub spec: lean::LeanPodSpec,
-    pub host_ip: Option<String>,
+    pub host_ip: Option<Arc<str>>,
 }
 
 /// Whether the pods have a sidecar, or how they could get one.

@@ -8,6 +8,21 @@ use std::sync::Arc;
 pub type Labels = BTreeMap<String, String>;
 
 /// What pods of one ReplicaSet have in common, kept once.
+/// Text that many objects have in common.
+mod shared_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub fn serialize<S: Serializer>(of: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
+        of.as_deref().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Arc<str>>, D::Error> {
+        let text: Option<std::borrow::Cow<'de, str>> = Option::deserialize(from)?;
+        Ok(text.map(|text| Arc::from(&*text)))
+    }
+}
+
 mod shared {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::sync::Arc;
@@ -238,8 +253,10 @@ pub struct PodMeta {
 #[serde(rename_all = "camelCase", default)]
 pub struct LeanPodSpec {
     pub host_network: bool,
-    pub node_name: Option<String>,
-    pub service_account_name: Option<String>,
+    #[serde(with = "shared_text")]
+    pub node_name: Option<Arc<str>>,
+    #[serde(with = "shared_text")]
+    pub service_account_name: Option<Arc<str>>,
     #[serde(with = "shared")]
     pub containers: Arc<Vec<LeanContainer>>,
     #[serde(with = "shared")]
@@ -294,8 +311,8 @@ pub struct PodStatus {
     pub phase: String,
     #[serde(rename = "podIP")]
     pub pod_ip: Option<String>,
-    #[serde(rename = "hostIP")]
-    pub host_ip: Option<String>,
+    #[serde(rename = "hostIP", with = "shared_text")]
+    pub host_ip: Option<Arc<str>>,
     pub start_time: Option<jiff::Timestamp>,
     pub conditions: Vec<Condition>,
     pub container_statuses: Vec<ContainerStatus>,

@@ -14,17 +14,18 @@ pub(super) fn sharers(
     own: &[Pod],
 ) -> Vec<String> {
     let space = of.namespace.as_str();
-    let is = |name: &Option<String>| {
-        name.as_deref()
-            .filter(|n| !n.is_empty())
-            .unwrap_or("default")
-            == account
+    let is = |name: Option<&str>| {
+        let named = name.filter(|name| !name.is_empty());
+        named.unwrap_or("default") == account
     };
     let mut found = BTreeSet::new();
     for (kind, item) in all_workloads(inventory) {
         let meta = &item.metadata;
         let itself = kind == of.kind && meta.name == of.name;
-        if meta.namespace == space && !itself && is(&item.spec.template.spec.service_account_name) {
+        if meta.namespace == space
+            && !itself
+            && is(item.spec.template.spec.service_account_name.as_deref())
+        {
             found.insert(format!("{} {space}/{}", kind.name(), meta.name));
         }
     }
@@ -32,7 +33,7 @@ pub(super) fn sharers(
         let meta = &pod.metadata;
         meta.namespace == space
             && !pods::finished(pod)
-            && is(&pod.spec.service_account_name)
+            && is(pod.spec.service_account_name.as_deref())
             && !own.iter().any(|own| own.name == meta.name)
     });
     for pod in pods {

@@ -73,12 +73,12 @@ fn pod_labels(pod: &Pod, attach: Attach) -> Group {
     put(
         to,
         "pod_node_name",
-        pod.spec.node_name.clone().unwrap_or_default(),
+        pod.spec.node_name.as_deref().unwrap_or_default(),
     );
     put(
         to,
         "pod_host_ip",
-        status.host_ip.clone().unwrap_or_default(),
+        status.host_ip.as_deref().unwrap_or_default(),
     );
     put(to, "pod_uid", &*meta.uid);
     put(to, "pod_name", &*meta.name);
@@ -354,7 +354,7 @@ pub fn of_endpoint(
         to.insert(ADDRESS.to_owned(), joined(ip, number));
         let name = port.name.clone().unwrap_or_default();
         let ready = if ready { "true" } else { "false" };
-        let node = pod.spec.node_name.clone().unwrap_or_default();
+        let node = pod.spec.node_name.as_deref().unwrap_or_default();
         if slices {
             put(to, "endpointslice_port_name", name);
             put(to, "endpointslice_port_protocol", transport(port));

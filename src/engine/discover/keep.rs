@@ -2,6 +2,7 @@
 
 use crate::mesh::objects::{self as lean, Labels};
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// An object as it is kept: what nobody reads is dropped before it is stored.
@@ -38,6 +39,15 @@ fn prune_annotations(annotations: &mut Labels) {
         .retain(|key, value| read_by_somebody(key) || (value.len() <= 256 && !of_one_pod(key)));
 }
 
+/// The names of one page's nodes and accounts, each kept once.
+fn share_text(known: &mut HashSet<Arc<str>>, of: &mut Option<Arc<str>>) {
+    let Some(text) = of else { return };
+    match known.get(text) {
+        Some(same) => *text = Arc::clone(same),
+        None => drop(known.insert(Arc::clone(text))),
+    }
+}
+
 fn share<T: PartialEq>(before: &Arc<T>, of: &mut Arc<T>) {
     if before == of {
         *of = Arc::clone(before);
@@ -47,6 +57,12 @@ fn share<T: PartialEq>(before: &Arc<T>, of: &mut Arc<T>) {
 impl Keep for lean::Pod {
     fn prune_page(page: &mut [Self]) {
         page.iter_mut().for_each(Self::prune);
+        let mut known = HashSet::new();
+        for pod in page.iter_mut() {
+            share_text(&mut known, &mut pod.spec.node_name);
+            share_text(&mut known, &mut pod.spec.service_account_name);
+            share_text(&mut known, &mut pod.status.host_ip);
+        }
         for at in 1..page.len() {
             let (before, rest) = page.split_at_mut(at);
             if let (Some(before), Some(pod)) = (before.last(), rest.first_mut()) {
