@@ -15,6 +15,15 @@ pub fn of_forecast(of: &Forecast) -> Vec<Problem> {
             }
         }
     }
+    found.extend(
+        of.unasked
+            .iter()
+            .map(|(item, job, ports)| Problem::AppMetricsLost {
+                of: item.into(),
+                job: job.clone(),
+                ports: ports.clone(),
+            }),
+    );
     found.extend(of.readers.iter().map(|(job, by)| Problem::JobLabelRead {
         of: (&of.prometheus).into(),
         job: job.clone(),

@@ -129,6 +129,8 @@ problems! {
     "MS247" Risk ScrapedByOtherDiscovery { job: String, ports: Vec<u16> }
     /// What reads series by the job label that ends: rules of Prometheus, and federation jobs.
     "MS248" Risk JobLabelRead { job: String, by: Vec<String> }
+    /// The agent does not ask the app where the ended scrape did.
+    "MS249" Loses AppMetricsLost { job: String, ports: Vec<u16> }
 
     // 3xx: workloads.
 

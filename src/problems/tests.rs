@@ -92,6 +92,7 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::LabelsChange, "recipe::forecast"),
     (Code::TargetsNotComputed, "recipe::forecast"),
     (Code::TargetsDiffer, "mesh::observed"),
+    (Code::AppMetricsLost, "recipe::forecast"),
     (Code::JobLabelRead, "recipe::forecast"),
     (Code::ScrapedByOtherDiscovery, "recipe::forecast"),
     (Code::JobNotStarted, "targets::after_a_change"),

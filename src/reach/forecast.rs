@@ -72,6 +72,8 @@ pub struct Forecast {
     pub unknown: BTreeMap<String, Unknown>,
     /// Plaintext scrapes of chosen workloads, by jobs whose targets carry no labels of the pod: workload, job, ports.
     pub elsewhere: Vec<(WorkloadRef, String, Vec<u16>)>,
+    /// Ended scrapes of apps at ports that the agent does not ask, so that the merged metrics lack them.
+    pub unasked: Vec<(WorkloadRef, String, Vec<u16>)>,
     /// What reads series by the label of a job whose scrapes the plan ends, by job.
     pub readers: BTreeMap<String, Vec<String>>,
     /// Why the configuration after the plan cannot be told; the targets after it are those of before then.

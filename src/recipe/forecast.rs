@@ -1,6 +1,7 @@
 //! The targets of a Prometheus before and after a plan: its jobs run over the pods that are there, with the plan's
 //! changes laid over both.
 
+use super::old_jobs::everything;
 use super::{SECURE_PORT, select};
 use crate::answers::Answers;
 use crate::gather::Gather;
@@ -14,6 +15,7 @@ use crate::reach::job::{Job, jobs};
 use crate::reach::promql::names_job;
 use crate::reach::relabel::Unknown;
 use crate::reach::scrape::Around;
+use crate::reach::{injector, merging};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub fn forecast(
         before: named(text, of),
         after: named(&after, of),
         over: over(written()),
+        workloads: everything(mesh).map(|of| (&of.id, of)).collect(),
     };
     let stays: BTreeSet<&WorkloadRef> = plan
         .changes
@@ -58,11 +61,9 @@ pub fn forecast(
         .map(|item| &item.workload.id)
         .filter(|id| !stays.contains(id))
         .gather();
-    let gateways = mesh.gateways.iter().map(|gateway| &gateway.workload);
-    let workloads = mesh.workloads.iter().map(AsRef::as_ref);
     let mut unknown = BTreeMap::new();
     let mut outlooks = Vec::new();
-    for workload in workloads.chain(gateways) {
+    for workload in everything(mesh) {
         let chosen = items.contains(&workload.id);
         laid.outlooks(workload, chosen, &mut outlooks, &mut unknown);
     }
@@ -71,9 +72,12 @@ pub fn forecast(
         .flat_map(|item| laid.elsewhere(item.workload));
     let elsewhere = elsewhere.collect();
     let readers = laid.readers(&outlooks);
+    let unasked = outlooks.iter().filter(|outlook| outlook.chosen);
+    let unasked = unasked.flat_map(|outlook| laid.unasked(outlook)).collect();
     Some(Forecast {
         elsewhere,
         readers,
+        unasked,
         prometheus: of.id.clone(),
         port: SECURE_PORT,
         outlooks,
@@ -120,6 +124,7 @@ struct Laid<'a> {
     before: Vec<Named>,
     after: Vec<Named>,
     over: HashMap<&'a ObjectRef, Vec<&'a Change>>,
+    workloads: HashMap<&'a WorkloadRef, &'a Workload>,
 }
 
 impl Laid<'_> {
@@ -163,6 +168,43 @@ impl Laid<'_> {
                 into.push(outlook);
             }
         }
+    }
+
+    /// What of the app's ports is scraped no more, and asked by no agent: job and ports.
+    fn unasked(&self, of: &Outlook) -> Vec<(WorkloadRef, String, Vec<u16>)> {
+        let Some(workload) = self.workloads.get(&of.item).copied() else {
+            return Vec::new();
+        };
+        let template = self.template(workload);
+        let annotations = match &template {
+            Some((_, annotations)) => annotations,
+            None => &workload.template.metadata.annotations,
+        };
+        let merges = injector::merges(annotations, self.mesh.istio.prometheus_merge);
+        let asked = match merges {
+            true => merging::ports_of_agent(annotations),
+            false => BTreeSet::new(),
+        };
+        let containers = workload.template.spec.containers.iter();
+        let declared: BTreeSet<u16> = containers
+            .flat_map(|container| &container.ports)
+            .map(|port| port.container_port)
+            .collect();
+        let mut found: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
+        for scrape in of.before.difference(&of.after).filter(|one| one.is_plain()) {
+            let Some(port) = scrape.target.place().1 else {
+                continue;
+            };
+            // A container without a port is asked at the scheme's own, where nobody need listen.
+            let proxys = matches!(port, 15020 | 15090) || port == workload.status_port;
+            if declared.contains(&port) && !proxys && !asked.contains(&port) {
+                found.entry(&scrape.job).or_default().insert(port);
+            }
+        }
+        let found = found.into_iter();
+        found
+            .map(|(job, ports)| (of.item.clone(), job.to_owned(), ports.into_iter().collect()))
+            .collect()
     }
 
     /// Rules and federation jobs that name a job of which something ends.

@@ -146,7 +146,7 @@ fn lost_of(
     whole.or_else(unasked)
 }
 
-fn everything(mesh: &Mesh) -> impl Iterator<Item = &Workload> {
+pub(super) fn everything(mesh: &Mesh) -> impl Iterator<Item = &Workload> {
     let workloads = mesh.workloads.iter().map(|w| w.as_ref());
     workloads.chain(mesh.gateways.iter().map(|g| &g.workload))
 }

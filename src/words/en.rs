@@ -71,6 +71,7 @@ pub(super) fn label(of: &Problem) -> &'static str {
         | P::LabelsChange { .. }
         | P::TargetsNotComputed { .. } => "forecast",
         P::JobLabelRead { .. } => "job label",
+        P::AppMetricsLost { .. } => "app metrics",
         P::TargetsDiffer { .. } | P::ScrapedByOtherDiscovery { .. } => "scraped",
         _ => targets::label(of),
     }

@@ -144,6 +144,12 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "A job with static addresses, a file or an HTTP endpoint scrapes these pods in plaintext. Its targets carry \
              no labels of the pod, so no relabel rule can leave them out by name.",
         ),
+        C::AppMetricsLost => (
+            "metrics of the app end with a plaintext scrape",
+            "A job scrapes the app on a port of its own today, and no longer after the plan. The agent asks the app where \
+             the annotations prometheus.io/port or scrape-targets say (port 80 without them), so that the secure port \
+             does not carry these metrics.",
+        ),
         C::JobLabelRead => (
             "rules name the job label that ends",
             "A recording rule, an alert or a federation job selects series by the name of a plaintext job. Once its \

@@ -236,3 +236,37 @@ fn rules_and_federation_that_name_the_ended_job_are_listed() {
         ]
     );
 }
+
+/// Its own rule leaves out what is annotated, so that no decision of ours keeps the scrape of the app.
+#[test]
+fn metrics_of_the_app_that_end_with_the_annotation_are_named() {
+    let job = "scrape_configs:\n- job_name: unannotated\n  kubernetes_sd_configs: [{role: pod}]\n  relabel_configs:\n  \
+               - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_istio_io_secure_port], regex: '', action: keep}\n";
+    let mut mesh = meshed_mesh();
+    with_config(&mut mesh, job);
+    with_workload(&mut mesh, |of| {
+        of.template.spec.containers = vec![crate::mesh::objects::Container {
+            ports: vec![ContainerPort {
+                name: None,
+                container_port: 8080,
+                protocol: None,
+            }],
+            ..Default::default()
+        }];
+    });
+    let found = made(&mesh, &answers(false), None);
+    assert!(
+        codes(&found).contains(&Code::AppMetricsLost),
+        "{:?}",
+        of_forecast(&found)
+    );
+    assert_eq!(found.unasked[0].2, [8080]);
+    // Where the annotation names the port, the agent asks there.
+    with_workload(&mut mesh, |of| {
+        let annotations = &mut of.template.metadata.annotations;
+        annotations.insert("prometheus.io/scrape".into(), "true".into());
+        annotations.insert("prometheus.io/port".into(), "8080".into());
+    });
+    let found = made(&mesh, &answers(false), None);
+    assert_eq!(found.unasked, []);
+}

@@ -48,6 +48,14 @@ pub fn sentence(of: &Problem) -> Option<String> {
                 list(computed)
             )
         }
+        Problem::AppMetricsLost { job, ports, .. } => {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            format!(
+                "Metrics that {job} scrapes of {subject} on port {} are lost: that scrape ends, and the merged metrics \
+                 do not hold them.",
+                ports.join(", ")
+            )
+        }
         Problem::JobLabelRead { job, by, .. } => format!(
             "Series of secured pods leave job {job}, which is named by: {}.",
             few(by, 6)
@@ -80,6 +88,9 @@ pub fn to_do(of: &Problem) -> Option<&'static str> {
         }
         Problem::TargetsDiffer { .. } => {
             "Check that Prometheus has loaded its configuration; if so, please report the job as a fault of meshscrape."
+        }
+        Problem::AppMetricsLost { .. } => {
+            "Name the app's port in prometheus.io/port of the pod template, so that the agent asks it."
         }
         Problem::JobLabelRead { .. } => {
             "Let them match the new job too, for example job=~\"OLD|istio-secure-merged-metrics.*\"."
