@@ -63,8 +63,8 @@ pub fn sentence(of: &Problem) -> String {
 pub fn to_do(of: &Problem) -> Option<String> {
     match LANGUAGE {
         Language::English => en::to_do(of),
-        // It has no values that the sentence has not.
-        Language::Pseudo => None,
+        // Whether there is something to do is no matter of the language.
+        Language::Pseudo => en::to_do(of).map(|_| of.code().text().to_owned()),
     }
 }
 
