@@ -228,14 +228,8 @@ impl State {
         lines.extend(self.unkept());
         // Under a list that fills the screen they had no room.
         if !self.viewport.notes_seen {
-            // About two lines each, and the dialog has lines of its own.
-            let shown = (self.viewport.list / 3).clamp(4, 12);
-            let notes = &self.review.notes;
-            lines.extend(notes.iter().take(shown).map(|note| format!("▲ {note}")));
-            let more = notes.len().saturating_sub(shown);
-            if more > 0 {
-                lines.push(format!("… and {more} more: meshscrape plan prints all"));
-            }
+            let notes = self.review.notes.iter();
+            lines.extend(notes.map(|note| format!("▲ {note}")));
         }
         let (title, yes) = match &self.review.undoes {
             Some(run) => (
