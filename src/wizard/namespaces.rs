@@ -152,12 +152,22 @@ impl State {
             })
             .collect();
         let all = names.iter().all(|n| self.answers.namespaces.contains(n));
-        for name in names {
-            if all {
-                self.answers.namespaces.remove(&name);
-            } else {
-                self.answers.namespaces.insert(name);
-            }
+        if !all {
+            self.answers.namespaces.extend(names);
+            return;
+        }
+        // One that was chosen by hand though nothing of it is available goes with the others.
+        let shown: Vec<String> = self
+            .namespaces
+            .rows
+            .iter()
+            .filter_map(|row| match row {
+                Row::Namespace { namespace, .. } => Some(namespace.name.clone()),
+                _ => None,
+            })
+            .collect();
+        for name in shown {
+            self.answers.namespaces.remove(&name);
         }
     }
 
