@@ -178,32 +178,51 @@ fn no_istio(mesh: &Mesh) -> Error {
     error
 }
 
+/// The plan of the answers, with its forecast.
+fn plan(opened: &Opened) -> Result<Plan> {
+    let mut plan = recipe::plan(&opened.mesh, &opened.answers)?;
+    let by_user = opened.answers.leave_out.iter().cloned().map(ChangeId);
+    let skipped = skipped(&plan, by_user);
+    let forecast = recipe::forecast(&opened.mesh, &opened.answers, &plan, &skipped);
+    plan.forecast = forecast.map(Arc::new);
+    Ok(plan)
+}
+
 /// The plan of the answers, reviewed on the server.
 ///
 /// # Errors
 /// An unknown or unchoosable name, a forbidden choice.
 pub async fn review(opened: &Opened) -> Result<Review> {
     chosen(opened)?;
-    let mut plan = recipe::plan(&opened.mesh, &opened.answers)?;
-    let by_user = opened.answers.leave_out.iter().cloned().map(ChangeId);
-    let skipped = skipped(&plan, by_user);
-    let forecast = recipe::forecast(&opened.mesh, &opened.answers, &plan, &skipped);
-    plan.forecast = forecast.map(Arc::new);
-    Ok(ask(opened, plan).await)
+    Ok(ask(opened, plan(opened)?).await)
 }
 
-/// The same, and beside it whether the Prometheus of the answers can be asked.
+/// The same, and beside it whether the Prometheus of the answers can be asked. What it scrapes may change the plan,
+/// which is then asked anew; mostly it says no more than was computed, and nobody waits twice.
 ///
 /// # Errors
 /// As [`review`].
 pub async fn reviewed(opened: &mut Opened) -> Result<(Review, Contact)> {
     chosen(opened)?;
     let selection = recipe::select(&opened.mesh, &opened.answers)?;
-    let contact = contact(&opened.session, &selection.prometheus).await;
+    let computed = plan(opened)?;
+    let (mut review, contact) = tokio::join!(
+        ask(opened, computed.clone()),
+        contact(&opened.session, &selection.prometheus)
+    );
     if let Some(seen) = contact.seen() {
         opened.mesh = Arc::new(observe(&opened.mesh, seen));
+        let seen = plan(opened)?;
+        match seen.changes == computed.changes {
+            true => {
+                review.plan.notes = seen.notes;
+                review.plan.prices = seen.prices;
+                review.plan.forecast = seen.forecast;
+            }
+            false => review = ask(opened, seen).await,
+        }
     }
-    Ok((review(opened).await?, contact))
+    Ok((review, contact))
 }
 
 /// Refuses a run that could not be proved.

@@ -81,12 +81,12 @@ pub async fn contact(session: &Session, prometheus: &Arc<mesh::Prometheus>) -> C
             Some(_) => tokio::time::sleep(BETWEEN).await,
         }
     }
-    let seen = observation(session, prometheus, &prom).await;
     let watch = Watch::new(session, Arc::clone(prometheus), Vec::new(), false);
+    let (seen, late) = tokio::join!(observation(session, prometheus, &prom), watch.late_jobs());
     Contact::Answers {
         url: prom.url().map(str::to_owned),
         replicas: running,
-        late: watch.late_jobs().await,
+        late,
         seen,
     }
 }
@@ -101,10 +101,16 @@ async fn observation(
     // Replicas evaluate the same rules; one that cannot tell them keeps nothing else from being known.
     let mut rules = None;
     for pod in prom.pods().await.ok()? {
-        if rules.is_none() {
-            rules = prom.rules(&pod).await.ok();
-        }
-        targets.extend(prom.observed(&pod).await.ok()?);
+        let asks = rules.is_none();
+        let of_rules = async {
+            match asks {
+                true => prom.rules(&pod).await.ok(),
+                false => None,
+            }
+        };
+        let (own, told) = tokio::join!(prom.observed(&pod), of_rules);
+        targets.extend(own.ok()?);
+        rules = rules.or(told);
     }
     targets.sort_unstable();
     targets.dedup();
