@@ -195,61 +195,67 @@ async fn a_pod_that_no_node_takes_is_said_and_goes_on_when_one_does() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_waits_for_somebody_is_said_and_the_old_jobs_stay() {
-    let causes: [(&str, Change, &str); 4] = [
-        (
-            HTTPBIN,
-            |journey| {
-                of(journey, HTTPBIN, |live| {
-                    live["spec"]["paused"] = json!(true)
-                })
-            },
-            "the Deployment is paused",
-        ),
-        (
-            DATABASE,
-            |journey| {
-                of(journey, DATABASE, |live| {
-                    live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
-                });
-            },
-            "its update strategy is OnDelete",
-        ),
-        (
-            DATABASE,
-            |journey| {
-                of(journey, DATABASE, |live| {
-                    live["spec"]["updateStrategy"] =
-                        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
-                });
-            },
-            "the StatefulSet has partition 1",
-        ),
-        (
-            SHIPPER,
-            |journey| {
-                of(journey, SHIPPER, |live| {
-                    live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
-                });
-            },
-            "its update strategy is OnDelete",
-        ),
-    ];
-    for (workload, change, says) in causes {
-        let (journey, outcome) = run(workload, change).await;
-        let told = journey.told();
-        assert!(
-            told.iter().any(|line| line.contains(says)),
-            "{workload} {says}: {told:#?}"
-        );
-        assert!(!outcome.all_up, "{workload}: {:#?}", outcome.board);
-        assert!(
-            outcome
-                .not_written
-                .iter()
-                .any(|id| id.0.ends_with("#old-jobs")),
-            "{workload}: {outcome:?}"
-        );
+/// Long ones, which are run by name.
+mod samples {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    #[ignore = "long: .ci/run runs it"]
+    async fn what_waits_for_somebody_is_said_and_the_old_jobs_stay() {
+        let causes: [(&str, Change, &str); 4] = [
+            (
+                HTTPBIN,
+                |journey| {
+                    of(journey, HTTPBIN, |live| {
+                        live["spec"]["paused"] = json!(true)
+                    })
+                },
+                "the Deployment is paused",
+            ),
+            (
+                DATABASE,
+                |journey| {
+                    of(journey, DATABASE, |live| {
+                        live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+                    });
+                },
+                "its update strategy is OnDelete",
+            ),
+            (
+                DATABASE,
+                |journey| {
+                    of(journey, DATABASE, |live| {
+                        live["spec"]["updateStrategy"] =
+                            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+                    });
+                },
+                "the StatefulSet has partition 1",
+            ),
+            (
+                SHIPPER,
+                |journey| {
+                    of(journey, SHIPPER, |live| {
+                        live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+                    });
+                },
+                "its update strategy is OnDelete",
+            ),
+        ];
+        for (workload, change, says) in causes {
+            let (journey, outcome) = run(workload, change).await;
+            let told = journey.told();
+            assert!(
+                told.iter().any(|line| line.contains(says)),
+                "{workload} {says}: {told:#?}"
+            );
+            assert!(!outcome.all_up, "{workload}: {:#?}", outcome.board);
+            assert!(
+                outcome
+                    .not_written
+                    .iter()
+                    .any(|id| id.0.ends_with("#old-jobs")),
+                "{workload}: {outcome:?}"
+            );
+        }
     }
 }

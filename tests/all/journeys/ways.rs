@@ -61,50 +61,56 @@ async fn up_to_the_yes_nothing_but_questions_is_sent() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn forty_keys_back_and_forth_lose_no_choice() {
-    // A little generator of its own: the same ways every time.
-    for seed in 1..=12_u32 {
-        let simulation = quick();
-        simulation.latency(seed % 2 == 0);
-        drive(&simulation, Start::default(), |user| async move {
-            to_the_review(&user).await;
-            let before: Answers = user.state(|s| s.answers.clone());
-            assert_eq!(before.workloads.len(), 1);
-            let mut random = seed;
-            for _ in 0..40 {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let keys = [
-                    "enter", "esc", "esc", "down", "up", "tab", "?", "1", "3", "5", "end", "home",
-                    "v", "4",
-                ];
-                let key = keys[(random >> 16) as usize % keys.len()];
-                // Never the yes: a dialog is always left.
-                let asks = user.state(|s| s.dialog.is_some());
-                user.press(if asks || user.state(|s| s.help) {
-                    "esc"
-                } else {
-                    key
-                });
-                tokio::time::sleep(Duration::from_millis(u64::from(random % 400))).await;
-            }
-            assert_eq!(user.state(|s| s.answers.clone()), before);
-            assert!(!user.state(|s| s.apply.running));
-            for _ in 0..12 {
-                user.press("esc");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            user.at(Step::Cluster).await;
-            user.press("enter enter enter enter enter enter");
-            user.until("the review again", |s| {
-                s.step == Step::Review && s.review.done
+/// Long ones, which are run by name.
+mod samples {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    #[ignore = "long: .ci/run runs it"]
+    async fn forty_keys_back_and_forth_lose_no_choice() {
+        // A little generator of its own: the same ways every time.
+        for seed in 1..=12_u32 {
+            let simulation = quick();
+            simulation.latency(seed % 2 == 0);
+            drive(&simulation, Start::default(), |user| async move {
+                to_the_review(&user).await;
+                let before: Answers = user.state(|s| s.answers.clone());
+                assert_eq!(before.workloads.len(), 1);
+                let mut random = seed;
+                for _ in 0..40 {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let keys = [
+                        "enter", "esc", "esc", "down", "up", "tab", "?", "1", "3", "5", "end",
+                        "home", "v", "4",
+                    ];
+                    let key = keys[(random >> 16) as usize % keys.len()];
+                    // Never the yes: a dialog is always left.
+                    let asks = user.state(|s| s.dialog.is_some());
+                    user.press(if asks || user.state(|s| s.help) {
+                        "esc"
+                    } else {
+                        key
+                    });
+                    tokio::time::sleep(Duration::from_millis(u64::from(random % 400))).await;
+                }
+                assert_eq!(user.state(|s| s.answers.clone()), before);
+                assert!(!user.state(|s| s.apply.running));
+                for _ in 0..12 {
+                    user.press("esc");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                user.at(Step::Cluster).await;
+                user.press("enter enter enter enter enter enter");
+                user.until("the review again", |s| {
+                    s.step == Step::Review && s.review.done
+                })
+                .await;
+                assert_eq!(user.state(|s| s.answers.clone()), before);
+                user
             })
             .await;
-            assert_eq!(user.state(|s| s.answers.clone()), before);
-            user
-        })
-        .await;
-        assert!(simulation.requests().iter().all(|r| !writes(r)));
+            assert!(simulation.requests().iter().all(|r| !writes(r)));
+        }
     }
 }
 
