@@ -38,15 +38,19 @@ pub fn living(workload: &Workload) -> Vec<(usize, lean::Pod)> {
     let mut groups: Vec<(usize, &Pod, Labels)> = Vec::new();
     let running = workload.pods.iter().filter(|pod| !pod.terminating);
     for pod in running.filter(|pod| !super::pods::ended(&pod.phase)) {
+        // Neighbours of one list share what they have alike.
+        let same = groups
+            .iter_mut()
+            .find(|(_, other, _)| Arc::ptr_eq(&other.labels, &pod.labels) && is_like(other, pod));
+        if let Some((count, _, _)) = same {
+            *count += 1;
+            continue;
+        }
         let mut labels = (*pod.labels).clone();
         labels.retain(|name, _| !OF_ONE_POD.contains(&name.as_str()));
-        let alike = groups.iter_mut().find(|(_, other, known)| {
-            *known == labels
-                && other.annotations == pod.annotations
-                && other.phase == pod.phase
-                && other.ip.is_some() == pod.ip.is_some()
-                && other.proxy.is_some() == pod.proxy.is_some()
-        });
+        let alike = groups
+            .iter_mut()
+            .find(|(_, other, known)| *known == labels && is_like(other, pod));
         match alike {
             Some((count, _, _)) => *count += 1,
             None => groups.push((1, pod, labels)),
@@ -58,6 +62,14 @@ pub fn living(workload: &Workload) -> Vec<(usize, lean::Pod)> {
     let pods = groups.into_iter();
     pods.map(|(count, pod, _)| (count, seen(workload, pod)))
         .collect()
+}
+
+/// Labels aside.
+fn is_like(one: &Pod, other: &Pod) -> bool {
+    one.annotations == other.annotations
+        && one.phase == other.phase
+        && one.ip.is_some() == other.ip.is_some()
+        && one.proxy.is_some() == other.proxy.is_some()
 }
 
 /// The pod that takes this one's place after a restart, its annotations and labels aside: with a sidecar, where one

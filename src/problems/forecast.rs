@@ -9,8 +9,13 @@ use std::collections::BTreeSet;
 pub fn of_forecast(of: &Forecast) -> Vec<Problem> {
     let mut found: Vec<Problem> = Vec::new();
     for outlook in &of.outlooks {
+        // Pods of one workload that fare differently may lack the same; they stand beside each other.
         for problem in of_outlook(of, outlook) {
-            if !found.contains(&problem) {
+            let mut same = found
+                .iter()
+                .rev()
+                .take_while(|one| one.of() == problem.of());
+            if !same.any(|one| *one == problem) {
                 found.push(problem);
             }
         }

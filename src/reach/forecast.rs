@@ -96,14 +96,6 @@ impl Outlook {
         self.before.iter().filter(goes).collect()
     }
 
-    /// Plaintext scrapes that go on beside the one over TLS.
-    pub fn stays(&self, port: u16) -> impl Iterator<Item = &Scrape> {
-        let secured = self.secure(port).next().is_some();
-        self.after
-            .iter()
-            .filter(move |one| secured && one.is_plain())
-    }
-
     /// How the labels of the series change, with the scrape of today that is taken over: the one that differs least.
     /// `None`: nothing of today goes over into a secure scrape.
     pub fn relabelled(&self, port: u16) -> Option<(&Scrape, Vec<LabelChange>)> {

@@ -42,6 +42,11 @@ pub fn forecast(
         Ok(after) => (after, None),
         Err(why) => (text.to_owned(), Some(why)),
     };
+    let mut services: HashMap<&str, Vec<&lean::Service>> = HashMap::new();
+    for service in &mesh.around.services {
+        let space = service.metadata.namespace.as_str();
+        services.entry(space).or_default().push(service);
+    }
     let laid = Laid {
         mesh,
         of,
@@ -49,6 +54,7 @@ pub fn forecast(
         after: named(&after, of),
         over: over(written()),
         workloads: everything(mesh).map(|of| (&of.id, of)).collect(),
+        services,
     };
     let stays: BTreeSet<&WorkloadRef> = plan
         .changes
@@ -125,6 +131,8 @@ struct Laid<'a> {
     after: Vec<Named>,
     over: HashMap<&'a ObjectRef, Vec<&'a Change>>,
     workloads: HashMap<&'a WorkloadRef, &'a Workload>,
+    /// By namespace.
+    services: HashMap<&'a str, Vec<&'a lean::Service>>,
 }
 
 impl Laid<'_> {
@@ -135,10 +143,8 @@ impl Laid<'_> {
         into: &mut Vec<Outlook>,
         unknown: &mut BTreeMap<String, Unknown>,
     ) {
-        let services = self.mesh.around.services.iter();
-        let services: Vec<&lean::Service> = services
-            .filter(|service| service.metadata.namespace == workload.id.namespace)
-            .collect();
+        let services = self.services.get(workload.id.namespace.as_str());
+        let services = services.map_or(&[][..], Vec::as_slice);
         let around = Around {
             services: &[],
             namespaces: &self.mesh.around.namespaces,
@@ -148,7 +154,7 @@ impl Laid<'_> {
         for (pods, pod) in mesh::living(workload) {
             let mut made = |jobs: &[Named], pod: &lean::Pod| -> BTreeSet<Scrape> {
                 let jobs = jobs.iter().map(|(name, job)| (name, job));
-                scrapes(jobs, pod, around, &services, unknown)
+                scrapes(jobs, pod, around, services, unknown)
             };
             let before = match pods {
                 0 => BTreeSet::new(),

@@ -561,9 +561,7 @@ fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
         let skipped = skipped(&plan, by_user);
         let forecast = recipe::forecast(mesh, answers, &plan, &skipped);
         plan.forecast = forecast.map(Arc::new);
-        Planned {
-            plan: Arc::new(plan),
-        }
+        Planned::new(plan)
     });
     (plan, forbidden)
 }

@@ -453,8 +453,8 @@ impl State {
                 answers.take.clear();
                 let same = self.review.made_for.as_deref() == Some(&answers);
                 if !(same && self.review.error.is_none() && self.review.undoes.is_none()) {
-                    let plan = planned.plan.clone();
-                    effects.extend(self.begin_review(plan, Some(Arc::new(answers)), None));
+                    let planned = planned.clone();
+                    effects.extend(self.begin_review(planned, Some(Arc::new(answers)), None));
                 }
             }
         }

@@ -6,8 +6,8 @@ use super::list::List;
 use super::msg::{Effect, Generation};
 use super::refuse::plural;
 use super::state::{
-    Notice, ReviewCounts, ReviewMode, ReviewRow, ReviewStep, Sign, Standing, State, Step, Tone,
-    UndoPlan,
+    Notice, Planned, ReviewCounts, ReviewMode, ReviewRow, ReviewStep, Sign, Standing, State, Step,
+    Tone, UndoPlan,
 };
 use super::update::error_notice;
 use crate::answers::Answers;
@@ -18,44 +18,25 @@ use crate::plan::review::{
     Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
 };
 use crate::plan::upstream::owner;
-use crate::plan::{Change, ChangeId, Plan, Price};
-use crate::problems::{Severity, of_forecast};
-use crate::words;
+use crate::plan::{Change, ChangeId, Price};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A plan up to this size is judged anew at every answer; a larger one now and then.
 const SMALL: usize = 300;
 
-/// What holds for the plan as a whole: its targets and what is wrong with them first.
-fn notes(plan: &Plan) -> Vec<String> {
-    let forecast = plan.forecast.as_deref();
-    let problems = forecast.map(of_forecast).unwrap_or_default();
-    let mut notes: Vec<String> = problems
-        .iter()
-        .filter(|problem| problem.severity() > Severity::Note)
-        .map(|problem| format!("{}: {}", problem.code(), words::reason(problem)))
-        .collect();
-    notes.extend(forecast.map(words::forecast).unwrap_or_default());
-    notes.extend(plan.notes.iter().cloned());
-    notes
-}
-
 impl State {
     pub(super) fn begin_review(
         &mut self,
-        plan: Arc<Plan>,
+        planned: Planned,
         made_for: Option<Arc<Answers>>,
         undoes: Option<UndoPlan>,
     ) -> Vec<Effect> {
+        let Planned { plan, notes } = planned;
         let mut rows = List::default();
         rows.fit(self.viewport.list);
         let undo = undoes.is_some();
         let of = undoes.unwrap_or_default();
-        let notes = match undo {
-            true => of.notes,
-            false => notes(&plan),
-        };
         self.review = ReviewStep {
             rows,
             made_for,
@@ -392,14 +373,15 @@ impl State {
             return Vec::new();
         }
         match result {
-            Ok(undo) => {
+            Ok(mut undo) => {
                 self.notice = None;
                 let plan = undo.plan.clone();
                 let from = match self.step {
                     Step::Review => self.review.undo_from,
                     step => Some(step),
                 };
-                let effects = self.begin_review(plan, None, Some(undo));
+                let notes = std::mem::take(&mut undo.notes);
+                let effects = self.begin_review(Planned { plan, notes }, None, Some(undo));
                 self.review.undo_from = from;
                 self.enter(Step::Review);
                 effects

@@ -268,9 +268,7 @@ fn tell_plan(state: &mut State, plan: Plan) -> Vec<Effect> {
         state,
         Msg::Planned {
             generation,
-            result: Ok(Planned {
-                plan: Arc::new(plan),
-            }),
+            result: Ok(Planned::new(plan)),
             forbidden: Vec::new(),
         },
     )

@@ -1,11 +1,34 @@
 //! What the options step knows: its rows, what they may not be, and the plan they lead to.
 
 use super::*;
+use crate::problems::{Severity, of_forecast};
+use crate::words;
 
 /// What the recipe made of the choices.
 #[derive(Clone, Debug, Default)]
 pub struct Planned {
     pub plan: Arc<Plan>,
+    /// What holds for it as a whole, made where it is planned.
+    pub notes: Vec<String>,
+}
+
+impl Planned {
+    /// Its targets and what is wrong with them stand first. Work grows with the plan.
+    pub fn new(plan: Plan) -> Self {
+        let forecast = plan.forecast.as_deref();
+        let problems = forecast.map(of_forecast).unwrap_or_default();
+        let mut notes: Vec<String> = problems
+            .iter()
+            .filter(|problem| problem.severity() > Severity::Note)
+            .map(|problem| format!("{}: {}", problem.code(), words::reason(problem)))
+            .collect();
+        notes.extend(forecast.map(words::forecast).unwrap_or_default());
+        notes.extend(plan.notes.iter().cloned());
+        Planned {
+            plan: Arc::new(plan),
+            notes,
+        }
+    }
 }
 
 /// A choice that can't be made, and why.
