@@ -4,6 +4,7 @@
 //! selector, no listener without its policies earlier in the order, no `prometheus.io/*` annotation touched.
 
 mod authorization;
+mod cert_watch;
 mod derive;
 mod export;
 mod forbidden;

@@ -229,7 +229,26 @@ pub(super) fn prometheus(
     Some(found)
 }
 
+/// Runs prometheus-config-reloader beside Prometheus, and would reload it for a changed file in one more folder
+/// (its `--watched-dir`, as often as one likes; with `--watch-interval=0` it ends after its first look).
+fn watches_folders(container: &Container) -> bool {
+    let given = |name| option(container, name);
+    given("watched-dir").is_some()
+        && given("watch-interval")
+            .is_none_or(|interval| interval.trim_matches(|c: char| !c.is_ascii_digit()) != "0")
+        && container
+            .args
+            .iter()
+            .any(|arg| arg.trim_start_matches('-').starts_with("watched-dir"))
+}
+
 impl Prometheus {
+    /// The container that can reload Prometheus when files in a folder change.
+    pub fn folder_watcher(&self) -> Option<&Container> {
+        let mut all = self.template.spec.containers.iter();
+        all.find(|container| container.name != self.container && watches_folders(container))
+    }
+
     /// The way on with one that can be neither chosen nor taken from its owner: the plan as files.
     pub fn by_export(&self) -> Option<String> {
         if self.obstacles.is_empty() || self.takeable().is_some() {

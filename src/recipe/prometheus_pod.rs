@@ -6,7 +6,7 @@
 //! clients on plaintext; `merge-metrics: "false"` keeps the pod from becoming a plaintext target itself. What the
 //! sidecar of a Prometheus in the mesh captures already stays captured.
 
-use super::{INJECT, SECURE_PORT, injection, prices, template_intent};
+use super::{INJECT, SECURE_PORT, cert_watch, injection, prices, template_intent};
 use crate::error::Error;
 use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
 use crate::plan::path::LeafPath;
@@ -91,33 +91,31 @@ pub(super) fn prometheus_pod(
     if let Some(hash) = config(&place.path) {
         annotations.insert(CONFIG_HASH.into(), hash);
     }
-    let (action, why) = match &place.secret {
-        Some(secret) => (
-            Action::Edit {
-                leaves: edits(of, &place, secret, &labels, &annotations),
-            },
-            "Fixes Prometheus's pod: a sidecar that captures nothing writes the certificates into memory",
-        ),
-        None if of.outbound.is_some() => (
-            Action::Apply {
-                intent: template_intent(
-                    &of.id.object(),
-                    template(of, &place, &labels, &annotations),
-                ),
-            },
-            "Prometheus's sidecar writes its certificates into memory; port 15091 is excluded from outbound capture",
-        ),
-        None => (
-            Action::Apply {
-                intent: template_intent(
-                    &of.id.object(),
-                    template(of, &place, &labels, &annotations),
-                ),
-            },
-            "Prometheus gets a sidecar that captures nothing and writes its certificates into memory",
-        ),
+    let watch = cert_watch::of(of, &place.path, &place.volume);
+    let mut why = if place.secret.is_some() {
+        "Fixes Prometheus's pod: a sidecar that captures nothing writes the certificates into memory".to_owned()
+    } else if of.outbound.is_some() {
+        "Prometheus's sidecar writes its certificates into memory; port 15091 is excluded from outbound capture".into()
+    } else {
+        "Prometheus gets a sidecar that captures nothing and writes its certificates into memory"
+            .into()
     };
-    let mut change = finish(of, action, why, true);
+    if let Some(watch) = &watch {
+        why = format!(
+            "{why}; {} reloads Prometheus when they change",
+            watch.container
+        );
+    }
+    let action = match (&place.secret, watch) {
+        // Neither the source of a volume nor arguments that somebody else owns can be had by an apply.
+        (secret, watch) if secret.is_some() || watch.is_some() => Action::Edit {
+            leaves: edits(of, &place, watch, &labels, &annotations),
+        },
+        _ => Action::Apply {
+            intent: template_intent(&of.id.object(), template(of, &place, &labels, &annotations)),
+        },
+    };
+    let mut change = finish(of, action, &why, true);
     change.prices.extend(keeps(of));
     Ok(PrometheusPod {
         change: Some(change),
@@ -260,19 +258,14 @@ fn template(
     })
 }
 
-/// The same as the apply, as leaves, so that the stale Secret goes in the same restart.
+/// The same as the apply, as leaves, so that what an apply cannot have comes in the same restart.
 fn edits(
     of: &Prometheus,
     place: &Place,
-    secret: &Value,
+    watch: Option<cert_watch::CertWatch>,
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
 ) -> Vec<LeafEdit> {
-    let set = |path: LeafPath, before: Option<Value>, to: Option<Value>| LeafEdit {
-        path,
-        expect: before.map_or(Expected::Absent, Expected::Value),
-        to,
-    };
     let meta = &of.template.metadata;
     let mut leaves = Vec::new();
     for (map, have, want) in [
@@ -292,25 +285,71 @@ fn edits(
     }
     let pod = LeafPath::fields(["spec", "template", "spec"]);
     let volume = pod.clone().field("volumes").element("name", &place.volume);
-    leaves.push(set(
-        volume.clone().field("secret"),
-        Some(secret.clone()),
-        None,
-    ));
-    leaves.push(set(
-        volume.field("emptyDir"),
-        None,
-        Some(json!({"medium": "Memory"})),
-    ));
+    let memory = json!({"medium": "Memory"});
+    let stands = of
+        .template
+        .spec
+        .volumes
+        .iter()
+        .find(|v| v["name"] == place.volume.as_str());
+    match (&place.secret, stands) {
+        (Some(secret), _) => {
+            leaves.push(set(
+                volume.clone().field("secret"),
+                Some(secret.clone()),
+                None,
+            ));
+            leaves.push(set(volume.field("emptyDir"), None, Some(memory)));
+        }
+        (None, None) => {
+            leaves.push(set(
+                volume,
+                None,
+                Some(json!({"name": place.volume, "emptyDir": memory})),
+            ));
+        }
+        (None, Some(stands)) if stands["emptyDir"] != memory => {
+            leaves.push(set(
+                volume.field("emptyDir"),
+                stands.get("emptyDir").cloned(),
+                Some(memory),
+            ));
+        }
+        (None, Some(_)) => {}
+    }
+    let containers = pod.field("containers");
     if place.mount_missing {
-        let mounts = pod
-            .field("containers")
+        let mounts = containers
+            .clone()
             .element("name", &of.container)
             .field("volumeMounts")
             .element("mountPath", &place.path);
         leaves.push(set(mounts, None, Some(place.own_mount())));
     }
+    if let Some(watch) = watch {
+        let container = containers.element("name", &watch.container);
+        if watch.mount {
+            let mounts = container
+                .clone()
+                .field("volumeMounts")
+                .element("mountPath", &place.path);
+            leaves.push(set(mounts, None, Some(place.own_mount())));
+        }
+        leaves.push(set(
+            container.field("args"),
+            Some(json!(watch.before)),
+            Some(json!(watch.after)),
+        ));
+    }
     leaves
+}
+
+fn set(path: LeafPath, before: Option<Value>, to: Option<Value>) -> LeafEdit {
+    LeafEdit {
+        path,
+        expect: before.map_or(Expected::Absent, Expected::Value),
+        to,
+    }
 }
 
 /// Volume and folder of the certificates: what is there and right is used again.

@@ -266,3 +266,101 @@ fn whoever_meant_to_capture_nothing_inbound_gets_it() {
         ["labels"];
     assert_eq!(labels["security.istio.io/tlsMode"], "disabled");
 }
+
+/// Beside Prometheus, with these arguments.
+fn with_reloader(mesh: &mut Mesh, args: &[&str], mounts: Vec<VolumeMount>) {
+    with_prometheus(mesh, |p| {
+        p.template
+            .spec
+            .containers
+            .push(crate::mesh::objects::Container {
+                name: "reload".into(),
+                args: args.iter().map(|&arg| arg.to_owned()).collect(),
+                volume_mounts: mounts,
+                ..Default::default()
+            });
+    });
+}
+
+#[test]
+fn a_reloader_that_watches_folders_watches_the_certificates_too() {
+    let mut mesh = mesh();
+    let before = [
+        "--watched-dir=/etc/config",
+        "--reload-url=http://127.0.0.1:9090/-/reload",
+    ];
+    with_reloader(&mut mesh, &before, Vec::new());
+    let plan = plan(&mesh, &answers(false));
+    let change = part(&plan, Part::PrometheusPod).expect("a change");
+    let Action::Edit { leaves } = &change.action else {
+        panic!("{:?}", change.action);
+    };
+    // In one write: the sidecar, the volume in both containers, the watch.
+    let mut template = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": "prometheus-server"},
+        {"name": "reload", "args": before},
+    ]}}}});
+    for leaf in leaves {
+        let to = leaf.to.clone().expect("nothing is removed");
+        leaf.path.set(&mut template, to);
+    }
+    let spec = &template["spec"]["template"]["spec"];
+    let mount = json!({"name": "istio-certs", "mountPath": "/etc/istio-certs", "readOnly": true});
+    assert_eq!(
+        spec["volumes"],
+        json!([{"name": "istio-certs", "emptyDir": {"medium": "Memory"}}])
+    );
+    for container in spec["containers"].as_array().expect("containers") {
+        assert_eq!(container["volumeMounts"], json!([mount]), "{container}");
+    }
+    assert_eq!(
+        spec["containers"][1]["args"],
+        json!([before[0], before[1], "--watched-dir=/etc/istio-certs"])
+    );
+    let meta = &template["spec"]["template"]["metadata"];
+    assert_eq!(meta["labels"]["sidecar.istio.io/inject"], "true");
+    assert!(
+        change.why.contains("reload reloads Prometheus"),
+        "{}",
+        change.why
+    );
+}
+
+#[test]
+fn a_reloader_that_cannot_or_does_already_is_left_as_it_is() {
+    let taken = VolumeMount {
+        name: "mine".into(),
+        mount_path: "/etc/istio-certs".into(),
+        ..Default::default()
+    };
+    for (args, mounts) in [
+        // configmap-reload looks for a ConfigMap's own change alone.
+        (
+            &[
+                "--volume-dir=/etc/config",
+                "--webhook-url=http://localhost/-/reload",
+            ][..],
+            Vec::new(),
+        ),
+        (&["--config-file=/etc/config/prometheus.yml"], Vec::new()),
+        (
+            &["--watched-dir=/etc/config", "--watch-interval=0"],
+            Vec::new(),
+        ),
+        (
+            &[
+                "--watched-dir=/etc/config",
+                "--watched-dir=/etc/istio-certs",
+            ],
+            Vec::new(),
+        ),
+        (&["--watched-dir", "/etc/istio-certs/"], Vec::new()),
+        (&["--watched-dir=/etc/config"], vec![taken]),
+    ] {
+        let mut mesh = mesh();
+        with_reloader(&mut mesh, args, mounts);
+        let plan = plan(&mesh, &answers(false));
+        let change = part(&plan, Part::PrometheusPod).expect("a change");
+        assert!(matches!(change.action, Action::Apply { .. }), "{args:?}");
+    }
+}
