@@ -68,9 +68,18 @@ impl Owners {
 
     /// What this manager owns by server-side apply.
     pub fn applied_by(&self, manager: &str) -> BTreeSet<LeafPath> {
+        self.by(manager, true)
+    }
+
+    /// What it owns by writes of other kinds.
+    pub fn updated_by(&self, manager: &str) -> BTreeSet<LeafPath> {
+        self.by(manager, false)
+    }
+
+    fn by(&self, manager: &str, apply: bool) -> BTreeSet<LeafPath> {
         self.0
             .iter()
-            .filter(|owner| owner.apply && owner.manager == manager)
+            .filter(|owner| owner.apply == apply && owner.manager == manager)
             .flat_map(|owner| owner.leaves.iter().cloned())
             .gather()
     }

@@ -127,8 +127,42 @@ fn intent(seen: &Seen, prometheus: &WorkloadRef, job: &str) -> Option<Intent> {
 fn without_ours(live: &Value) -> Value {
     let owners = Owners::of_object(live);
     let mut ours = owners.applied_by(MANAGER);
+    let edited = owners.updated_by(MANAGER);
+    let watches = watches(live, &edited);
+    if !watches.is_empty() {
+        // With a watch the whole of Prometheus's pod part comes as one edit.
+        ours.extend(edited);
+    }
     ours.retain(|path| owners.others(path).is_empty());
-    stripped(&LeafPath::default(), live, &ours).unwrap_or_default()
+    ours.retain(|path| !watches.iter().any(|(args, _)| args == path));
+    let mut left = stripped(&LeafPath::default(), live, &ours).unwrap_or_default();
+    for (args, before) in watches {
+        args.set(&mut left, before);
+    }
+    left
+}
+
+/// The arguments to which a watch of ours was added, and what they were: one of a folder whose mount is ours too.
+fn watches(live: &Value, edited: &BTreeSet<LeafPath>) -> Vec<(LeafPath, Value)> {
+    let of = |path: &LeafPath| {
+        let (last, container) = path.0.split_last()?;
+        let container = LeafPath(container.to_vec());
+        let args = path.get(live)?.as_array()?;
+        let ours = |arg: &&Value| {
+            let text = arg.as_str().unwrap_or_default();
+            text.strip_prefix("--watched-dir=").is_some_and(|folder| {
+                let mount = container
+                    .clone()
+                    .field("volumeMounts")
+                    .element("mountPath", folder);
+                edited.iter().any(|leaf| mount.holds(leaf))
+            })
+        };
+        let before: Vec<Value> = args.iter().filter(|arg| !ours(arg)).cloned().collect();
+        let named = matches!(last, Step::Field(name) if name == "args");
+        (named && before.len() < args.len()).then(|| (path.clone(), Value::Array(before)))
+    };
+    edited.iter().filter_map(of).collect()
 }
 
 /// `None`: nothing of it stays.
