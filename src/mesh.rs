@@ -11,6 +11,7 @@ mod config_source;
 mod discovered;
 mod gateway;
 mod governed;
+mod images;
 mod inbound;
 mod injection;
 mod istio;

@@ -291,7 +291,7 @@ pub fn wanted_config_maps(inventory: &Inventory) -> Vec<(String, String)> {
     let planes = istio::control_planes(inventory);
     let mut wanted = istio::config_maps(&planes);
     wanted.extend(istio::injector_maps(&planes));
-    wanted.extend(all_workloads(inventory).filter_map(|(_, item)| prometheus::config_map(item)));
+    wanted.extend(all_workloads(inventory).flat_map(|(_, item)| prometheus::config_maps(item)));
     wanted.sort_unstable();
     wanted.dedup();
     wanted

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 const USER_MOUNTS: &str = "sidecar.istio.io/userVolumeMount";
+const INJECTED: &str = "sidecar.istio.io/status";
 const USER_VOLUMES: &str = "sidecar.istio.io/userVolume";
 const SECURE_PORT: u16 = 15091;
 /// What the published task sets, and no Istio reads.
@@ -27,16 +28,44 @@ fn annotation<'t>(template: &'t Template, key: &str) -> Option<&'t str> {
     template.metadata.annotations.get(key).map(String::as_str)
 }
 
-/// Where the agent writes the certificates, by `proxyMetadata.OUTPUT_CERTS`.
+const OUTPUT_CERTS: &str = "OUTPUT_CERTS";
+
+/// Traffic is redirected to the template's own proxy only by an init container that stands there as well, or by Istio's
+/// CNI plugin, which leaves pods alone that do not carry the injector's mark (istio, `cni/pkg/plugin`).
+pub(super) fn redirects(template: &Template) -> bool {
+    let mut all = template.spec.init_containers.iter();
+    template.own_proxy().is_none()
+        || all.any(|container| container.name == "istio-init")
+        || annotation(template, INJECTED).is_some()
+}
+
+/// Where the agent writes the certificates: `OUTPUT_CERTS` of its `proxyMetadata`, or of the environment of a proxy in
+/// the template itself.
 fn output(template: &Template) -> Option<String> {
-    let config: Value = serde_yaml::from_str(annotation(template, PROXY_CONFIG)?).ok()?;
-    let path = config["proxyMetadata"]["OUTPUT_CERTS"].as_str()?;
+    let own = || template.own_proxy()?.env.get(OUTPUT_CERTS).cloned();
+    let injected = || {
+        let config: Value = serde_yaml::from_str(annotation(template, PROXY_CONFIG)?).ok()?;
+        let path = config["proxyMetadata"][OUTPUT_CERTS].as_str()?;
+        Some(path.to_owned())
+    };
+    let path = own().or_else(injected)?;
     let path = path.trim_end_matches('/');
     (!path.is_empty()).then(|| path.to_owned())
 }
 
-/// JSON, as a list of mounts or as a map by volume name: Istio takes both.
+/// Those of a proxy in the template itself, then what the annotation adds: JSON, as a list of mounts or as a map by
+/// volume name. Istio takes both.
 fn proxy_mounts(template: &Template) -> Vec<ProxyMount> {
+    let own = template.own_proxy().map(|proxy| &proxy.volume_mounts);
+    let own = own.into_iter().flatten().map(|mount| ProxyMount {
+        volume: mount.name.clone(),
+        path: mount.mount_path.trim_end_matches('/').to_owned(),
+        read_only: mount.read_only,
+    });
+    own.chain(added_mounts(template)).collect()
+}
+
+fn added_mounts(template: &Template) -> Vec<ProxyMount> {
     let parsed = annotation(template, USER_MOUNTS).and_then(|text| serde_json::from_str(text).ok());
     let mount = |name: Option<&str>, value: &Value| {
         Some(ProxyMount {
@@ -154,7 +183,7 @@ pub(super) fn faults(
             key: INJECT.to_owned(),
         });
     }
-    if output(template).is_some() {
+    if output(template).is_some() && redirects(template) {
         match outbound {
             Some(outbound) if outbound.captures_port(SECURE_PORT) => {
                 found.push(Problem::CapturesOwnScrapes {

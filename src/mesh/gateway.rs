@@ -222,7 +222,7 @@ fn by_injection(index: &Index<'_>, workload: &Workload, decision: Decision) -> V
         return vec![problem];
     }
     match decision {
-        Decision::Never(never) if never.is_policy() && !against::has_proxy(&workload.template) => {
+        Decision::Never(never) if never.is_policy() && workload.template.own_proxy().is_none() => {
             vec![never.problem((&workload.id).into())]
         }
         _ => Vec::new(),

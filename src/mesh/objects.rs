@@ -142,6 +142,18 @@ pub struct Template {
     pub spec: PodSpec,
 }
 
+impl Template {
+    /// A proxy that stands in the template itself; `auto` waits for the injector to fill it in.
+    pub fn own_proxy(&self) -> Option<&Container> {
+        let mut all = self
+            .spec
+            .containers
+            .iter()
+            .chain(&self.spec.init_containers);
+        all.find(|container| container.name == "istio-proxy" && container.image != "auto")
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TemplateMeta {
@@ -169,6 +181,8 @@ pub struct Container {
     pub args: Vec<String>,
     pub working_dir: String,
     pub volume_mounts: Vec<VolumeMount>,
+    #[serde(with = "settings")]
+    pub env: Labels,
     /// `Always` makes an init container a native sidecar.
     pub restart_policy: Option<String>,
 }
@@ -195,7 +209,8 @@ mod settings {
     use super::Labels;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    const READ: [&str; 3] = [
+    const READ: [&str; 4] = [
+        "OUTPUT_CERTS",
         "TRUST_DOMAIN",
         "ENVOY_SECURE_METRICS_PORT",
         "ENVOY_SECURE_MERGED_METRICS_PORT",

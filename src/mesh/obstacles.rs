@@ -5,9 +5,8 @@ use super::inbound::Machine;
 use super::injection::{self, Decision};
 use super::istio::{self, NATIVE_PORTS};
 use super::kinds::{Kind, ObjectRef};
-use super::objects::{self as lean, Labels, Template};
+use super::objects::{self as lean, Labels};
 use super::owner;
-use super::pods::PROXY;
 use super::workload::{self, Catches, SECURE};
 use super::{Progress, SidecarState, Workload};
 use crate::problems::{NotCaptured, Problem, Refusal, Subject};
@@ -34,7 +33,7 @@ pub(super) fn obstacles(
         SidecarState::Injected { .. } | SidecarState::Partly { .. }
     );
     // A template that brings its own proxy has one whatever the injector does.
-    let injects = !has_proxy(template);
+    let injects = template.own_proxy().is_none();
     let mut found: Vec<Problem> = refused(index, workload, &decision).into_iter().collect();
     match decision {
         Decision::Never(never)
@@ -161,7 +160,7 @@ pub(super) fn refused(
         Decision::Injects => {}
         Decision::Never(_) => return None,
         // With a proxy of its own no label is put on it.
-        Decision::ByLabel { .. } if has_proxy(&workload.template) => return None,
+        Decision::ByLabel { .. } if workload.template.own_proxy().is_some() => return None,
         Decision::ByLabel { revision } => {
             labels.insert(injection::INJECT.to_owned(), "true".to_owned());
             let revision = revision.iter().cloned();
@@ -187,13 +186,6 @@ pub(super) fn refused(
             Why::NoValue => Refusal::NoValue,
         },
     })
-}
-
-/// `auto` waits for the injector to fill it in.
-pub(super) fn has_proxy(template: &Template) -> bool {
-    let spec = &template.spec;
-    let mut containers = spec.containers.iter().chain(&spec.init_containers);
-    containers.any(|container| container.name == PROXY && container.image != "auto")
 }
 
 /// One Sidecar governs all pods of a workload.

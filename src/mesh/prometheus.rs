@@ -2,7 +2,8 @@
 //! and the configuration that its `--config.file` leads to.
 
 use super::assemble::Index;
-use super::config_source::{Source, config_path, flag, follow, mount_of, option};
+use super::config_source::{Mounted, Source, config_path, flag, follow, mount_of, option, reloads};
+use super::images::last_part;
 use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::objects::{self as lean, Container};
@@ -15,12 +16,6 @@ use crate::reach::outbound::outbound;
 use std::sync::Arc;
 
 const DEFAULT_PORT: u16 = 9090;
-/// The last part of an image's name, without its tag.
-fn image_name(image: &str) -> &str {
-    let named = image.split('@').next().unwrap_or(image);
-    let last = named.rsplit('/').next().unwrap_or(named);
-    last.split(':').next().unwrap_or(last)
-}
 
 /// Arguments that no other program of the family takes.
 const OF_ITS_OWN: [&str; 7] = [
@@ -34,20 +29,22 @@ const OF_ITS_OWN: [&str; 7] = [
 ];
 
 fn runs_prometheus(container: &Container) -> bool {
-    let image = image_name(&container.image);
+    let image = last_part(&container.image);
     let own = |arg: &String| {
         let bare = arg.trim_start_matches('-');
         OF_ITS_OWN.iter().any(|start| bare.starts_with(start))
     };
     let config = option(container, "config.file").is_some();
     let arguments = container.args.iter().chain(&container.command);
-    (config && (image == "prometheus" || arguments.into_iter().any(own)))
-        // The image's own default command names the default file.
-        || (image == "prometheus" && container.args.is_empty() && container.command.is_empty())
+    let tool = container
+        .command
+        .iter()
+        .any(|word| word.rsplit('/').next() == Some("promtool"));
+    (image == "prometheus" && !tool) || (config && arguments.into_iter().any(own))
 }
 
 fn runs_vmagent(container: &Container) -> bool {
-    option(container, "promscrape.config").is_some() || image_name(&container.image) == "vmagent"
+    option(container, "promscrape.config").is_some() || last_part(&container.image) == "vmagent"
 }
 
 /// The container that scrapes, and what kind of program it is.
@@ -104,22 +101,24 @@ pub fn storage_of(object: &serde_json::Value) -> Storage {
     })
 }
 
-/// The ConfigMap (namespace, name) that a Prometheus reads, so that it can be fetched.
-pub(super) fn config_map(item: &lean::Workload) -> Option<(String, String)> {
-    let (container, _) = scraper(item)?;
-    match follow(&item.spec.template, container) {
-        Source::ConfigMap { name, .. } => Some((item.metadata.namespace.clone(), name)),
-        _ => None,
-    }
-}
-
-fn reloads(container: &Container) -> bool {
-    let image = image_name(&container.image);
-    image.contains("configmap-reload")
-        || image.contains("config-reloader")
-        || ["watched-dir", "volume-dir", "webhook-url", "reload-url"]
-            .iter()
-            .any(|name| option(container, name).is_some())
+/// The ConfigMaps (namespace, name) that a Prometheus may get its configuration from, so that they can be fetched.
+pub(super) fn config_maps(item: &lean::Workload) -> Vec<(String, String)> {
+    let Some((container, _)) = scraper(item) else {
+        return Vec::new();
+    };
+    let names: Vec<String> = match follow(&item.spec.template, container) {
+        Source::ConfigMap { names, .. } => names,
+        Source::Written { from, .. } | Source::Unnamed { from, .. } => {
+            let maps = from.into_iter().filter_map(|one| match one {
+                Mounted::ConfigMap(name) => Some(name),
+                Mounted::Secret(_) => None,
+            });
+            maps.collect()
+        }
+        _ => Vec::new(),
+    };
+    let named = |name| (item.metadata.namespace.clone(), name);
+    names.into_iter().map(named).collect()
 }
 
 fn http_port(container: &Container) -> u16 {
@@ -161,7 +160,11 @@ pub(super) fn prometheus(
     let source = follow(template, container);
     let config = config(inventory, &meta.namespace, &source);
     let mut living = pods.iter().filter(|pod| !pod.terminating).peekable();
-    let sidecar = living.peek().is_some() && living.all(|pod| pod.proxy.is_some());
+    let own_proxy = template.own_proxy().is_some();
+    let sidecar = match living.peek() {
+        None => own_proxy,
+        Some(_) => living.all(|pod| pod.proxy.is_some()),
+    };
     let strategy = match kind {
         Kind::Deployment => &item.spec.strategy.r#type,
         _ => &item.spec.update_strategy.r#type,
@@ -179,13 +182,16 @@ pub(super) fn prometheus(
             .any(|pod| !pod.terminating && pod.proxy.is_some()),
         false => decision == Decision::Injects,
     };
-    let outbound = meshed.then(|| {
+    let redirected = meshed && certificates::redirects(template);
+    let outbound = redirected.then(|| {
         let revision = own.iter().find_map(|pod| pods::revision(pod));
         let revision = revision.as_deref().unwrap_or("default");
         let defaults = istio::outbound_defaults(inventory, &index.planes, revision);
         outbound(&template.metadata.annotations, defaults.as_ref())
     });
-    let config_volume = mount_of(container, config_path(container)).map(|(mount, _)| &mount.name);
+    let path = config_path(container);
+    let mount = path.as_ref().and_then(|path| mount_of(container, path));
+    let config_volume = mount.map(|(mount, _)| &mount.name);
     let watches = |other: &&Container| {
         let mounts = &other.volume_mounts;
         other.name != container.name
@@ -225,7 +231,7 @@ pub(super) fn prometheus(
         pods,
         id,
     };
-    found.obstacles = obstacles(&found, &source, decision, container);
+    found.obstacles = obstacles(inventory, &found, &source, decision, container);
     Some(found)
 }
 
@@ -333,14 +339,18 @@ impl Prometheus {
 fn source_words(source: &Source) -> String {
     match source {
         Source::ConfigMap {
-            name,
+            names,
             key,
             sub_path,
         } => format!(
-            "the key {key} of the ConfigMap {name}{}",
+            "the key {key} of the ConfigMap {}{}",
+            names.join(" or "),
             if *sub_path { " by subPath" } else { "" }
         ),
         Source::Secret(name) => format!("the Secret {name}"),
+        Source::Written { by, .. } => format!("the container {by}"),
+        Source::Unnamed { .. } => "a file that is not named".to_owned(),
+        Source::Variable => "a file named by a variable".to_owned(),
         Source::Elsewhere { volume: None, .. } => "the image".to_owned(),
         Source::Elsewhere {
             volume: Some(volume),
@@ -351,14 +361,14 @@ fn source_words(source: &Source) -> String {
 
 fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<PrometheusConfig> {
     let Source::ConfigMap {
-        name,
+        names,
         key,
         sub_path,
     } = source
     else {
         return None;
     };
-    let text = match inventory.config_maps.get(&format!("{namespace}/{name}")) {
+    let read = |name: &String| match inventory.config_maps.get(&format!("{namespace}/{name}")) {
         None => Err(Unread::NotYet),
         Some(Err(why)) => Err(Unread::Failed(why.clone())),
         Some(Ok(map)) => match map.data.get(key) {
@@ -366,15 +376,47 @@ fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<Pro
             None => Err(Unread::NoKey(key.clone())),
         },
     };
+    let lacks = |name: &&String| matches!(read(name), Err(Unread::NoKey(_)));
+    // One that could not be read may have it, and would then count.
+    let name = names.iter().rfind(|name| !lacks(name)).or(names.last())?;
     Some(PrometheusConfig {
         config_map: ObjectRef::new(Kind::ConfigMap, namespace, name),
         key: key.clone(),
-        text,
+        text: read(name),
         sub_path: *sub_path,
     })
 }
 
+/// The objects that a container may read its configuration from: the ConfigMaps with scrape jobs in them, else all that
+/// are mounted there.
+fn sources(inventory: &Inventory, namespace: &str, from: &[Mounted]) -> Vec<ObjectRef> {
+    let scrapes = |name: &str| {
+        let map = inventory.config_maps.get(&format!("{namespace}/{name}"));
+        let texts = map
+            .and_then(|map| map.as_ref().ok())
+            .map(|map| map.data.values());
+        texts.into_iter().flatten().any(|text| {
+            let read: Result<serde_json::Value, _> = serde_yaml::from_str(text);
+            read.is_ok_and(|config| config.get("scrape_configs").is_some())
+        })
+    };
+    let named = |one: &Mounted| match one {
+        Mounted::ConfigMap(name) => ObjectRef::new(Kind::ConfigMap, namespace, name),
+        Mounted::Secret(name) => ObjectRef::new(Kind::Secret, namespace, name),
+    };
+    let with_jobs: Vec<ObjectRef> = from
+        .iter()
+        .filter(|one| matches!(one, Mounted::ConfigMap(name) if scrapes(name)))
+        .map(named)
+        .collect();
+    match with_jobs.is_empty() {
+        true => from.iter().map(named).collect(),
+        false => with_jobs,
+    }
+}
+
 fn obstacles(
+    inventory: &Inventory,
     prometheus: &Prometheus,
     source: &Source,
     decision: Decision,
@@ -394,7 +436,8 @@ fn obstacles(
     if let Some(owner) = &prometheus.owner {
         found.push(owner::problem(owner, of()));
     }
-    let file = || config_path(container).to_owned();
+    let file = || config_path(container).unwrap_or_default();
+    let sources = |from: &[Mounted]| sources(inventory, &id.namespace, from);
     match source {
         // What the operator makes is all its own, the configuration too.
         _ if prometheus.flavour == PrometheusFlavour::Operator => {}
@@ -403,7 +446,24 @@ fn obstacles(
             file: file(),
             secret: secret.clone(),
         }),
-        Source::Elsewhere { .. } if prometheus.flavour == PrometheusFlavour::VmAgent => {}
+        Source::Elsewhere { .. } | Source::Unnamed { .. }
+            if prometheus.flavour == PrometheusFlavour::VmAgent => {}
+        Source::Written { by, init, from } => found.push(Problem::ConfigWritten {
+            of: of(),
+            file: file(),
+            by: by.clone(),
+            init: *init,
+            from: sources(from),
+        }),
+        Source::Unnamed { starts, from } => found.push(Problem::ConfigUnnamed {
+            of: of(),
+            starts: starts.clone(),
+            from: sources(from),
+        }),
+        Source::Variable => found.push(Problem::ConfigVariable {
+            of: of(),
+            file: file(),
+        }),
         Source::Elsewhere { volume, declared } => found.push(Problem::ConfigNotFound {
             of: of(),
             file: file(),
@@ -422,6 +482,9 @@ fn obstacles(
                 });
             }
         }
+    }
+    if prometheus.template.own_proxy().is_some() && prometheus.certificates.is_none() {
+        found.push(Problem::OwnProxyWithoutCertificates { of: of() });
     }
     if let Decision::Never(never) = decision
         && !prometheus.sidecar

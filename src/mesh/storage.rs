@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::config_source::{mount_of, option, volume};
+use super::images::{absolute, image};
 use super::objects::{self as lean, Container};
 
 /// Kinds of volumes whose contents lie outside the node and stay when the pod goes.
@@ -21,79 +22,20 @@ const STAYING: [&str; 13] = [
     "portworxVolume",
 ];
 
-/// What an image brings along where the pod says nothing else.
-struct Image {
-    /// `WORKDIR`
-    directory: &'static str,
-    /// `--storage.tsdb.path` among its default arguments.
-    path: &'static str,
-}
-
-/// The images whose defaults are known. Prometheus's own, by the Dockerfile of prometheus/prometheus (`WORKDIR
-/// /prometheus`, `CMD [--config.file=…, --storage.tsdb.path=/prometheus]`), also where it was copied into another
-/// registry; Bitnami's by that of bitnami/containers.
-fn image(name: &str) -> Option<Image> {
-    let named = name.split('@').next().unwrap_or(name);
-    let mut parts = named.rsplit('/');
-    let last = parts.next().unwrap_or_default();
-    let last = last.split(':').next().unwrap_or_default();
-    let owner = parts.next().unwrap_or_default();
-    match (owner, last) {
-        ("prom" | "prometheus", "prometheus") | (_, "mirrored-prometheus-prometheus") => {
-            Some(Image {
-                directory: "/prometheus",
-                path: "/prometheus",
-            })
-        }
-        ("bitnami" | "bitnamilegacy" | "bitnamisecure", "prometheus") => Some(Image {
-            directory: "/opt/bitnami/prometheus",
-            path: "/opt/bitnami/prometheus/data",
-        }),
-        _ => None,
-    }
-}
-
 /// The folder of the data: `--storage.tsdb.path`, by default `data/` (cmd/prometheus/main.go), under the working
 /// directory. Arguments of the pod stand in the place of all of the image's. `None`: it cannot be told from here.
 fn folder(container: &Container) -> Option<String> {
-    let image = image(&container.image);
     let bare = container.args.is_empty() && container.command.is_empty();
     let path = match option(container, "storage.tsdb.path") {
         Some(path) => path,
-        None if bare => image.as_ref()?.path,
+        None if bare => image(&container.image)?.data,
         None => "data/",
     };
     // Filled in by the kubelet from variables that are not kept.
     if path.contains("$(") {
         return None;
     }
-    if path.starts_with('/') {
-        return Some(normal(path));
-    }
-    let itself = container.command.first().is_none_or(|program| {
-        let name = program.rsplit('/').next().unwrap_or(program);
-        name == "prometheus"
-    });
-    let directory = match container.working_dir.as_str() {
-        // A script may go anywhere before it starts Prometheus.
-        _ if !itself => return None,
-        "" => image?.directory,
-        given => given,
-    };
-    Some(normal(&format!("{directory}/{path}")))
-}
-
-/// The path without `.`, `..` and empty parts.
-fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop(),
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
+    absolute(container, path)
 }
 
 pub(super) fn storage(item: &lean::Workload, container: &Container) -> Storage {

@@ -55,6 +55,8 @@ pub struct Setup {
     pub owned: BTreeMap<ObjectRef, Owner>,
     /// Why its own changes could not be worked out; `None`: they could.
     pub gap: Option<String>,
+    /// Jobs that somebody has to add where its configuration really comes from: name and job.
+    pub by_hand: Vec<(String, Value)>,
 }
 
 /// How Prometheus comes to read a changed file.

@@ -101,6 +101,11 @@ problems! {
     "MS205" Note ConfigInSecret { file: String, secret: String }
     "MS206" Note ConfigNotFound { file: String, volume: Option<String>, declared: bool }
     "MS207" Risk ConfigNotRead { config_map: ObjectRef, key: String, why: Unread }
+    /// Another container of its pod makes the file.
+    "MS208" Note ConfigWritten { file: String, by: String, init: bool, from: Vec<ObjectRef> }
+    /// A program that is not Prometheus itself starts it, and no file is named.
+    "MS209" Note ConfigUnnamed { starts: Option<String>, from: Vec<ObjectRef> }
+    "MS210" Note ConfigVariable { file: String }
     /// Others run as Prometheus's ServiceAccount.
     "MS211" Risk SharedIdentity { account: String, with: Vec<String> }
     "MS221" Risk JobTakesAnyAnnotation { job: String }
@@ -114,6 +119,8 @@ problems! {
     "MS234" Note CapturePortsUnread { setting: String }
     "MS235" Risk InjectAnnotationUnread { key: String } as "IST0107"
     "MS236" Risk CapturesOwnScrapes { setting: String, port: Option<u16> }
+    /// Its template brings its own istio-proxy, over which nothing is injected.
+    "MS237" Blocks OwnProxyWithoutCertificates {}
 
     /// What a plan would do to the targets.
     "MS241" Loses TargetLost { job: String, url: String }

@@ -8,10 +8,11 @@ use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
 use crate::plan::export::{Reload, Setup};
-use crate::plan::scrape_config::jobs;
-use crate::plan::{Part, Plan};
+use crate::plan::scrape_config::{TextEdit, jobs};
+use crate::plan::{Action, Part, Plan};
 use crate::problems::Problem;
 use crate::words;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,10 +36,19 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
     let of = mesh
         .prometheus(&chosen.prometheus.id)
         .unwrap_or(&chosen.prometheus);
+    let mut by_hand = Vec::new();
     if gap.is_some() && of.flavour != PrometheusFlavour::Operator {
-        without_prometheus(&mut plan, &of.id);
+        let gone: &[Part] = match in_its_configuration(mesh, &of.id) {
+            true => {
+                by_hand = new_jobs(&plan);
+                &[Part::ScrapeJob, Part::OldJobs]
+            }
+            false => &[Part::PrometheusPod, Part::ScrapeJob, Part::OldJobs],
+        };
+        without(&mut plan, &of.id, gone);
     }
     let mut setup = setup(of, gap);
+    setup.by_hand = by_hand;
     setup.owned.extend(owned(mesh));
     Ok((plan, setup))
 }
@@ -90,6 +100,8 @@ fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
         if gap.is_some() {
             found.obstacles.clear();
             found.config = Some(nothing_known(found));
+            // A restart would not load what is not written here.
+            found.reloader = true;
         }
     }
     (free, gap)
@@ -139,17 +151,51 @@ fn nothing_known(of: &Prometheus) -> PrometheusConfig {
     }
 }
 
-fn without_prometheus(plan: &mut Plan, id: &WorkloadRef) {
-    let gone = |part: Part| matches!(part, Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs);
+/// All that is in the way is where its configuration comes from: its pod can be changed, and the job be named.
+fn in_its_configuration(mesh: &Mesh, id: &WorkloadRef) -> bool {
+    let of = mesh.prometheus(id);
+    of.is_some_and(|of| {
+        of.obstacles.iter().all(|obstacle| {
+            matches!(
+                obstacle,
+                Problem::ConfigInSecret { .. }
+                    | Problem::ConfigNotFound { .. }
+                    | Problem::ConfigNotRead { .. }
+                    | Problem::ConfigWritten { .. }
+                    | Problem::ConfigUnnamed { .. }
+                    | Problem::ConfigVariable { .. }
+            ) || of.owner.as_ref().is_some_and(|owner| owner.is(obstacle))
+        })
+    })
+}
+
+fn new_jobs(plan: &Plan) -> Vec<(String, Value)> {
+    let edits = plan
+        .changes
+        .iter()
+        .filter_map(|change| match &change.action {
+            Action::Text { edits, .. } => Some(edits),
+            _ => None,
+        });
+    let jobs = edits.flatten().filter_map(|edit| match edit {
+        TextEdit::InsertJob { name, job } => Some((name.clone(), job.clone())),
+        _ => None,
+    });
+    jobs.collect()
+}
+
+fn without(plan: &mut Plan, id: &WorkloadRef, gone: &[Part]) {
     let ids: BTreeSet<_> = plan
         .changes
         .iter()
-        .filter(|change| gone(change.part))
+        .filter(|change| gone.contains(&change.part))
         .map(|change| change.id.clone())
         .gather();
     plan.changes.retain(|change| !ids.contains(&change.id));
-    let said = order::of_prometheus(id);
-    plan.notes.retain(|note| !said.contains(note));
+    if gone.contains(&Part::PrometheusPod) {
+        let said = order::of_prometheus(id);
+        plan.notes.retain(|note| !said.contains(note));
+    }
     for change in &mut plan.changes {
         change.needs.retain(|id| !ids.contains(id));
         change.after.retain(|id| !ids.contains(id));
@@ -196,6 +242,7 @@ fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
             .chain(stand_in(of, gap.is_some()))
             .gather(),
         gap,
+        by_hand: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ mod rollouts;
 mod targets;
 pub(super) mod waits;
 
+use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{OwnerTool, Unread, others};
 use crate::problems::{NotCaptured, Problem, Refusal, Subject};
 
@@ -20,6 +21,10 @@ pub(super) fn label(of: &Problem) -> &'static str {
         P::PrometheusDaemonSet { .. } => "DaemonSet",
         P::ConfigInSecret { .. } => "config in a Secret",
         P::ConfigNotFound { .. } => "config not found",
+        P::ConfigWritten { .. } => "config written by a container",
+        P::ConfigUnnamed { .. } => "config file not named",
+        P::ConfigVariable { .. } => "config file varies",
+        P::OwnProxyWithoutCertificates { .. } => "own istio-proxy without certificates",
         P::ConfigNotRead { .. } => "config not read",
         P::SharedIdentity { .. } => "shared identity",
         P::JobTakesAnyAnnotation { .. }
@@ -127,6 +132,37 @@ pub(super) fn sentence(of: &Problem) -> String {
                 "Its configuration cannot be followed to a ConfigMap: the volume {volume} of {file} is not declared."
             ),
         },
+        P::ConfigWritten {
+            file,
+            by,
+            init,
+            from,
+            ..
+        } => {
+            let kind = if *init { "init container" } else { "container" };
+            let made = format!("Its {file} is written by the {kind} {by}");
+            match from.is_empty() {
+                true => format!("{made}. What it is made from is not known."),
+                false => format!("{made}, which reads {}.", the_objects(from)),
+            }
+        }
+        P::ConfigUnnamed { starts, from, .. } => {
+            let started = match starts {
+                Some(program) => format!("the container starts {program}"),
+                None => "its image starts something of its own".to_owned(),
+            };
+            let told = format!("Its configuration file is not known: {started}, and no --config.file is given.");
+            match from.is_empty() {
+                true => told,
+                false => format!("{told} Mounted there: {}.", the_objects(from)),
+            }
+        }
+        P::OwnProxyWithoutCertificates { .. } => format!(
+            "The pod template of {subject} has its own istio-proxy container, which writes no certificates."
+        ),
+        P::ConfigVariable { file, .. } => format!(
+            "Its configuration file is {file}: a variable of the container, so that each replica may read another file."
+        ),
         P::ConfigNotRead {
             config_map,
             key,
@@ -490,12 +526,19 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::PathWithoutPort { .. }
         | P::AnnotationOnPodsOnly { .. } => return None,
         P::OwnServer { .. } => "Remove that server.".into(),
+        P::OwnProxyWithoutCertificates { .. } => {
+            "Set OUTPUT_CERTS in that container's environment, and mount one emptyDir there and in Prometheus's container."
+                .into()
+        }
         P::NoProxyImage { .. } => format!("Enable injection for the {subject}."),
         P::PrometheusAgent { .. }
         | P::VmAgent { .. }
         | P::PrometheusDaemonSet { .. }
         | P::ConfigInSecret { .. }
         | P::ConfigNotFound { .. }
+        | P::ConfigWritten { .. }
+        | P::ConfigUnnamed { .. }
+        | P::ConfigVariable { .. }
         | P::ConfigNotRead { .. }
         | P::SystemNamespace { .. }
         | P::HostNetwork { .. }
@@ -509,4 +552,10 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         }
     };
     Some(text)
+}
+
+/// Each with its article: `the ConfigMap infra/prometheus`.
+fn the_objects(of: &[ObjectRef]) -> String {
+    let named: Vec<String> = of.iter().map(|one| format!("the {one}")).collect();
+    crate::text::few(&named, 3)
 }

@@ -48,6 +48,27 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "The file that Prometheus reads does not come from a ConfigMap: it is part of the image, or its volume is \
              filled by something else. There is no object whose text could be changed.",
         ),
+        C::ConfigWritten => (
+            "configuration written by a container",
+            "Another container of Prometheus's pod writes the configuration file, and what it does to the text it reads \
+             is not known. Add the scrape job where that container takes its text from: export gives it.",
+        ),
+        C::ConfigUnnamed => (
+            "configuration file not named",
+            "Prometheus is started by a script or by an image of somebody's own, and the container has no --config.file. \
+             So it is not known which file is read. Export gives the scrape job to add.",
+        ),
+        C::ConfigVariable => (
+            "configuration file named by a variable",
+            "The name of the configuration file holds an environment variable of the container. Each replica may read \
+             another file, and every one of them would need the scrape job. Export gives it.",
+        ),
+        C::OwnProxyWithoutCertificates => (
+            "own istio-proxy without certificates",
+            "The pod template of Prometheus has an istio-proxy container of its own. The injector would merge its sidecar \
+             into that one, so nothing is injected. It has to write the certificates itself: OUTPUT_CERTS in its \
+             environment, and one emptyDir in memory that both containers mount.",
+        ),
         C::ConfigNotRead => (
             "configuration not read",
             "The ConfigMap with Prometheus's configuration could not be read, or lacks the key. The scrape jobs of \

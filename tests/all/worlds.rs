@@ -31,7 +31,8 @@ use meshscrape::demo::Simulation;
 use meshscrape::engine::session::{Clock, Session};
 use meshscrape::journal::MemoryJournal;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const BASE: &str = include_str!("worlds/base.yaml");
@@ -55,6 +56,19 @@ impl World {
                 None => documents.push(object),
             }
         }
+        // A file may leave out the namespaces that it names.
+        let namespaces: BTreeSet<&str> = documents
+            .iter()
+            .filter_map(|object| object["metadata"]["namespace"].as_str())
+            .collect();
+        let made: Vec<Value> = namespaces
+            .into_iter()
+            .map(
+                |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            )
+            .filter(|made| documents.iter().all(|old| key(old) != key(made)))
+            .collect();
+        documents.splice(0..0, made);
         let text = |object: &Value| meshscrape::text::json(&object.to_string()).into_owned();
         let texts: Vec<String> = documents.iter().map(text).collect();
         let simulation = Simulation::from_scenario(&texts.join("\n---\n"))

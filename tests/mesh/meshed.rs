@@ -32,6 +32,12 @@ pub const CELLS: &[Cell] = &[
         run: late,
         alone: true,
     },
+    Cell {
+        name: "late-watched",
+        about: "istiod is away while Prometheus restarts: its reloader, which watches the certificates, cures it",
+        run: late_watched,
+        alone: true,
+    },
 ];
 
 const SHORT: Duration = Duration::from_secs(60);
@@ -221,6 +227,15 @@ fn slow(template: &mut Value) {
     template["spec"]["terminationGracePeriodSeconds"] = 1.into();
 }
 
+/// The same without the sample's reloader, which would watch the certificates.
+fn slow_alone(template: &mut Value) {
+    slow(template);
+    let containers = template["spec"]["containers"].as_array_mut();
+    if let Some(containers) = containers {
+        containers.retain(|one| one["name"] == "prometheus-server");
+    }
+}
+
 /// One job, whose discovery sees httpbin's pods alone: nothing changes there while istiod is away and comes back. With any
 /// change that any discovery reports, Prometheus tries again to make the pools that it could not make (`reload` in its
 /// scrape/manager.go); in the sample's jobs one comes soon, if only of its own pod.
@@ -258,11 +273,16 @@ fn cause(program: &Program, wanted: &str) -> Result<String, String> {
     }
 }
 
-fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
+/// Secured with that template; then it restarts, and its agent finds no istiod.
+fn without_istiod(
+    cell: &Cell,
+    checks: &mut Checks,
+    template: fn(&mut Value),
+) -> Result<(Program, Option<Away>), Stop> {
     let namespace = cell.namespace();
     let mut program = None;
     checks.must("a Prometheus whose agent is slow, secured", || {
-        cell.build(slow, |_| quiet(&namespace))?;
+        cell.build(template, |_| quiet(&namespace))?;
         let made = Program::new(cell.name, &cell.choices())?;
         let words = made.apply()?.well()?;
         program = Some(made);
@@ -315,11 +335,21 @@ fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
     checks.add("without istiod that is the cause", || {
         until(LONG, || cause(&program, "CertificatesMissing"))
     });
+    Ok((program, away))
+}
+
+/// Istiod is there again, and with it the certificates.
+fn istiod_returns(cell: &Cell, checks: &mut Checks, away: Option<Away>) -> Result<(), Stop> {
     checks.must("istiod comes back", || {
         drop(away);
         rolled_out("istio-system", "istiod")?;
-        rolled_out(&namespace, "prometheus").map(|()| String::new())
-    })?;
+        rolled_out(&cell.namespace(), "prometheus").map(|()| String::new())
+    })
+}
+
+fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
+    let (program, away) = without_istiod(cell, checks, slow_alone)?;
+    istiod_returns(cell, checks, away)?;
     checks.add("then it is that they came late", || {
         until(LONG, || cause(&program, "CertificatesLate"))
     });
@@ -334,6 +364,37 @@ fn late(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
         match told.text.contains("reloaded") {
             true => Ok("reloaded, and all UP".into()),
             false => Err(told.text),
+        }
+    });
+    Ok(())
+}
+
+/// The sample's own reloader watches the certificates since the apply, and nobody has to do anything.
+fn late_watched(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
+    let (program, away) = without_istiod(cell, checks, slow)?;
+    checks.add("its reloader watches the certificates", || {
+        let namespace = cell.namespace();
+        let found = get(&["-n", &namespace, "deployment", "prometheus"])?;
+        let containers = found["spec"]["template"]["spec"]["containers"].to_string();
+        match containers.contains("--watched-dir=/etc/istio-certs") {
+            true => Ok(String::new()),
+            false => Err(containers),
+        }
+    });
+    istiod_returns(cell, checks, away)?;
+    checks.add("all targets come UP with nobody's help", || {
+        until(LONG, || match program.status()? {
+            (0, _) => Ok("exit 0".to_owned()),
+            (code, status) => Err(format!("exit {code}: {}", status["targets"])),
+        })
+    });
+    checks.add("undo", || program.undo()?.well());
+    checks.add("the watch is gone", || {
+        let found = get(&["-n", &cell.namespace(), "deployment", "prometheus"])?;
+        let containers = found["spec"]["template"]["spec"]["containers"].to_string();
+        match containers.contains("istio-certs") {
+            false => Ok(String::new()),
+            true => Err(containers),
         }
     });
     Ok(())

@@ -178,6 +178,157 @@ fn a_config_that_cannot_be_edited_is_an_obstacle() {
     assert_eq!(words(&gone.obstacles), ["ConfigNotRead"]);
 }
 
+/// The sample with its configuration in an emptyDir, and this container beside it.
+fn rendered(list: &str, container: &str) -> Prometheus {
+    let text = SAMPLE
+        .replace(
+            "{name: config-volume, configMap: {name: prometheus}}",
+            "{name: config-volume, emptyDir: {}}, {name: source, configMap: {name: prometheus}}",
+        )
+        .replace(
+            "      containers:\n",
+            &format!("      {list}:\n      - {container}\n      containers:\n"),
+        )
+        .replacen(
+            &format!("      containers:\n      - {container}\n      containers:\n"),
+            &format!("      containers:\n      - {container}\n"),
+            1,
+        );
+    only(&shop(&text)).clone()
+}
+
+#[test]
+fn a_config_that_a_reloader_renders_is_followed_to_what_it_renders() {
+    let mounts =
+        "volumeMounts: [{name: config-volume, mountPath: /out/}, {name: source, mountPath: /in}]";
+    for args in [
+        "[sidecar, --reloader.config-file=/in/prometheus.yml, --reloader.config-envsubst-file=/out/prometheus.yml]",
+        "[--config-file=/in/prometheus.yml, --config-envsubst-file, /out/prometheus.yml]",
+    ] {
+        let found = rendered(
+            "containers",
+            &format!("{{name: side, args: {args}, {mounts}}}"),
+        );
+        assert_eq!(words(&found.obstacles), [""; 0], "{args}");
+        let config = found.config.as_ref().expect("followed");
+        assert_eq!(config.config_map.name, "prometheus");
+        assert!(config.text.is_ok() && !config.sub_path && found.reloader);
+    }
+    // Another file, and one that is rendered from itself.
+    for args in [
+        "[--config-file=/in/prometheus.yml, --config-envsubst-file=/out/other.yml]",
+        "[--config-file=/out/prometheus.yml, --config-envsubst-file=/out/prometheus.yml]",
+    ] {
+        let found = rendered(
+            "containers",
+            &format!("{{name: side, args: {args}, {mounts}}}"),
+        );
+        assert!(found.config.is_none(), "{args}");
+        assert_eq!(found.obstacles.len(), 1, "{args}");
+    }
+}
+
+#[test]
+fn a_config_that_an_init_container_writes_names_it_and_what_it_reads() {
+    let found = rendered(
+        "initContainers",
+        "{name: init, volumeMounts: [{name: config-volume, mountPath: /out}, {name: source, mountPath: /in}]}",
+    );
+    let [
+        Problem::ConfigWritten {
+            by,
+            init: true,
+            from,
+            ..
+        },
+    ] = &found.obstacles[..]
+    else {
+        panic!("{:?}", found.obstacles);
+    };
+    assert_eq!(
+        (by.as_str(), from.len(), from[0].name.as_str()),
+        ("init", 1, "prometheus")
+    );
+    // One that only reads it writes nothing.
+    let found = rendered(
+        "initContainers",
+        "{name: init, volumeMounts: [{name: config-volume, mountPath: /out, readOnly: true}]}",
+    );
+    assert_eq!(words(&found.obstacles), ["ConfigNotFound"]);
+}
+
+#[test]
+fn which_file_is_read_is_known_of_prometheus_itself_alone() {
+    let args = "args: [--config.file=/etc/config/prometheus.yml, --storage.tsdb.path=/data, --web.enable-lifecycle]";
+    let image = "docker.io/prom/prometheus:v3.10.0";
+    for (start, of, expected) in [
+        // The flag's own default, in the image's folder, where the container's does not say.
+        ("args: [--storage.tsdb.path=/data]", image, "ConfigNotFound"),
+        (
+            "workingDir: /etc/config; args: [--storage.tsdb.path=/data]",
+            image,
+            "",
+        ),
+        (
+            "command: [/bin/prometheus]; workingDir: /etc/config",
+            image,
+            "",
+        ),
+        (
+            "command: [/start.sh]; workingDir: /etc/config",
+            image,
+            "ConfigUnnamed",
+        ),
+        ("command: [sh, -c, prometheus]", image, "ConfigUnnamed"),
+        ("x: y", "example.org/acme/prometheus:2", "ConfigUnnamed"),
+        (
+            "args: [--config.file=/etc/config/$(POD).yml]",
+            image,
+            "ConfigVariable",
+        ),
+    ] {
+        let start = start.replace("; ", "\n        ");
+        let text = SAMPLE.replace(args, &start).replace(image, of);
+        let found = shop(&text);
+        let found = only(&found);
+        let one: Vec<&str> = expected.split_whitespace().collect();
+        assert_eq!(words(&found.obstacles), one, "{start}");
+    }
+}
+
+#[test]
+fn of_several_projected_config_maps_the_last_one_with_the_key_counts() {
+    let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: istio-system}\ndata: {KEY: 'scrape_configs: []'}\n";
+    for (key, counts) in [("rules.yml", "prometheus"), ("prometheus.yml", "other")] {
+        let text = SAMPLE.replace("configMap: {name: prometheus}", "projected: {sources: [{configMap: {name: prometheus}}, {configMap: {name: other}}, {secret: {name: s, items: [{key: a, path: a}]}}]}");
+        let found = shop(&format!("{text}{}", other.replace("KEY", key)));
+        let config = only(&found).config.as_ref().expect("followed");
+        assert_eq!(config.config_map.name, counts);
+        assert!(config.text.is_ok());
+    }
+}
+
+#[test]
+fn a_proxy_of_its_own_that_writes_certificates_serves_as_it_is() {
+    let own = |more: &str| {
+        let text = SAMPLE
+            .replace("metadata: {labels: {app.kubernetes.io/name: prometheus, sidecar.istio.io/inject: 'false'}}", "metadata: {labels: {app.kubernetes.io/name: prometheus}, annotations: {sidecar.istio.io/inject: 'false'}}")
+            .replace("      containers:\n", &format!("      containers:\n      - {{name: istio-proxy, image: proxyv2, env: [{{name: OUTPUT_CERTS, value: /certs}}]{more}}}\n"))
+            .replace("{name: storage-volume, mountPath: /data}", "{name: storage-volume, mountPath: /data}, {name: certs, mountPath: /mine}")
+            .replace("{name: storage-volume, emptyDir: {}}", "{name: storage-volume, emptyDir: {}}, {name: certs, emptyDir: {}}");
+        only(&shop(&text)).clone()
+    };
+    let found = own(", volumeMounts: [{name: certs, mountPath: /certs}]");
+    assert_eq!(found.certificates.as_deref(), Some("/mine"));
+    assert_eq!(
+        (words(&found.obstacles), words(&found.faults)),
+        (vec![], vec![])
+    );
+    assert!(found.outbound.is_none(), "nothing redirects to it");
+    let alone = own("");
+    assert_eq!(words(&alone.obstacles), ["OwnProxyWithoutCertificates"]);
+}
+
 #[test]
 fn storage_by_where_the_data_lies() {
     let claim = sample(

@@ -50,7 +50,7 @@ fn values(words: &[&str], value: &Value) -> String {
 fn community(steps: &[Step], setup: &Setup) -> Vec<File> {
     let mut files = Vec::new();
     let server = server(prometheus::pod(steps, setup).unwrap_or_default());
-    let jobs = prometheus::jobs(steps);
+    let jobs = prometheus::jobs(steps, setup);
     let lists = "Lists in values are replaced whole: what your own values hold under the same key has to stay in.";
     let as_map = setup.chart.is_none_or(|chart| chart >= JOBS_AS_MAP);
     let as_text = setup.chart.is_none_or(|chart| chart < JOBS_AS_MAP);
@@ -172,7 +172,7 @@ fn operator(steps: &[Step], setup: &Setup) -> Vec<File> {
         .as_ref()
         .map_or("its resource", |owner| owner.name.as_str());
     let name = owner.strip_prefix("Prometheus ").unwrap_or(owner);
-    let jobs: Vec<Value> = prometheus::jobs(steps)
+    let jobs: Vec<Value> = prometheus::jobs(steps, setup)
         .into_iter()
         .map(|(_, job)| job.clone())
         .collect();

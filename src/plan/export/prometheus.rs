@@ -103,8 +103,11 @@ fn edits<'a>(steps: &'a [Step<'a>], part: Part) -> &'a [TextEdit] {
 }
 
 /// The jobs that are new or take another's place, in the order of the file.
-pub(super) fn jobs<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, &'a Value)> {
-    jobs_of(edits(steps, Part::ScrapeJob))
+pub(super) fn jobs<'a>(steps: &'a [Step<'a>], setup: &'a Setup) -> Vec<(&'a str, &'a Value)> {
+    let by_hand = setup.by_hand.iter().map(|(name, job)| (name.as_str(), job));
+    let mut jobs = jobs_of(edits(steps, Part::ScrapeJob));
+    jobs.extend(by_hand);
+    jobs
 }
 
 /// Old jobs and the rules that each gets: once all is UP, and before, in place of the rule of an earlier version.
@@ -133,7 +136,7 @@ pub(in crate::plan) fn text_of(job: &Value) -> String {
 
 pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
     let mut files = Vec::new();
-    let jobs = jobs(steps);
+    let jobs = jobs(steps, setup);
     if !jobs.is_empty() {
         let mut text = comment("Prometheus scrapes annotated pods over mutual TLS.");
         text.push_str(&comment(match setup.flavour {

@@ -115,7 +115,7 @@ fn order(out: &mut String, setup: &Setup, steps: &[Step], paths: &[&str]) {
     };
     let of = line(&setup.prometheus.to_string());
     let pod = exported(steps, Part::PrometheusPod).is_some();
-    let job = !prometheus::jobs(steps).is_empty();
+    let job = !prometheus::jobs(steps, setup).is_empty();
     match (pod, job) {
         (true, true) => item(&format!(
             "Prometheus ({of}): its pod, then its scrape job. Wait until it runs with both."
@@ -275,6 +275,9 @@ fn limits(
     out.push_str("\n## What cannot be applied as it is\n\n");
     if let Some(gap) = &setup.gap {
         let _ = writeln!(out, "- {}.", line(gap));
+    }
+    if !setup.by_hand.is_empty() {
+        out.push_str("- The scrape job (prometheus/scrape-job.yaml) is for you to add to the text that Prometheus's configuration is made from.\n");
     }
     for step in steps {
         let (who, why) = match &step.way {

@@ -143,7 +143,7 @@ impl Writer<'_> {
             }
         }
         names.extend(
-            prometheus::jobs(self.steps)
+            prometheus::jobs(self.steps, self.setup)
                 .iter()
                 .map(|(name, _)| (*name).to_owned()),
         );

@@ -146,3 +146,109 @@ spec:
     let (code, words) = world.call("undo --yes").await.told();
     assert_eq!(code, 0, "{words}");
 }
+
+/// Thanos's sidecar makes the file of a ConfigMap's text, and reloads Prometheus when that changes.
+const RENDERED: &str = r#"
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: prometheus, namespace: thanos}
+spec:
+  selector: {matchLabels: {app: prometheus}}
+  template:
+    metadata: {labels: {app: prometheus}}
+    spec:
+      serviceAccountName: prometheus
+      containers:
+      - name: prometheus
+        image: prom/prometheus:v3.10.0
+        args: [--config.file=/shared/prometheus.yml, --storage.tsdb.path=/data]
+        volumeMounts: [{name: shared, mountPath: /shared}, {name: data, mountPath: /data}]
+      - name: thanos-sidecar
+        image: quay.io/thanos/thanos:v0.40.1
+        args: [sidecar, --reloader.config-file=/etc/config/prometheus.yml, --reloader.config-envsubst-file=/shared/prometheus.yml]
+        volumeMounts: [{name: config, mountPath: /etc/config}, {name: shared, mountPath: /shared}]
+      volumes: [{name: config, configMap: {name: source}}, {name: shared, emptyDir: {}}]
+  volumeClaimTemplates: [{metadata: {name: data}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: source, namespace: thanos}
+data:
+  prometheus.yml: |
+    scrape_configs:
+    - job_name: kubernetes-pods
+      kubernetes_sd_configs: [{role: pod}]
+      relabel_configs:
+      - {action: keep, regex: true, source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]}
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_config_that_a_sidecar_renders_is_edited_where_it_comes_from() {
+    let world = World::of(&format!("{WEB}{RENDERED}"));
+    let plan = world
+        .plan("-w shop/Deployment/web --prometheus thanos/StatefulSet/prometheus")
+        .await;
+    let changes = plan["changes"].as_array().expect("changes");
+    let edited = |part: &str| {
+        let mut all = changes.iter();
+        all.find(|change| change["part"] == part).expect("a change")
+    };
+    for part in ["scrape-job", "old-jobs"] {
+        let change = edited(part);
+        assert_eq!(
+            (&change["kind"], &change["name"]),
+            (&"ConfigMap".into(), &"source".into())
+        );
+    }
+    // The sidecar loads it: no restart is asked for, and none is told apart from the certificates' own.
+    let pod = edited("prometheus-pod").to_string();
+    assert!(!pod.contains("meshscrape.dev/scrape-config"), "{pod}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prometheus_that_cannot_be_written_says_what_makes_its_config() {
+    for (from, to, code, named) in [
+        (
+            "--config.file=/shared/prometheus.yml, ",
+            "",
+            "MS206",
+            "/prometheus/prometheus.yml",
+        ),
+        (
+            "args: [--config.file=/shared",
+            "command: [/start.sh], args: [--x=/shared",
+            "MS209",
+            "/start.sh",
+        ),
+        (
+            "sidecar, --reloader.config-file=/etc/config/prometheus.yml, ",
+            "",
+            "MS208",
+            "ConfigMap thanos/source",
+        ),
+        (
+            "/shared/prometheus.yml, --storage",
+            "/shared/$(POD).yml, --storage",
+            "MS210",
+            "/shared/$(POD).yml",
+        ),
+        (
+            "configMap: {name: source}",
+            "secret: {secretName: source}",
+            "MS205",
+            "Secret source",
+        ),
+    ] {
+        assert!(RENDERED.contains(from), "{from}");
+        let world = World::of(&format!("{WEB}{}", RENDERED.replace(from, to)));
+        let called = world.call("check --fail-on note --json").await;
+        let found: Value = serde_json::from_str(&called.out).expect("JSON");
+        let problems = found["problems"].as_array().expect("problems");
+        let of = problems.iter().find(|problem| problem["code"] == code);
+        let text = of
+            .unwrap_or_else(|| panic!("{code}: {found:#}"))
+            .to_string();
+        assert!(text.contains(named), "{code}: {text}");
+    }
+}
