@@ -5,6 +5,7 @@ pub mod connect;
 pub mod direct;
 pub mod error;
 mod kubeconfig;
+pub mod retry;
 pub mod stack;
 mod tls;
 pub mod transport;

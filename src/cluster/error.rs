@@ -180,11 +180,7 @@ impl ApiError {
         ApiError {
             without_namespace: missing || status.details.causes.iter().any(terminating),
             conflicts,
-            retry_after: parts
-                .headers
-                .get("retry-after")
-                .and_then(|value| value.to_str().ok()?.parse().ok())
-                .map(Duration::from_secs),
+            retry_after: super::retry::asked(&parts.headers),
             ..ApiError::new(method, path, reason, message.trim().to_owned())
         }
         .of_the_pod_unless(status.kind == "Status")

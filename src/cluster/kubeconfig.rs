@@ -1,12 +1,9 @@
-//! The files of a kubeconfig, merged as kubectl merges them.
-//!
-//! They are parsed with the YAML parser that everything else here uses: kube's own costs half a megabyte of program
-//! for these few types.
+//! The files of a kubeconfig, merged as kubectl merges them: which of them count, and errors that name the file and the
+//! place without the value there. kube reads each.
 
 use crate::error::Error;
 use kube::config::Kubeconfig;
-use serde::Deserialize;
-use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// All files that count: the one named, else those of `$KUBECONFIG`, else `~/.kube/config`. `None` where there is
 /// none at all.
@@ -52,55 +49,18 @@ fn home() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// One file: its documents merged, an empty one being an empty kubeconfig.
+/// One file: its documents merged, an empty one being an empty kubeconfig; files that it names are named from where it
+/// lies.
 fn read(path: &Path) -> Result<Kubeconfig, Error> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::new(format!("the kubeconfig {} cannot be read", path.display()))
-            .cause(crate::fault::io(&error))
-            .hint("check the path and its permissions")
-    })?;
-    let mut merged = Kubeconfig::default();
-    for document in serde_yaml::Deserializer::from_slice(&bytes) {
-        let next = Option::<Kubeconfig>::deserialize(document)
-            .map_err(|error| broken(path, &unquoted(&error.to_string())))?;
-        let mut next = next.unwrap_or_default();
-        if let Some(folder) = path.parent() {
-            anchor(&mut next, folder);
+    use kube::config::KubeconfigError as Failed;
+    Kubeconfig::read_from(path).map_err(|error| match error {
+        Failed::ReadConfig(error, _) => {
+            Error::new(format!("the kubeconfig {} cannot be read", path.display()))
+                .cause(crate::fault::io(&error))
+                .hint("check the path and its permissions")
         }
-        merged = merged
-            .merge(next)
-            .map_err(|error| broken(path, &error.to_string()))?;
-    }
-    Ok(merged)
-}
-
-/// Files are named from where the kubeconfig lies, and so is a plugin's program, unless it is looked up in `$PATH`
-/// (client-go).
-fn anchor(kubeconfig: &mut Kubeconfig, folder: &Path) {
-    let anchored = |path: &mut Option<String>| {
-        if let Some(path) = path
-            && let Some(absolute) = folder.join(&*path).to_str()
-        {
-            *path = absolute.to_owned();
-        }
-    };
-    for cluster in kubeconfig.clusters.iter_mut().flat_map(|c| &mut c.cluster) {
-        anchored(&mut cluster.certificate_authority);
-    }
-    let users = kubeconfig.auth_infos.iter_mut();
-    for user in users.flat_map(|user| &mut user.auth_info) {
-        anchored(&mut user.client_certificate);
-        anchored(&mut user.client_key);
-        anchored(&mut user.token_file);
-        if let Some(exec) = &mut user.exec
-            && exec
-                .command
-                .as_ref()
-                .is_some_and(|c| c.contains(MAIN_SEPARATOR))
-        {
-            anchored(&mut exec.command);
-        }
-    }
+        error => broken(path, &unquoted(&error.to_string())),
+    })
 }
 
 fn broken(path: &Path, why: &str) -> Error {

@@ -2,6 +2,7 @@
 //!
 //! From the outside in: guard, retry, limit, fault. A retry gives its place in the limit back while it waits.
 
+use super::retry;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -11,15 +12,11 @@ use kube::client::Body;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Service, ServiceExt};
 
 /// Requests on their way at one time; more would only queue in the API server.
 pub const AT_ONCE: usize = 8;
-const RETRIES: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(150);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Asked before each attempt at a request what is to go wrong with it. For tests.
 pub type Fault = Arc<dyn Fn(&Method, &Uri) -> Option<Spoil> + Send + Sync>;
@@ -181,15 +178,6 @@ fn broke_off(error: &BoxError) -> bool {
     false
 }
 
-fn pause(attempt: u32, headers: Option<&http::HeaderMap>) -> Duration {
-    let asked = headers
-        .and_then(|headers| headers.get("retry-after")?.to_str().ok()?.parse().ok())
-        .map(Duration::from_secs);
-    asked
-        .unwrap_or(FIRST_PAUSE * 3_u32.pow(attempt))
-        .min(LONGEST_PAUSE)
-}
-
 impl<S, B> Service<Request<Body>> for Retry<S>
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
@@ -212,7 +200,7 @@ where
             let mut request = request;
             let mut attempt = 0;
             loop {
-                let spare = (attempt < RETRIES && may_repeat(&request))
+                let spare = (attempt < retry::TIMES && may_repeat(&request))
                     .then(|| again(&request))
                     .flatten();
                 let answer = inner.clone().oneshot(request).await.map_err(Into::into);
@@ -221,9 +209,9 @@ where
                 };
                 let wait = match &answer {
                     Ok(response) if busy(response.status()) => {
-                        pause(attempt, Some(response.headers()))
+                        retry::pause(attempt, retry::asked(response.headers()))
                     }
-                    Err(error) if broke_off(error) => pause(attempt, None),
+                    Err(error) if broke_off(error) => retry::pause(attempt, None),
                     _ => return answer,
                 };
                 drop(answer);
@@ -416,7 +404,7 @@ mod tests {
             .await
             .expect_err("the server stays broken");
         assert_eq!(error.reason, Reason::Server);
-        assert_eq!(lines(&sent).len(), 1 + RETRIES as usize);
+        assert_eq!(lines(&sent).len(), 1 + retry::TIMES as usize);
     }
 
     #[tokio::test(start_paused = true)]

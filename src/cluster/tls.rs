@@ -12,6 +12,9 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, Sign
 use std::sync::Arc;
 use tower::BoxError;
 use webpki::EndEntityCert;
+use x509_cert::Certificate;
+use x509_cert::der::asn1::AnyRef;
+use x509_cert::der::{Decode, Encode};
 
 /// rustls's word for it inside the transport's error.
 const REFUSED_AS_CA: &str = "CaUsedAsEndEntity";
@@ -100,10 +103,20 @@ impl Verifier {
     ) -> Option<bool> {
         let cert = EndEntityCert::try_from(leaf).ok()?;
         cert.verify_is_valid_for_subject_name(name).ok()?;
-        let parts = Parts::of(leaf)?;
-        if !(parts.not_before..=parts.not_after).contains(&now.as_secs()) {
+        let signed = Certificate::from_der(leaf).ok()?;
+        let body = signed.tbs_certificate();
+        let validity = body.validity();
+        let (from, to) = (validity.not_before, validity.not_after);
+        if !(from.to_unix_duration().as_secs()..=to.to_unix_duration().as_secs())
+            .contains(&now.as_secs())
+        {
             return Some(false);
         }
+        // As rustls names it: without its own tag and length.
+        let algorithm = signed.signature_algorithm().to_der().ok()?;
+        let algorithm = AnyRef::from_der(&algorithm).ok()?.value();
+        let body = body.to_der().ok()?;
+        let signature = signed.signature().as_bytes()?;
         let algorithms: Vec<&'static dyn SignatureVerificationAlgorithm> =
             rustls::crypto::ring::default_provider()
                 .signature_verification_algorithms
@@ -116,138 +129,79 @@ impl Verifier {
             };
             algorithms
                 .iter()
-                .filter(|algorithm| algorithm.signature_alg_id().as_ref() == parts.algorithm)
-                .any(|algorithm| {
-                    root.verify_signature(*algorithm, parts.signed, parts.signature)
-                        .is_ok()
-                })
+                .filter(|one| one.signature_alg_id().as_ref() == algorithm)
+                .any(|one| root.verify_signature(*one, &body, signature).is_ok())
         }))
     }
-}
-
-/// The parts of a certificate that its issuer signed, and the signature (RFC 5280, 4.1).
-struct Parts<'a> {
-    signed: &'a [u8],
-    /// The AlgorithmIdentifier without its own tag and length, as `signature_alg_id` gives it.
-    algorithm: &'a [u8],
-    signature: &'a [u8],
-    /// Seconds since the epoch.
-    not_before: u64,
-    not_after: u64,
-}
-
-const SEQUENCE: u8 = 0x30;
-const BIT_STRING: u8 = 0x03;
-const UTC_TIME: u8 = 0x17;
-const VERSION: u8 = 0xa0;
-
-impl<'a> Parts<'a> {
-    fn of(certificate: &'a [u8]) -> Option<Self> {
-        let (_, _, body, _) = element(certificate, Some(SEQUENCE))?;
-        let (signed, _, tbs, rest) = element(body, Some(SEQUENCE))?;
-        let (_, _, algorithm, rest) = element(rest, Some(SEQUENCE))?;
-        let (_, _, bits, _) = element(rest, Some(BIT_STRING))?;
-        // A bit string starts with the number of its unused bits: none in a signature.
-        let (0, signature) = bits.split_first()? else {
-            return None;
-        };
-        let mut rest = tbs;
-        if tbs.first() == Some(&VERSION) {
-            rest = element(rest, None)?.3;
-        }
-        for _serial_algorithm_issuer in 0..3 {
-            rest = element(rest, None)?.3;
-        }
-        let (_, _, validity, _) = element(rest, Some(SEQUENCE))?;
-        let (_, tag, not_before, rest) = element(validity, None)?;
-        let not_before = time(tag, not_before)?;
-        let (_, tag, not_after, _) = element(rest, None)?;
-        Some(Parts {
-            signed,
-            algorithm,
-            signature,
-            not_before,
-            not_after: time(tag, not_after)?,
-        })
-    }
-}
-
-/// A DER element split off: the whole of it, its tag, its content, and what follows.
-type Element<'a> = (&'a [u8], u8, &'a [u8], &'a [u8]);
-
-fn element(der: &[u8], wanted: Option<u8>) -> Option<Element<'_>> {
-    let (&tag, rest) = der.split_first()?;
-    if wanted.is_some_and(|wanted| wanted != tag) {
-        return None;
-    }
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let count = usize::from(first & 0x7f);
-        if count == 0 || count > 4 || rest.len() < count {
-            return None;
-        }
-        let (digits, rest) = rest.split_at(count);
-        let length = digits.iter().fold(0, |sum, d| sum << 8 | usize::from(*d));
-        (length, rest)
-    };
-    if rest.len() < length {
-        return None;
-    }
-    let (content, rest) = rest.split_at(length);
-    Some((&der[..der.len() - rest.len()], tag, content, rest))
-}
-
-/// UTCTime (two digits of the year, 50 and above are 19xx) or GeneralizedTime, both ending in Z.
-fn time(tag: u8, text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let text = match tag {
-        UTC_TIME if text.get(..2)? >= "50" => format!("19{text}"),
-        UTC_TIME => format!("20{text}"),
-        _ => text.to_owned(),
-    };
-    let stamp = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
-    let seconds = stamp
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()?
-        .timestamp()
-        .as_second();
-    u64::try_from(seconds).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use std::time::Duration;
 
-    #[test]
-    fn der_elements_are_split_and_never_read_past_the_end() {
-        assert_eq!(
-            element(&[0x30, 2, 1, 2, 9], Some(SEQUENCE)),
-            Some((&[0x30, 2, 1, 2][..], 0x30, &[1, 2][..], &[9][..]))
-        );
-        let mut long = vec![0x04, 0x81, 0x80];
-        long.extend([7; 128]);
-        assert_eq!(element(&long, None).unwrap().2.len(), 128);
-        for broken in [
-            &[][..],
-            &[0x30],
-            &[0x30, 5, 1],
-            &[0x30, 0x80],
-            &[0x30, 0x85, 1, 1, 1, 1, 1],
-        ] {
-            assert_eq!(element(broken, None), None, "{broken:?}");
-        }
-        assert_eq!(element(&[0x02, 1, 1], Some(SEQUENCE)), None);
+    /// A root, and a server's certificate that it signed and that says that it is a CA: made by openssl, valid from the
+    /// first of December 2026 for ten years, for `api.example.org`. Nobody has their keys.
+    const ROOT: &str = "MIIBczCCARmgAwIBAgIUJodnzsIzOrSkQedWdv25iaIeR5gwCgYIKoZIzj0EAwIwDzENMAsGA1UEAwwEcm9vdDAeFw0yNjEy\
+         MDEwOTMyMzNaFw0zNjExMjgwOTMyMzNaMA8xDTALBgNVBAMMBHJvb3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATZXflv\
+         0Oz0J41ptw0l80JWMCjmEPoGXqgMXbtgQXZHmh/Dix2ed2NUC9VzFeH/xyr6ddWL1yPHoujhGHAfWhWzo1MwUTAdBgNVHQ4E\
+         FgQULR5fbUpx1X9hLu6cBP4A3wW0YvAwHwYDVR0jBBgwFoAULR5fbUpx1X9hLu6cBP4A3wW0YvAwDwYDVR0TAQH/BAUwAwEB\
+         /zAKBggqhkjOPQQDAgNIADBFAiEAx90E8nc96P2vyO9L9o1mX8eh3/SwBIkuSsKy8WCyo0MCIEOBvng0r/1HHJpdUhLXNFLg\
+         UMekttxx1VM5ulkI5+QQ";
+    const LEAF: &str = "MIIBjjCCATSgAwIBAgIUTi/mMIm9aCH3BEF7ldATzUImqmEwCgYIKoZIzj0EAwIwDzENMAsGA1UEAwwEcm9vdDAeFw0yNjEy\
+         MDEwOTMyMzNaFw0zNjExMjgwOTMyMzNaMA4xDDAKBgNVBAMMA2FwaTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCasS0co\
+         fvrz5xGFIrhsczSeu+0b7fNc/M0l7Ljc0tdMrTJQqUCDoKitYzLnyx7YfRiZCn1+jd3+8kNipSKGKV6jbzBtMA8GA1UdEwEB\
+         /wQFMAMBAf8wGgYDVR0RBBMwEYIPYXBpLmV4YW1wbGUub3JnMB0GA1UdDgQWBBT+mTYmCAj/lNSWuA+gs1YANNxBCzAfBgNV\
+         HSMEGDAWgBQtHl9tSnHVf2Eu7pwE/gDfBbRi8DAKBggqhkjOPQQDAgNIADBFAiBW2K0mWDK3QhsqoURI4KM72Zf+P1rGWwVw\
+         4xemw0KJPQIhAKydFXqERgVHJCWW5WZH+eGqhpDH7P1PTSkOZmkN/V2r";
+    const VALID: u64 = 1_800_000_000;
+
+    fn der(text: &str) -> Vec<u8> {
+        let engine = base64::engine::general_purpose::STANDARD;
+        engine.decode(text).expect("base64")
+    }
+
+    fn stands(root: &[u8], leaf: &[u8], host: &str, at: u64) -> Option<bool> {
+        let mut store = RootCertStore::empty();
+        let trusted = CertificateDer::from(der(ROOT));
+        store.add(trusted).expect("a root");
+        let verifier = Verifier {
+            inner: WebPkiServerVerifier::builder_with_provider(
+                Arc::new(store),
+                Arc::new(rustls::crypto::ring::default_provider()),
+            )
+            .build()
+            .expect("a verifier"),
+            roots: vec![root.to_vec()],
+        };
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(at));
+        verifier.stands_otherwise(&CertificateDer::from(leaf), &name, now)
     }
 
     #[test]
-    fn both_forms_of_time_are_read() {
-        assert_eq!(time(UTC_TIME, b"700101000001Z"), Some(1));
-        assert_eq!(
-            time(0x18, b"20261123110439Z"),
-            time(UTC_TIME, b"261123110439Z")
+    fn a_server_that_says_it_is_a_ca_stands_by_root_host_and_time() {
+        let (root, leaf) = (der(ROOT), der(LEAF));
+        assert_eq!(stands(&root, &leaf, "api.example.org", VALID), Some(true));
+        assert_eq!(stands(&root, &leaf, "other.example.org", VALID), None);
+        for at in [VALID - 20_000_000, VALID + 600_000_000] {
+            assert_eq!(
+                stands(&root, &leaf, "api.example.org", at),
+                Some(false),
+                "{at}"
+            );
+        }
+        // Signed by another, or changed on the way.
+        assert_eq!(stands(&leaf, &leaf, "api.example.org", VALID), Some(false));
+        let mut changed = leaf.clone();
+        if let Some(last) = changed.last_mut() {
+            *last ^= 1;
+        }
+        assert_ne!(
+            stands(&root, &changed, "api.example.org", VALID),
+            Some(true)
         );
-        assert_eq!(time(UTC_TIME, b"26112311"), None);
+        assert_eq!(stands(&root, &leaf[..40], "api.example.org", VALID), None);
     }
 }

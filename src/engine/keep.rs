@@ -9,7 +9,7 @@ use super::session::{Journal, RunNote, Session};
 use super::steps;
 use crate::cluster::ApiError;
 use crate::cluster::api::Write;
-use crate::cluster::error::Reason;
+use crate::cluster::retry;
 use crate::error::Error;
 use crate::journal::copy;
 use crate::mesh::kinds::{Kind, ObjectRef};
@@ -313,7 +313,7 @@ async fn write(session: &Session, secret: &Value) -> Result<(), (ObjectRef, ApiE
     let meta = |field: &str| secret["metadata"][field].as_str().unwrap_or_default();
     let object = ObjectRef::new(Kind::Secret, meta("namespace"), meta("name"));
     let mut last = None;
-    for _ in 0..3 {
+    for attempt in 0..retry::TIMES {
         let answer = session
             .cluster
             .apply(&object, secret, Write::default())
@@ -321,19 +321,10 @@ async fn write(session: &Session, secret: &Value) -> Result<(), (ObjectRef, ApiE
         match answer {
             Ok(_) => return Ok(()),
             // Applying the same text again does no harm.
-            Err(error)
-                if matches!(
-                    error.reason,
-                    Reason::TooMany
-                        | Reason::Server
-                        | Reason::Timeout
-                        | Reason::Garbled
-                        | Reason::Unreachable
-                ) =>
-            {
-                let pause = error.retry_after.unwrap_or(Duration::from_secs(1));
+            Err(error) if error.may_pass() => {
+                let pause = retry::pause(attempt, error.retry_after);
                 last = Some(error);
-                tokio::time::sleep(pause.min(Duration::from_secs(10))).await;
+                tokio::time::sleep(pause).await;
             }
             Err(error) => return Err((object, error)),
         }

@@ -6,6 +6,7 @@
 use super::compare::{Compared, compare, edited, landed, ours, text_of};
 use crate::cluster::api::Write;
 use crate::cluster::error::{ApiError, Reason};
+use crate::cluster::retry;
 use crate::engine::session::Session;
 use crate::error::{Error, Tells};
 use crate::gather::Gather;
@@ -22,13 +23,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Writes that lost a race against a status update are made again on the newer object, so many times.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: u32 = 5;
 /// After a write without an answer: how often and how long apart the object is looked at.
 const LOOKS: usize = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
-/// Pause after a 429 that names none, and the longest one that is kept.
-const BUSY: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A resourceVersion that no object has, since the store itself begins with it: an apply for it makes an object, and
 /// is refused where one is.
@@ -180,7 +178,7 @@ enum Sent {
     /// The object moved between the comparison and the write: compare again.
     Raced,
     /// The server turned it away for now, before it did anything.
-    Later(Duration),
+    Later(Option<Duration>),
     No(Error),
     /// What is there, or who owns it, is not what was approved.
     Moved(Error),
@@ -219,7 +217,7 @@ impl Step {
                     return Ok(Wrote::Yes(answer));
                 }
                 Sent::Raced => {}
-                Sent::Later(pause) => tokio::time::sleep(pause).await,
+                Sent::Later(asked) => tokio::time::sleep(retry::pause(attempt, asked)).await,
                 Sent::No(error) => return Err(self.give_up(true, error)),
                 Sent::Moved(error) => {
                     return Err(Failure {
@@ -545,7 +543,7 @@ pub(super) fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
 fn failed(object: &ObjectRef, error: ApiError) -> Sent {
     match error.reason {
         Reason::Stale => Sent::Raced,
-        Reason::TooMany => Sent::Later(error.retry_after.unwrap_or(BUSY).min(LONGEST_PAUSE)),
+        Reason::TooMany => Sent::Later(error.retry_after),
         Reason::Timeout | Reason::Unreachable | Reason::Garbled | Reason::Server => {
             Sent::Unknown(error)
         }
