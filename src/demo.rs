@@ -13,6 +13,7 @@ mod kinds;
 mod ownership;
 mod patches;
 mod proxied;
+mod rights;
 mod routes;
 mod scenario;
 mod selectors;

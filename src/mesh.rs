@@ -40,7 +40,7 @@ pub use discovered::{as_pod, living, next};
 pub use listed::Listed;
 pub use observed::{Observation, Observed, Rule, Scheme, observe};
 pub use others::OtherPods;
-pub use prometheus::storage_of;
+pub use prometheus::{accounts, storage_of};
 pub use scraped::dialect;
 
 use crate::answers::MetricsPort;
@@ -49,6 +49,7 @@ use crate::problems::Problem;
 use crate::reach::authorization::Refused;
 use crate::reach::outbound::Outbound;
 use crate::reach::path::Rules;
+use crate::reach::rights::{Accounts, Looks};
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
 use serde::Serialize;
@@ -167,6 +168,8 @@ pub struct Inventory {
     /// Answers of the access reviews that were asked.
     pub access: BTreeMap<AccessQuestion, bool>,
     pub asked: Asked,
+    /// Where the accounts of Prometheus servers may list pods.
+    pub rights: Accounts,
 }
 
 /// Settings of the mesh in the user's words. They count only where the cluster does not tell.
@@ -492,6 +495,8 @@ pub struct Prometheus {
     /// HTTPS or basic auth stand in its `--web.config.file`.
     pub web_config: bool,
     pub config: Option<PrometheusConfig>,
+    /// Where its jobs list pods; `None`: its configuration is not known.
+    pub looks: Option<Looks>,
     /// A container that reloads it when the file changes.
     pub reloader: bool,
     /// `--web.enable-lifecycle`

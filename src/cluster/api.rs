@@ -381,6 +381,36 @@ impl Cluster {
         Ok(answer.body["status"]["allowed"].as_bool().unwrap_or(false))
     }
 
+    /// May this ServiceAccount? As [`Cluster::may`], of somebody else: needs `create` on subjectaccessreviews.
+    pub async fn may_account(
+        &self,
+        (account_namespace, account): (&str, &str),
+        verb: &str,
+        resource: &str,
+        namespace: Option<&str>,
+    ) -> Result<bool, ApiError> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {
+                "user": format!("system:serviceaccount:{account_namespace}:{account}"),
+                "groups": [
+                    "system:serviceaccounts",
+                    format!("system:serviceaccounts:{account_namespace}"),
+                    "system:authenticated",
+                ],
+                "resourceAttributes": {
+                    "verb": verb, "group": "", "resource": resource, "namespace": namespace.unwrap_or(""),
+                },
+            },
+        });
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        let body = serde_json::to_vec(&review).unwrap_or_default();
+        let answer = self
+            .answer(Method::POST, path, Some("application/json"), body)
+            .await?;
+        Ok(answer.body["status"]["allowed"].as_bool().unwrap_or(false))
+    }
+
     /// GET through the API server's proxy to a pod. `scheme` is `http` or `https`; `path` starts with `/`.
     /// Errors only where the API server itself refused (no permission) or could not be reached; what the
     /// pod or the way to it said is in [`Proxied`] (503 with a Status for a reset connection).

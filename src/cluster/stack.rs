@@ -91,7 +91,8 @@ fn changes_nothing(request: &Request<Body>) -> bool {
     let review = || {
         request.method() == Method::POST
             && uri.path().starts_with("/apis/authorization.k8s.io/")
-            && (uri.path().ends_with("/selfsubjectaccessreviews")
+            && (uri.path().ends_with("/subjectaccessreviews")
+                || uri.path().ends_with("/selfsubjectaccessreviews")
                 || uri.path().ends_with("/selfsubjectrulesreviews"))
     };
     matches!(*request.method(), Method::GET | Method::HEAD) || review() || dry_run()
@@ -345,12 +346,16 @@ mod tests {
             .may("patch", "apps", "deployments", None)
             .await
             .expect("a review");
+        cluster
+            .may_account(("mon", "prometheus"), "list", "pods", None)
+            .await
+            .expect("a review of another");
         let intent = json!({"kind": "Deployment"});
         cluster
             .apply(&cart(), &intent, Write::DRY_RUN)
             .await
             .expect("a dry run");
-        assert_eq!(lines(&sent).len(), 3);
+        assert_eq!(lines(&sent).len(), 4);
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answers::{self, Reply};
-use super::json::{as_map, at, name, namespace, text, uid};
+use super::json::{as_map, at, list as items, name, namespace, text, uid};
 use super::kinds::{self, KINDS, Kind};
+use super::rights::Asked;
 use super::routes::{Objects, Query, Route, route};
 use super::watch::{Filter, From};
 use super::world::World;
@@ -212,6 +213,14 @@ fn resources(world: &World, group: &str, version: &str) -> Reply {
     )
 }
 
+static REVIEW: Kind = Kind {
+    group: "authorization.k8s.io",
+    version: "v1",
+    kind: "SubjectAccessReview",
+    plural: "subjectaccessreviews",
+    namespaced: false,
+};
+
 fn reviews(simulation: &Simulation, world: &World, review: &str, call: &Call) -> Reply {
     let Ok(mut body) = serde_json::from_slice::<Value>(&call.body) else {
         return answers::bad_request("the body is not JSON");
@@ -232,6 +241,23 @@ fn reviews(simulation: &Simulation, world: &World, review: &str, call: &Call) ->
                 text(wanted, "/namespace"),
             );
             as_map(&mut body).insert("status".into(), json!({"allowed": !denied}));
+        }
+        "subjectaccessreviews" => {
+            let of = ("authorization.k8s.io", "subjectaccessreviews");
+            if simulation.denied("create", of, "") {
+                return answers::forbidden(&world.settings.user, "create", &REVIEW, "", "", "");
+            }
+            let spec = at(&body, "/spec");
+            let groups = items(spec, "/groups").iter().filter_map(Value::as_str);
+            let allowed = world.allows(&Asked {
+                user: text(spec, "/user"),
+                groups: groups.collect(),
+                verb: text(spec, "/resourceAttributes/verb"),
+                group: text(spec, "/resourceAttributes/group"),
+                resource: text(spec, "/resourceAttributes/resource"),
+                namespace: text(spec, "/resourceAttributes/namespace"),
+            });
+            as_map(&mut body).insert("status".into(), json!({"allowed": allowed}));
         }
         "selfsubjectrulesreviews" => {
             let rules = json!({

@@ -59,6 +59,10 @@ kinds! {
     CONFIG_MAP = "" "v1" "ConfigMap" "configmaps" true;
     SECRET = "" "v1" "Secret" "secrets" true;
     SERVICE_ACCOUNT = "" "v1" "ServiceAccount" "serviceaccounts" true;
+    CLUSTER_ROLE = "rbac.authorization.k8s.io" "v1" "ClusterRole" "clusterroles" false;
+    ROLE = "rbac.authorization.k8s.io" "v1" "Role" "roles" true;
+    CLUSTER_ROLE_BINDING = "rbac.authorization.k8s.io" "v1" "ClusterRoleBinding" "clusterrolebindings" false;
+    ROLE_BINDING = "rbac.authorization.k8s.io" "v1" "RoleBinding" "rolebindings" true;
     SERVICE = "" "v1" "Service" "services" true;
     CLAIM = "" "v1" "PersistentVolumeClaim" "persistentvolumeclaims" true;
     EVENT = "" "v1" "Event" "events" true;

@@ -5,6 +5,7 @@ mod access;
 mod keep;
 mod lists;
 mod networks;
+mod rights;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +94,7 @@ async fn run(
         asker,
         inventory,
         asked_maps: BTreeSet::new(),
+        asked_rights: false,
         tasks,
     };
     collector.collect(received, &report).await
@@ -193,6 +195,7 @@ struct Collector {
     asker: Asker,
     inventory: Inventory,
     asked_maps: BTreeSet<(String, String)>,
+    asked_rights: bool,
     tasks: JoinSet<()>,
 }
 
@@ -213,6 +216,7 @@ impl Collector {
                         update(&mut self.inventory);
                     }
                     self.ask_for_config_maps();
+                    self.ask_for_rights();
                     news = true;
                 }
                 ended = self.tasks.join_next() => match ended {
@@ -286,6 +290,29 @@ impl Collector {
                 self.tasks
                     .spawn(config_map(self.asker.clone(), name.0, name.1));
             }
+        }
+    }
+}
+
+impl Collector {
+    /// Once, when every Prometheus is known and what its jobs look for.
+    fn ask_for_rights(&mut self) {
+        let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
+        let listed = kinds.iter().all(|kind| {
+            let list = self.inventory.workloads.get(kind);
+            list.is_some_and(|list| list.progress.settled())
+        });
+        let read = |(namespace, name): &(String, String)| {
+            let maps = &self.inventory.config_maps;
+            maps.contains_key(&format!("{namespace}/{name}"))
+        };
+        if self.asked_rights || !listed || !self.asked_maps.iter().all(read) {
+            return;
+        }
+        self.asked_rights = true;
+        for (account, looks) in mesh::accounts(&self.inventory) {
+            let asker = self.asker.clone();
+            self.tasks.spawn(rights::rights(asker, account, looks));
         }
     }
 }

@@ -232,6 +232,10 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         }
     }
     index.today = Today::new(inventory, &prometheus_servers);
+    for server in &mut prometheus_servers {
+        let looks = index.today.looks(&server.id);
+        Arc::make_mut(server).looks = looks;
+    }
     index.scrapers = governed::identities(&istio, &prometheus_servers);
 
     let catches = workload::Catches::new(inventory, &index);

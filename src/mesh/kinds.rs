@@ -36,6 +36,10 @@ pub enum Kind {
     PodMonitor,
     MutatingWebhookConfiguration,
     Lease,
+    Role,
+    RoleBinding,
+    ClusterRole,
+    ClusterRoleBinding,
 }
 
 impl Kind {
@@ -116,6 +120,25 @@ impl Kind {
                 false,
             ),
             Kind::Lease => ("coordination.k8s.io/v1", "Lease", "leases", true),
+            Kind::Role => ("rbac.authorization.k8s.io/v1", "Role", "roles", true),
+            Kind::RoleBinding => (
+                "rbac.authorization.k8s.io/v1",
+                "RoleBinding",
+                "rolebindings",
+                true,
+            ),
+            Kind::ClusterRole => (
+                "rbac.authorization.k8s.io/v1",
+                "ClusterRole",
+                "clusterroles",
+                false,
+            ),
+            Kind::ClusterRoleBinding => (
+                "rbac.authorization.k8s.io/v1",
+                "ClusterRoleBinding",
+                "clusterrolebindings",
+                false,
+            ),
         }
     }
 

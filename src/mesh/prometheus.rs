@@ -12,7 +12,11 @@ use super::{
     istio, owner, pods, sharers, storage,
 };
 use crate::problems::{Problem, Subject};
+use crate::reach::job::{Dialect, jobs};
 use crate::reach::outbound::outbound;
+use crate::reach::rights::Looks;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 const DEFAULT_PORT: u16 = 9090;
@@ -121,6 +125,33 @@ pub(super) fn config_maps(item: &lean::Workload) -> Vec<(String, String)> {
     names.into_iter().map(named).collect()
 }
 
+fn account(template: &lean::Template) -> &str {
+    let account = template.spec.service_account_name.as_deref();
+    account.filter(|name| !name.is_empty()).unwrap_or("default")
+}
+
+/// The ServiceAccounts of every Prometheus, and where their jobs list pods; `None`: a configuration is not known.
+pub fn accounts(inventory: &Inventory) -> BTreeMap<(String, String), Option<Looks>> {
+    let mut found: BTreeMap<_, Option<Looks>> = BTreeMap::new();
+    for (_, item) in super::assemble::all_workloads(inventory) {
+        let Some((container, _)) = scraper(item) else {
+            continue;
+        };
+        let (space, template) = (&item.metadata.namespace, &item.spec.template);
+        let config = config(inventory, space, &follow(template, container));
+        let text = config.and_then(|config| config.text.ok());
+        let looks = text.map(|text| Looks::of(&jobs(&text, Dialect::default()), space));
+        match found.entry((space.clone(), account(template).to_owned())) {
+            Entry::Vacant(place) => drop(place.insert(looks)),
+            Entry::Occupied(mut known) => match (known.get_mut(), looks) {
+                (Some(known), Some(looks)) => known.add(looks),
+                (known, _) => *known = None,
+            },
+        }
+    }
+    found
+}
+
 fn http_port(container: &Container) -> u16 {
     option(container, "web.listen-address")
         .and_then(|address| address.rsplit(':').next()?.parse().ok())
@@ -198,8 +229,7 @@ pub(super) fn prometheus(
             && reloads(other)
             && mounts.iter().any(|m| Some(&m.name) == config_volume)
     };
-    let account = template.spec.service_account_name.as_deref();
-    let account = account.filter(|name| !name.is_empty()).unwrap_or("default");
+    let account = account(template);
     let mut found = Prometheus {
         flavour,
         owner: owner::owner(meta),
@@ -228,6 +258,8 @@ pub(super) fn prometheus(
         obstacles: Vec::new(),
         template: template.clone(),
         config,
+        // Known when the jobs are read, once for all.
+        looks: None,
         pods,
         id,
     };
@@ -249,6 +281,11 @@ fn watches_folders(container: &Container) -> bool {
 }
 
 impl Prometheus {
+    /// Namespace and name of its ServiceAccount.
+    pub fn account(&self) -> (String, String) {
+        (self.id.namespace.clone(), self.service_account.clone())
+    }
+
     /// The container that can reload Prometheus when files in a folder change.
     pub fn folder_watcher(&self) -> Option<&Container> {
         let mut all = self.template.spec.containers.iter();
@@ -290,6 +327,7 @@ impl Prometheus {
             uid: String::new(),
             web_config: false,
             config: None,
+            looks: None,
             reloader: false,
             lifecycle: false,
             storage: Storage::Unknown,

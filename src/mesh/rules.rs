@@ -29,6 +29,7 @@ pub(super) fn rules(inventory: &Inventory, settings: &Settings) -> Rules {
             true => labels(inventory),
             false => BTreeMap::new(),
         },
+        rights: inventory.rights.clone(),
     }
 }
 

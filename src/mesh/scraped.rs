@@ -8,6 +8,7 @@ use super::pods::SECURE_PORT;
 use super::{Inventory, Pod, Prometheus, Scraped, ScrapedBy};
 use crate::reach::job::{self, Dialect};
 use crate::reach::labels::read_as;
+use crate::reach::rights::{Looks, PodRights};
 use crate::reach::scrape::{Around, Discovered};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -19,9 +20,10 @@ pub(super) const SCRAPE: &str = "prometheus.io/scrape";
 pub(super) const PORT: &str = "prometheus.io/port";
 
 /// The jobs of one Prometheus.
-struct Server {
+struct Server<'a> {
     id: Arc<WorkloadRef>,
     jobs: Vec<(Arc<str>, job::Job)>,
+    rights: Option<&'a PodRights>,
 }
 
 /// Who scrapes a pod in plaintext.
@@ -44,7 +46,7 @@ struct Alike<'a> {
 
 /// The scrape jobs of all configurations found.
 pub(super) struct Today<'a> {
-    servers: Vec<Server>,
+    servers: Vec<Server<'a>>,
     namespaces: &'a [lean::Namespace],
     apart: bool,
     known: RefCell<HashMap<Alike<'a>, Arc<Verdict>>>,
@@ -52,12 +54,14 @@ pub(super) struct Today<'a> {
 
 impl<'a> Today<'a> {
     pub fn new(inventory: &'a Inventory, prometheus_servers: &[Arc<Prometheus>]) -> Self {
-        let servers: Vec<Server> = prometheus_servers
+        let servers: Vec<Server<'a>> = prometheus_servers
             .iter()
             .filter_map(|prometheus| {
                 let text = prometheus.config.as_ref()?.text.as_deref().ok()?;
                 let jobs = job::jobs(text, dialect(prometheus));
+                let account = prometheus.account();
                 Some(Server {
+                    rights: inventory.rights.get(&account),
                     id: Arc::new(prometheus.id.clone()),
                     jobs: jobs
                         .into_iter()
@@ -86,6 +90,13 @@ impl<'a> Today<'a> {
             around.namespaces.clone_from(&inventory.namespaces.items);
         }
         around
+    }
+
+    /// Where the jobs of one Prometheus list pods; `None`: they are not known.
+    pub fn looks(&self, of: &WorkloadRef) -> Option<Looks> {
+        let server = self.servers.iter().find(|server| *server.id == *of)?;
+        let jobs = server.jobs.iter().map(|(_, job)| job);
+        Some(Looks::of(jobs, &of.namespace))
     }
 
     /// Without a configuration the annotations alone must tell.
@@ -161,6 +172,7 @@ impl<'a> Today<'a> {
                 services: &[],
                 namespaces: self.namespaces,
                 own: &server.id.namespace,
+                rights: server.rights,
             };
             let mut discovered = Discovered::of(pod, around, services.iter().copied());
             for (name, job) in &server.jobs {

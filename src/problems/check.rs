@@ -4,7 +4,7 @@ use super::{Code, Problem, Severity, Subject};
 use crate::mesh::{Mesh, Prometheus};
 use crate::targets::{Board, Guard, Probe, Row, State};
 use crate::words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that was found in a mesh, each once, sorted by code and subject.
 pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
@@ -12,6 +12,7 @@ pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
     for prometheus in &mesh.prometheus_servers {
         found.extend(prometheus.obstacles.iter().cloned());
         found.extend(shared_identity(prometheus));
+        found.extend(pods_not_listed(mesh, prometheus));
     }
     let workloads = mesh.workloads.iter().map(|workload| workload.as_ref());
     let gateways = mesh.gateways.iter().map(|gateway| &gateway.workload);
@@ -63,6 +64,34 @@ fn shared_identity(of: &Prometheus) -> Option<Problem> {
         account: of.service_account.clone(),
         with: of.shared_with.clone(),
     })
+}
+
+/// Where its jobs look for pods, and it may surely not list any.
+fn pods_not_listed(mesh: &Mesh, of: &Prometheus) -> Vec<Problem> {
+    let rights = mesh.rules.rights.get(&of.account());
+    let (Some(rights), Some(looks)) = (rights, &of.looks) else {
+        return Vec::new();
+    };
+    let problem = |jobs: BTreeSet<&String>, namespaces: Vec<String>| Problem::PodsNotListed {
+        of: (&of.id).into(),
+        account: format!("{}/{}", of.id.namespace, of.service_account),
+        jobs: jobs.into_iter().cloned().collect(),
+        namespaces,
+    };
+    let mut found = Vec::new();
+    if !looks.everywhere.is_empty() && rights.denied(None) {
+        found.push(problem(looks.everywhere.iter().collect(), Vec::new()));
+    }
+    let named = looks.namespaces.iter();
+    let denied: Vec<_> = named
+        .filter(|(name, _)| rights.denied(Some(name)))
+        .collect();
+    if !denied.is_empty() {
+        let jobs = denied.iter().flat_map(|(_, jobs)| jobs.iter()).collect();
+        let names = denied.iter().map(|(name, _)| (*name).clone()).collect();
+        found.push(problem(jobs, names));
+    }
+    found
 }
 
 /// What the targets show: each cause once for an object, each DOWN once for a pod.

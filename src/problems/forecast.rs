@@ -20,6 +20,7 @@ pub fn of_forecast(of: &Forecast) -> Vec<Problem> {
             }
         }
     }
+    found.extend(unlisted(of));
     found.extend(
         of.unasked
             .iter()
@@ -55,6 +56,31 @@ pub fn of_forecast(of: &Forecast) -> Vec<Problem> {
     found
 }
 
+/// All pods at once, and those of namespaces: two remedies.
+fn unlisted(of: &Forecast) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for everywhere in [true, false] {
+        let all = of.unlisted.iter();
+        let all: Vec<_> = all
+            .filter(|(_, what)| what.everywhere == everywhere)
+            .collect();
+        let jobs: BTreeSet<&String> = all.iter().flat_map(|(_, what)| &what.jobs).collect();
+        let spaces: BTreeSet<&String> = all.iter().map(|(item, _)| &item.namespace).collect();
+        if !all.is_empty() {
+            found.push(Problem::PodsNotListed {
+                of: (&of.prometheus).into(),
+                account: of.account.clone(),
+                jobs: jobs.into_iter().cloned().collect(),
+                namespaces: match everywhere {
+                    true => Vec::new(),
+                    false => spaces.into_iter().cloned().collect(),
+                },
+            });
+        }
+    }
+    found
+}
+
 fn of_outlook(of: &Forecast, outlook: &Outlook) -> Vec<Problem> {
     let subject = || Subject::from(&outlook.item);
     let mut found = Vec::new();
@@ -65,7 +91,7 @@ fn of_outlook(of: &Forecast, outlook: &Outlook) -> Vec<Problem> {
         url: mask::urls(&scrape.target.url()),
     }));
     let jobs: BTreeSet<&str> = outlook.secure(of.port).map(|one| &*one.job).collect();
-    if outlook.chosen && jobs.is_empty() {
+    if outlook.chosen && jobs.is_empty() && !of.unlisted.contains_key(&outlook.item) {
         found.push(Problem::SecureTargetMissing {
             of: subject(),
             prometheus: of.prometheus.clone(),

@@ -108,6 +108,8 @@ problems! {
     "MS210" Note ConfigVariable { file: String }
     /// Others run as Prometheus's ServiceAccount.
     "MS211" Risk SharedIdentity { account: String, with: Vec<String> }
+    /// `namespaces`: empty where its jobs list all pods at once.
+    "MS212" Blocks PodsNotListed { account: String, jobs: Vec<String>, namespaces: Vec<String> }
     "MS221" Risk JobTakesAnyAnnotation { job: String }
     "MS222" Risk JobFollowsPath { job: String }
     "MS223" Risk JobInPlaintext { job: String }

@@ -87,6 +87,7 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::ProxyProtocolExpected, "targets::reaching"),
     (Code::FilterMayRefuse, "targets::reaching"),
     (Code::TargetLost, "recipe::forecast"),
+    (Code::PodsNotListed, "worlds::rights"),
     (Code::SecureTargetMissing, "recipe::forecast"),
     (Code::SecureTargetDoubled, "recipe::forecast"),
     (Code::LabelsChange, "recipe::forecast"),

@@ -297,6 +297,7 @@ fn prometheus() -> mesh::Prometheus {
         web_config: false,
         uid: String::new(),
         config: None,
+        looks: None,
         reloader: false,
         lifecycle: true,
         storage: mesh::Storage::EmptyDir,

@@ -60,10 +60,20 @@ pub struct Outlook {
     pub after: BTreeSet<Scrape>,
 }
 
+/// What Prometheus's ServiceAccount may not list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unlisted {
+    /// All pods at once, as one of the jobs lists them, rather than those of the workload's namespace.
+    pub everywhere: bool,
+    pub jobs: BTreeSet<String>,
+}
+
 /// What is known before a plan is applied of the targets after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
     pub prometheus: WorkloadRef,
+    /// Its ServiceAccount, with its namespace.
+    pub account: String,
     /// The port over which chosen workloads are to be scraped.
     pub port: u16,
     /// Chosen workloads, and the others whose targets change.
@@ -74,6 +84,8 @@ pub struct Forecast {
     pub elsewhere: Vec<(WorkloadRef, String, Vec<u16>)>,
     /// Ended scrapes of apps at ports that the agent does not ask, so that the merged metrics lack them.
     pub unasked: Vec<(WorkloadRef, String, Vec<u16>)>,
+    /// Chosen workloads whose pods no secure job may list.
+    pub unlisted: BTreeMap<WorkloadRef, Unlisted>,
     /// What reads series by the label of a job whose scrapes the plan ends, by job.
     pub readers: BTreeMap<String, Vec<String>>,
     /// Why the configuration after the plan cannot be told; the targets after it are those of before then.

@@ -78,9 +78,14 @@ pub enum Role {
 impl Kubernetes {
     /// Without `namespaces`, or with none named, it looks in all.
     pub fn looks_in(&self, namespace: &str, own: &str) -> bool {
-        (self.namespaces.is_empty() && !self.own)
+        self.is_everywhere()
             || self.namespaces.contains(namespace)
             || (self.own && namespace == own)
+    }
+
+    /// It makes one list of all pods.
+    pub fn is_everywhere(&self) -> bool {
+        self.namespaces.is_empty() && !self.own
     }
 
     pub fn selector(&self, of: Role) -> impl Iterator<Item = &Selector> {
@@ -205,7 +210,7 @@ impl Job {
         all.find(|why| matches!(why, Unknown::Discovery(_)))
     }
 
-    fn kubernetes(&self) -> impl Iterator<Item = &Kubernetes> {
+    pub fn kubernetes(&self) -> impl Iterator<Item = &Kubernetes> {
         self.discoveries.iter().filter_map(|one| match one {
             Discovery::Kubernetes(sd) => Some(sd),
             Discovery::Static { .. } => None,

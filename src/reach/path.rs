@@ -1,6 +1,6 @@
 //! The path by which one Prometheus reaches one pod's secure port: its links, in the order in which a scrape meets them.
 //!
-//! Each link is computed by its own file; here they are put in order. What discovers the pod and keeps it comes before.
+//! Each link is computed by its own file; here they are put in order. Which pods a job keeps comes before.
 
 use super::authorization::{
     self, Allowed, HEADERS_OF_PROMETHEUS, Listener, Peer, Pods, Providers, Refused, Request,
@@ -9,6 +9,7 @@ use super::capture::{self, NotCaptured};
 use super::filters::{self, Effect, Place, Touch};
 use super::link::Verdict;
 use super::network::{self, Connection, End, Passes, Stopped};
+use super::rights::{Accounts, Looks, PodRights, Right};
 use crate::mesh::objects::{
     AuthorizationPolicy, ContainerPort, EnvoyFilter, Labels, NetworkPolicy,
 };
@@ -36,6 +37,8 @@ pub struct Rules {
     pub other_networks: Vec<String>,
     /// Labels of namespaces, for those that NetworkPolicies may name.
     pub namespaces: BTreeMap<String, Labels>,
+    /// Who may list pods, of the accounts that were asked about.
+    pub rights: Accounts,
 }
 
 impl Default for Rules {
@@ -50,6 +53,7 @@ impl Default for Rules {
             network: Ok(Vec::new()),
             other_networks: Vec::new(),
             namespaces: BTreeMap::new(),
+            rights: Accounts::new(),
         }
     }
 }
@@ -64,6 +68,10 @@ pub struct Scraper<'a> {
     /// `None`: not known, as that of a pod that is still to start.
     pub address: Option<IpAddr>,
     pub host_network: bool,
+    /// The name of its ServiceAccount.
+    pub account: &'a str,
+    /// Where its jobs list pods; `None`: not known.
+    pub looks: Option<&'a Looks>,
 }
 
 /// The pod that is scraped.
@@ -82,6 +90,8 @@ pub struct Target<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Link {
+    /// Prometheus lists the pods that it discovers.
+    Discovery,
     Network,
     Capture,
     /// What EnvoyFilters and settings of the mesh put on the listener.
@@ -91,6 +101,7 @@ pub enum Link {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
+    MayList,
     Network(Passes),
     Captured,
     NoFilter,
@@ -99,6 +110,8 @@ pub enum Evidence {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// Prometheus's ServiceAccount may not list and watch pods there; `None`: everywhere, as its jobs do.
+    MayNotList(Option<String>),
     Network(Stopped),
     NotCaptured(NotCaptured),
     Filter(Touch),
@@ -109,6 +122,8 @@ pub enum Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
+    /// Nobody was asked what Prometheus's ServiceAccount may list.
+    RightUnasked,
     Network(network::Why),
     Filters(Vec<Touch>),
     Authorization(authorization::Why),
@@ -123,6 +138,7 @@ pub type Step = Verdict<Evidence, Fault, Why>;
 /// Every link with its verdict.
 pub fn path(rules: &Rules, from: &Scraper<'_>, to: &Target<'_>) -> Vec<(Link, Step)> {
     vec![
+        (Link::Discovery, of_discovery(rules, from, to)),
         (Link::Network, of_network(rules, from, to)),
         (Link::Capture, of_capture(to)),
         (Link::Filters, of_filters(rules, to)),
@@ -134,6 +150,43 @@ pub fn path(rules: &Rules, from: &Scraper<'_>, to: &Target<'_>) -> Vec<(Link, St
 pub fn broken(path: &[(Link, Step)]) -> Option<(Link, &Fault)> {
     path.iter()
         .find_map(|(link, step)| Some((*link, step.fault()?)))
+}
+
+fn of_discovery(rules: &Rules, from: &Scraper<'_>, to: &Target<'_>) -> Step {
+    let account = (from.namespace.to_owned(), from.account.to_owned());
+    let none = PodRights::default();
+    let rights = rules.rights.get(&account).unwrap_or(&none);
+    let here = Some(to.namespace);
+    let places: Vec<Option<&str>> = match from.looks {
+        None => vec![None, here],
+        Some(looks) => {
+            let places = looks.places().map(|(place, _)| place);
+            let places: Vec<_> = places
+                .filter(|place| place.is_none() || *place == here)
+                .collect();
+            match places.is_empty() {
+                // A job that is still to come looks everywhere.
+                true => vec![None],
+                false => places,
+            }
+        }
+    };
+    let mut open = None;
+    for place in &places {
+        match rights.at(*place) {
+            Right::Granted => return Verdict::Holds(Evidence::MayList),
+            Right::Denied => {}
+            Right::Unread(why) => open = Some(Why::Unread(why.clone())),
+            Right::Unasked => open = open.or(Some(Why::RightUnasked)),
+        }
+    }
+    match open {
+        Some(why) => Verdict::Unknown(why),
+        None => {
+            let place = places.first().copied().flatten();
+            Verdict::Broken(Fault::MayNotList(place.map(str::to_owned)))
+        }
+    }
 }
 
 fn of_network(rules: &Rules, from: &Scraper<'_>, to: &Target<'_>) -> Step {
@@ -276,6 +329,8 @@ mod tests {
             principal: Some("cluster.local/ns/mon/sa/prometheus"),
             address: None,
             host_network: false,
+            account: "prometheus",
+            looks: None,
         };
         let to = |annotations| Target {
             namespace: "shop",
@@ -288,7 +343,20 @@ mod tests {
             port: 15091,
             path: "/stats/prometheus",
         };
+        let account = || ("mon".to_owned(), "prometheus".to_owned());
+        let rights = |everywhere, shop| PodRights {
+            everywhere,
+            namespaces: [("shop".to_owned(), shop)].into(),
+        };
         let mut rules = Rules::default();
+        let unasked = path(&rules, &from, &to(&none));
+        assert_eq!(
+            unasked[0],
+            (Link::Discovery, Verdict::Unknown(Why::RightUnasked))
+        );
+        rules
+            .rights
+            .insert(account(), rights(Right::Granted, Right::Unasked));
         assert!(
             path(&rules, &from, &to(&none))
                 .iter()
@@ -309,6 +377,89 @@ mod tests {
             spec: json!({"podSelector": {}}),
         }]);
         assert_eq!(first(&rules, &out), Some(Link::Network));
+        rules
+            .rights
+            .insert(account(), rights(Right::Denied, Right::Denied));
+        assert_eq!(first(&rules, &out), Some(Link::Discovery));
+    }
+
+    #[test]
+    fn where_the_jobs_look_decides_which_right_is_asked_for() {
+        let none = Labels::new();
+        let from = |looks| Scraper {
+            namespace: "mon",
+            labels: &none,
+            principal: None,
+            address: None,
+            host_network: false,
+            account: "prometheus",
+            looks,
+        };
+        let to = Target {
+            namespace: "shop",
+            labels: &none,
+            annotations: &none,
+            ports: &[],
+            address: None,
+            host_network: false,
+            gateway: false,
+            port: 15091,
+            path: "/stats/prometheus",
+        };
+        let step = |everywhere: Right, shop: Right, looks| {
+            let mut rules = Rules::default();
+            let rights = PodRights {
+                everywhere,
+                namespaces: [("shop".to_owned(), shop)].into(),
+            };
+            let account = ("mon".to_owned(), "prometheus".to_owned());
+            rules.rights.insert(account, rights);
+            of_discovery(&rules, &from(looks), &to)
+        };
+        let jobs = || ["a".to_owned()].into();
+        let wide = Looks {
+            everywhere: jobs(),
+            ..Looks::default()
+        };
+        let shop = Looks {
+            namespaces: [("shop".to_owned(), jobs())].into(),
+            ..Looks::default()
+        };
+        let both = Looks {
+            everywhere: jobs(),
+            ..shop.clone()
+        };
+        let other = Looks {
+            namespaces: [("other".to_owned(), jobs())].into(),
+            ..Looks::default()
+        };
+        let (no, yes) = (|| Right::Denied, || Right::Granted);
+        let unread = || Right::Unread("refused".into());
+        let broken =
+            |place: Option<&str>| Verdict::Broken(Fault::MayNotList(place.map(str::to_owned)));
+        let open = || Verdict::Unknown(Why::Unread("refused".into()));
+        let holds = || Verdict::Holds(Evidence::MayList);
+        for (everywhere, here, looks, wanted) in [
+            (yes(), Right::Unasked, Some(&wide), holds()),
+            (no(), yes(), Some(&wide), broken(None)),
+            (no(), yes(), Some(&shop), holds()),
+            (no(), no(), Some(&shop), broken(Some("shop"))),
+            (no(), yes(), Some(&both), holds()),
+            (no(), yes(), Some(&other), broken(None)),
+            (no(), yes(), None, holds()),
+            (no(), no(), None, broken(None)),
+            (unread(), Right::Unasked, Some(&wide), open()),
+            (no(), unread(), Some(&shop), open()),
+            (
+                no(),
+                Right::Unasked,
+                None,
+                Verdict::Unknown(Why::RightUnasked),
+            ),
+        ] {
+            let what = format!("{everywhere:?} {here:?} {looks:?}");
+            assert_eq!(step(everywhere, here, looks), wanted, "{what}");
+        }
     }
 
     #[test]

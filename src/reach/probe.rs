@@ -140,6 +140,7 @@ fn targets(job: &Job, annotations: &[(&str, &str)]) -> BTreeSet<Target> {
         services: &services,
         namespaces: &[],
         own: &pod.metadata.namespace,
+        rights: None,
     };
     let mut found = Discovered::of(&pod, around, &services);
     let mut targets = found.targets(job).unwrap_or_default();

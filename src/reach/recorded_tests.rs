@@ -92,6 +92,7 @@ fn jobs_make_the_targets_that_prometheus_makes() {
         services: &recorded.services,
         namespaces: &recorded.namespaces,
         own: "monitoring",
+        rights: None,
     };
     let dialect = Dialect::of(&recorded.version);
     let jobs = job::jobs(JOBS, dialect);
@@ -219,6 +220,7 @@ fn mutated_jobs_and_pods_never_panic() {
             services: &recorded.services,
             namespaces: &recorded.namespaces,
             own: "",
+            rights: None,
         };
         let pods = [pod];
         let once: Vec<_> = discovered(job, &pods, around)
@@ -247,6 +249,7 @@ fn the_deciding_rules_lead_where_all_of_them_lead() {
         services: &recorded.services,
         namespaces: &recorded.namespaces,
         own: "monitoring",
+        rights: None,
     };
     let jobs = job::jobs(JOBS, Dialect::of(&recorded.version));
     let (mut left, mut all) = (0, 0);

@@ -4,9 +4,11 @@
 //! `pkg/registry/rbac/validation/rule.go` (`VisitRulesFor`: cluster-wide bindings first, then those of the namespace;
 //! `appliesTo`); `pkg/apis/rbac/v1/evaluation_helpers.go` (`VerbMatches`, `ResourceMatches`). Rights only add up.
 
+use super::job::{Job, Role as Discovers};
 use super::link::Verdict;
 use crate::mesh::objects::{Binding, Role};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
@@ -144,6 +146,89 @@ fn grants(rule: &Value, wish: &Wish<'_>) -> bool {
         && lists("resources", wish.resource)
 }
 
+/// Whether one account may list and watch pods at one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Right {
+    Granted,
+    Denied,
+    /// It could not be found out: the reader's words.
+    Unread(String),
+    #[default]
+    Unasked,
+}
+
+/// What is known of one account's right to list and watch pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodRights {
+    pub everywhere: Right,
+    /// Of namespaces, where it may not everywhere.
+    pub namespaces: BTreeMap<String, Right>,
+}
+
+impl PodRights {
+    /// Of a discovery that lists there; `None`: everywhere, for which rights in single namespaces do not count
+    /// (Prometheus, `discovery/kubernetes/kubernetes.go`: one list for each name, or one of `NamespaceAll`).
+    pub fn at(&self, namespace: Option<&str>) -> &Right {
+        match namespace {
+            Some(name) if self.everywhere != Right::Granted => {
+                self.namespaces.get(name).unwrap_or(&Right::Unasked)
+            }
+            _ => &self.everywhere,
+        }
+    }
+
+    pub fn denied(&self, namespace: Option<&str>) -> bool {
+        *self.at(namespace) == Right::Denied
+    }
+}
+
+/// Rights by the namespace and the name of the account.
+pub type Accounts = BTreeMap<(String, String), PodRights>;
+
+/// Where the jobs of a Prometheus list pods, with the names of the jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    pub everywhere: BTreeSet<String>,
+    pub namespaces: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Looks {
+    /// `own`: the namespace of Prometheus.
+    pub fn of<'a>(jobs: impl IntoIterator<Item = &'a Job>, own: &str) -> Looks {
+        let mut looks = Looks::default();
+        for job in jobs {
+            // Roles of endpoints list the pods behind them too.
+            for sd in job.kubernetes().filter(|sd| sd.role != Discovers::Service) {
+                if sd.is_everywhere() {
+                    looks.everywhere.insert(job.name.clone());
+                }
+                let own = sd.own.then_some(own);
+                for name in sd.namespaces.iter().map(String::as_str).chain(own) {
+                    let jobs = looks.namespaces.entry(name.to_owned()).or_default();
+                    jobs.insert(job.name.clone());
+                }
+            }
+        }
+        looks
+    }
+
+    pub fn add(&mut self, more: Looks) {
+        self.everywhere.extend(more.everywhere);
+        for (name, jobs) in more.namespaces {
+            self.namespaces.entry(name).or_default().extend(jobs);
+        }
+    }
+
+    /// Each place with its jobs; `None`: everywhere.
+    pub fn places(&self) -> impl Iterator<Item = (Option<&str>, &BTreeSet<String>)> {
+        let everywhere = (!self.everywhere.is_empty()).then_some((None, &self.everywhere));
+        let named = self.namespaces.iter();
+        everywhere
+            .into_iter()
+            .chain(named.map(|(name, jobs)| (Some(name.as_str()), jobs)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +267,46 @@ mod tests {
 
     fn binding(kind: &str, namespace: &str, subject: Value) -> Value {
         json!([{"metadata": {"name": "b", "namespace": namespace}, "roleRef": {"kind": kind, "name": "r"}, "subjects": [subject]}])
+    }
+
+    #[test]
+    fn a_list_of_all_pods_needs_the_right_to_all() {
+        let jobs = crate::reach::job::jobs(
+            "scrape_configs:
+- {job_name: all, kubernetes_sd_configs: [{role: pod}]}
+- {job_name: shop, kubernetes_sd_configs: [{role: endpoints, namespaces: {names: [shop], own_namespace: true}}]}
+- {job_name: names, kubernetes_sd_configs: [{role: service}, {role: node}]}
+",
+            Default::default(),
+        );
+        let looks = Looks::of(&jobs, "mon");
+        let places: Vec<_> = looks
+            .places()
+            .map(|(place, jobs)| (place, jobs.iter().map(String::as_str).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                (None, vec!["all"]),
+                (Some("mon"), vec!["shop"]),
+                (Some("shop"), vec!["shop"])
+            ]
+        );
+        let rights = |everywhere, shop| PodRights {
+            everywhere,
+            namespaces: [("shop".to_owned(), shop)].into(),
+        };
+        let (granted, denied) = (|| Right::Granted, || Right::Denied);
+        for (rights, at, wanted) in [
+            (rights(granted(), Right::Unasked), None, granted()),
+            (rights(granted(), denied()), Some("shop"), granted()),
+            (rights(denied(), granted()), Some("shop"), granted()),
+            (rights(denied(), granted()), None, denied()),
+            (rights(denied(), denied()), Some("shop"), denied()),
+            (rights(denied(), denied()), Some("other"), Right::Unasked),
+        ] {
+            assert_eq!(*rights.at(at), wanted, "{rights:?} {at:?}");
+        }
     }
 
     #[test]

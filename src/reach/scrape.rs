@@ -10,6 +10,7 @@ use super::discovery::{
 use super::job::{Discovery, Job, Kubernetes, Role, millis};
 use super::labels::selects;
 use super::relabel::{Labels, Set, Unknown, relabel};
+use super::rights::PodRights;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One scrape: where it leads, and the labels that its series get.
@@ -210,9 +211,17 @@ pub struct Around<'a> {
     pub namespaces: &'a [Namespace],
     /// Prometheus's own namespace.
     pub own: &'a str,
+    /// What its ServiceAccount may list; `None`: everything.
+    pub rights: Option<&'a PodRights>,
 }
 
 impl<'a> Around<'a> {
+    /// Where pods may surely not be listed, none are found.
+    fn lists(&self, sd: &Kubernetes, namespace: &str) -> bool {
+        let place = (!sd.is_everywhere()).then_some(namespace);
+        sd.looks_in(namespace, self.own) && !self.rights.is_some_and(|rights| rights.denied(place))
+    }
+
     fn namespace(&self, name: &str) -> Option<&'a Namespace> {
         self.namespaces
             .iter()
@@ -260,7 +269,7 @@ impl<'a> Discovered<'a> {
                 .all(|selector| selects(selector, labels, ""))
         };
         let own_pod = taken(Role::Pod, &pod.metadata.labels);
-        if !sd.looks_in(space, self.around.own) || (role.is_none() && !own_pod) {
+        if !self.around.lists(sd, space) || (role.is_none() && !own_pod) {
             return &[];
         }
         let namespace = match sd.attach.namespace {

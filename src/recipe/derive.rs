@@ -186,6 +186,7 @@ pub(super) fn finds(job: &Read, pod: &Pod) -> bool {
         services: &[],
         namespaces: &[],
         own: "",
+        rights: None,
     };
     let targets = Discovered::of(pod, around, [])
         .targets(job)
@@ -206,6 +207,7 @@ fn usual(old: &Read) -> Vec<Pod> {
         services: &[],
         namespaces: &[],
         own: "",
+        rights: None,
     };
     let scrapes = |annotations: &[(&str, &str)]| {
         let pod = probe::pod(old, annotations);

@@ -10,10 +10,11 @@ use crate::mesh::objects::{self as lean, Labels};
 use crate::mesh::{self, Mesh, Prometheus, SidecarState, Workload};
 use crate::plan::owners::merge;
 use crate::plan::{Action, Change, ChangeId, Part, Plan, scrape_config};
-use crate::reach::forecast::{Forecast, Outlook, Scrape, scrapes};
+use crate::reach::forecast::{Forecast, Outlook, Scrape, Unlisted, scrapes};
 use crate::reach::job::{Job, jobs};
 use crate::reach::promql::names_job;
 use crate::reach::relabel::Unknown;
+use crate::reach::rights::Looks;
 use crate::reach::scrape::Around;
 use crate::reach::{injector, merging};
 use serde_json::{Value, json};
@@ -67,12 +68,16 @@ pub fn forecast(
         .map(|item| &item.workload.id)
         .filter(|id| !stays.contains(id))
         .gather();
-    let mut unknown = BTreeMap::new();
-    let mut outlooks = Vec::new();
+    let mut made = Made::default();
     for workload in everything(mesh) {
         let chosen = items.contains(&workload.id);
-        laid.outlooks(workload, chosen, &mut outlooks, &mut unknown);
+        laid.outlooks(workload, chosen, &mut made);
     }
+    let Made {
+        outlooks,
+        unknown,
+        unlisted,
+    } = made;
     let elsewhere = chosen
         .items(answers)
         .flat_map(|item| laid.elsewhere(item.workload));
@@ -84,7 +89,9 @@ pub fn forecast(
         elsewhere,
         readers,
         unasked,
+        unlisted,
         prometheus: of.id.clone(),
+        account: format!("{}/{}", of.id.namespace, of.service_account),
         port: SECURE_PORT,
         outlooks,
         unknown,
@@ -124,6 +131,13 @@ fn over<'a>(changes: impl Iterator<Item = &'a Change>) -> HashMap<&'a ObjectRef,
     over
 }
 
+#[derive(Default)]
+struct Made {
+    outlooks: Vec<Outlook>,
+    unknown: BTreeMap<String, Unknown>,
+    unlisted: BTreeMap<WorkloadRef, Unlisted>,
+}
+
 struct Laid<'a> {
     mesh: &'a Mesh,
     of: &'a Prometheus,
@@ -136,29 +150,28 @@ struct Laid<'a> {
 }
 
 impl Laid<'_> {
-    fn outlooks(
-        &self,
-        workload: &Workload,
-        chosen: bool,
-        into: &mut Vec<Outlook>,
-        unknown: &mut BTreeMap<String, Unknown>,
-    ) {
+    fn outlooks(&self, workload: &Workload, chosen: bool, into: &mut Made) {
         let services = self.services.get(workload.id.namespace.as_str());
         let services = services.map_or(&[][..], Vec::as_slice);
         let around = Around {
             services: &[],
             namespaces: &self.mesh.around.namespaces,
             own: &self.of.id.namespace,
+            rights: self.mesh.rules.rights.get(&self.of.account()),
+        };
+        let free = Around {
+            rights: None,
+            ..around
         };
         let template = self.template(workload);
         for (pods, pod) in mesh::living(workload) {
-            let mut made = |jobs: &[Named], pod: &lean::Pod| -> BTreeSet<Scrape> {
+            let mut made = |jobs: &[Named], pod: &lean::Pod, around| -> BTreeSet<Scrape> {
                 let jobs = jobs.iter().map(|(name, job)| (name, job));
-                scrapes(jobs, pod, around, services, unknown)
+                scrapes(jobs, pod, around, services, &mut into.unknown)
             };
             let before = match pods {
                 0 => BTreeSet::new(),
-                _ => made(&self.before, &pod),
+                _ => made(&self.before, &pod, around),
             };
             let next = self.next(workload, pod.clone(), template.as_ref());
             let outlook = Outlook {
@@ -166,14 +179,38 @@ impl Laid<'_> {
                 chosen,
                 pods,
                 ip: next.status.pod_ip.clone().unwrap_or_default(),
-                after: made(&self.after, &next),
+                after: made(&self.after, &next, around),
                 before,
-                pod: next.metadata.name,
+                pod: next.metadata.name.clone(),
             };
+            if chosen && around.rights.is_some() && outlook.secure(SECURE_PORT).next().is_none() {
+                let free = made(&self.after, &next, free);
+                if let Some(unlisted) = self.unlisted(&next, &free) {
+                    into.unlisted.insert(workload.id.clone(), unlisted);
+                }
+            }
             if !outlook.is_still() {
-                into.push(outlook);
+                into.outlooks.push(outlook);
             }
         }
+    }
+
+    /// The jobs that would scrape this pod over mutual TLS, if their Prometheus might list it.
+    fn unlisted(&self, pod: &lean::Pod, free: &BTreeSet<Scrape>) -> Option<Unlisted> {
+        let rights = self.mesh.rules.rights.get(&self.of.account())?;
+        let ip = pod.status.pod_ip.as_deref().unwrap_or_default();
+        let mut found = Unlisted::default();
+        for scrape in free.iter().filter(|one| one.is_secure(ip, SECURE_PORT)) {
+            let jobs = self.after.iter().filter(|(name, _)| *name == scrape.job);
+            let looks = Looks::of(jobs.map(|(_, job)| job), &self.of.id.namespace);
+            let here = Some(pod.metadata.namespace.as_str());
+            let mut places = looks.places().map(|(place, _)| place);
+            let place = places
+                .find(|place| (place.is_none() || *place == here) && rights.denied(*place))?;
+            found.jobs.insert(scrape.job.to_string());
+            found.everywhere |= place.is_none();
+        }
+        (!found.jobs.is_empty()).then_some(found)
     }
 
     /// What of the app's ports is scraped no more, and asked by no agent: job and ports.

@@ -24,6 +24,8 @@ pub fn reaching(mesh: &Mesh, of: &Prometheus, item: &Item<'_>) -> Vec<(Link, Ste
         // Its pods restart, and so may the item's: neither has the address of today.
         address: None,
         host_network: of.template.spec.host_network,
+        account: &of.service_account,
+        looks: of.looks.as_ref(),
     };
     let template = &item.workload.template;
     let containers = template.spec.containers.iter();
@@ -63,7 +65,7 @@ pub(super) fn check(mesh: &Mesh, of: &Prometheus, items: &[Item<'_>]) -> Result<
 }
 
 /// What NetworkPolicies stop is a risk only: whether anything enforces them cannot be read. Capture is looked at where
-/// workloads are chosen.
+/// workloads are chosen, and what Prometheus may list in the forecast.
 fn refusal(fault: &Fault) -> Option<(String, &'static str)> {
     const HERE: &str = "exempt Prometheus's identity on port 15091 there, or skip this workload";
     Some(match fault {
@@ -95,7 +97,7 @@ fn refusal(fault: &Fault) -> Option<(String, &'static str)> {
                 .to_owned(),
             "skip this gateway",
         ),
-        Fault::Network(_) | Fault::NotCaptured(_) => return None,
+        Fault::MayNotList(_) | Fault::Network(_) | Fault::NotCaptured(_) => return None,
     })
 }
 
@@ -110,6 +112,11 @@ pub(super) fn notes(mesh: &Mesh, of: &Prometheus, item: &Item<'_>) -> Vec<Price>
     let words = steps.flat_map(|(_, step)| match step {
         Step::Holds(_) => Vec::new(),
         Step::Broken(Fault::Network(stopped)) => vec![of_network(&stopped)],
+        // Without its jobs there is no forecast that would say so.
+        Step::Broken(Fault::MayNotList(_)) if of.looks.is_none() => vec![format!(
+            "the ServiceAccount {}/{} may not list pods in namespace {}: Prometheus would not discover them",
+            of.id.namespace, of.service_account, item.workload.id.namespace
+        )],
         Step::Broken(_) => Vec::new(),
         Step::Unknown(why) => unknown(&why),
     });
@@ -153,8 +160,8 @@ fn unknown(why: &Why) -> Vec<String> {
             rule.rule + 1,
             open(on)
         )],
-        // Neither is reached: both are refused before.
-        Why::Identity | Why::Unread(_) => Vec::new(),
+        // What cannot be found out of rights is no reason to say anything; the others are refused before.
+        Why::RightUnasked | Why::Identity | Why::Unread(_) => Vec::new(),
     }
 }
 

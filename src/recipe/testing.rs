@@ -214,6 +214,7 @@ pub fn prometheus(text: &str) -> Prometheus {
             text: Ok(Arc::from(text)),
             sub_path: false,
         }),
+        looks: None,
         reloader: true,
         lifecycle: true,
         storage: Storage::EmptyDir,

@@ -31,6 +31,8 @@ pub fn links(one: &Expected, rules: &Rules, ground: &Ground) -> Vec<(Link, Step)
         principal: ground.principal.as_deref(),
         address: from,
         host_network: ground.host_network,
+        account: &ground.account,
+        looks: ground.looks.as_ref(),
     };
     let to = Target {
         namespace: &one.item.namespace,

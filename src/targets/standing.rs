@@ -13,6 +13,7 @@ use crate::mesh::objects::{
 use crate::problems::{Effect, Problem};
 use crate::reach::authorization::{self, Refused};
 use crate::reach::path::{Link, Rules, Step};
+use crate::reach::rights::Looks;
 use crate::reach::{Verdict, by_age, mtls, sidecar};
 use serde_json::Value;
 use std::sync::Arc;
@@ -62,6 +63,9 @@ pub struct Ground {
     pub labels: Labels,
     pub addresses: Vec<String>,
     pub host_network: bool,
+    /// The name of its ServiceAccount, and where its jobs list pods.
+    pub account: String,
+    pub looks: Option<Looks>,
     /// Settings of the mesh and namespaces' labels, as they were discovered; its policies are read anew.
     pub rules: Arc<Rules>,
 }

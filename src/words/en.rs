@@ -75,6 +75,7 @@ pub(super) fn label(of: &Problem) -> &'static str {
         | P::SecureTargetDoubled { .. }
         | P::LabelsChange { .. }
         | P::TargetsNotComputed { .. } => "forecast",
+        P::PodsNotListed { .. } => "may not list pods",
         P::JobLabelRead { .. } => "job label",
         P::AppMetricsLost { .. } => "app metrics",
         P::TargetsDiffer { .. } | P::ScrapedByOtherDiscovery { .. } => "scraped",
@@ -453,6 +454,16 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
             "Get the permission to read that ConfigMap, or pass --root-namespace and --trust-domain.".into()
         }
         P::SharedIdentity { .. } => "Give Prometheus its own ServiceAccount.".into(),
+        P::PodsNotListed { namespaces, .. } => {
+            let (role, place) = match namespaces.is_empty() {
+                true => ("ClusterRole", String::new()),
+                false => ("Role", format!(" in {}", crate::text::few(namespaces, 3))),
+            };
+            format!(
+                "Bind that ServiceAccount by a {role}Binding{place} to a {role} with the rule {{apiGroups: [\"\"], \
+                 resources: [pods], verbs: [get, list, watch]}}."
+            )
+        }
         P::JobTakesAnyAnnotation { .. } => r"Keep only values that match \d+.".into(),
         P::JobFollowsPath { .. } => "Set metrics_path: /stats/prometheus in the job.".into(),
         P::JobInPlaintext { .. } => "Set scheme: https in the job.".into(),

@@ -130,6 +130,12 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "Scrapes by pod IP that the sidecar captures can come back to Prometheus itself, or get TLS twice. The \
              secure port has to be left out of outbound capture.",
         ),
+        C::PodsNotListed => (
+            "Prometheus may not list pods",
+            "Prometheus discovers pods by listing and watching them as its ServiceAccount. A job without namespaces \
+             needs the right in all namespaces, by a ClusterRoleBinding; one with namespaces needs it in each of them. \
+             Without it the job has no targets.",
+        ),
         C::TargetLost => (
             "a plan ends a scrape without a secure one",
             "After the plan, a current job no longer scrapes these pods, and no secure job replaces it. \

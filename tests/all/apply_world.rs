@@ -95,6 +95,7 @@ pub fn prometheus() -> Arc<Prometheus> {
         web_config: false,
         uid: String::new(),
         config: None,
+        looks: None,
         reloader: true,
         lifecycle: true,
         storage: Storage::EmptyDir,

@@ -23,6 +23,7 @@ mod prometheus;
 mod reached;
 mod readers;
 mod released;
+mod rights;
 mod secrets;
 
 use crate::called::{Called, Over, call};
@@ -109,11 +110,6 @@ fn documents_of(text: &str) -> impl Iterator<Item = Value> {
     serde_yaml::Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).expect("YAML"))
         .filter(|value| !value.is_null())
-        // Who may do what is told to the simulation by `deny`.
-        .filter(|value| {
-            let group = value["apiVersion"].as_str().unwrap_or_default();
-            !group.starts_with("rbac.authorization.k8s.io/")
-        })
 }
 
 fn key(object: &Value) -> [String; 4] {

@@ -11,6 +11,7 @@ use super::relabel::{Labels, relabel};
 use super::scrape::Target;
 use crate::demo::json::{at, list, name, namespace, text, uid};
 use crate::demo::kinds;
+use crate::demo::rights::{self, Asked};
 use crate::reach;
 use crate::reach::discovery::{self, Attach, Endpoints, Knows};
 
@@ -108,6 +109,26 @@ fn found(job: &Job, mut labels: Labels) -> Found {
     }
 }
 
+/// Where a discovery finds what it may list: a list of all needs the right to all.
+struct Places<'a> {
+    everywhere: bool,
+    namespaces: Vec<&'a str>,
+}
+
+impl<'a> Places<'a> {
+    fn new(named: &'a [String], lists: &dyn Fn(&str) -> bool) -> Self {
+        let namespaces = named.iter().map(String::as_str);
+        Places {
+            everywhere: named.is_empty() && lists(""),
+            namespaces: namespaces.filter(|name| lists(name)).collect(),
+        }
+    }
+
+    fn has(&self, namespace: &str) -> bool {
+        self.everywhere || self.namespaces.contains(&namespace)
+    }
+}
+
 impl World {
     /// Service discovery and relabelling, for all jobs of one Prometheus.
     pub(super) fn discover(&mut self, key: &str) {
@@ -135,7 +156,8 @@ impl World {
                 pool.dropped.clear();
                 continue;
             }
-            let found = self.find(&mut run.found, &pool.job);
+            let lists = |place: &str| self.lists_pods(&own, place);
+            let found = self.find(&mut run.found, &pool.job, &lists);
             let mut fresh: Vec<Target> = Vec::new();
             pool.dropped.clear();
             let mut seen: HashMap<String, ()> = HashMap::new();
@@ -175,10 +197,26 @@ impl World {
         self.proms.insert(key.to_owned(), run);
     }
 
+    /// Whether a pod's ServiceAccount may list and watch pods; `place` empty: in all namespaces.
+    fn lists_pods(&self, pod: &Value, place: &str) -> bool {
+        let (user, groups) = rights::account(namespace(pod), text(pod, "/spec/serviceAccountName"));
+        ["list", "watch"].into_iter().all(|verb| {
+            self.allows(&Asked {
+                user: &user,
+                groups: groups.iter().map(String::as_str).collect(),
+                verb,
+                group: "",
+                resource: "pods",
+                namespace: place,
+            })
+        })
+    }
+
     fn find(
         &self,
         cache: &mut HashMap<(String, String), (String, Vec<Found>)>,
         job: &Job,
+        lists: &dyn Fn(&str) -> bool,
     ) -> Vec<Found> {
         let mut all = Vec::new();
         for source in &job.discoveries {
@@ -195,10 +233,9 @@ impl World {
                     }
                 }
                 Discovery::Pods(namespaces) => {
+                    let places = Places::new(namespaces, lists);
                     for pod in self.store.all(&kinds::POD) {
-                        if !namespaces.is_empty()
-                            && !namespaces.iter().any(|ns| ns == namespace(pod))
-                        {
+                        if !places.has(namespace(pod)) {
                             continue;
                         }
                         let version = text(pod, "/metadata/resourceVersion");
@@ -213,13 +250,14 @@ impl World {
                     }
                 }
                 Discovery::Endpoints(role, namespaces) => {
+                    let places = Places::new(namespaces, lists);
                     for service in self.store.all(&kinds::SERVICE) {
                         let space = namespace(service);
                         let selector = at(service, "/spec/selector").as_object();
                         let Some(selector) = selector.filter(|all| !all.is_empty()) else {
                             continue;
                         };
-                        if !namespaces.is_empty() && !namespaces.iter().any(|ns| ns == space) {
+                        if !places.has(space) {
                             continue;
                         }
                         for pod in self.store.all(&kinds::POD) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A list whose pages grew too old is begun anew, so many times.
 const RESTARTS: usize = 3;
 /// Without the right to list everything, so many namespaces are tried one by one.
-const MOST_NAMESPACES: usize = 200;
+pub(super) const MOST_NAMESPACES: usize = 200;
 
 pub(super) fn ending(kind: Kind, outcome: &Result<usize, ApiError>) -> Progress {
     match outcome {
@@ -89,7 +89,7 @@ pub(super) async fn list<T: Keep>(asker: Asker, kind: Kind, place: Place<T>) {
 }
 
 /// Waits for the list of namespaces; `None`: it cannot be had.
-async fn known_namespaces(asker: &Asker) -> Option<Arc<[String]>> {
+pub(super) async fn known_namespaces(asker: &Asker) -> Option<Arc<[String]>> {
     let mut names = asker.names.clone();
     let names = names.wait_for(Option::is_some).await.ok()?;
     names.clone().flatten()

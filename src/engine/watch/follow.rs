@@ -71,6 +71,8 @@ pub fn ground(mesh: &Mesh, prometheus: &Prometheus) -> Ground {
             .filter_map(|pod| pod.ip.clone())
             .collect(),
         host_network: prometheus.template.spec.host_network,
+        account: prometheus.service_account.clone(),
+        looks: prometheus.looks.clone(),
         rules: Arc::clone(&mesh.rules),
     }
 }

@@ -235,6 +235,7 @@ fn prometheus() -> mesh::Prometheus {
         web_config: false,
         uid: String::new(),
         config: None,
+        looks: None,
         reloader: true,
         lifecycle: false,
         storage: Storage::EmptyDir,

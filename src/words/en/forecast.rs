@@ -13,6 +13,22 @@ pub fn sentence(of: &Problem) -> Option<String> {
         Problem::SecureTargetMissing { prometheus, .. } => {
             format!("After this plan, no job of {prometheus} would find {subject} over mutual TLS.")
         }
+        Problem::PodsNotListed {
+            account,
+            jobs,
+            namespaces,
+            ..
+        } => {
+            let place = match namespaces.is_empty() {
+                true => "in all namespaces at once, as its jobs do".to_owned(),
+                false => format!("in namespace {}", few(namespaces, 3)),
+            };
+            format!(
+                "The ServiceAccount {account} of {subject} may not list and watch pods {place}. Jobs that find no pods \
+                 there: {}.",
+                few(jobs, 6)
+            )
+        }
         Problem::SecureTargetDoubled { jobs, .. } => match jobs.as_slice() {
             [job] => {
                 format!("After this plan, {job} would scrape {subject} twice over mutual TLS.")
