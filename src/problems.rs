@@ -6,7 +6,7 @@ mod forecast;
 mod remedy;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use check::{Findings, counts, groups, of_board, of_mesh};
 pub use forecast::of_forecast;

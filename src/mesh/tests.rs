@@ -17,7 +17,7 @@ mod workloads;
 use super::kinds::{Kind, WorkloadRef};
 use super::objects as lean;
 use super::{Inventory, Listing, Mesh, Progress, Prometheus, Workload, assemble};
-use crate::problems::Problem;
+use crate::problems::{Code, Problem, tests::absent};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+mod rollouts;
+
 use super::*;
 use crate::words;
 use std::collections::BTreeSet;
@@ -106,7 +108,7 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::GuardAltered, "targets::standing"),
 ];
 
-/// Each error that Prometheus reports, and what the item is.
+/// Each error that Prometheus reports, and the one beside it, which has another cause.
 fn by_error() -> Vec<Problem> {
     use crate::targets::{About, Policy, cause};
     let strict = About {
@@ -118,36 +120,83 @@ fn by_error() -> Vec<Problem> {
         ..About::default()
     };
     let plain = About::default();
+    let reset = "connection reset by peer";
+    let refused = "connection refused";
+    let other_name = "x509: certificate is valid for a.example, not 10.0.0.9";
     let errors = [
-        ("doesn't contain any IP SANs", plain),
-        ("server gave HTTP response to HTTPS client", plain),
-        ("certificate required", plain),
-        ("unknown certificate authority", plain),
-        ("certificate has expired", plain),
-        ("too many colons in address", plain),
-        ("connection refused", gateway),
-        ("connection refused", plain),
-        ("expected value after metric", plain),
-        ("sample limit exceeded", plain),
-        ("unsupported Content-Type", plain),
-        ("i/o timeout", plain),
-        ("no route to host", plain),
-        ("HTTP status 503", plain),
-        ("HTTP status 403", plain),
-        ("HTTP status 404", plain),
-        ("HTTP status 429", plain),
-        ("http2: client conn could not be established", plain),
-        ("connection reset by peer", gateway),
-        ("connection reset by peer", strict),
-        ("connection reset by peer", plain),
+        ("doesn't contain any IP SANs", plain, other_name, plain),
+        (
+            "server gave HTTP response to HTTPS client",
+            plain,
+            "server gave HTTP status 400 to HTTPS client",
+            plain,
+        ),
+        ("certificate required", plain, "handshake failure", plain),
+        (
+            "unknown certificate authority",
+            plain,
+            "unknown certificate",
+            plain,
+        ),
+        (
+            "certificate has expired",
+            plain,
+            "certificate is not yet valid",
+            plain,
+        ),
+        (
+            "too many colons in address",
+            plain,
+            "missing port in address",
+            plain,
+        ),
+        (refused, gateway, refused, plain),
+        (refused, plain, refused, gateway),
+        (
+            "expected value after metric",
+            plain,
+            "expected label name",
+            plain,
+        ),
+        (
+            "sample limit exceeded",
+            plain,
+            "sample timestamp exceeded",
+            plain,
+        ),
+        (
+            "unsupported Content-Type",
+            plain,
+            "fallback Content-Type",
+            plain,
+        ),
+        ("i/o timeout", plain, "i/o error", plain),
+        ("no route to host", plain, "no such host", plain),
+        ("HTTP status 503", plain, "HTTP status 502", plain),
+        ("HTTP status 403", plain, "HTTP status 401", plain),
+        ("HTTP status 404", plain, "HTTP status 405", plain),
+        ("HTTP status 429", plain, "HTTP status 420", plain),
+        (
+            "http2: client conn could not be established",
+            plain,
+            "http2: client conn not usable",
+            plain,
+        ),
+        (reset, gateway, reset, strict),
+        (reset, strict, reset, plain),
+        (reset, plain, reset, strict),
     ];
     let of = || Subject::new("Pod", "shop", "cart-1");
-    let found = errors.map(|(error, about)| cause(error, of(), &about).expect(error));
+    let found = errors.map(|(error, about, beside, other)| {
+        let found = cause(error, of(), &about).expect(error);
+        absent(found.code(), cause(beside, of(), &other));
+        found
+    });
     assert_eq!(cause("the moon is in the way", of(), &plain), None);
     found.to_vec()
 }
 
-/// What a board shows of one pod.
+/// What a board shows of one pod, and does not where one thing is otherwise.
 fn by_board() -> Vec<Problem> {
     use crate::targets::{Board, Expected, Guard, Probe, ReplicaNote, Row, State};
     let row = |state: State, probe: Probe, guard: Guard| Row {
@@ -179,9 +228,9 @@ fn by_board() -> Vec<Problem> {
     };
     let up = || State::Up { double: None };
     let job = || "old".to_owned();
-    let well = row(up(), Probe::Refused, Guard::Stands);
-    let board = |rows: Vec<Row>, error: Option<&str>| Board {
-        rows: rows.into_iter().map(std::sync::Arc::new).collect(),
+    let well = || row(up(), Probe::Refused, Guard::Stands);
+    let board = |row: Row, error: Option<&str>| Board {
+        rows: vec![std::sync::Arc::new(row)],
         replicas: vec![ReplicaNote {
             pod: "prometheus-0".into(),
             error: error.map(str::to_owned),
@@ -189,7 +238,15 @@ fn by_board() -> Vec<Problem> {
         }],
         ..Board::default()
     };
-    assert_eq!(of_board(&board(vec![well.clone()], None)), []);
+    assert_eq!(of_board(&board(well(), None)), []);
+    let of = || Subject::new("Pod", "shop", "cart-1");
+    let known = State::Down {
+        error: "HTTP status 503".into(),
+        cause: Some(Box::new(Problem::NothingBehind {
+            of: of(),
+            port: 15020,
+        })),
+    };
     let down = State::Down {
         error: "the moon is in the way".into(),
         cause: None,
@@ -197,18 +254,59 @@ fn by_board() -> Vec<Problem> {
     let double = State::Up {
         double: Some(job()),
     };
-    let rows = vec![
-        row(down, Probe::NotAsked, Guard::Stands),
-        row(double, Probe::Refused, Guard::Stands),
-        row(
-            State::Plaintext { job: job() },
-            Probe::NotAsked,
-            Guard::Stands,
+    let plaintext = || State::Plaintext { job: job() };
+    let left_out = |state| Row {
+        left_out: true,
+        ..row(state, Probe::NotAsked, Guard::Stands)
+    };
+    let unknown = Guard::Unknown("denied".into());
+    let pairs = [
+        (
+            Code::DownUnexplained,
+            board(row(down, Probe::NotAsked, Guard::Stands), None),
+            board(row(known, Probe::NotAsked, Guard::Stands), None),
         ),
-        row(up(), Probe::Served, Guard::Stands),
-        row(up(), Probe::Refused, Guard::Unknown("denied".into())),
+        (
+            Code::AlsoInPlaintext,
+            board(row(double, Probe::Refused, Guard::Stands), None),
+            board(row(plaintext(), Probe::Refused, Guard::Stands), None),
+        ),
+        (
+            Code::OnlyInPlaintext,
+            board(row(plaintext(), Probe::NotAsked, Guard::Stands), None),
+            board(left_out(plaintext()), None),
+        ),
+        (
+            Code::ServesPlaintext,
+            board(row(up(), Probe::Served, Guard::Stands), None),
+            board(row(up(), Probe::NotAsked, Guard::Stands), None),
+        ),
+        (
+            Code::GuardNotRead,
+            board(row(up(), Probe::Refused, unknown), None),
+            board(row(up(), Probe::Refused, Guard::NotAsked), None),
+        ),
+        (
+            Code::PrometheusNotAsked,
+            board(well(), Some("no answer")),
+            board(well(), None),
+        ),
     ];
-    of_board(&board(rows, Some("no answer")))
+    let mut all = Vec::new();
+    for (code, here, beside) in pairs {
+        let found = of_board(&here);
+        assert!(found.iter().any(|one| one.code() == code), "{code}");
+        absent(code, of_board(&beside));
+        all.extend(found);
+    }
+    all
+}
+
+/// The code is not among them: what a test says of the situation beside the one that brings it about, by the code's name.
+pub(crate) fn absent(code: Code, found: impl IntoIterator<Item = Problem>) {
+    for problem in found {
+        assert_ne!(problem.code(), code, "{problem:?}");
+    }
 }
 
 #[test]
@@ -221,9 +319,23 @@ fn every_code_is_brought_about_by_a_test() {
     assert_eq!(missing, Vec::<&Code>::new());
 }
 
-/// A list of names proves nothing by itself: each test file that it names has to name the code.
+/// By the tables that bring codes about, or by a test that says `absent(Code::X, …)`.
 #[test]
-fn the_tests_that_are_named_name_their_code() {
+fn every_code_is_seen_absent_beside_where_it_comes() {
+    let mut seen: BTreeSet<Code> = crate::mesh::tests::codes::absent().collect();
+    let by_values = by_error().into_iter().chain(by_board());
+    seen.extend(by_values.map(|problem| problem.code()));
+    for (_, text) in tests() {
+        let text: String = text.split_whitespace().collect();
+        let said = text.split("absent(Code::").skip(1);
+        seen.extend(said.filter_map(|rest| Code::named(rest.split_once(',')?.0)));
+    }
+    let missing: Vec<&Code> = Code::ALL.iter().filter(|c| !seen.contains(c)).collect();
+    assert_eq!(missing, Vec::<&Code>::new());
+}
+
+/// The files of tests, by name.
+fn tests() -> Vec<(String, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.join("src"), root.join("tests/all")];
     let mut tests = Vec::new();
@@ -242,6 +354,13 @@ fn the_tests_that_are_named_name_their_code() {
             }
         }
     }
+    tests
+}
+
+/// A list of names proves nothing by itself: each test file that it names has to name the code.
+#[test]
+fn the_tests_that_are_named_name_their_code() {
+    let tests = tests();
     for (code, named) in BY_TESTS {
         for named in named.split(", ") {
             let of =

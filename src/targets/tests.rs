@@ -7,6 +7,7 @@ mod where_it_leads;
 
 use super::*;
 use crate::mesh::kinds::Kind;
+use crate::problems::{Code, tests::absent};
 use std::collections::{BTreeSet, HashMap};
 
 const SECURE: &str = "istio-secure-merged-metrics";
@@ -450,6 +451,9 @@ fn a_pod_annotated_otherwise_than_its_template_is_told_as_that() {
     assert_eq!(alone(&strayed(Some("15092")), native), UP);
     assert_eq!(alone(&strayed(Some("15091")), up()), UP);
     let failed = vec![target("cart-1", Health::Down, 9)];
+    if let State::Down { cause, .. } = alone(&strayed(Some("15091")), failed.clone()) {
+        absent(Code::AnnotationChanged, cause.map(|cause| *cause));
+    }
     assert_eq!(
         code(alone(&strayed(Some("15091")), failed)),
         Some("HandshakeReset")

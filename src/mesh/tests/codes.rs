@@ -2,7 +2,7 @@
 
 use super::prometheus_servers::SAMPLE;
 use super::*;
-use crate::problems::{Code, of_mesh};
+use crate::problems::of_mesh;
 use std::collections::BTreeSet;
 
 fn quiet() -> String {
@@ -109,73 +109,474 @@ fn serves(spec: &str) -> String {
     )
 }
 
-fn texts() -> Vec<(Code, String)> {
+/// Each with the cluster that brings it about, and the one beside it that does not.
+fn texts() -> Vec<(Code, String, String)> {
     use Code as C;
     let cart = "spec:\n      serviceAccountName: cart";
     let agent = "--storage.tsdb.path=/data, --web.enable-lifecycle";
-    let own_proxy = "prometheus.istio.io/secure-port: '15091', ";
+    let image = "image: docker.io/prom/prometheus:v3.10.0";
+    let deployment = "kind: Deployment\nmetadata: {name: prometheus,";
+    let config_volume = "configMap: {name: prometheus}";
+    let own_port = "prometheus.istio.io/secure-port: '15091', ";
+    let injected = "labels: {istio-injection: enabled}";
+    let healthy = || job("", "");
+    let vmagent = || {
+        with(
+            &format!("{image}\n        args: [--config.file="),
+            "image: victoriametrics/vmagent:v1\n        args: [--promscrape.config=",
+        )
+        .replace(agent, "--x=y")
+    };
+    let host_network = |on: &str| {
+        bare(
+            cart,
+            &format!("spec:\n      hostNetwork: {on}\n      serviceAccountName: cart"),
+        )
+    };
+    let sharer = |namespace: &str| {
+        more(&format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: other, namespace: {namespace}}}\nspec: {{selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {{serviceAccountName: prometheus, containers: [{{name: c}}]}}}}}}"
+        ))
+    };
+    let labelled = |label: &str| bare("istio-injection: enabled", label);
+    let owned = |label: &str| {
+        with(
+            "metadata: {name: cart, namespace: shop, uid: cart-uid, labels: {app: cart}}",
+            &format!(
+                "metadata: {{name: cart, namespace: shop, uid: cart-uid, labels: {{{label}}}}}"
+            ),
+        )
+    };
+    let service = |port: &str| {
+        more(&format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: own, namespace: shop}}, spec: {{selector: {{app: cart}}, ports: [{{{port}}}]}}}}"
+        ))
+    };
+    let pod = |labels: &str, phase: &str, owner: &str| {
+        more(&format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: debug-1, namespace: shop, labels: {{{labels}}}{owner}}}, spec: {{containers: [{{name: c}}]}}, status: {{phase: {phase}}}}}"
+        ))
+    };
+    let of_job = ", ownerReferences: [{kind: Job, name: debug}]";
+    let deny = |rule: &str| {
+        istio(
+            "AuthorizationPolicy",
+            &format!("{{action: DENY, rules: [{{{rule}}}]}}"),
+        )
+    };
+    let ask = |rule: &str| {
+        istio(
+            "AuthorizationPolicy",
+            &format!("{{action: CUSTOM, provider: {{name: gone}}, rules: [{{{rule}}}]}}"),
+        )
+    };
+    let allow = |app: &str| {
+        istio(
+            "AuthorizationPolicy",
+            &format!("{{selector: {{matchLabels: {{app: {app}}}}}, rules: [{{{ON_8080}}}]}}"),
+        )
+    };
+    let listener = |number: u16| {
+        istio(
+            "Sidecar",
+            &format!(
+                "{{ingress: [{{port: {{number: {number}, protocol: HTTP, name: h}}, defaultEndpoint: '127.0.0.1:15020'}}]}}"
+            ),
+        )
+    };
+    let class = |name: &str| {
+        format!(
+            "{}\n---\n{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {{name: web, namespace: bare}}, spec: {{gatewayClassName: {name}}}}}\n",
+            gateway("gateway.networking.k8s.io/gateway-name: web", "p")
+        )
+    };
+    let servers = |all: &str| serves(&format!("{{selector: {{istio: edge}}, servers: [{all}]}}"));
+    let secure = |port: u16, names: &str| {
+        format!("{{port: {{number: {port}}}, tls: {{mode: ISTIO_MUTUAL{names}}}}}")
+    };
+    let entry = |host: &str, export: &str| {
+        istio(
+            "ServiceEntry",
+            &format!(
+                "{{hosts: [{host}], {export}ports: [{{number: 15020}}], endpoints: [{{address: 127.0.0.1}}]}}"
+            ),
+        )
+    };
+    let route = |port: &str| {
+        istio(
+            "VirtualService",
+            &format!(
+                "{{hosts: ['*'], gateways: [g], http: [{{match: [{{uri: {{prefix: /stats/prometheus}}{port}}}]}}]}}"
+            ),
+        )
+    };
+    let names = ", subjectAltNames: [x]";
+    let config_file = "--config.file=/etc/config/prometheus.yml, ";
+    let first = "      containers:\n      - name: prometheus-server-";
+    let beside = |one: &str| {
+        with(
+            first,
+            &format!("      containers:\n      - {one}\n      - name: prometheus-server-"),
+        )
+    };
+    let init = |more: &str| {
+        let init = format!(
+            "[{{name: render, volumeMounts: [{{name: config-volume, mountPath: /out{more}}}]}}]"
+        );
+        let of = with("configMap: {name: prometheus}", "emptyDir: {}");
+        of.replace(first, &format!("      initContainers: {init}\n{first}"))
+    };
     vec![
-        (C::PrometheusAgent, with(agent, "--agent, --storage.agent.path=/data")),
-        (C::VmAgent, with("image: docker.io/prom/prometheus:v3.10.0\n        args: [--config.file=/etc/config/prometheus.yml", "image: victoriametrics/vmagent:v1\n        args: [--promscrape.config=/etc/config/prometheus.yml").replace(agent, "--x=y")),
-        (C::PrometheusDaemonSet, with("kind: Deployment\nmetadata: {name: prometheus,", "kind: DaemonSet\nmetadata: {name: prometheus,")),
-        (C::ConfigInSecret, with("configMap: {name: prometheus}", "secret: {secretName: prometheus}")),
-        (C::ConfigNotFound, with("configMap: {name: prometheus}", "emptyDir: {}")),
-        (C::ConfigWritten, with("configMap: {name: prometheus}", "emptyDir: {}").replace("      containers:\n      - name: prometheus-server-", "      initContainers: [{name: render, volumeMounts: [{name: config-volume, mountPath: /out}]}]\n      containers:\n      - name: prometheus-server-")),
-        (C::OwnProxyWithoutCertificates, with("      containers:\n      - name: prometheus-server-", "      containers:\n      - {name: istio-proxy, image: proxyv2}\n      - name: prometheus-server-")),
-        (C::ConfigUnnamed, with("--config.file=/etc/config/prometheus.yml, ", "").replace("prom/prometheus:v3.10.0", "acme/prometheus:1")),
-        (C::ConfigVariable, with("--config.file=/etc/config/prometheus.yml", "--config.file=/etc/config/$(POD_NAME).yml")),
-        (C::ConfigNotRead, with("  prometheus.yml: |", "  other.yml: |")),
-        (C::SharedIdentity, more("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other, namespace: istio-system}\nspec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {serviceAccountName: prometheus, containers: [{name: c}]}}}")),
-        (C::JobTakesAnyAnnotation, job(r"regex: '\d+'", "regex: .+")),
-        (C::JobFollowsPath, job("      metrics_path: /stats/prometheus\n", "")),
-        (C::JobInPlaintext, job("scheme: https", "scheme: http")),
-        (C::JobWithoutCa, job("ca_file: /c/root-cert.pem, ", "")),
-        (C::JobWithoutCertificate, job("cert_file: /c/cert-chain.pem, ", "")),
-        (C::SecretNeverCreated, published("{name: istio-certs, emptyDir: {}}", "{name: istio-certs, secret: {secretName: istio.default}}")),
-        (C::CertificatesReadOnly, published("\"mountPath\": \"/etc/istio-certs\"}]", "\"mountPath\": \"/etc/istio-certs\", \"readOnly\": true}]")),
-        (C::CertificatesNotMounted, published(", {name: istio-certs, mountPath: /certs}", "")),
-        (C::CapturePortsUnread, published("\"OUTPUT_CERTS\"", "\"INBOUND_CAPTURE_PORTS\": \"\", \"OUTPUT_CERTS\"")),
-        (C::InjectAnnotationUnread, published("annotations: {traffic", "annotations: {sidecar.istio.io/inject: 'true', traffic").replace("sidecar.istio.io/inject: 'true'}, ann", "x: y}, ann")),
-        (C::CapturesOwnScrapes, published("traffic.sidecar.istio.io/includeOutboundIPRanges: '', ", "")),
-        (C::SystemNamespace, bare("namespace: shop", "namespace: kube-system")),
-        (C::HostNetwork, bare(cart, &format!("{}hostNetwork: true\n      serviceAccountName: cart", "spec:\n      "))),
-        (C::InjectionDisabled, bare("istio-injection: enabled", "istio-injection: disabled")),
-        (C::RevisionWithoutWebhook, bare("istio-injection: enabled", "istio.io/rev: none")),
-        (C::InjectorRefuses, template("prometheus.io/scrape: 'true', prometheus.io/port: '15090x'")),
-        (C::NeverInjected, injector("policy: enabled, neverInjectSelector: [{matchLabels: {app: cart}}]")),
-        (C::InjectionPolicyInvalid, injector("policy: sometimes")),
-        (C::NotInjected, bare("labels: {istio-injection: enabled}", "labels: {}").replace("namespaceSelector: {", "namespaceSelector: {matchLabels: {never: x}, ")),
-        (C::Ambient, bare("labels: {istio-injection: enabled}", "labels: {istio.io/dataplane-mode: ambient}")),
-        (C::InRootNamespace, with("namespace: shop", "namespace: istio-system")),
-        (C::Owned, with("metadata: {name: cart, namespace: shop, uid: cart-uid, labels: {app: cart}}", "metadata: {name: cart, namespace: shop, uid: cart-uid, labels: {kustomize.toolkit.fluxcd.io/name: apps}}")),
-        (C::OwnSidecar, istio("Sidecar", "{workloadSelector: {labels: {app: cart}}, egress: [{hosts: ['./*']}]}")),
-        (C::OwnPeerAuthentication, istio("PeerAuthentication", "{selector: {matchLabels: {app: cart}}}")),
-        (C::PolicyDenies, istio("AuthorizationPolicy", "{action: DENY, rules: [{}]}")),
-        (C::ProviderNotDefined, istio("AuthorizationPolicy", "{action: CUSTOM, provider: {name: gone}, rules: [{}]}")),
-        (C::AllowPolicy, istio("AuthorizationPolicy", "{selector: {matchLabels: {app: cart}}, rules: [{}]}").replace("rules: [{}]", "rules: [{to: [{operation: {ports: ['8080']}}]}]")),
-        (C::NoMatchLabels, with("selector: {matchLabels: {app: cart}}", "selector: {matchLabels: {app: cart}, matchExpressions: [{key: tier, operator: Exists}]}")),
-        (C::SharedLabels, more("{apiVersion: v1, kind: Pod, metadata: {name: cart-import-1, namespace: shop, labels: {app: cart}, ownerReferences: [{kind: Job, name: cart-import}]}, status: {phase: Running}}")),
-        (C::MachineCarriesLabels, istio("WorkloadEntry", "{address: 192.0.2.1, labels: {app: cart}}")),
-        (C::MachineHasAddress, istio("WorkloadEntry", "{address: 10.0.0.1, labels: {app: x}}")),
-        (C::PortUnknown, more("{apiVersion: v1, kind: Service, metadata: {name: admin, namespace: shop}, spec: {selector: {app: cart}, ports: [{port: 81, targetPort: admin}]}}")),
-        (C::ServesSecurePort, more("{apiVersion: v1, kind: Service, metadata: {name: own, namespace: shop}, spec: {selector: {app: cart}, ports: [{port: 15091}]}}")),
-        (C::PortNotCaptured, template("sidecar.istio.io/interceptionMode: NONE")),
-        (C::NativePort, template("proxy.istio.io/config: 'proxyMetadata: {ENVOY_SECURE_METRICS_PORT: \"15091\"}'")),
-        (C::OtherOwner, more("{apiVersion: v1, kind: Pod, metadata: {name: debug, namespace: shop}, spec: {containers: [{name: c}]}, status: {phase: Running}}")),
-        (C::NamespaceSidecar, istio("Sidecar", "{ingress: [{port: {number: 15091, protocol: HTTP, name: h}, defaultEndpoint: '127.0.0.1:15020'}]}")),
-        (C::PathWithoutPort, template("prometheus.io/path: /stats/prometheus")),
-        (C::AnnotationOnPodsOnly, with("annotations: {prometheus.io/scrape", &format!("annotations: {{{own_proxy}prometheus.io/scrape"))),
-        (C::ManagedByGatewayApi, gateway("gateway.networking.k8s.io/gateway-name: web", "p")),
-        (C::Waypoint, format!("{}\n---\n{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {{name: web, namespace: bare}}, spec: {{gatewayClassName: istio-waypoint}}}}\n", gateway("gateway.networking.k8s.io/gateway-name: web", "p"))),
-        (C::OwnServer, serves("{selector: {istio: edge}, servers: [{port: {number: 15091}, tls: {mode: ISTIO_MUTUAL, subjectAltNames: [x]}}]}")),
-        (C::NoProxyImage, gateway("x: y", "auto")),
-        (C::GatewayServesPlaintext, serves("{selector: {istio: edge}, servers: [{port: {number: 80}}, {port: {number: 15091}, tls: {mode: ISTIO_MUTUAL, subjectAltNames: [x]}}]}")),
-        (C::GatewayOpenToMesh, serves("{selector: {istio: edge}, servers: [{port: {number: 15091}, tls: {mode: ISTIO_MUTUAL}}]}")),
-        (C::EntryHostOverruled, istio("ServiceEntry", "{hosts: [a.local], exportTo: ['.'], ports: [{number: 15020}], endpoints: [{address: 127.0.0.1}]}")),
-        (C::EntryExported, istio("ServiceEntry", "{hosts: [a.internal], ports: [{number: 15020}], endpoints: [{address: 127.0.0.1}]}")),
-        (C::RouteOnEveryServer, istio("VirtualService", "{hosts: ['*'], gateways: [g], http: [{match: [{uri: {prefix: /stats/prometheus}}]}]}")),
+        (
+            C::PrometheusAgent,
+            with(agent, "--agent, --storage.agent.path=/data"),
+            with(agent, "--enable-feature=agents, --storage.tsdb.path=/data"),
+        ),
+        (
+            C::VmAgent,
+            vmagent(),
+            with(image, "image: mirror.example/vmagent/prometheus:v3.10.0"),
+        ),
+        (
+            C::PrometheusDaemonSet,
+            with(deployment, "kind: DaemonSet\nmetadata: {name: prometheus,"),
+            with(
+                deployment,
+                "kind: StatefulSet\nmetadata: {name: prometheus,",
+            ),
+        ),
+        (
+            C::ConfigInSecret,
+            with(config_volume, "secret: {secretName: prometheus}"),
+            with(
+                "storage-volume, emptyDir: {}",
+                "storage-volume, secret: {secretName: prometheus}",
+            ),
+        ),
+        (
+            C::ConfigNotFound,
+            with(config_volume, "emptyDir: {}"),
+            with(
+                config_volume,
+                "configMap: {name: prometheus, optional: true}",
+            ),
+        ),
+        (C::ConfigWritten, init(""), init(", readOnly: true")),
+        (
+            C::ConfigUnnamed,
+            with(config_file, "").replace("prom/prometheus:v3.10.0", "acme/prometheus:1"),
+            with(config_file, ""),
+        ),
+        (
+            C::ConfigVariable,
+            with(config_file, "--config.file=/etc/config/$(POD_NAME).yml, "),
+            with(config_file, "--config.file=/etc/config/POD_NAME.yml, "),
+        ),
+        (
+            C::OwnProxyWithoutCertificates,
+            beside("{name: istio-proxy, image: proxyv2}"),
+            beside("{name: istio-proxy, image: auto}"),
+        ),
+        (
+            C::ConfigNotRead,
+            with("  prometheus.yml: |", "  other.yml: |"),
+            with(
+                "  prometheus.yml: |",
+                "  other.yml: ''\n  prometheus.yml: |",
+            ),
+        ),
+        (C::SharedIdentity, sharer("istio-system"), sharer("shop")),
+        (
+            C::JobTakesAnyAnnotation,
+            job(r"regex: '\d+'", "regex: .+"),
+            job(r"regex: '\d+'", "regex: '[0-9]+'"),
+        ),
+        (
+            C::JobFollowsPath,
+            job("      metrics_path: /stats/prometheus\n", ""),
+            healthy(),
+        ),
+        (
+            C::JobInPlaintext,
+            job("scheme: https", "scheme: http"),
+            healthy(),
+        ),
+        (
+            C::JobWithoutCa,
+            job("ca_file: /c/root-cert.pem, ", ""),
+            job("/c/root-cert.pem", "/other.pem"),
+        ),
+        (
+            C::JobWithoutCertificate,
+            job("cert_file: /c/cert-chain.pem, ", ""),
+            job("/c/cert-chain.pem", "/other.pem"),
+        ),
+        (
+            C::SecretNeverCreated,
+            published(
+                "{name: istio-certs, emptyDir: {}}",
+                "{name: istio-certs, secret: {secretName: istio.default}}",
+            ),
+            published(
+                "{name: istio-certs, emptyDir: {}}",
+                "{name: istio-certs, secret: {secretName: mine}}",
+            ),
+        ),
+        (
+            C::CertificatesReadOnly,
+            published(
+                "\"mountPath\": \"/etc/istio-certs\"}]",
+                "\"mountPath\": \"/etc/istio-certs\", \"readOnly\": true}]",
+            ),
+            published(
+                "\"mountPath\": \"/etc/istio-certs\"}]",
+                "\"mountPath\": \"/etc/istio-certs\", \"readOnly\": false}]",
+            ),
+        ),
+        (
+            C::CertificatesNotMounted,
+            published(", {name: istio-certs, mountPath: /certs}", ""),
+            published("mountPath: /certs}", "mountPath: /certs, readOnly: true}"),
+        ),
+        (
+            C::CapturePortsUnread,
+            published(
+                "\"OUTPUT_CERTS\"",
+                "\"INBOUND_CAPTURE_PORTS\": \"\", \"OUTPUT_CERTS\"",
+            ),
+            published(
+                "\"OUTPUT_CERTS\"",
+                "\"ISTIO_META_PORTS\": \"\", \"OUTPUT_CERTS\"",
+            ),
+        ),
+        (
+            C::InjectAnnotationUnread,
+            published(
+                "annotations: {traffic",
+                "annotations: {sidecar.istio.io/inject: 'true', traffic",
+            )
+            .replace("sidecar.istio.io/inject: 'true'}, ann", "x: y}, ann"),
+            published(
+                "annotations: {traffic",
+                "annotations: {sidecar.istio.io/inject: 'true', traffic",
+            ),
+        ),
+        (
+            C::CapturesOwnScrapes,
+            published("traffic.sidecar.istio.io/includeOutboundIPRanges: '', ", ""),
+            published(
+                "traffic.sidecar.istio.io/includeOutboundIPRanges: ''",
+                "traffic.sidecar.istio.io/excludeOutboundPorts: '15091'",
+            ),
+        ),
+        (
+            C::SystemNamespace,
+            bare("namespace: shop", "namespace: kube-system"),
+            bare("namespace: shop", "namespace: kube-systems"),
+        ),
+        (C::HostNetwork, host_network("true"), host_network("false")),
+        (
+            C::InjectionDisabled,
+            labelled("istio-injection: disabled"),
+            labelled("istio-injection: enabled, other-injection: disabled"),
+        ),
+        (
+            C::RevisionWithoutWebhook,
+            labelled("istio.io/rev: none"),
+            labelled("istio.io/rev: default"),
+        ),
+        (
+            C::InjectorRefuses,
+            template("prometheus.io/scrape: 'true', prometheus.io/port: '15090x'"),
+            template("prometheus.io/scrape: 'true', prometheus.io/port: '15093'"),
+        ),
+        (
+            C::NeverInjected,
+            injector("policy: enabled, neverInjectSelector: [{matchLabels: {app: cart}}]"),
+            injector("policy: enabled, neverInjectSelector: [{matchLabels: {app: other}}]"),
+        ),
+        (
+            C::InjectionPolicyInvalid,
+            injector("policy: sometimes"),
+            injector("policy: disabled"),
+        ),
+        (
+            C::NotInjected,
+            bare(injected, "labels: {}").replace(
+                "namespaceSelector: {",
+                "namespaceSelector: {matchLabels: {never: x}, ",
+            ),
+            bare(injected, "labels: {never: x, istio-injection: enabled}")
+                .replace(
+                    "namespaceSelector: {",
+                    "namespaceSelector: {matchLabels: {never: x}, ",
+                )
+                .replace(
+                    "metadata: {name: istio-system}}",
+                    "metadata: {name: istio-system, labels: {never: x}}}",
+                ),
+        ),
+        (
+            C::Ambient,
+            labelled("istio.io/dataplane-mode: ambient"),
+            labelled("istio-injection: enabled, istio.io/dataplane-mode: none"),
+        ),
+        (
+            C::InRootNamespace,
+            with("namespace: shop", "namespace: istio-system"),
+            with("namespace: shop", "namespace: istio-systems"),
+        ),
+        (
+            C::Owned,
+            owned("kustomize.toolkit.fluxcd.io/name: apps"),
+            owned("kustomize.example/name: apps"),
+        ),
+        (
+            C::OwnSidecar,
+            istio(
+                "Sidecar",
+                "{workloadSelector: {labels: {app: cart}}, egress: [{hosts: ['./*']}]}",
+            ),
+            istio(
+                "Sidecar",
+                "{workloadSelector: {labels: {app: other}}, egress: [{hosts: ['./*']}]}",
+            ),
+        ),
+        (
+            C::OwnPeerAuthentication,
+            istio(
+                "PeerAuthentication",
+                "{selector: {matchLabels: {app: cart}}}",
+            ),
+            istio(
+                "PeerAuthentication",
+                "{selector: {matchLabels: {app: other}}}",
+            ),
+        ),
+        (C::PolicyDenies, deny(""), deny(ON_8080)),
+        (C::ProviderNotDefined, ask(""), ask(ON_8080)),
+        (C::AllowPolicy, allow("cart"), allow("other")),
+        (
+            C::NoMatchLabels,
+            with(
+                "selector: {matchLabels: {app: cart}}",
+                "selector: {matchLabels: {app: cart}, matchExpressions: [{key: tier, operator: Exists}]}",
+            ),
+            with(
+                "selector: {matchLabels: {app: cart}}",
+                "selector: {matchLabels: {app: cart, version: v1}, matchExpressions: []}",
+            ),
+        ),
+        (
+            C::SharedLabels,
+            pod("app: cart", "Running", of_job),
+            pod("app: cart-import", "Running", of_job),
+        ),
+        (
+            C::MachineCarriesLabels,
+            istio("WorkloadEntry", "{address: 192.0.2.1, labels: {app: cart}}"),
+            istio(
+                "WorkloadEntry",
+                "{address: 192.0.2.1, labels: {app: other}}",
+            ),
+        ),
+        (
+            C::MachineHasAddress,
+            istio("WorkloadEntry", "{address: 10.0.0.1, labels: {app: x}}"),
+            istio("WorkloadEntry", "{address: 10.0.0.9, labels: {app: x}}"),
+        ),
+        (
+            C::PortUnknown,
+            service("port: 81, targetPort: admin"),
+            service("port: 81, targetPort: 8081"),
+        ),
+        (
+            C::ServesSecurePort,
+            service("port: 15091"),
+            service("port: 15092"),
+        ),
+        (
+            C::PortNotCaptured,
+            template("sidecar.istio.io/interceptionMode: NONE"),
+            template("sidecar.istio.io/interceptionMode: TPROXY"),
+        ),
+        (
+            C::NativePort,
+            template(
+                "proxy.istio.io/config: 'proxyMetadata: {ENVOY_SECURE_METRICS_PORT: \"15091\"}'",
+            ),
+            template("proxy.istio.io/config: 'proxyMetadata: {ENVOY_METRICS_PORT: \"15091\"}'"),
+        ),
+        (
+            C::OtherOwner,
+            pod("", "Running", ""),
+            pod("", "Succeeded", ""),
+        ),
+        (C::NamespaceSidecar, listener(15091), listener(8080)),
+        (
+            C::PathWithoutPort,
+            template("prometheus.io/path: /stats/prometheus"),
+            template("prometheus.io/path: /stats/prometheus, prometheus.io/port: '8080'"),
+        ),
+        (
+            C::AnnotationOnPodsOnly,
+            with(
+                "annotations: {prometheus.io/scrape",
+                &format!("annotations: {{{own_port}prometheus.io/scrape"),
+            ),
+            template(own_port).replace(
+                "annotations: {prometheus.io/scrape",
+                &format!("annotations: {{{own_port}prometheus.io/scrape"),
+            ),
+        ),
+        (
+            C::ManagedByGatewayApi,
+            gateway("gateway.networking.k8s.io/gateway-name: web", "p"),
+            gateway(
+                "gateway.networking.example/gateway-name: web",
+                "istio/proxyv2:1.31.0",
+            ),
+        ),
+        (C::Waypoint, class("istio-waypoint"), class("istio")),
+        (
+            C::OwnServer,
+            servers(&secure(15091, names)),
+            servers(&secure(15092, names)),
+        ),
+        (
+            C::NoProxyImage,
+            gateway("x: y", "auto"),
+            gateway("x: y", "istio/proxyv2:1.31.0"),
+        ),
+        (
+            C::GatewayServesPlaintext,
+            servers(&format!(
+                "{{port: {{number: 80}}}}, {}",
+                secure(15091, names)
+            )),
+            servers(&secure(15091, names)),
+        ),
+        (
+            C::GatewayOpenToMesh,
+            servers(&secure(15091, "")),
+            servers(&secure(15091, names)),
+        ),
+        (
+            C::EntryHostOverruled,
+            entry("a.local", "exportTo: ['.'], "),
+            entry("a.internal", "exportTo: ['.'], "),
+        ),
+        (
+            C::EntryExported,
+            entry("a.internal", ""),
+            entry("a.internal", "exportTo: ['.'], "),
+        ),
+        (C::RouteOnEveryServer, route(""), route(", port: 15091")),
     ]
 }
+
+/// A rule for the app's own port alone.
+const ON_8080: &str = "to: [{operation: {ports: ['8080']}}]";
 
 /// Codes that tests of their own bring about: `code, the test`.
 const ELSEWHERE: &[(Code, &str)] = &[
@@ -201,21 +602,32 @@ fn codes(text: &str) -> BTreeSet<Code> {
 }
 
 #[test]
-fn each_code_comes_of_its_cluster_and_none_of_the_quiet_one() {
+fn each_code_comes_of_its_cluster_and_not_of_the_one_beside_it() {
     assert_eq!(codes(&quiet()), BTreeSet::new());
     let mut missing = Vec::new();
-    for (code, text) in texts() {
+    for (code, text, beside) in texts() {
         let found = codes(&text);
         if !found.contains(&code) {
             missing.push(format!("{code} {}: {found:?}", code.name()));
+        }
+        // What differs is no more than it takes, and still there.
+        assert_ne!(text, beside, "{code}");
+        let found = codes(&beside);
+        if found.contains(&code) {
+            missing.push(format!("{code} {} beside it: {found:?}", code.name()));
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+/// What this table sees absent in the cluster beside.
+pub(crate) fn absent() -> impl Iterator<Item = Code> {
+    texts().into_iter().map(|(code, ..)| code)
+}
+
 /// What this table and the tests that it names bring about.
 pub(crate) fn brought() -> BTreeSet<Code> {
-    let here = texts().into_iter().map(|(code, _)| code);
+    let here = texts().into_iter().map(|(code, ..)| code);
     here.chain(ELSEWHERE.iter().map(|(code, _)| *code))
         .collect()
 }

@@ -196,6 +196,7 @@ fn pods_that_istio_would_give_different_chains_on_one_port_are_an_obstacle() {
         beside("app: db, role: leader", "[]")
     ));
     assert!(of.obstacles.is_empty(), "{:?}", of.obstacles);
+    absent(Code::PortsDiffer, of.obstacles.clone());
 }
 
 fn machine(namespace: &str, labels: &str, spec: &str) -> Arc<Workload> {
@@ -249,4 +250,10 @@ fn service_entries_that_may_not_be_read_are_not_taken_for_none() {
     let made = assemble(&found);
     let of = workload(&made, "shop/StatefulSet/db");
     assert_eq!(words(&of.obstacles), ["GovernedByUnread"]);
+    // A kind that the cluster does not have is read.
+    found.service_entries.progress = Progress::Absent;
+    let made = assemble(&found);
+    let of = workload(&made, "shop/StatefulSet/db");
+    absent(Code::GovernedByUnread, of.obstacles.clone());
+    absent(Code::ListNotRead, crate::problems::of_mesh(&made));
 }

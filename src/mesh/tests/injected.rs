@@ -195,6 +195,11 @@ fn a_namespace_of_that_revision_injects() {
 fn no_istio_at_all_is_said() {
     let text = lone("a", "istio-injection: enabled", PLAIN, "").replace(ISTIO, "");
     assert_eq!(state(&text, "a"), impossible("NoIstio"));
+    // A webhook is enough: the control plane may be elsewhere.
+    let remote = ISTIO.replace("app: istiod", "app: other");
+    let text = format!("{remote}{text}");
+    let of = workload(&mesh(&text), "a/Deployment/app");
+    absent(Code::NoIstio, of.obstacles.clone());
 }
 
 #[test]

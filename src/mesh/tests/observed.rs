@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::mesh::{Observation, Observed, Scheme, ScrapedBy, Workload, observe};
-use crate::problems::Code;
 use crate::recipe::testing;
 use std::sync::Arc;
 
@@ -55,6 +54,7 @@ fn what_was_computed_right_is_no_difference() {
     let same = observe(&mesh, &seen(&[("kubernetes-pods", "10.0.0.1", 15020)], 900));
     assert!(Arc::ptr_eq(&same.workloads[0], &mesh.workloads[0]));
     assert!(same.differences.is_empty());
+    absent(Code::TargetsDiffer, crate::problems::of_mesh(&same));
 }
 
 #[test]

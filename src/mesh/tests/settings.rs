@@ -50,6 +50,8 @@ fn a_map_that_may_not_be_read_means_no_default() {
         trust_domain: some("corp.example"),
     };
     assert_eq!(known(&inventory), (some("corp.example"), some("mesh")));
+    let told = assemble(&inventory);
+    absent(Code::SettingsNotRead, crate::problems::of_mesh(&told));
     // None exists beside an istiod: istiod's own defaults.
     inventory
         .config_maps

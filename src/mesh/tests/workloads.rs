@@ -483,7 +483,7 @@ spec:
     let mesh = of(&mine);
     let set = workload(&mesh, "shop/StatefulSet/db");
     assert_eq!(set.secured_port, Some(15020));
-    assert!(set.obstacles.iter().all(|o| o.code().name() != "NameInUse"));
+    absent(Code::NameInUse, set.obstacles.clone());
     let deployment = workload(&mesh, "shop/Deployment/db-sts");
     assert!(deployment.former_name.is_none() && deployment.ours.is_empty());
 }

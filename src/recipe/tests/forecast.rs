@@ -4,7 +4,7 @@ use super::*;
 use crate::mesh::objects::{ContainerPort, LeanContainer};
 use crate::mesh::{ScrapedBy, Workload};
 use crate::plan::ChangeId;
-use crate::problems::{Code, of_forecast};
+use crate::problems::{Code, of_forecast, tests::absent};
 use crate::reach::forecast::{Forecast, Way};
 use crate::recipe::testing::*;
 use std::collections::BTreeSet;
@@ -93,6 +93,7 @@ fn a_plaintext_scrape_becomes_one_over_mutual_tls_with_the_same_labels() {
         ["istio-secure-merged-metrics https 15091/stats/prometheus"]
     );
     assert_eq!(groups[0].labels, []);
+    absent(Code::LabelsChange, of_forecast(&made));
     assert_eq!(codes(&made), [Code::TargetsNotComputed; 0]);
 }
 
@@ -118,6 +119,37 @@ fn without_the_job_nothing_is_found_over_mutual_tls() {
     let made = made(&meshed_mesh(), &answers(false), Some(Part::ScrapeJob));
     // The plaintext job leaves out what is annotated, whoever takes its place.
     assert_eq!(codes(&made), [Code::TargetLost, Code::SecureTargetMissing]);
+    // Without the annotations nothing ends, though nothing comes either.
+    let made = self::made(&meshed_mesh(), &answers(false), Some(Part::Mark));
+    absent(Code::TargetLost, of_forecast(&made));
+    absent(Code::SecureTargetMissing, of_forecast(&made));
+}
+
+#[test]
+fn a_list_that_is_denied_is_told_instead_of_the_missing_target() {
+    use crate::reach::rights::{PodRights, Right};
+    let with = |everywhere, job: &str| {
+        let mut mesh = meshed_mesh();
+        with_config(&mut mesh, &SAMPLE.replace("role: pod", job));
+        let rights = PodRights {
+            everywhere,
+            namespaces: [("httpbin".to_owned(), Right::Granted)].into(),
+        };
+        let account = mesh.prometheus_servers[0].account();
+        Arc::make_mut(&mut mesh.rules)
+            .rights
+            .insert(account, rights);
+        of_forecast(&made(&mesh, &answers(false), None))
+    };
+    let wide = "role: pod";
+    let found = with(Right::Denied, wide);
+    let found: Vec<Code> = found.iter().map(|one| one.code()).collect();
+    assert_eq!(found, [Code::PodsNotListed]);
+    absent(Code::PodsNotListed, with(Right::Granted, wide));
+    absent(
+        Code::PodsNotListed,
+        with(Right::Unread("refused".into()), wide),
+    );
 }
 
 #[test]
@@ -146,6 +178,7 @@ fn two_jobs_that_find_one_pod_are_named() {
     with_config(&mut mesh, &format!("{SAMPLE}{}", job("mine")));
     let found = made(&mesh, &answers(false), None);
     assert_eq!(codes(&found), [Code::LabelsChange]);
+    absent(Code::SecureTargetDoubled, of_forecast(&found));
 }
 
 #[test]
@@ -156,6 +189,13 @@ fn what_cannot_be_computed_is_named() {
     let found = made(&mesh, &answers(false), None);
     assert_eq!(codes(&found), [Code::TargetsNotComputed]);
     assert_eq!(found.unknown.keys().collect::<Vec<_>>(), ["files"]);
+    // Addresses that stand in the configuration are known, and so is that nodes are no pods.
+    let job = "- job_name: hosts\n  static_configs: [{targets: ['192.0.2.9:9100']}]\n  kubernetes_sd_configs: [{role: node}]\n";
+    with_config(&mut mesh, &format!("{SAMPLE}{job}"));
+    absent(
+        Code::TargetsNotComputed,
+        of_forecast(&made(&mesh, &answers(false), None)),
+    );
 }
 
 #[test]
@@ -208,6 +248,18 @@ fn a_scrape_by_addresses_does_not_end_and_is_named() {
             .iter()
             .all(|edit| matches!(edit, TextEdit::EndPlaintext { job, .. } if job != "by-hand"))
     );
+    // The same job that scrapes nothing of it.
+    with_workload(&mut mesh, |of| {
+        of.scraped
+            .by
+            .as_mut()
+            .expect("known")
+            .retain(|by| *by.job != *"by-hand");
+    });
+    absent(
+        Code::ScrapedByOtherDiscovery,
+        of_forecast(&made(&mesh, &answers, None)),
+    );
 }
 
 #[test]
@@ -225,7 +277,7 @@ fn rules_and_federation_that_name_the_ended_job_are_listed() {
         rule("Other", "up{job=\"node\"}"),
     ];
     mesh.rules_of
-        .insert(id("istio-system", "prometheus"), rules.into());
+        .insert(id("istio-system", "prometheus"), rules.clone().into());
     let found = made(&mesh, &answers(false), None);
     assert_eq!(codes(&found), [Code::JobLabelRead]);
     assert_eq!(
@@ -234,6 +286,16 @@ fn rules_and_federation_that_name_the_ended_job_are_listed() {
             "rule Errors (g)",
             "job up of istio-system/Deployment/prometheus"
         ]
+    );
+    with_config(
+        &mut mesh,
+        &format!("{SAMPLE}{}", federate.replace("kubernetes-pods", "y")),
+    );
+    mesh.rules_of
+        .insert(id("istio-system", "prometheus"), [rules[1].clone()].into());
+    absent(
+        Code::JobLabelRead,
+        of_forecast(&made(&mesh, &answers(false), None)),
     );
 }
 
@@ -269,4 +331,5 @@ fn metrics_of_the_app_that_end_with_the_annotation_are_named() {
     });
     let found = made(&mesh, &answers(false), None);
     assert_eq!(found.unasked, []);
+    absent(Code::AppMetricsLost, of_forecast(&found));
 }

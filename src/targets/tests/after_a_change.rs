@@ -248,6 +248,14 @@ fn why_a_pool_failed_is_told_by_its_files() {
         State::Down { cause, .. } => cause.as_ref().map(|cause| cause.code().name()),
         _ => None,
     };
+    let of = |files| match see(files, true, 105).0 {
+        State::Down { cause, .. } => cause.map(|cause| *cause),
+        _ => None,
+    };
+    // What each of them is not: another answer of the files.
+    absent(Code::CertificatesLate, of(Files::Awaited));
+    absent(Code::CertificatesMissing, of(Files::Written));
+    absent(Code::JobNotStarted, of(Files::Awaited));
     for (files, wanted, late) in [
         (Files::Written, "CertificatesLate", 1),
         (Files::Awaited, "CertificatesMissing", 0),

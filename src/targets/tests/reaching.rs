@@ -3,7 +3,7 @@ use super::super::{Expected, Ground};
 use super::pod;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::objects::{AuthorizationPolicy, EnvoyFilter, Meta, NetworkPolicy};
-use crate::problems::{Code, Problem};
+use crate::problems::{Code, Problem, tests::absent};
 use crate::reach::authorization::{Open, Rule, Why as Undecided};
 use crate::reach::path::{Fault, Link, Rules, Step, Why};
 use serde_json::{Value, json};
@@ -67,6 +67,17 @@ fn the_object_on_the_path_is_the_cause_where_the_error_is_of_its_kind() {
     let limited = "server returned HTTP status 429 Too Many Requests";
     let item = one().item.namespace;
     let deny = json!({"action": "DENY", "rules": [{"from": [{"source": {"notRequestPrincipals": ["*"]}}]}]});
+    let of = |rules: Rules, error| cause(&links(&one(), &rules, &ground()), error, &one());
+    // A policy that lets it in, a fence around others, another kind of filter.
+    absent(
+        Code::PolicyRefuses,
+        of(policies(json!({"rules": [{}]})), forbidden),
+    );
+    absent(Code::NetworkPolicyStops, of(network("other"), timeout));
+    absent(
+        Code::FilterMayRefuse,
+        of(filters("envoy.filters.http.local_ratelimit"), forbidden),
+    );
     for (rules, error, expected) in [
         (policies(deny.clone()), forbidden, Some(Code::PolicyRefuses)),
         (
@@ -127,6 +138,10 @@ fn what_rests_on_the_unknown_is_a_cause_only_where_the_error_is_of_its_kind() {
         }))
     };
     let header = || Step::Broken(Fault::ProxyProtocol);
+    let of = |step, error| cause(&[(Link::Authorization, step)], error, &one());
+    absent(Code::PolicyMayRefuse, of(asks(), forbidden));
+    absent(Code::PolicyAsksProvider, of(rests(), forbidden));
+    absent(Code::ProxyProtocolExpected, of(header(), forbidden));
     for (step, error, expected) in [
         (rests(), forbidden, Some(Code::PolicyMayRefuse)),
         (rests(), reset, None),

@@ -5,7 +5,7 @@ use super::*;
 use crate::mesh::objects::{
     AuthorizationPolicy, Gateway, Meta, PeerAuthentication, ServiceEntry, Sidecar, VirtualService,
 };
-use crate::problems::{Problem, Remedy};
+use crate::problems::Remedy;
 use serde_json::{Value, json};
 
 const ONE: &str = "cluster.local/ns/mon/sa/prometheus";
@@ -131,6 +131,51 @@ fn what_stands_as_it_was_written_holds_and_so_does_what_is_added_to_it() {
     more.sidecar["ingress"][1]["defaultEndpoint"] = json!(":15090");
     more.sidecar["outboundTrafficPolicy"] = json!({"mode": "REGISTRY_ONLY"});
     assert_eq!(guard(&labelled(), &more.objects()), Guard::Stands);
+}
+
+/// Each fault beside the one that comes: which object it is, and whether scrapes fail by it.
+#[test]
+fn a_fault_is_no_other() {
+    let gone = |of: fn(&mut Objects)| {
+        let mut here = whole().objects();
+        of(&mut here);
+        guard(&labelled(), &here).faults().to_vec()
+    };
+    // Ours is gone, and another does what it did.
+    let replaced = |of: &mut Objects| {
+        of.peers = Ok(vec![peer("wide", 9, json!({"mtls": {"mode": "STRICT"}}))]);
+        of.policies = Ok(vec![policy("mine", 9, whole().policy)]);
+    };
+    absent(Code::ObjectGone, gone(replaced));
+    absent(Code::GuardGone, gone(replaced));
+    absent(Code::GuardGone, gone(|of| of.sidecars = Ok(vec![])));
+    absent(Code::ObjectGone, gone(|of| of.policies = Ok(vec![])));
+    let with = |change: fn(&mut Specs)| {
+        let mut specs = whole();
+        change(&mut specs);
+        guard(&labelled(), &specs.objects()).faults().to_vec()
+    };
+    // One more port and one more path of another port.
+    absent(
+        Code::ObjectAltered,
+        with(|of| of.peer["portLevelMtls"]["8080"] = json!({"mode": "DISABLE"})),
+    );
+    absent(
+        Code::GuardAltered,
+        with(|of| {
+            let more = json!({"to": [{"operation": {"ports": ["8080"]}}]});
+            of.policy["rules"].as_array_mut().unwrap().push(more);
+        }),
+    );
+    // A younger one gives way to ours.
+    absent(
+        Code::ObjectOverruled,
+        gone(|of| {
+            let web = json!({"matchLabels": {"app": "cart"}});
+            let younger = peer("younger", 1, json!({"selector": web}));
+            of.peers.as_mut().unwrap().push(younger);
+        }),
+    );
 }
 
 #[test]

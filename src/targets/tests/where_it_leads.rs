@@ -53,6 +53,11 @@ fn another_address_or_port_over_tls_proves_nothing() {
         target("cart-1", Health::Up, 9),
     ];
     assert_eq!(see(both), UP);
+    // At the right address it is a failure of its own.
+    let State::Down { cause, .. } = see(vec![target("cart-1", Health::Down, 9)]) else {
+        panic!("it counts");
+    };
+    absent(Code::TargetElsewhere, cause.map(|cause| *cause));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::problems::Code;
+use crate::problems::{Code, tests::absent};
 use serde_json::json;
 
 fn deployment() -> Value {
@@ -81,6 +81,16 @@ fn each_cause_is_named_with_its_object() {
         why_stuck(&deployment(), &sets, &[pod("new", healthy)], &[]),
         None
     );
+    // What each of them is not: on its way, done, or another state of a container.
+    let of = |status: Value| why_stuck(&deployment(), &sets, &[pod("new", status)], &[]);
+    absent(Code::ImageNotPulled, of(waiting("ContainerCreating")));
+    absent(Code::ContainerCrashes, of(waiting("ErrImagePull")));
+    absent(Code::ContainerNotStarted, of(waiting("PodInitializing")));
+    let scheduled = json!({"conditions": [{"type": "PodScheduled", "status": "True"}]});
+    absent(Code::NoNode, of(scheduled));
+    let ready =
+        json!({"containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]});
+    absent(Code::ContainerNotReady, of(ready));
     // A pod of the template before says nothing of this rollout.
     let old = [pod("old", waiting("ErrImagePull"))];
     assert_eq!(why_stuck(&deployment(), &sets, &old, &[]), None);
@@ -118,6 +128,16 @@ fn pods_that_the_server_refuses_are_told_in_its_words() {
         assert!(stuck.lasts());
         assert_eq!(stuck.code(), code);
     }
+    let of = |message: &str| {
+        let set = set("new", "1", failure(message));
+        why_stuck(&deployment(), &[set], &[], &[])
+    };
+    absent(
+        Code::QuotaUsedUp,
+        of("admission webhook \"quota.example\" denied the request: no"),
+    );
+    absent(Code::PodSecurityForbids, of(table[0].0));
+    absent(Code::PodsRefused, of(table[1].0));
     // StatefulSets and DaemonSets have no such condition: only an event tells.
     let stateful =
         json!({"kind": "StatefulSet", "metadata": {"namespace": "shop", "name": "db", "uid": "s"}});
