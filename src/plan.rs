@@ -5,6 +5,7 @@
 
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::problems::Problem;
 use crate::reach::forecast::Forecast;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,8 +39,10 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Prices and risks of the plan as a whole (per change: [`Change::prices`]).
     pub prices: Vec<Price>,
-    /// What the plan deliberately does not do, and why; for the user.
-    pub notes: Vec<String>,
+    /// What holds of the plan as a whole.
+    pub findings: Vec<Problem>,
+    /// What of the named namespaces cannot be chosen, and why.
+    pub skipped: Vec<Problem>,
     /// Pods beside what was chosen that nothing can be written for.
     pub others: Vec<Arc<OtherPods>>,
     /// The namespace of the Prometheus it is for: there the record is kept. `None`: nowhere.
@@ -122,6 +125,8 @@ pub struct Change {
     /// What it does, in one sentence for the user.
     pub why: String,
     pub prices: Vec<Price>,
+    /// What may come of it, beyond its prices.
+    pub findings: Vec<Problem>,
 }
 
 /// The role of a change in the recipe; for grouping, order and words.
@@ -162,6 +167,7 @@ impl Change {
             then: Vec::new(),
             why: why.into(),
             prices: Vec::new(),
+            findings: Vec::new(),
         }
     }
 }
@@ -267,7 +273,12 @@ pub struct LeavesOut {
 }
 
 /// What a change costs, shown where the choice is made.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Price {
     /// Pods of this workload restart.
     Restarts { workload: WorkloadRef, pods: usize },
@@ -293,19 +304,4 @@ pub enum Price {
         namespace: String,
         workloads: Vec<WorkloadRef>,
     },
-    /// Anything else, in words.
-    Note(String),
-}
-
-impl Price {
-    /// What entering the mesh means for a workload, in one sentence.
-    pub fn entering(workload: &WorkloadRef, strict: bool) -> String {
-        let clients = match strict {
-            true => "; its mTLS mode is STRICT, so clients without a sidecar are refused",
-            false => "",
-        };
-        format!(
-            "{workload} gets its first sidecar: its pods enter the mesh, and their traffic goes through istio-proxy{clients}"
-        )
-    }
 }

@@ -8,10 +8,12 @@ mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use check::{Findings, counts, groups, of_board, of_mesh};
+pub use check::{Findings, cluster, counts, groups, of_board, of_mesh, shared_identity};
 pub use forecast::of_forecast;
 pub use remedy::Remedy;
-pub use table::{Code, Effect, Item, NotCaptured, Problem, Refusal};
+pub use table::{
+    Code, Declared, Effect, FilterDoes, Item, JobPart, Lost, NotCaptured, Problem, Refusal, RestsOn,
+};
 
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use serde::{Serialize, Serializer};

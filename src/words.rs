@@ -5,10 +5,15 @@ mod en;
 mod explained;
 mod listed;
 
+use crate::plan::{Plan, Price};
 use crate::problems::{Code, Problem, Remedy};
 use crate::reach::forecast::Forecast;
 use crate::targets::Waits;
+use crate::text::few;
+use serde_json::Value;
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use listed::{explained, progress, table, unread};
@@ -73,6 +78,80 @@ pub fn reason(of: &Problem) -> String {
     match remedy(of).filter(|_| LANGUAGE == Language::English) {
         Some(to_do) => format!("{} {to_do}", sentence(of)),
         None => sentence(of),
+    }
+}
+
+/// The gravest first, those of which the same is to be said of several subjects in one; each with its words.
+pub fn together<'a>(of: impl IntoIterator<Item = &'a Problem>) -> Vec<(&'a Problem, String)> {
+    let mut all = alike(of);
+    for (problem, words) in &mut all {
+        if let Some(to_do) = remedy(problem).filter(|_| LANGUAGE == Language::English) {
+            words.push(' ');
+            words.push_str(&to_do);
+        }
+    }
+    all
+}
+
+/// The same without what to do.
+pub fn alike<'a>(of: impl IntoIterator<Item = &'a Problem>) -> Vec<(&'a Problem, String)> {
+    let mut groups: Vec<Vec<&Problem>> = Vec::new();
+    let mut known: BTreeMap<(Code, String), usize> = BTreeMap::new();
+    for problem in of {
+        let same = (
+            problem.code(),
+            Value::Object(problem.evidence()).to_string(),
+        );
+        let at = *known.entry(same).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) if group.contains(&problem) => {}
+            Some(group) => group.push(problem),
+            None => groups.push(vec![problem]),
+        }
+    }
+    groups.sort_by_key(|group| Reverse(group[0].severity()));
+    let worded = groups.into_iter().flat_map(|group| match of_all(&group) {
+        Some(words) => vec![(group[0], words)],
+        None => group.into_iter().map(|one| (one, named(one))).collect(),
+    });
+    worded.collect()
+}
+
+/// One sentence for all of them; `None`: none that names several.
+fn of_all(group: &[&Problem]) -> Option<String> {
+    let [one, _, ..] = group else { return None };
+    let names: Vec<String> = group.iter().map(|one| one.of().to_string()).collect();
+    match LANGUAGE {
+        Language::English => en::plan::sentence(one, &few(&names, 3)),
+        Language::Pseudo => Some(format!("{} {}.", one.code(), names.join(" "))),
+    }
+}
+
+/// Its sentence, with the subject where that does not name it.
+fn named(of: &Problem) -> String {
+    let (subject, sentence) = (of.of().to_string(), sentence(of));
+    match sentence.contains(&subject) {
+        true => sentence,
+        false => format!("{subject}: {sentence}"),
+    }
+}
+
+/// An impact of a change.
+pub fn impact(of: &Price) -> String {
+    match LANGUAGE {
+        Language::English => en::impacts::sentence(of),
+        Language::Pseudo => format!("{of:?}"),
+    }
+}
+
+/// Every impact of a plan, summed where many workloads have the same.
+pub fn impacts(of: &Plan) -> Vec<String> {
+    match LANGUAGE {
+        Language::English => en::impacts::all(of),
+        Language::Pseudo => {
+            let of_changes = of.changes.iter().flat_map(|change| &change.prices);
+            of.prices.iter().chain(of_changes).map(impact).collect()
+        }
     }
 }
 

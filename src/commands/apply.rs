@@ -262,7 +262,7 @@ fn not_checked(review: &Review, ids: &[ChangeId]) -> Error {
         Error::refused("nothing was written: the new pods could not be checked against admission");
     for reviewed in ids.iter().filter_map(|id| review.items.get(id)) {
         if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
-            error = error.cause(format!("{}: {why}", reviewed.change.object));
+            error = error.cause(crate::words::sentence(why));
         }
     }
     error

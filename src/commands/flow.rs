@@ -215,7 +215,7 @@ pub async fn reviewed(opened: &mut Opened) -> Result<(Review, Contact)> {
         let seen = plan(opened)?;
         match seen.changes == computed.changes {
             true => {
-                review.plan.notes = seen.notes;
+                review.plan.findings = seen.findings;
                 review.plan.prices = seen.prices;
                 review.plan.forecast = seen.forecast;
             }

@@ -56,7 +56,7 @@ pub fn review(review: &Review) -> Value {
                 "owner": upstream(item).map(|of| owner(&of)),
                 "warnings": item.warnings.iter().cloned().chain(review.not_kept(item)).collect::<Vec<_>>(),
                 "pod": item.pod.as_ref().map(pod),
-                "problems": item.hurdles.iter().map(problem).collect::<Vec<_>>(),
+                "problems": item.hurdles.iter().chain(&change.findings).map(problem).collect::<Vec<_>>(),
                 "needs": change.needs,
                 "prices": change.prices.iter().map(price).collect::<Vec<_>>(),
             }))
@@ -69,7 +69,8 @@ pub fn review(review: &Review) -> Value {
         "run": review.run.0,
         "changes": changes,
         "prices": review.plan.prices.iter().map(price).collect::<Vec<_>>(),
-        "notes": review.plan.notes,
+        "problems": review.plan.findings.iter().map(problem).collect::<Vec<_>>(),
+        "skipped": review.plan.skipped.iter().map(problem).collect::<Vec<_>>(),
         "forecast": review.plan.forecast.as_deref().map(forecast::forecast),
         "otherPods": review.plan.others.iter().map(|of| other(of)).collect::<Vec<_>>(),
         "summary": {
@@ -131,29 +132,27 @@ fn conflict(conflict: &Conflict, review: &Review) -> Value {
 
 fn pod(verdict: &PodVerdict) -> Value {
     match verdict {
-        PodVerdict::Admitted { sidecar, notes } => {
-            json!({"verdict": "admitted", "sidecar": sidecar, "notes": notes})
-        }
-        PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "message": why}),
-        PodVerdict::Unfit(why) => json!({"verdict": "unfit", "message": why}),
-        PodVerdict::Unknown(why) => json!({"verdict": "unknown", "message": why}),
-        PodVerdict::BeyondQuota(why) => json!({"verdict": "beyondQuota", "message": why}),
-        PodVerdict::AsBad(why) => json!({"verdict": "asBad", "message": why}),
+        PodVerdict::Admitted {
+            sidecar,
+            warnings,
+            findings,
+        } => json!({
+            "verdict": "admitted", "sidecar": sidecar, "warnings": warnings,
+            "problems": findings.iter().map(problem).collect::<Vec<_>>(),
+        }),
+        PodVerdict::Forbidden(why) => json!({"verdict": "forbidden", "problem": problem(why)}),
+        PodVerdict::Unfit(why) => json!({"verdict": "unfit", "problem": problem(why)}),
+        PodVerdict::Unknown(why) => json!({"verdict": "unknown", "problem": problem(why)}),
+        PodVerdict::BeyondQuota(why) => json!({"verdict": "beyondQuota", "problem": problem(why)}),
+        PodVerdict::AsBad(why) => json!({"verdict": "asBad", "problem": problem(why)}),
     }
 }
 
+/// An impact: kind and fields, and the sentence.
 fn price(price: &Price) -> Value {
-    let kind = match price {
-        Price::Restarts { .. } => "restarts",
-        Price::LosesHistory { .. } => "losesHistory",
-        Price::ScrapeGap { .. } => "scrapeGap",
-        Price::CutsConnections { .. } => "cutsConnections",
-        Price::EnvoyFilterStops { .. } => "envoyFilterStops",
-        Price::FirstSidecar { .. } => "firstSidecar",
-        Price::AlsoInjected { .. } => "alsoInjected",
-        Price::Note(_) => "note",
-    };
-    json!({"kind": kind, "message": super::words::price(price)})
+    let mut out = json!(price);
+    out["message"] = super::words::price(price).into();
+    out
 }
 
 /// Whether Prometheus can be asked.

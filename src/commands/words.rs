@@ -48,8 +48,11 @@ pub fn review(review: &Review) -> String {
     for price in &review.plan.prices {
         let _ = writeln!(out, "impact: {}", self::price(price));
     }
-    for note in &review.plan.notes {
-        let _ = writeln!(out, "note: {}", flat(note));
+    for (problem, words) in crate::words::together(&review.plan.findings) {
+        let _ = writeln!(out, "{}", finding(problem, &words));
+    }
+    for (_, words) in crate::words::together(&review.plan.skipped) {
+        let _ = writeln!(out, "skipped: {}", flat(&words));
     }
     for filter in review.filters_that_stop() {
         let _ = writeln!(
@@ -90,15 +93,8 @@ fn forecast(out: &mut String, of: &Forecast) {
     for line in lines {
         let _ = writeln!(out, "  {}", flat(&line));
     }
-    for problem in of_forecast(of) {
-        let words = crate::words::reason(&problem);
-        let line = format!(
-            "{} {}: {}",
-            problem.code(),
-            problem.severity().name(),
-            flat(&words)
-        );
-        let _ = writeln!(out, "  {}", Tone::Bad.of(&line));
+    for (problem, words) in crate::words::together(&of_forecast(of)) {
+        let _ = writeln!(out, "  {}", Tone::Bad.of(&finding(problem, &words)));
     }
 }
 
@@ -213,28 +209,28 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         let _ = writeln!(out, "  warning from the API server: {}", flat(warning));
     }
     match &item.pod {
-        Some(PodVerdict::Forbidden(why)) => {
-            told(out, "its new pods would be rejected", why);
-        }
-        Some(PodVerdict::Unfit(why)) => {
-            told(out, "blocked", why);
+        Some(PodVerdict::Forbidden(why) | PodVerdict::Unfit(why)) => {
+            let what = format!("{} {}", why.code(), why.severity().name());
+            told(out, &what, &crate::words::reason(why));
         }
         Some(PodVerdict::Unknown(why)) => {
-            let _ = writeln!(
-                out,
-                "  its new pods could not be checked against admission: {}",
-                flat(why)
-            );
+            let _ = writeln!(out, "  {}", finding(why, &crate::words::reason(why)));
             if item.change.part != Part::Undo {
                 let _ = writeln!(out, "    apply requires --unchecked-pods");
             }
         }
         Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
-            let _ = writeln!(out, "  {}", flat(why));
+            let _ = writeln!(out, "  {}", finding(why, &crate::words::reason(why)));
         }
-        Some(PodVerdict::Admitted { notes, .. }) => {
-            for note in notes {
-                let _ = writeln!(out, "  {}", flat(note));
+        Some(PodVerdict::Admitted {
+            warnings, findings, ..
+        }) => {
+            for warning in warnings {
+                let _ = writeln!(out, "  warning from the API server: {}", flat(warning));
+            }
+            for problem in findings {
+                let words = crate::words::reason(problem);
+                let _ = writeln!(out, "  {}", finding(problem, &words));
             }
         }
         None => {}
@@ -281,6 +277,14 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
     for price in &item.change.prices {
         let _ = writeln!(out, "  impact: {}", self::price(price));
     }
+    for (problem, words) in crate::words::together(&item.change.findings) {
+        let _ = writeln!(out, "  {}", finding(problem, &words));
+    }
+}
+
+/// A problem in its line, by its code.
+fn finding(of: &Problem, words: &str) -> String {
+    format!("{} {}: {}", of.code(), of.severity().name(), flat(words))
 }
 
 /// Words of the server, of a webhook or a policy: whole, in their own lines.
@@ -315,37 +319,7 @@ fn sign(item: &Reviewed) -> char {
 
 /// A price in one sentence.
 pub fn price(price: &Price) -> String {
-    let text = match price {
-        Price::Restarts { workload, pods } => {
-            let verb = if *pods == 1 { "restarts" } else { "restart" };
-            format!("{} of {workload} {verb}", plural(*pods, "pod"))
-        }
-        Price::LosesHistory { prometheus } => {
-            format!("history of {prometheus} is lost: it restarts and its data is in an emptyDir")
-        }
-        Price::ScrapeGap { prometheus } => {
-            format!("{prometheus} restarts: scraping and alerting pause")
-        }
-        Price::CutsConnections { workload } => {
-            format!("connections to {workload} that are open for more than about 45 s are cut once")
-        }
-        Price::EnvoyFilterStops { filter, workload } => {
-            format!("{filter} stops matching at {workload}: it selects a name that is renamed")
-        }
-        Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
-        Price::AlsoInjected {
-            namespace,
-            workloads,
-        } => {
-            let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
-            format!(
-                "namespace {namespace}: these workloads also get a sidecar at their next restart: {}",
-                names.join(", ")
-            )
-        }
-        Price::Note(note) => note.clone(),
-    };
-    flat(&text).into_owned()
+    flat(&crate::words::impact(price)).into_owned()
 }
 
 /// Whether Prometheus can be asked, and what works without.

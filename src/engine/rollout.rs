@@ -3,7 +3,7 @@
 //! kubectl's rules look at `observedGeneration` first: without that a rollout seems complete right after
 //! the patch that starts it.
 
-mod stuck;
+pub(super) mod stuck;
 
 pub use stuck::why_stuck;
 

@@ -6,7 +6,6 @@ use super::pods::Pods;
 use super::{Inventory, Progress};
 use crate::mesh::kinds::Kind;
 use crate::problems::{Problem, Subject};
-use crate::text::few;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,18 +43,14 @@ pub fn in_plaintext(others: &[Arc<OtherPods>]) -> usize {
 }
 
 /// That pods of a namespace go on in plaintext, and whose they are. `None`: none does.
-pub fn stay_in_plaintext(namespace: &str, others: &[Arc<OtherPods>]) -> Option<String> {
-    let plain: Vec<&Arc<OtherPods>> = others.iter().filter(|o| o.plaintext > 0).collect();
-    let names: Vec<String> = plain.iter().map(|other| other.title()).collect();
-    let words = match in_plaintext(others) {
-        0 => return None,
-        1 => "1 pod of another owner stays".to_owned(),
-        n => format!("{n} pods of other owners stay"),
-    };
-    Some(format!(
-        "{namespace}: {words} in plaintext ({}): only Deployments, StatefulSets and DaemonSets can be secured",
-        few(&names, 6)
-    ))
+pub fn stay_in_plaintext(namespace: &str, others: &[Arc<OtherPods>]) -> Option<Problem> {
+    let plain = others.iter().filter(|other| other.plaintext > 0);
+    let owners: Vec<String> = plain.map(|other| other.title()).collect();
+    (!owners.is_empty()).then(|| Problem::OthersInPlaintext {
+        of: Subject::new(Kind::Namespace.name(), "", namespace),
+        pods: in_plaintext(others),
+        owners,
+    })
 }
 
 /// Why pods of an owner of this kind cannot be secured, and what would let them be.

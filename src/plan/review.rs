@@ -104,17 +104,22 @@ pub enum Hands {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodVerdict {
     /// Admitted; `sidecar` says whether injection added istio-proxy.
-    Admitted { sidecar: bool, notes: Vec<String> },
-    /// Forbidden by Pod Security, quota or a webhook: its own words.
-    Forbidden(String),
-    /// Admitted, and yet nothing would answer on 15091, or nothing take its certificates: why.
-    Unfit(String),
+    Admitted {
+        sidecar: bool,
+        /// The server's own.
+        warnings: Vec<String>,
+        findings: Vec<Problem>,
+    },
+    /// Forbidden by Pod Security, quota or a webhook.
+    Forbidden(Problem),
+    /// Admitted, and yet nothing would answer on 15091, or nothing take its certificates.
+    Unfit(Problem),
     /// Could not be asked (no permission to create pods …).
-    Unknown(String),
+    Unknown(Problem),
     /// Admitted but for a quota that leaves no room for one pod more, which this rollout does not begin with.
-    BeyondQuota(String),
+    BeyondQuota(Problem),
     /// Forbidden, and so is a Pod of the template that stands: taking the change back makes nothing worse.
-    AsBad(String),
+    AsBad(Problem),
 }
 
 /// Figures for the review's header.
@@ -351,29 +356,26 @@ impl Review {
             let Some(reviewed) = self.items.get(&change.id) else {
                 continue;
             };
-            let notes: &[String] = match &reviewed.pod {
-                Some(PodVerdict::Admitted { notes, .. }) => notes,
-                _ => &[],
+            let (warnings, findings) = match &reviewed.pod {
+                Some(PodVerdict::Admitted {
+                    warnings, findings, ..
+                }) => (&warnings[..], &findings[..]),
+                Some(
+                    PodVerdict::Unknown(why)
+                    | PodVerdict::BeyondQuota(why)
+                    | PodVerdict::AsBad(why),
+                ) => (&[][..], std::slice::from_ref(why)),
+                _ => (&[][..], &[][..]),
             };
             out.extend(
                 self.not_kept(reviewed)
                     .map(|words| (change.id.clone(), words)),
             );
-            for words in reviewed.warnings.iter().chain(notes) {
+            for words in reviewed.warnings.iter().chain(warnings) {
                 out.push((change.id.clone(), words.clone()));
             }
-            for hurdle in &reviewed.hurdles {
-                out.push((change.id.clone(), words::reason(hurdle)));
-            }
-            match &reviewed.pod {
-                Some(PodVerdict::Unknown(why)) => out.push((
-                    change.id.clone(),
-                    format!("whether its new pods would be admitted is not known: {why}"),
-                )),
-                Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
-                    out.push((change.id.clone(), why.clone()));
-                }
-                _ => {}
+            for problem in reviewed.hurdles.iter().chain(findings) {
+                out.push((change.id.clone(), words::reason(problem)));
             }
         }
         out

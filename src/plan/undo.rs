@@ -486,6 +486,7 @@ fn plan(
             .map(|(other, _)| other.id.clone())
             .collect();
         let mut change = Change {
+            findings: Vec::new(),
             id,
             object: draft.object,
             action: draft.action,

@@ -34,8 +34,13 @@ pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
 
 const CLUSTER: &str = "Cluster";
 
+/// What concerns no object of it.
+pub fn cluster(mesh: &Mesh) -> Subject {
+    Subject::new(CLUSTER, "", &mesh.context)
+}
+
 fn of_cluster(mesh: &Mesh) -> Vec<Problem> {
-    let cluster = || Subject::new(CLUSTER, "", &mesh.context);
+    let cluster = || cluster(mesh);
     let mut found = Vec::new();
     if mesh.istio.control_planes.is_empty() {
         found.push(Problem::NoIstio { of: cluster() });
@@ -58,7 +63,8 @@ fn of_cluster(mesh: &Mesh) -> Vec<Problem> {
     found
 }
 
-fn shared_identity(of: &Prometheus) -> Option<Problem> {
+/// Who else has the identity that the policies let in.
+pub fn shared_identity(of: &Prometheus) -> Option<Problem> {
     (!of.shared_with.is_empty()).then(|| Problem::SharedIdentity {
         of: (&of.id).into(),
         account: of.service_account.clone(),
@@ -224,6 +230,8 @@ impl Problem {
             Problem::ListNotRead { .. }
                 | Problem::SettingsNotRead { .. }
                 | Problem::GovernedByUnread { .. }
+                | Problem::FiltersNotRead { .. }
+                | Problem::ReadersNotRead { .. }
                 | Problem::ConfigNotRead { .. }
                 | Problem::GuardNotRead { .. }
                 | Problem::PrometheusNotAsked { .. }

@@ -6,6 +6,7 @@
 use super::{Severity, Subject};
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{OwnerTool, Unread};
+use crate::reach::merging;
 use serde::Serialize;
 
 /// Makes the enum, its codes, and what belongs to each code, of the rows.
@@ -93,6 +94,9 @@ problems! {
     /// What governs the object may be in a list that could not be read.
     "MS104" Note GovernedByUnread { list: String, why: String } as "IST0141"
 
+    /// `why`: `None` where the API server knows no such kind.
+    "MS105" Risk FiltersNotRead { why: Option<String> } as "IST0141"
+
     // 2xx: Prometheus and its jobs.
 
     "MS201" Note PrometheusAgent {}
@@ -110,6 +114,10 @@ problems! {
     "MS211" Risk SharedIdentity { account: String, with: Vec<String> }
     /// `namespaces`: empty where its jobs list all pods at once.
     "MS212" Blocks PodsNotListed { account: String, jobs: Vec<String>, namespaces: Vec<String> }
+    /// Whether others run as Prometheus's ServiceAccount.
+    "MS213" Risk ReadersNotRead { account: String, why: String } as "IST0141"
+    /// Let in by an earlier run, and still so.
+    "MS214" Risk OthersAdmitted { principals: Vec<String> }
     "MS221" Risk JobTakesAnyAnnotation { job: String }
     "MS222" Risk JobFollowsPath { job: String }
     "MS223" Risk JobInPlaintext { job: String }
@@ -140,6 +148,27 @@ problems! {
     "MS248" Risk JobLabelRead { job: String, by: Vec<String> }
     /// The agent does not ask the app where the ended scrape did.
     "MS249" Loses AppMetricsLost { job: String, ports: Vec<u16> }
+
+    /// What a plan means for Prometheus and its jobs.
+    "MS251" Note ServerNameNotVerified {}
+    "MS252" Risk StartNeedsIstiod {}
+    "MS253" Note JobNotFixed { job: String }
+    "MS254" Note SecureJobStays { job: String }
+    "MS255" Note EnvoyPortJobStays { job: String }
+    "MS256" Note OtherClusterNotScraped { job: String, server: String }
+    "MS257" Note JobsFoldIntoOne { job: String, by: String }
+    /// A setting, a request parameter or a rule of today's job that `by` goes without.
+    "MS258" Note NotCopied { job: String, by: String, what: JobPart }
+    "MS259" Note PlaintextJobsStay {}
+    "MS261" Risk JobLabelChanges { jobs: Vec<String>, by: String }
+    "MS262" Risk JobReplaced { job: String }
+    "MS263" Risk ConfigReadAtStart {}
+    "MS264" Risk UndoLosesHistory {}
+    "MS265" Risk StorageNotKnown {}
+    "MS266" Risk VolumeMayBlock {}
+    /// `peers`: `None` where its configuration does not tell.
+    "MS267" Note OutboundStaysCaptured { peers: Option<Vec<String>> }
+    "MS268" Risk MeshExclusionsReplaced { annotation: String }
 
     // 3xx: workloads.
 
@@ -182,6 +211,43 @@ problems! {
     "MS332" Risk PathWithoutPort { path: String }
     "MS333" Loses AnnotationOnPodsOnly { pods: usize }
 
+    /// What a plan means for what was chosen, and for what it skips.
+    "MS341" Note NoSidecarYet {}
+    /// `gateways`: what can be chosen there by itself.
+    "MS342" Note NothingInNamespace { gateways: Vec<String> }
+    "MS343" Note OthersInPlaintext { pods: usize, owners: Vec<String> }
+    "MS344" Note PortsAsOfToday {}
+    "MS345" Note NoPodToAnnotate {}
+    "MS346" Note PlaintextScrapeStays { lost: Lost }
+    "MS347" Loses PlaintextScrapeLost { lost: Lost }
+    "MS348" Note PlaintextUntilPodsRun {}
+    "MS349" Note AnnotatedByOthers {}
+    "MS351" Note PlaintextAgain {}
+    "MS352" Risk OneProtocolKept {
+        port: u16, kept: Declared, passed_over: Vec<Declared>, of_one_age: bool,
+    }
+    /// Pods without an owner that carry its labels.
+    "MS353" Risk StrayPods { pods: Vec<String> }
+    "MS354" Risk AppNotMerged { annotation: String, strict: bool }
+    "MS355" Loses AnnotationEndsWithPod {}
+    /// The published task's Sidecar opened it for workloads that were not chosen.
+    "MS356" Loses PortCloses { sidecar: ObjectRef }
+    "MS357" Risk ReadersRemoved { principals: Vec<String> }
+    /// What may keep Prometheus off the secure port.
+    "MS361" Risk NetworkPolicyWouldStop { policies: Vec<ObjectRef>, egress: bool }
+    "MS362" Risk NetworkPolicyByAddress { policy: ObjectRef }
+    "MS363" Risk NodeNetwork {}
+    "MS364" Risk OtherNetworkPolicies { kinds: Vec<String> }
+    "MS365" Risk FilterOnSecurePort { filter: ObjectRef, does: FilterDoes }
+    "MS366" Risk ProviderDecides { policy: ObjectRef, provider: String }
+    "MS367" Risk PolicyRestsOn { policy: ObjectRef, rule: usize, on: RestsOn }
+
+    /// What forbids a choice.
+    "MS371" Loses AnnotationEndsScrape { lost: Lost }
+    "MS372" Blocks StatusPortOff {}
+    "MS373" Loses RestartRemovesAnnotation {}
+    "MS374" Loses MetricsInsidePodOnly {}
+
     // 4xx: gateways.
 
     "MS401" Note ManagedByGatewayApi {}
@@ -216,6 +282,19 @@ problems! {
     "MS516" Blocks ContainerCrashes { container: String, restarts: u64, said: String }
     "MS517" Blocks ContainerNotStarted { container: String, reason: String, said: String }
     "MS518" Blocks ContainerNotReady { container: String }
+
+    /// What a dry run tells of new pods.
+    "MS521" Blocks NoSidecarAdded {}
+    /// `serves`: the agent's port; 0: it serves no metrics.
+    "MS522" Blocks PortLeadsNowhere { serves: u16 }
+    "MS523" Blocks PortNeverReached { setting: String }
+    /// `denied`: for lack of permission.
+    "MS524" Risk PodsNotChecked { why: String, denied: bool }
+    /// A rollout that begins with fewer pods has room.
+    "MS525" Note QuotaRefusesOneMore { said: String }
+    /// Pods of the template that stands are refused too.
+    "MS526" Risk PodsRefusedAnyway { said: String }
+    "MS527" Note SidecarNotChecked { namespace: String }
 
     // 6xx: targets.
 
@@ -325,6 +404,84 @@ pub enum Effect {
     PathNotServed,
     RouteWithoutAddress,
     RouteOutOfPod,
+}
+
+/// What of a job today a secure one goes without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JobPart {
+    /// `known`: the program knows what it means, and that it cannot be carried.
+    Setting {
+        name: String,
+        known: bool,
+    },
+    Parameter(String),
+    /// A rule that tells containers apart, as JSON.
+    Rule(String),
+}
+
+/// What ending a plaintext scrape would lose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Lost {
+    /// By the first sidecar: the agent asks otherwise than today's job.
+    ByAgent {
+        ports: Vec<u16>,
+        asked: Vec<u16>,
+        https: bool,
+        parameters: Vec<String>,
+    },
+    /// The app's metrics on this port: merging is off.
+    NotMerged { port: u16 },
+    /// The metrics of the app and of the agent are not on 15090.
+    AppAndAgent,
+    /// What this port serves besides Envoy's own.
+    NotEnvoys { port: u16 },
+    /// What a job scrapes of the app where the agent does not ask.
+    NotAsked { job: String, ports: Vec<u16> },
+}
+
+impl From<merging::Lost> for Lost {
+    fn from(of: merging::Lost) -> Self {
+        Lost::ByAgent {
+            ports: of.ports,
+            asked: of.asked,
+            https: of.https,
+            parameters: of.parameters,
+        }
+    }
+}
+
+/// The protocol that an object declares for a port; `None`: Istio detects it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Declared {
+    pub object: ObjectRef,
+    pub protocol: Option<String>,
+}
+
+/// What an EnvoyFilter does on the secure port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FilterDoes {
+    LocalRateLimit,
+    RateLimit,
+    /// The filter's name: what it does to a scrape is not known.
+    Other(String),
+}
+
+/// What a policy's rule asks for that is not known before a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestsOn {
+    Identity,
+    Source,
+    Destination,
+    Host,
+    ServerName,
+    Header(String),
+    Metadata(String),
+    Providers,
 }
 
 /// The annotation that leaves the secure port out of inbound capture.

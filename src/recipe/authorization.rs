@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Mesh, Prometheus, Workload};
-use crate::plan::{Action, Await, Change, Part, Price};
-use crate::text::few;
+use crate::plan::{Action, Await, Change, Part};
+use crate::problems::Problem;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,15 +103,12 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub fn prices(&self, workload: &Workload) -> Vec<Price> {
-        if self.gone.is_empty() {
-            return Vec::new();
-        }
-        vec![Price::Note(format!(
-            "{} can no longer read the metrics of {} over mutual TLS",
-            few(&self.gone, 3),
-            workload.id
-        ))]
+    /// That some no longer may.
+    pub fn removed(&self, workload: &Workload) -> Option<Problem> {
+        (!self.gone.is_empty()).then(|| Problem::ReadersRemoved {
+            of: (&workload.id).into(),
+            principals: self.gone.clone(),
+        })
     }
 }
 
@@ -172,18 +169,20 @@ impl Access {
         readers
     }
 
-    /// Who else goes on reading these, in words.
-    pub fn beside<'a>(&self, workloads: impl Iterator<Item = &'a Workload>) -> Option<String> {
+    /// Who else goes on reading these.
+    pub fn beside<'a>(
+        &self,
+        of: &Prometheus,
+        workloads: impl Iterator<Item = &'a Workload>,
+    ) -> Option<Problem> {
         let all: BTreeSet<String> = workloads
             .flat_map(|workload| self.readers(workload).principals)
             .filter(|principal| *principal != self.own)
             .gather();
         let all: Vec<String> = all.into_iter().collect();
-        (!all.is_empty()).then(|| {
-            format!(
-                "also allowed on port {SECURE_PORT}, by an earlier run: {}; --only-this-prometheus removes their access",
-                few(&all, 3)
-            )
+        (!all.is_empty()).then(|| Problem::OthersAdmitted {
+            of: (&of.id).into(),
+            principals: all,
         })
     }
 }
@@ -209,7 +208,7 @@ pub(super) fn policy(workload: &Workload, readers: &Readers) -> Change {
     Change {
         item: Some(workload.id.clone()),
         then: vec![Await::ReadBack],
-        prices: readers.prices(workload),
+        findings: readers.removed(workload).into_iter().collect(),
         ..Change::new(
             object,
             Part::Policy,

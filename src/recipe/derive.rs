@@ -7,8 +7,9 @@
 use super::METRICS_PATH;
 use crate::mesh::ended;
 use crate::plan::mask;
-use crate::plan::scrape_config::Job;
 use crate::plan::scrape_config::jobs::{action, anchored, regex_text, sources};
+use crate::plan::scrape_config::{Job, emit};
+use crate::problems::JobPart;
 use crate::reach::discovery::Pod;
 use crate::reach::job::{Dialect, Job as Read};
 use crate::reach::probe;
@@ -70,7 +71,7 @@ const REPLACED: [&str; 8] = [
 /// A job and what of today's could not be taken along.
 pub(super) struct Derived {
     pub job: Value,
-    pub notes: Vec<String>,
+    pub not_copied: Vec<JobPart>,
 }
 
 /// `required`: pods, annotated, that it has to find.
@@ -81,9 +82,9 @@ pub(super) fn secured(
     required: &[&Pod],
 ) -> Derived {
     let certificates = certificates.trim_end_matches('/');
-    let mut notes = Vec::new();
+    let mut not_copied = Vec::new();
     let mut job = match old {
-        Some(old) => carried(old, name, &mut notes),
+        Some(old) => carried(old, &mut not_copied),
         None => Map::from_iter([("honor_labels".to_owned(), true.into())]),
     };
     job.insert("job_name".into(), name.into());
@@ -103,58 +104,33 @@ pub(super) fn secured(
     let rules = match old {
         Some(old) => {
             let sd = job["kubernetes_sd_configs"].clone();
-            rules(old, name, &sd, required, &mut notes)
+            rules(old, &sd, required, &mut not_copied)
         }
         None => assemble(Vec::new(), default_labels()),
     };
     job.insert("relabel_configs".into(), Value::Array(rules));
     Derived {
         job: Value::Object(job),
-        notes,
+        not_copied,
     }
 }
 
 /// The settings that today's job shares with the secure one. What is not carried is named, without its value: the
 /// targets' names are not verified, so that whoever listens would get a credential.
-fn carried(old: &Job, name: &str, notes: &mut Vec<String>) -> Map<String, Value> {
+fn carried(old: &Job, not_copied: &mut Vec<JobPart>) -> Map<String, Value> {
     let mut job = Map::new();
     for (key, value) in old.value.as_object().into_iter().flatten() {
         let known = CARRIED.contains(&key.as_str());
         if known && mask::is_free(&json!({key: value})) {
             job.insert(key.clone(), value.clone());
         } else if !REPLACED.contains(&key.as_str()) && !key.ends_with("_sd_configs") {
-            notes.push(format!(
-                "{name} does not copy {key} of {}: {}",
-                old.name,
-                impact(key, known)
-            ));
+            not_copied.push(JobPart::Setting {
+                name: key.clone(),
+                known,
+            });
         }
     }
     job
-}
-
-/// What it means that a setting of today's job is not carried.
-fn impact(key: &str, known: bool) -> &'static str {
-    match key {
-        "basic_auth" | "authorization" | "bearer_token" | "bearer_token_file" | "oauth2"
-        | "sigv4" | "azuread" | "google_iam" => {
-            "the client certificate authenticates Prometheus at the secure port; a pod that asks for this credential as well answers 401 or 403"
-        }
-        "http_headers" => {
-            "scrapes of the secure port are sent without these headers; a pod that asks for one refuses them"
-        }
-        "params" => {
-            "scrapes of the secure port are sent without these request parameters; their filters do not apply"
-        }
-        "proxy_url" => {
-            "the URL holds a user, so that Prometheus scrapes the secure port directly; pods that only the proxy reaches are DOWN"
-        }
-        "proxy_connect_header" => {
-            "the proxy is asked without these headers; if it asks for one, the targets are DOWN with 407"
-        }
-        _ if known => "it holds a credential",
-        _ => "meshscrape does not know this setting; Prometheus uses its default",
-    }
 }
 
 /// Pods, with today's restrictions (namespaces, selectors, another API server). A credential within is masked, and
@@ -264,13 +240,7 @@ fn dropping(sd: &Value, filters: &[Value], pod: &Pod) -> Option<usize> {
     (0..filters.len()).find(|at| !finds(&read(&filters[..=*at]), pod))
 }
 
-fn rules(
-    old: &Job,
-    name: &str,
-    sd: &Value,
-    required: &[&Pod],
-    notes: &mut Vec<String>,
-) -> Vec<Value> {
+fn rules(old: &Job, sd: &Value, required: &[&Pod], not_copied: &mut Vec<JobPart>) -> Vec<Value> {
     let (mut filters, mut labels) = (Vec::new(), Vec::new());
     for rule in old.rules() {
         match role(rule) {
@@ -279,18 +249,10 @@ fn rules(
                     .as_str()
                     .and_then(|label| label.strip_prefix("__param_"))
                 {
-                    notes.push(format!(
-                        "{name} does not copy the rule of {} that sets the request parameter {parameter}: {}",
-                        old.name,
-                        impact("params", true)
-                    ));
+                    not_copied.push(JobPart::Parameter(parameter.to_owned()));
                 }
             }
-            Role::PerContainer => notes.push(format!(
-                "{name} does not copy a rule of {} that tells containers apart: {}",
-                old.name,
-                crate::plan::scrape_config::emit::json(&mask::setting(rule))
-            )),
+            Role::PerContainer => not_copied.push(JobPart::Rule(emit::json(&mask::setting(rule)))),
             Role::Filter => filters.push(plain(rule)),
             Role::Label => labels.push(plain(rule)),
         }

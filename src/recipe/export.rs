@@ -194,7 +194,7 @@ fn without(plan: &mut Plan, id: &WorkloadRef, gone: &[Part]) {
     plan.changes.retain(|change| !ids.contains(&change.id));
     if gone.contains(&Part::PrometheusPod) {
         let said = order::of_prometheus(id);
-        plan.notes.retain(|note| !said.contains(note));
+        plan.findings.retain(|found| !said.contains(found));
     }
     for change in &mut plan.changes {
         change.needs.retain(|id| !ids.contains(id));

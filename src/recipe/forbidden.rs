@@ -6,6 +6,8 @@ use crate::answers::{Answers, Mark, MetricsPort};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, SidecarState};
+use crate::problems::Problem;
+use crate::words;
 
 /// A choice of the options step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Forbidden {
     pub choice: Choice,
     /// The item it is forbidden for; `None`: for all together.
     pub item: Option<WorkloadRef>,
-    pub why: String,
+    pub why: Vec<Problem>,
 }
 
 /// What cannot be chosen in the options step, given the rest of the answers. Empty while nothing is selected.
@@ -37,7 +39,7 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
         found.push(Forbidden {
             choice: Choice::StopPlaintextJobs,
             item: None,
-            why: format!("would lose metrics: {}", said(&losses)),
+            why: losses,
         });
     }
     let ended = ended(&chosen) || answers.options.stop_plaintext_jobs == Some(true);
@@ -46,21 +48,21 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
             found.push(Forbidden {
                 choice: Choice::Port(MetricsPort::Envoy),
                 item: Some(item.workload.id.clone()),
-                why,
+                why: vec![why],
             });
         }
         if let Some(why) = no_agent(&item) {
             found.push(Forbidden {
                 choice: Choice::Port(MetricsPort::Merged),
                 item: Some(item.workload.id.clone()),
-                why,
+                why: vec![why],
             });
         }
         if let Some(why) = pods_unfit(&item) {
             found.push(Forbidden {
                 choice: Choice::Mark(Mark::Pods),
                 item: Some(item.workload.id.clone()),
-                why,
+                why: vec![why],
             });
         }
     }
@@ -74,8 +76,8 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
         let losses = old_jobs::losses(mesh, answers, chosen);
         if !losses.is_empty() {
             let mut error = Error::new("ending the plaintext jobs would lose metrics");
-            for loss in losses {
-                error = error.cause(loss.to_string());
+            for (_, words) in words::alike(&losses) {
+                error = error.cause(words);
             }
             return Err(error
                 .hint("use --port 15020, or --plaintext-jobs keep")
@@ -90,8 +92,8 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
                 u16::from(item.port),
                 item.workload.id
             ))
-            .cause(why)
-            .hint("use --port 15020"));
+            .cause(words::sentence(&why))
+            .hint(words::remedy(&why).unwrap_or_default()));
         }
         if item.port == MetricsPort::Merged
             && let Some(why) = no_agent(&item)
@@ -99,8 +101,8 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
             let id = &item.workload.id;
             return Err(
                 Error::refused(format!("port 15020 is not available for {id}"))
-                    .cause(why)
-                    .hint(format!("use Envoy's own port for it: --port-of {id}=15090")),
+                    .cause(words::sentence(&why))
+                    .hint(words::remedy(&why).unwrap_or_default()),
             );
         }
         if item.mark == Mark::Pods
@@ -110,8 +112,8 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
                 "the running pods of {} cannot be annotated",
                 item.workload.id
             ))
-            .cause(why)
-            .hint("annotate the pod template: --annotate template"));
+            .cause(words::sentence(&why))
+            .hint(words::remedy(&why).unwrap_or_default()));
         }
     }
     Ok(())
@@ -123,33 +125,24 @@ fn ended(chosen: &Selection) -> bool {
     scrape_job::config(of).is_ok_and(|c| old_jobs::leave_marked_out(of, &c.jobs))
 }
 
-fn said(losses: &[old_jobs::Loss]) -> String {
-    let words: Vec<String> = losses.iter().map(ToString::to_string).collect();
-    words.join("; ")
-}
-
-fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<String> {
+fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<Problem> {
     let lost = old_jobs::lost(mesh, item.workload, port)?;
-    Some(format!(
-        "the plaintext jobs skip annotated pods, which would lose metrics: {lost}"
-    ))
+    let of = (&item.workload.id).into();
+    Some(Problem::AnnotationEndsScrape { of, lost })
 }
 
 /// The merged metrics are served nowhere.
-fn no_agent(item: &Item) -> Option<String> {
-    let name = &item.workload.id.name;
-    (item.workload.status_port == 0)
-        .then(|| format!("the agent in the pods of {name} serves no metrics: its status port is 0"))
+fn no_agent(item: &Item) -> Option<Problem> {
+    let of = || (&item.workload.id).into();
+    (item.workload.status_port == 0).then(|| Problem::StatusPortOff { of: of() })
 }
 
-fn pods_unfit(item: &Item) -> Option<String> {
-    let name = &item.workload.id.name;
+fn pods_unfit(item: &Item) -> Option<Problem> {
+    let of = || (&item.workload.id).into();
     if item.gateway.is_none() {
         match item.workload.sidecar {
             SidecarState::Switchable { .. } | SidecarState::AfterRestart => {
-                return Some(format!(
-                    "{name} must restart to get its sidecar, and the restart removes the annotation"
-                ));
+                return Some(Problem::RestartRemovesAnnotation { of: of() });
             }
             _ => {}
         }
@@ -159,7 +152,5 @@ fn pods_unfit(item: &Item) -> Option<String> {
         .get("proxy.istio.io/config")
         .and_then(|text| serde_yaml::from_str::<serde_json::Value>(text).ok())
         .is_some_and(|c| c["proxyMetadata"]["METRICS_LOCALHOST_ACCESS_ONLY"] == "true");
-    closed.then(|| {
-        format!("{name} serves plaintext metrics only inside the pod: a pod that restarts without the annotation is not scraped")
-    })
+    closed.then(|| Problem::MetricsInsidePodOnly { of: of() })
 }

@@ -105,9 +105,9 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, readers: &Readers) -
         item,
         needs: vec![entry.id.clone(), route.id.clone()],
         before: vec![Await::Settle(Duration::from_secs(1))],
-        prices: prices::strays(of)
+        findings: prices::strays(of)
             .into_iter()
-            .chain(readers.prices(of))
+            .chain(readers.removed(of))
             .collect(),
         ..Change::new(
             listener,

@@ -8,6 +8,7 @@ use crate::answers::{Injection, Mark};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, MtlsMode, Pod, Workload};
 use crate::plan::{Action, Await, Change, Part, Price};
+use crate::problems::{Problem, Subject};
 use crate::reach::injector::MERGE;
 use serde_json::json;
 
@@ -100,10 +101,13 @@ fn template(mesh: &Mesh, item: &Item, by: Injection, keep_own: bool) -> Change {
             strict: workload.mtls.0 == MtlsMode::Strict,
         });
     }
-    if keeps {
-        prices.push(Price::Note(kept_apart(workload)));
-    }
+    let apart = keeps.then(|| Problem::AppNotMerged {
+        of: (&workload.id).into(),
+        annotation: MERGE.to_owned(),
+        strict: workload.mtls.0 == MtlsMode::Strict,
+    });
     Change {
+        findings: apart.into_iter().collect(),
         item: Some(workload.id.clone()),
         then: vec![Await::Rollout(workload.id.clone())],
         prices,
@@ -118,29 +122,10 @@ fn template(mesh: &Mesh, item: &Item, by: Injection, keep_own: bool) -> Change {
     }
 }
 
-/// What it means that the app's metrics are not merged.
-fn kept_apart(workload: &Workload) -> String {
-    let name = &workload.id.name;
-    let strict = match workload.mtls.0 {
-        MtlsMode::Strict => {
-            " Its mTLS mode is STRICT, which refuses a Prometheus whose traffic bypasses the sidecar."
-        }
-        _ => "",
-    };
-    format!(
-        "{MERGE}: \"false\" keeps today's plaintext scrape of {name}'s app, because the merged metrics would not contain it in \
-         full. That job also scrapes istio-proxy's port 15090, and is DOWN there.{strict} To merge the metrics, name \
-         the app's one port in prometheus.io/port first (since Istio 1.31 also several, in \
-         prometheus.istio.io/scrape-targets)"
-    )
-}
-
 fn pods(item: &Item) -> Vec<Change> {
     let lost = |pod: &Pod| {
-        Price::Note(format!(
-            "the annotation on pod {} is lost when the pod is replaced",
-            pod.name
-        ))
+        let of = Subject::new(Kind::Pod.name(), &item.workload.id.namespace, &pod.name);
+        Problem::AnnotationEndsWithPod { of }
     };
     running(item.workload)
         .into_iter()
@@ -163,7 +148,7 @@ fn strayed_pod(workload: &Workload, pod: &Pod) -> Change {
     on_pod(workload, pod, why, None)
 }
 
-fn on_pod(workload: &Workload, pod: &Pod, why: String, price: Option<Price>) -> Change {
+fn on_pod(workload: &Workload, pod: &Pod, why: String, finding: Option<Problem>) -> Change {
     let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);
     let intent = json!({
         "apiVersion": "v1",
@@ -177,7 +162,7 @@ fn on_pod(workload: &Workload, pod: &Pod, why: String, price: Option<Price>) -> 
     });
     Change {
         item: Some(workload.id.clone()),
-        prices: price.into_iter().collect(),
+        findings: finding.into_iter().collect(),
         ..Change::new(object, Part::Mark, Action::Apply { intent }, why)
     }
 }

@@ -13,11 +13,10 @@ use crate::mesh::ended;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit};
-use crate::plan::{Action, Await, Change, LeavesOut, Part, Price};
+use crate::plan::{Action, Await, Change, LeavesOut, Part};
+use crate::problems::{Lost, Problem};
 use crate::reach::{injector, merging};
-use crate::text::few;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// Which plaintext scrapes end, and what is said of it.
 #[derive(Default)]
@@ -29,48 +28,23 @@ pub(super) struct Decision {
     first_left_out: Vec<LeavesOut>,
     /// What each job leaves out at the end, once it is UP.
     last: Vec<(String, Vec<WorkloadRef>)>,
-    pub notes: Vec<String>,
+    pub findings: Vec<Problem>,
 }
 
-/// What ending the plaintext scrape of a workload would lose.
-pub(super) struct Loss {
-    pub of: WorkloadRef,
-    /// In words.
-    pub what: String,
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.of, self.what)
-    }
-}
-
-/// `None`: nothing would be lost.
-pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Loss> {
+/// What ending the plaintext scrape of a workload would lose; `None`: nothing.
+pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Option<Lost> {
     // What is left out already would be lost all the same.
     let scraped = &workload.scraped;
     let today = scraped.plaintext.or(scraped.asks)?;
     let by_sidecar = lost_by_sidecar(mesh, workload);
-    let what = match port {
-        MetricsPort::Merged if by_sidecar.is_some() => by_sidecar?.to_string(),
-        MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => {
-            return None;
-        }
-        MetricsPort::Merged => format!(
-            "the app metrics on port {today}, which are not on 15020 because merging is off"
-        ),
-        MetricsPort::Envoy if today == 15090 => return None,
-        MetricsPort::Envoy if workload.scraped.app_metrics => {
-            "the metrics of the app and of the agent, which are not on 15090".into()
-        }
-        MetricsPort::Envoy => {
-            format!("the metrics on port {today} other than Envoy's")
-        }
-    };
-    Some(Loss {
-        of: workload.id.clone(),
-        what,
-    })
+    match port {
+        MetricsPort::Merged if by_sidecar.is_some() => by_sidecar.map(Lost::from),
+        MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => None,
+        MetricsPort::Merged => Some(Lost::NotMerged { port: today }),
+        MetricsPort::Envoy if today == 15090 => None,
+        MetricsPort::Envoy if workload.scraped.app_metrics => Some(Lost::AppAndAgent),
+        MetricsPort::Envoy => Some(Lost::NotEnvoys { port: today }),
+    }
 }
 
 fn merges(mesh: &Mesh, workload: &Workload) -> bool {
@@ -96,11 +70,13 @@ pub(super) fn keeps_own_scrape(mesh: &Mesh, answers: &Answers, workload: &Worklo
 }
 
 /// What ending the plaintext scrapes of all that was chosen would lose.
-pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<Loss> {
-    let items = chosen.items(answers);
-    items
-        .filter_map(|item| lost(mesh, item.workload, item.port))
-        .collect()
+pub(super) fn losses(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Vec<Problem> {
+    let of = |item: Item| {
+        let lost = lost(mesh, item.workload, item.port)?;
+        let of = (&item.workload.id).into();
+        Some(Problem::PlaintextScrapeLost { of, lost })
+    };
+    chosen.items(answers).filter_map(of).collect()
 }
 
 /// [`lost`], by ending what this job scrapes: Envoy's own port brings nothing that both secure ports do not.
@@ -110,7 +86,7 @@ fn lost_of(
     mesh: &Mesh,
     workload: &Workload,
     port: MetricsPort,
-) -> Option<Loss> {
+) -> Option<Lost> {
     let envoys_alone = match &ports {
         Some(ports) => ports.iter().all(|port| *port == 15090),
         None => job.envoy_stats && !job.plaintext,
@@ -132,15 +108,11 @@ fn lost_of(
                 && !declared.any(|declared| declared.container_port == *port);
             !guessed && !matches!(port, 15020 | 15090) && !asked.contains(port)
         };
-        let ports: Vec<String> = ports.filter(own).map(|port| port.to_string()).collect();
+        let ports: Vec<u16> = ports.filter(own).collect();
         let meshed = !workload.enters_mesh() && port == MetricsPort::Merged;
-        (meshed && !ports.is_empty()).then(|| Loss {
-            of: workload.id.clone(),
-            what: format!(
-                "the app metrics that {} scrapes on port {}, which are not in the merged metrics",
-                job.name,
-                ports.join(", ")
-            ),
+        (meshed && !ports.is_empty()).then(|| Lost::NotAsked {
+            job: job.name.clone(),
+            ports,
         })
     };
     whole.or_else(unasked)
@@ -173,8 +145,8 @@ pub(super) fn decide(
     let stays = answers.options.stop_plaintext_jobs == Some(false);
     // The user has seen what, by name.
     let loses_them = answers.options.loses_metrics();
-    let mut losses: Vec<Loss> = Vec::new();
-    let mut again: BTreeSet<String> = BTreeSet::new();
+    let mut losses: BTreeMap<WorkloadRef, Lost> = BTreeMap::new();
+    let mut again: BTreeSet<WorkloadRef> = BTreeSet::new();
     let mut ends: BTreeSet<WorkloadRef> = BTreeSet::new();
     let scrapes_any = |job: &Job| {
         let mut all = everything(mesh).filter_map(|w| w.scraped.ports(&of.id, &job.name));
@@ -214,7 +186,7 @@ pub(super) fn decide(
                 .partition(|w| {
                     secured_on(w).is_some() && loses(w).is_none() && ended::can_name(&w.id)
                 });
-            again.extend(back.iter().map(|w| w.id.to_string()));
+            again.extend(back.iter().map(|w| w.id.clone()));
             let left: Vec<WorkloadRef> = stay.iter().map(|w| w.id.clone()).collect();
             if !left.is_empty() {
                 decision.first.push(TextEdit::EndPlaintext {
@@ -234,11 +206,14 @@ pub(super) fn decide(
             if named.contains(id) && ((loss.is_some() && !loses_them) || !secured) {
                 resumed.push(id.clone());
                 if secured {
-                    again.insert(id.to_string());
+                    again.insert(id.clone());
                 }
             }
             let holds = loss.is_some() && !loses_them;
-            losses.extend(loss);
+            // The first job's is said.
+            if let Some(loss) = loss {
+                losses.entry(id.clone()).or_insert(loss);
+            }
             if holds {
                 continue;
             }
@@ -261,9 +236,19 @@ pub(super) fn decide(
             decision.last.push((job.name.clone(), last));
         }
     }
-    let mut seen = BTreeSet::new();
-    losses.retain(|loss| seen.insert(loss.of.clone()));
-    decision.say(mesh, items, &losses, &ends, &again, (stays, loses_them));
+    if stays {
+        let of = (&of.id).into();
+        decision.findings.push(Problem::PlaintextJobsStay { of });
+    }
+    let losses = losses.into_iter().map(|(id, lost)| {
+        let of = (&id).into();
+        match loses_them {
+            true => Problem::PlaintextScrapeLost { of, lost },
+            false => Problem::PlaintextScrapeStays { of, lost },
+        }
+    });
+    decision.findings.extend(losses);
+    decision.say(mesh, items, &ends, &again);
     decision
 }
 
@@ -272,48 +257,21 @@ impl Decision {
         &mut self,
         mesh: &Mesh,
         items: &[Item],
-        losses: &[Loss],
         ends: &BTreeSet<WorkloadRef>,
-        again: &BTreeSet<String>,
-        (stays, loses_them): (bool, bool),
+        again: &BTreeSet<WorkloadRef>,
     ) {
-        let notes = &mut self.notes;
-        if stays {
-            notes.push(
-                "the plaintext jobs stay: secured pods are scraped twice, and Envoy's series exist in both jobs"
-                    .into(),
-            );
-        }
-        notes.extend(together(losses, loses_them));
-        let names = |list: Vec<String>| few(&list, 3);
-        let idle: Vec<String> = items
-            .iter()
-            .filter(|item| item.workload.desired == 0)
-            .map(|item| item.workload.id.to_string())
-            .collect();
-        if !idle.is_empty() {
-            notes.push(format!(
-                "no pods: {}; their plaintext scrape stays until an apply finds the targets UP",
-                names(idle)
-            ));
-        }
-        let strangers: Vec<String> = everything(mesh)
+        let idle = items.iter().filter(|item| item.workload.desired == 0);
+        let idle = idle.map(|item| Problem::PlaintextUntilPodsRun {
+            of: (&item.workload.id).into(),
+        });
+        let strangers = everything(mesh)
             .filter(|w| w.scraped.secure && w.secured_port.is_none() && !ends.contains(&w.id))
             .filter(|w| w.scraped.plaintext.is_some() || w.scraped.asks.is_some())
-            .map(|w| w.id.to_string())
-            .collect();
-        if !strangers.is_empty() {
-            notes.push(format!(
-                "annotated with secure-port, but not by meshscrape: {}; their plaintext scrape stays",
-                names(strangers)
-            ));
-        }
-        if !again.is_empty() {
-            notes.push(format!(
-                "scraped in plaintext again: {}",
-                names(again.iter().cloned().collect())
-            ));
-        }
+            .map(|w| Problem::AnnotatedByOthers { of: (&w.id).into() });
+        let again = again
+            .iter()
+            .map(|id| Problem::PlaintextAgain { of: id.into() });
+        self.findings.extend(idle.chain(strangers).chain(again));
     }
 
     /// What is waited for after the first edits, where they are read without a restart.
@@ -329,24 +287,6 @@ impl Decision {
     pub fn ends(&self) -> BTreeSet<&WorkloadRef> {
         self.last.iter().flat_map(|(_, items)| items).gather()
     }
-}
-
-/// One note for all that would lose the same.
-fn together(losses: &[Loss], lost: bool) -> Vec<String> {
-    let mut of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for loss in losses {
-        of.entry(&loss.what).or_default().push(loss.of.to_string());
-    }
-    let notes = of.into_iter().map(|(what, items)| {
-        let items = few(&items, 3);
-        match lost {
-            true => format!("metrics lost by --lose-metrics, of {items}: {what}"),
-            false => format!(
-                "scraped twice: {items}; the plaintext scrape stays, because ending it would lose: {what}"
-            ),
-        }
-    });
-    notes.collect()
 }
 
 /// The jobs of today that scrape marked pods in plaintext.
@@ -373,11 +313,11 @@ pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) ->
             job: job.clone(),
             items: items.clone(),
         });
-    let names: Vec<&str> = decision.last.iter().map(|(job, _)| job.as_str()).collect();
-    let price = Price::Note(format!(
-        "series of secured pods get a job label that begins with {JOB} instead of {}; update rules and dashboards that use it",
-        names.join(", ")
-    ));
+    let renamed = Problem::JobLabelChanges {
+        of: (&of.id).into(),
+        jobs: decision.last.iter().map(|(job, _)| job.clone()).collect(),
+        by: JOB.to_owned(),
+    };
     Some(Change {
         before: vec![Await::TargetsUp(
             decision.ends().into_iter().cloned().collect(),
@@ -399,7 +339,7 @@ pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) ->
         } else {
             Vec::new()
         },
-        prices: vec![price],
+        findings: vec![renamed],
         ..Change::new(
             config.place.config_map.clone(),
             Part::OldJobs,

@@ -2,16 +2,16 @@
 
 use super::select::{Item, Selection, select};
 use super::{
-    SECURE_PORT, authorization, forbidden, gateway, injection, mark, mtls, old_jobs,
-    prometheus_pod, reaching, repair, scrape_job, sidecar,
+    authorization, forbidden, gateway, injection, mark, mtls, old_jobs, prometheus_pod, reaching,
+    repair, scrape_job, sidecar,
 };
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Listed, Mesh, Progress, Prometheus, others};
-use crate::plan::{Await, Change, ChangeId, Part, Plan, Price, keeping};
-use crate::text::few;
+use crate::plan::{Await, Change, ChangeId, Part, Plan, keeping};
+use crate::problems::{Problem, cluster, shared_identity};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         let ids = policies.each_ref().map(|c| c.id.clone());
         let mut parts = ids.to_vec();
         let mut listener = sidecar::listener(item.workload, item.port, ids)?;
-        listener.prices.extend(reaching::notes(mesh, of, item));
+        listener.findings.extend(reaching::doubts(mesh, of, item));
         let id = listener.id.clone();
         parts.push(id.clone());
         listeners.insert(item.workload.id.clone(), id.clone());
@@ -122,8 +122,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         let [entry, route, mut listener] =
             gateway::changes(of, item.port, &access.readers(item.workload));
         listener
-            .prices
-            .extend(reaching::notes(mesh, &chosen.prometheus, item));
+            .findings
+            .extend(reaching::doubts(mesh, &chosen.prometheus, item));
         listeners.insert(item.workload.id.clone(), listener.id.clone());
         gateway_marks.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
         plan.changes.extend([entry, route, listener]);
@@ -155,17 +155,16 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             plan.serves.insert(last.id.clone(), marks);
         }
         if !reloads(of) {
-            last.prices.push(Price::Note(format!(
-                "{} loads this at its next restart; until then secured pods are scraped twice",
-                of.id
-            )));
+            last.findings.push(Problem::ConfigReadAtStart {
+                of: (&of.id).into(),
+            });
         }
         plan.changes.push(last);
     }
-    plan.notes.extend(decision.notes);
-    plan.notes
-        .extend(access.beside(items.iter().map(|item| item.workload)));
-    notes(&mut plan, mesh, &chosen, answers);
+    plan.findings.extend(decision.findings);
+    plan.findings
+        .extend(access.beside(of, items.iter().map(|item| item.workload)));
+    findings(&mut plan, mesh, &chosen, answers);
     Ok(plan)
 }
 
@@ -192,7 +191,7 @@ fn prometheus(
     };
     let pod = prometheus_pod::prometheus_pod(mesh, of, repair, fingerprint)?;
     let jobs = scrape_job::scrape_jobs(config, &pod.certificates, repair);
-    plan.notes.extend(jobs.notes);
+    plan.findings.extend(jobs.findings);
     let mut loaded = scrape_job::loaded(of, &jobs.names);
     loaded.extend(decision.loaded(of));
     let mut job = scrape_job::with(jobs.change, config, &decision.first);
@@ -247,75 +246,65 @@ fn selects_something(item: &Item) -> Result<(), Error> {
 }
 
 /// What holds of Prometheus's own part, where the plan has it: of its job, of its pod.
-pub(super) fn of_prometheus(id: &WorkloadRef) -> [String; 2] {
+pub(super) fn of_prometheus(id: &WorkloadRef) -> [Problem; 2] {
     [
-        "Prometheus does not verify the server name (insecure_skip_verify), because Istio's certificates name no hosts; ca_file is set anyway".into(),
-        format!("{id} can then start only while istiod answers, because its pod is injected"),
+        Problem::ServerNameNotVerified { of: id.into() },
+        Problem::StartNeedsIstiod { of: id.into() },
     ]
 }
 
-fn notes(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
-    for reason in &chosen.passed_over {
-        plan.notes.push(format!("skipped: {reason}"));
-    }
+fn findings(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers) {
+    plan.skipped = chosen.passed_over.clone();
     let of_items = chosen
         .items(answers)
         .map(|item| &item.workload.id.namespace);
     let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).gather();
     for space in spaces {
         let others = mesh.others_in(space);
-        plan.notes.extend(others::stay_in_plaintext(space, others));
+        let stay = others::stay_in_plaintext(space, others);
+        // Of a namespace that brings nothing it is said already.
+        plan.findings
+            .extend(stay.filter(|stay| !plan.skipped.contains(stay)));
         plan.others.extend(others.iter().cloned());
     }
-    let [unnamed, injected] = of_prometheus(&chosen.prometheus.id);
-    plan.notes.push(unnamed);
     let of = &chosen.prometheus;
-    let account = format!("{}/{}", of.id.namespace, of.service_account);
-    if !of.shared_with.is_empty() {
-        plan.notes.push(format!(
-            "Port {SECURE_PORT} is opened to ServiceAccount {account}: {} also use it and can read the port. \
-             Give Prometheus its own ServiceAccount",
-            few(&of.shared_with, 5)
-        ));
-    }
+    let [unnamed, injected] = of_prometheus(&of.id);
+    plan.findings.push(unnamed);
+    plan.findings.extend(shared_identity(of));
     if let Some(why) = mesh.unlisted(Listed::Pods) {
-        plan.notes.push(format!(
-            "Other pods with ServiceAccount {account} can read port {SECURE_PORT}; they are unknown, because pods could not be listed: {why}"
-        ));
+        plan.findings.push(Problem::ReadersNotRead {
+            of: (&of.id).into(),
+            account: format!("{}/{}", of.id.namespace, of.service_account),
+            why: why.to_string(),
+        });
     }
     if plan.changes.iter().any(|c| c.part == Part::PrometheusPod) {
-        plan.notes.push(injected);
+        plan.findings.push(injected);
     }
-    if chosen.workloads.iter().any(|w| !w.services.is_empty()) {
-        plan.notes.push(
-            "Sidecars do not follow later Service changes: plan again after you change a Service"
-                .into(),
-        );
-    }
-    let unmarked: Vec<String> = chosen
-        .items(answers)
-        .filter(|i| {
-            !plan
-                .changes
-                .iter()
-                .any(|c| c.part == Part::Mark && c.item.as_ref() == Some(&i.workload.id))
-        })
-        .map(|i| i.workload.id.to_string())
-        .collect();
+    let with_services = chosen.workloads.iter().filter(|w| !w.services.is_empty());
+    plan.findings
+        .extend(with_services.map(|w| Problem::PortsAsOfToday { of: (&w.id).into() }));
     // Istio brings the kind: where the server does not know it, that is to be said, not taken for "there are none".
     let unread = match mesh.progress.get(&Listed::EnvoyFilters) {
-        Some(Progress::Absent) => Some("this API server knows no such kind".into()),
-        _ => mesh.unlisted(Listed::EnvoyFilters),
+        Some(Progress::Absent) => Some(None),
+        _ => mesh.unlisted(Listed::EnvoyFilters).map(Some),
     };
-    if let Some(why) = unread {
-        plan.notes.push(format!(
-            "EnvoyFilters that stop matching renamed inbound names are unknown, because EnvoyFilters could not be listed: {why}"
-        ));
-    }
-    if !unmarked.is_empty() {
-        plan.notes.push(format!(
-            "no running pods to annotate: {}",
-            unmarked.join(", ")
-        ));
-    }
+    plan.findings
+        .extend(unread.map(|why| Problem::FiltersNotRead {
+            of: cluster(mesh),
+            why: why.map(|why| why.to_string()),
+        }));
+    let marked: BTreeSet<&WorkloadRef> = plan
+        .changes
+        .iter()
+        .filter(|change| change.part == Part::Mark)
+        .filter_map(|change| change.item.as_ref())
+        .gather();
+    let unmarked: Vec<Problem> = chosen
+        .items(answers)
+        .map(|item| &item.workload.id)
+        .filter(|id| !marked.contains(id))
+        .map(|id| Problem::NoPodToAnnotate { of: id.into() })
+        .collect();
+    plan.findings.extend(unmarked);
 }

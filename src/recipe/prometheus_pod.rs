@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
 use crate::plan::path::LeafPath;
 use crate::plan::scrape_config::emit;
-use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part, Price};
+use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part};
+use crate::problems::Problem;
 use crate::reach::outbound::{EXCLUDE_PORTS, INCLUDE_RANGES};
-use crate::reach::sends::{Peer, Purpose, peers};
-use crate::text::few;
+use crate::reach::sends::{Peer, peers};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -116,7 +116,7 @@ pub(super) fn prometheus_pod(
         },
     };
     let mut change = finish(of, action, &why, true);
-    change.prices.extend(keeps(of));
+    change.findings.extend(keeps(of));
     Ok(PrometheusPod {
         change: Some(change),
         certificates: place.path,
@@ -175,7 +175,7 @@ fn peers_of(of: &Prometheus) -> Option<Vec<Peer>> {
 }
 
 /// What stays as it is of the traffic of a Prometheus that is in the mesh already.
-fn keeps(of: &Prometheus) -> Vec<Price> {
+fn keeps(of: &Prometheus) -> Vec<Problem> {
     let Some(outbound) = of
         .outbound
         .as_ref()
@@ -183,35 +183,22 @@ fn keeps(of: &Prometheus) -> Vec<Price> {
     else {
         return Vec::new();
     };
-    let through = match peers_of(of) {
-        None => "its Alertmanagers and remote-write targets are unknown".to_owned(),
-        Some(peers) if peers.is_empty() => {
-            "its configuration has no Alertmanagers and no remote write".into()
-        }
-        Some(peers) => {
-            let mut by: Vec<(Purpose, Vec<String>)> = Vec::new();
-            for peer in peers {
-                match by.last_mut() {
-                    Some((purpose, hosts)) if *purpose == peer.purpose => {
-                        hosts.push(peer.to_string())
-                    }
-                    _ => by.push((peer.purpose, vec![peer.to_string()])),
-                }
-            }
-            let parts = by
-                .iter()
-                .map(|(purpose, hosts)| format!("{} ({})", purpose.word(), few(hosts, 3)));
-            format!("this includes {}", parts.collect::<Vec<_>>().join(", "))
-        }
+    // Each host is shown with what is sent there, in the order of the purposes.
+    let named = |peers: Vec<Peer>| {
+        let named = peers
+            .iter()
+            .map(|peer| format!("{} ({peer})", peer.purpose.word()));
+        named.collect()
     };
-    let mut said = vec![Price::Note(format!(
-        "outbound traffic of {} still goes through its sidecar, except port {SECURE_PORT}; {through}",
-        of.id
-    ))];
+    let mut said = vec![Problem::OutboundStaysCaptured {
+        of: (&of.id).into(),
+        peers: peers_of(of).map(named),
+    }];
     if outbound.unread {
-        said.push(Price::Note(format!(
-            "{EXCLUDE_PORTS} replaces the mesh's own list, which could not be read (ConfigMap istio-sidecar-injector)"
-        )));
+        said.push(Problem::MeshExclusionsReplaced {
+            of: (&of.id).into(),
+            annotation: EXCLUDE_PORTS.to_owned(),
+        });
     }
     said
 }
@@ -225,6 +212,10 @@ fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change 
         } else {
             Vec::new()
         },
+        findings: prices::restart(of)
+            .filter(|_| restarts)
+            .into_iter()
+            .collect(),
         ..Change::new(of.id.object(), Part::PrometheusPod, action, why)
     }
 }

@@ -7,7 +7,7 @@ use super::{METRICS_PATH, SECURE_PORT, authorization, select::Item};
 use crate::error::Error;
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{Mesh, Prometheus};
-use crate::plan::Price;
+use crate::problems::{FilterDoes, Problem, RestsOn, Subject};
 use crate::reach::authorization::Why as Undecided;
 use crate::reach::authorization::{Open, Refused};
 use crate::reach::filters::{Effect, Touch};
@@ -107,104 +107,91 @@ fn few(all: &[ObjectRef]) -> String {
 }
 
 /// What may keep Prometheus off the port, for the change that opens it.
-pub(super) fn notes(mesh: &Mesh, of: &Prometheus, item: &Item<'_>) -> Vec<Price> {
+pub(super) fn doubts(mesh: &Mesh, of: &Prometheus, item: &Item<'_>) -> Vec<Problem> {
+    let subject = Subject::from(&item.workload.id);
     let steps = reaching(mesh, of, item).into_iter();
-    let words = steps.flat_map(|(_, step)| match step {
-        Step::Holds(_) => Vec::new(),
-        Step::Broken(Fault::Network(stopped)) => vec![of_network(&stopped)],
+    let found = steps.flat_map(|(_, step)| match step {
+        Step::Broken(Fault::Network(stopped)) => vec![of_network(subject.clone(), stopped)],
         // Without its jobs there is no forecast that would say so.
-        Step::Broken(Fault::MayNotList(_)) if of.looks.is_none() => vec![format!(
-            "the ServiceAccount {}/{} may not list pods in namespace {}: Prometheus would not discover them",
-            of.id.namespace, of.service_account, item.workload.id.namespace
-        )],
-        Step::Broken(_) => Vec::new(),
-        Step::Unknown(why) => unknown(&why),
+        Step::Broken(Fault::MayNotList(_)) if of.looks.is_none() => {
+            vec![Problem::PodsNotListed {
+                of: (&of.id).into(),
+                account: format!("{}/{}", of.id.namespace, of.service_account),
+                jobs: Vec::new(),
+                namespaces: vec![item.workload.id.namespace.clone()],
+            }]
+        }
+        Step::Holds(_) | Step::Broken(_) => Vec::new(),
+        Step::Unknown(why) => unknown(&subject, why),
     });
-    words.map(Price::Note).collect()
+    found.collect()
 }
 
-fn of_network(stopped: &Stopped) -> String {
-    let policies = few(&stopped.policies);
-    match stopped.direction {
-        Direction::Ingress => format!(
-            "{policies} would block ingress from Prometheus on port {SECURE_PORT}, if NetworkPolicies are enforced; allow it there"
-        ),
-        Direction::Egress => format!(
-            "{policies} would block Prometheus's egress to port {SECURE_PORT}, if NetworkPolicies are enforced; \
-             allow it there"
-        ),
+fn of_network(of: Subject, stopped: Stopped) -> Problem {
+    Problem::NetworkPolicyWouldStop {
+        of,
+        policies: stopped.policies,
+        egress: stopped.direction == Direction::Egress,
     }
 }
 
-fn unknown(why: &Why) -> Vec<String> {
-    match why {
-        Why::Network(network::Why::Address(policy)) => vec![format!(
-            "{policy} lets addresses in by range; whether they include Prometheus's address is unknown"
-        )],
-        Why::Network(network::Why::HostNetwork(_)) => vec![format!(
-            "a pod uses the node's network; whether NetworkPolicies stop Prometheus at port {SECURE_PORT} depends on \
-             the network plugin"
-        )],
-        Why::Network(network::Why::OtherKinds(kinds)) => vec![format!(
-            "the cluster has policies of kind {}; whether they stop Prometheus at port {SECURE_PORT} is not known",
-            kinds.join(", ")
-        )],
-        Why::Filters(touches) => touches.iter().map(of_filter).collect(),
-        Why::Authorization(Undecided::Asks { rule, provider }) => vec![format!(
-            "{} asks the provider {provider:?} about port {SECURE_PORT}; whether it admits Prometheus is unknown",
-            rule.policy
-        )],
-        Why::Authorization(Undecided::Rests { rule, on }) => vec![format!(
-            "{} may refuse Prometheus on port {SECURE_PORT}: rule {} depends on {}",
-            rule.policy,
-            rule.rule + 1,
-            open(on)
-        )],
+fn unknown(subject: &Subject, why: Why) -> Vec<Problem> {
+    let of = subject.clone();
+    let one = match why {
+        Why::Network(network::Why::Address(policy)) => {
+            Problem::NetworkPolicyByAddress { of, policy }
+        }
+        Why::Network(network::Why::HostNetwork(_)) => Problem::NodeNetwork { of },
+        Why::Network(network::Why::OtherKinds(kinds)) => {
+            Problem::OtherNetworkPolicies { of, kinds }
+        }
+        Why::Filters(touches) => {
+            let touches = touches.into_iter();
+            return touches.map(|touch| of_filter(of.clone(), touch)).collect();
+        }
+        Why::Authorization(Undecided::Asks { rule, provider }) => Problem::ProviderDecides {
+            of,
+            policy: rule.policy,
+            provider,
+        },
+        Why::Authorization(Undecided::Rests { rule, on }) => Problem::PolicyRestsOn {
+            of,
+            policy: rule.policy,
+            rule: rule.rule + 1,
+            on: rests_on(on),
+        },
         // What cannot be found out of rights is no reason to say anything; the others are refused before.
-        Why::RightUnasked | Why::Identity | Why::Unread(_) => Vec::new(),
+        Why::RightUnasked | Why::Identity | Why::Unread(_) => return Vec::new(),
+    };
+    vec![one]
+}
+
+fn rests_on(open: Open) -> RestsOn {
+    match open {
+        Open::Identity => RestsOn::Identity,
+        Open::Source => RestsOn::Source,
+        Open::Destination => RestsOn::Destination,
+        Open::Host => RestsOn::Host,
+        Open::ServerName => RestsOn::ServerName,
+        Open::Header(name) => RestsOn::Header(name),
+        Open::Metadata(key) => RestsOn::Metadata(key),
+        Open::Providers => RestsOn::Providers,
     }
 }
 
-fn open(on: &Open) -> String {
-    match on {
-        Open::Identity => "Prometheus's identity".into(),
-        Open::Source => "Prometheus's address".into(),
-        Open::Destination => "the pod's address".into(),
-        Open::Host => "the host that is asked for".into(),
-        Open::ServerName => "the server's name in TLS".into(),
-        Open::Header(name) => format!("the header {name}"),
-        Open::Metadata(key) => key.clone(),
-        Open::Providers => "extensionProviders, which could not be read".into(),
-    }
-}
-
-fn of_filter(touch: &Touch) -> String {
-    let Touch { filter, .. } = touch;
-    match &touch.effect {
-        Effect::LocalRateLimit => format!(
-            "{filter} limits the rate on port {SECURE_PORT} too: scrapes beyond it get 429; match.listener.portNumber \
-             keeps it to the app's ports"
-        ),
-        Effect::RateLimit => format!(
-            "{filter} limits the rate on port {SECURE_PORT} too, through an external service; match.listener.portNumber \
-             keeps it to the app's ports"
-        ),
-        other => format!(
-            "{filter} puts {} on port {SECURE_PORT} too; what it does to a scrape is not known; \
-             match.listener.portNumber keeps it to the app's ports",
-            effect(other)
-        ),
-    }
-}
-
-fn effect(of: &Effect) -> &str {
-    match of {
-        Effect::ProxyProtocol => "PROXY protocol",
-        Effect::LocalRateLimit => "local_ratelimit",
-        Effect::RateLimit => "ratelimit",
-        Effect::ExtAuthz => "ext_authz",
-        Effect::Lua => "Lua",
-        Effect::Wasm => "WASM",
-        Effect::Other(name) => name,
+fn of_filter(of: Subject, touch: Touch) -> Problem {
+    let named = |name: &str| FilterDoes::Other(name.to_owned());
+    Problem::FilterOnSecurePort {
+        of,
+        filter: touch.filter,
+        does: match touch.effect {
+            Effect::LocalRateLimit => FilterDoes::LocalRateLimit,
+            Effect::RateLimit => FilterDoes::RateLimit,
+            Effect::ProxyProtocol => named("PROXY protocol"),
+            Effect::ExtAuthz => named("ext_authz"),
+            Effect::Lua => named("Lua"),
+            Effect::Wasm => named("WASM"),
+            Effect::Other(name) => FilterDoes::Other(name),
+        },
     }
 }

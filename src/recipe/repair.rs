@@ -4,7 +4,8 @@ use super::select::Selection;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{Gateway, Leftover, LeftoverKind, Mesh};
 use crate::plan::path::LeafPath;
-use crate::plan::{Action, Change, ChangeId, Expected, LeafEdit, Part, Price};
+use crate::plan::{Action, Change, ChangeId, Expected, LeafEdit, Part};
+use crate::problems::Problem;
 use crate::words;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,20 +49,17 @@ pub(super) fn sidecars(
                 return None;
             }
             let mut change = delete(leftover, needs);
-            let losing: Vec<String> = mesh
+            let losing = mesh
                 .workloads
                 .iter()
                 .filter(|w| w.id.namespace == *space && w.secured_port.is_none())
                 .filter(|w| !chosen.workloads.iter().any(|c| c.id == w.id))
                 .filter(|w| w.scraped.secure)
-                .map(|w| w.id.to_string())
-                .collect();
-            if !losing.is_empty() {
-                change.prices.push(Price::Note(format!(
-                    "{} lose the port 15091 that this Sidecar opened for them",
-                    losing.join(", ")
-                )));
-            }
+                .map(|w| Problem::PortCloses {
+                    of: (&w.id).into(),
+                    sidecar: leftover.object.clone(),
+                });
+            change.findings.extend(losing);
             Some(change)
         })
         .collect()

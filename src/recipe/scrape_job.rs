@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{self, Mesh, Prometheus, PrometheusConfig, objects as lean};
 use crate::plan::scrape_config::{Job, TextEdit, jobs};
-use crate::plan::{Action, Await, Change, Part, Price};
+use crate::plan::{Action, Await, Change, Part};
+use crate::problems::{Problem, Subject};
 use crate::reach::job::Job as Read;
 use crate::reach::probe;
 use crate::reach::relabel::Unknown;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 /// The configuration of a Prometheus, read.
 pub(super) struct Config<'a> {
+    pub of: WorkloadRef,
     pub place: &'a PrometheusConfig,
     pub jobs: Vec<Job>,
     /// What is to be found by the secure jobs: see [`Config::over`].
@@ -79,6 +81,7 @@ pub(super) fn config(of: &Prometheus) -> Result<Config<'_>, Error> {
     let jobs = jobs(text)
         .map_err(|e| failed().cause(format!("{}, key {}: {e}", place.config_map, place.key)))?;
     Ok(Config {
+        of: of.id.clone(),
         place,
         jobs,
         pods: Vec::new(),
@@ -92,12 +95,13 @@ pub(super) struct Jobs {
     pub names: Vec<String>,
     /// The jobs as they would stand, for the configuration's fingerprint.
     pub values: Vec<Value>,
-    pub notes: Vec<String>,
+    pub findings: Vec<Problem>,
 }
 
 pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> Jobs {
-    let mut notes = Vec::new();
-    let (kept, mut wanted) = wanted(config, certificates, &mut notes);
+    let mut findings = Vec::new();
+    let subject = || Subject::from(&config.of);
+    let (kept, mut wanted) = wanted(config, certificates, &mut findings);
     let there: Vec<&Job> = config.jobs.iter().filter(|j| j.secure).collect();
     let there: Vec<&Job> = there
         .into_iter()
@@ -105,29 +109,29 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
         .collect();
     if !repair && !there.is_empty() && there.iter().any(|job| !stands(job, &wanted)) {
         for job in &there {
-            notes.push(format!(
-                "the job {} is used unchanged, because fixes are off (--no-fix)",
-                job.name
-            ));
+            findings.push(Problem::JobNotFixed {
+                of: subject(),
+                job: job.name.clone(),
+            });
         }
         return Jobs {
             change: None,
             names: there.iter().map(|j| j.name.clone()).collect(),
             values: there.iter().map(|j| j.value.clone()).collect(),
-            notes,
+            findings,
         };
     }
     let mut edits = Vec::new();
-    let mut prices = Vec::new();
+    let mut replaced = Vec::new();
     for job in &there {
         if !wanted.iter().any(|(name, _)| *name == job.name) {
             edits.push(TextEdit::RemoveJob {
                 name: job.name.clone(),
             });
-            prices.push(Price::Note(format!(
-                "series of the job {} get another job label",
-                job.name
-            )));
+            replaced.push(Problem::JobReplaced {
+                of: subject(),
+                job: job.name.clone(),
+            });
         }
     }
     // Each insertion goes first, so that the last one named stands at the top.
@@ -143,19 +147,19 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     }
     wanted.reverse();
     for job in config.jobs.iter().filter(|j| j.secure_envoy) {
-        notes.push(format!(
-            "the job {} follows prometheus.istio.io/secure-envoy-port and stays unchanged; both jobs scrape pods with both annotations",
-            job.name
-        ));
+        findings.push(Problem::EnvoyPortJobStays {
+            of: subject(),
+            job: job.name.clone(),
+        });
     }
     for job in &config.jobs {
         for why in job.read().unknown {
             if let Unknown::OtherCluster(server) = why {
-                notes.push(format!(
-                    "the job {} discovers another cluster ({}): the secure job does not scrape that cluster",
-                    job.name,
-                    crate::plan::mask::urls(&server)
-                ));
+                findings.push(Problem::OtherClusterNotScraped {
+                    of: subject(),
+                    job: job.name.clone(),
+                    server: crate::plan::mask::urls(&server),
+                });
             }
         }
     }
@@ -175,11 +179,11 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
             change: None,
             names,
             values,
-            notes,
+            findings,
         };
     }
     let change = Change {
-        prices,
+        findings: replaced,
         ..Change::new(
             config.place.config_map.clone(),
             Part::ScrapeJob,
@@ -195,7 +199,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
         change: Some(change),
         names,
         values,
-        notes,
+        findings,
     }
 }
 
@@ -246,7 +250,7 @@ fn stands(job: &Job, wanted: &[(String, Value)]) -> bool {
 fn wanted(
     config: &Config,
     certificates: &str,
-    notes: &mut Vec<String>,
+    findings: &mut Vec<Problem>,
 ) -> (BTreeSet<String>, Vec<(String, Value)>) {
     let all = &config.jobs;
     let mut kept = BTreeSet::new();
@@ -259,9 +263,10 @@ fn wanted(
     let missing = |pod: &Wanted| !found.contains(&pod.of);
     if !kept.is_empty() && !config.pods.is_empty() {
         for name in &kept {
-            notes.push(format!(
-                "the job {name} stays unchanged: it already scrapes annotated pods over mTLS"
-            ));
+            findings.push(Problem::SecureJobStays {
+                of: (&config.of).into(),
+                job: name.clone(),
+            });
         }
         if !config.pods.iter().any(missing) {
             return (kept, Vec::new());
@@ -300,7 +305,7 @@ fn wanted(
             .collect();
         let Derived {
             job: value,
-            notes: said,
+            not_copied,
         } = secured(Some(job), &name, certificates, &required);
         let finds = found_by(
             config,
@@ -312,17 +317,20 @@ fn wanted(
             .find(|(_, other)| selects(other) == selects(&value));
         let all_found = !finds.is_empty() && finds.is_subset(&made_find);
         if let Some((first, _)) = same.or_else(|| made.first().filter(|_| all_found)) {
-            notes.push(format!(
-                "{first} also replaces {}: both select the same pods",
-                job.name
-            ));
+            findings.push(Problem::JobsFoldIntoOne {
+                of: (&config.of).into(),
+                job: job.name.clone(),
+                by: first.clone(),
+            });
             continue;
         }
-        for of in finds.intersection(&made_find) {
-            notes.push(format!("scraped twice over mTLS: {of}, also by {name}"));
-        }
         made_find.extend(finds);
-        notes.extend(said);
+        findings.extend(not_copied.into_iter().map(|what| Problem::NotCopied {
+            of: (&config.of).into(),
+            job: job.name.clone(),
+            by: name.clone(),
+            what,
+        }));
         made.push((name, value));
     }
     if made.is_empty() {

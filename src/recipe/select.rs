@@ -5,7 +5,7 @@ use crate::error::{Error, nearest};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::{Gateway, Listed, Mesh, Owner, Prometheus, Workload, others};
-use crate::problems::Problem;
+use crate::problems::{Problem, Subject, cluster};
 use crate::text::few;
 use crate::words;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ pub struct Selection {
     pub workloads: Vec<Arc<Workload>>,
     pub gateways: Vec<Arc<Gateway>>,
     /// Workloads of namespaces that were named as a whole which cannot be chosen, and why.
-    pub passed_over: Vec<String>,
+    pub passed_over: Vec<Problem>,
 }
 
 /// One workload or gateway with its options.
@@ -83,22 +83,21 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
             continue;
         }
         if !mesh.workloads.iter().any(|w| w.id.namespace == *name) {
-            passed_over.push(empty(mesh, name));
+            passed_over.extend(empty(mesh, name));
         }
         for workload in mesh.workloads.iter().filter(|w| w.id.namespace == *name) {
             match workload.against(&answers.take).next() {
                 None if workload.enters_mesh() && !answers.may_inject(&workload.id) => {
                     skipped = true;
-                    passed_over.push(format!(
-                        "{}: no sidecar yet; --inject adds one",
-                        workload.id
-                    ));
+                    passed_over.push(Problem::NoSidecarYet {
+                        of: (&workload.id).into(),
+                    });
                 }
                 None => drop(chosen.insert(&workload.id)),
                 Some(obstacle) => {
                     refused |= obstacle.is_refusal();
                     owners.extend(workload.takeable().map(take_hint));
-                    passed_over.push(format!("{}: {}", workload.id, words::reason(obstacle)));
+                    passed_over.push(obstacle.clone());
                 }
             }
         }
@@ -106,9 +105,11 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
     if !answers.namespaces.is_empty()
         && let Some(why) = mesh.unlisted(Listed::Workloads)
     {
-        passed_over.push(format!(
-            "workloads of the named namespaces could not be listed: {why}"
-        ));
+        passed_over.push(Problem::ListNotRead {
+            of: cluster(mesh),
+            list: Listed::Workloads.name().to_owned(),
+            why: why.to_string(),
+        });
     }
     let mut workloads: Vec<_> = mesh
         .workloads
@@ -131,8 +132,8 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
             true => Error::refused(what),
             false => Error::new(what),
         };
-        for reason in passed_over.iter().take(5) {
-            error = error.cause(reason);
+        for (_, reason) in words::together(&passed_over).into_iter().take(5) {
+            error = error.cause(reason.trim_end_matches('.'));
         }
         for owner in owners {
             error = error.hint(owner);
@@ -310,25 +311,20 @@ pub fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
 }
 
 /// Why a namespace brings nothing.
-fn empty(mesh: &Mesh, name: &str) -> String {
+fn empty(mesh: &Mesh, name: &str) -> impl Iterator<Item = Problem> {
     let gateways = mesh.gateways.iter().map(|g| &g.workload.id);
     let named: Vec<String> = gateways
         .filter(|id| id.namespace == name)
         .map(|id| format!("-g {}/{}", id.namespace, id.name))
         .collect();
-    match named.is_empty() {
-        true => {
-            let none = "it contains no Deployment, StatefulSet or DaemonSet";
-            match others::stay_in_plaintext(name, mesh.others_in(name)) {
-                Some(others) => format!("{none}; {others}"),
-                None => format!("{name}: {none}"),
-            }
-        }
-        false => format!(
-            "{name}: it contains gateways; name them separately: {}",
-            named.join(" ")
-        ),
-    }
+    // What stays in plaintext beside gateways is said with their plan.
+    let others = named.is_empty().then(|| mesh.others_in(name));
+    let none = Problem::NothingInNamespace {
+        of: Subject::new(Kind::Namespace.name(), "", name),
+        gateways: named,
+    };
+    let others = others.and_then(|others| others::stay_in_plaintext(name, others));
+    std::iter::once(none).chain(others)
 }
 
 /// A name, and why it cannot be chosen.

@@ -9,7 +9,8 @@ use crate::answers::MetricsPort;
 use crate::error::Error;
 use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
-use crate::plan::{Action, Await, Change, ChangeId, Part, Price};
+use crate::plan::{Action, Await, Change, ChangeId, Part};
+use crate::problems::{Declared, Problem};
 use crate::reach::inbound::{Protocol, ServicePort, by_target};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -33,14 +34,14 @@ pub(super) fn listener(
         &object,
         json!({"workloadSelector": {"labels": workload.selector}, "ingress": ingress}),
     );
-    let mut prices = prices::listener(workload);
-    prices.extend(doubtful.into_iter().map(Price::Note));
-    prices.extend(prices::strays(workload));
+    let mut findings = doubtful;
+    findings.extend(prices::strays(workload));
     Ok(Change {
         item: Some(workload.id.clone()),
         needs: policies.to_vec(),
         before: vec![Await::Settle(Duration::from_secs(1))],
-        prices,
+        prices: prices::listener(workload),
+        findings,
         ..Change::new(
             object,
             Part::Listener,
@@ -54,8 +55,8 @@ pub(super) fn listener(
     })
 }
 
-/// One entry for each target port, and words where what leads to it is declared in more than one way.
-fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
+/// One entry for each target port, and what leads to it in more than one declared way.
+fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<Problem>), Error> {
     for port in &workload.services {
         let object = || port.object(&workload.id.namespace);
         if port.target.is_none() {
@@ -102,14 +103,14 @@ fn ingress(workload: &Workload) -> Result<(Vec<Value>, Vec<String>), Error> {
 }
 
 /// What Istio does today with declarations that differ, which the Sidecar keeps.
-fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Option<String> {
+fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Option<Problem> {
     let (first, rest) = ports.split_first()?;
-    let mut others: Vec<String> = Vec::new();
+    let mut others: Vec<Declared> = Vec::new();
     let mut of_one_age = true;
     for port in rest {
         if !port.protocol.same_chain(first.protocol) {
             of_one_age &= port.created == first.created;
-            let told = declares(port);
+            let told = declared(workload, port);
             if !others.contains(&told) {
                 others.push(told);
             }
@@ -118,22 +119,21 @@ fn disagreement(workload: &Workload, target: u16, ports: &[&ServicePort]) -> Opt
     if others.is_empty() {
         return None;
     }
-    let which = match of_one_age {
-        true => "the first by name of declarations of one age",
-        false => "the oldest declaration",
-    };
-    Some(format!(
-        "Port {target} of {}: Istio follows {which}, and the Sidecar keeps it: {}. Passed over: {}.",
-        workload.id.name,
-        declares(first),
-        others.join("; ")
-    ))
+    Some(Problem::OneProtocolKept {
+        of: (&workload.id).into(),
+        port: target,
+        kept: declared(workload, first),
+        passed_over: others,
+        of_one_age,
+    })
 }
 
-fn declares(port: &ServicePort) -> String {
-    let (kind, name) = (port.kind.name(), &port.service);
-    match port.protocol {
-        Protocol::Detected => format!("{kind} {name} declares no protocol (Istio detects it)"),
-        declared => format!("{kind} {name} declares {}", declared.word()),
+fn declared(workload: &Workload, port: &ServicePort) -> Declared {
+    Declared {
+        object: port.object(&workload.id.namespace),
+        protocol: match port.protocol {
+            Protocol::Detected => None,
+            declared => Some(declared.word().to_owned()),
+        },
     }
 }

@@ -3,6 +3,7 @@
 mod choices;
 mod ended;
 mod faults;
+mod findings;
 mod forecast;
 mod golden;
 mod job;
@@ -18,6 +19,7 @@ use crate::mesh::Mesh;
 use crate::mesh::kinds::Kind;
 use crate::plan::scrape_config::TextEdit;
 use crate::plan::{Action, Change, Part, Plan};
+use crate::problems::{Code, Problem};
 use serde_json::Value;
 
 fn plan(mesh: &Mesh, answers: &Answers) -> Plan {
@@ -67,6 +69,20 @@ fn jobs(plan: &Plan) -> Vec<(&str, &Value)> {
             }
             _ => None,
         })
+        .collect()
+}
+
+/// What is said of a plan as a whole and of its changes.
+fn findings(plan: &Plan) -> impl Iterator<Item = &Problem> {
+    let of_changes = plan.changes.iter().flat_map(|change| &change.findings);
+    plan.findings.iter().chain(of_changes)
+}
+
+/// The names of the subjects of which a plan says this.
+fn said(plan: &Plan, code: Code) -> Vec<&str> {
+    findings(plan)
+        .filter(|problem| problem.code() == code)
+        .map(|problem| problem.of().name.as_str())
         .collect()
 }
 

@@ -20,10 +20,12 @@ use crate::plan::export::export;
 use crate::plan::review::{Approved, Review, RunId, skipped};
 use crate::plan::undo::found::FOUND;
 use crate::plan::{ChangeId, Plan, keeping};
+use crate::problems::Problem;
 use crate::recipe;
 use crate::targets::Board;
 use crate::wizard::state::{Earlier, Forbidden, OptionChoice, Planned, Start, UndoPlan};
 use crate::wizard::{Effect, Generation, Msg};
+use crate::words;
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -542,6 +544,12 @@ async fn discover_all(session: Session, told: Told, generation: Generation, tell
     }));
 }
 
+fn sentences(of: &[Problem]) -> String {
+    let alike = words::alike(of).into_iter();
+    let all: Vec<String> = alike.map(|(_, sentence)| sentence).collect();
+    all.join(" ")
+}
+
 fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
     let forbidden = recipe::forbidden(mesh, answers)
         .into_iter()
@@ -553,7 +561,7 @@ fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
                 recipe::Choice::Mark(crate::answers::Mark::Pods) => OptionChoice::MarkPods,
             },
             item: found.item,
-            why: found.why,
+            why: sentences(&found.why),
         })
         .collect();
     let plan = recipe::plan(mesh, answers).map(|mut plan| {

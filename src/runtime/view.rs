@@ -6,7 +6,6 @@ use crate::plan::review::{Hands, PodVerdict, Reviewed, Verdict};
 use crate::plan::upstream::{Upstream, upstream};
 use crate::plan::{Action, kubectl, mask, yaml};
 use crate::text::clean;
-use crate::wizard::options::sentence;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, Tone, ViewNote};
 use crate::words;
 use serde_json::Value;
@@ -152,18 +151,17 @@ fn notes(
         );
     }
     match &item.pod {
-        Some(PodVerdict::Forbidden(words)) => {
-            say(Tone::Bad, format!("New pods are rejected: {words}"));
+        Some(PodVerdict::Forbidden(why) | PodVerdict::Unfit(why)) => {
+            say(Tone::Bad, format!("{}: {}", why.code(), words::reason(why)));
         }
-        Some(PodVerdict::Unfit(words)) => say(Tone::Bad, format!("Blocked: {words}.")),
-        Some(PodVerdict::Unknown(words)) => say(
-            Tone::Waiting,
-            format!("New pods could not be checked against admission: {words}"),
-        ),
-        Some(PodVerdict::BeyondQuota(words) | PodVerdict::AsBad(words)) => {
-            say(Tone::Waiting, words.clone());
+        Some(PodVerdict::Unknown(why) | PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
+            say(Tone::Waiting, words::reason(why))
         }
-        Some(PodVerdict::Admitted { sidecar, notes }) => {
+        Some(PodVerdict::Admitted {
+            sidecar,
+            warnings,
+            findings,
+        }) => {
             say(
                 Tone::Good,
                 match (sidecar, item.has_own_proxy()) {
@@ -173,8 +171,12 @@ fn notes(
                 }
                 .to_owned(),
             );
-            for note in notes {
-                say(Tone::Waiting, note.clone());
+            for words in warnings
+                .iter()
+                .cloned()
+                .chain(findings.iter().map(words::reason))
+            {
+                say(Tone::Waiting, words);
             }
         }
         None => {}
@@ -192,7 +194,10 @@ fn notes(
         }
     }
     for price in &item.change.prices {
-        say(Tone::Waiting, sentence(price));
+        say(Tone::Waiting, words::impact(price));
+    }
+    for (problem, words) in words::together(&item.change.findings) {
+        say(Tone::Waiting, format!("{}: {words}", problem.code()));
     }
     if folded > 0 {
         say(

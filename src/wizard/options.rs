@@ -1,9 +1,6 @@
 //! Step 6: port, mark, injection, pace, old jobs, repair; for all and for each item, with price and risk.
 
 pub(super) mod pace;
-mod prices;
-
-pub use prices::{prices, sentence};
 
 use super::list::List;
 use super::msg::{Effect, Generation};
@@ -90,7 +87,7 @@ impl State {
             return Vec::new();
         }
         self.options.prices = match &result {
-            Ok(planned) => prices(&planned.plan),
+            Ok(planned) => planned.impacts.clone(),
             Err(_) => Vec::new(),
         };
         self.options.planned = Some(result);
@@ -262,10 +259,7 @@ impl State {
                     .forbidden
                     .iter()
                     .find(|f| f.option == cell.choice)
-                    .map(|f| match &f.item {
-                        Some(item) => format!("{item}: {}", f.why),
-                        None => f.why.clone(),
-                    });
+                    .map(|f| f.why.clone());
             }
         }
         let label = self.options.rows.current().map(|row| row.label);

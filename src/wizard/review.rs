@@ -32,7 +32,7 @@ impl State {
         made_for: Option<Arc<Answers>>,
         undoes: Option<UndoPlan>,
     ) -> Vec<Effect> {
-        let Planned { plan, notes } = planned;
+        let Planned { plan, notes, .. } = planned;
         let mut rows = List::default();
         rows.fit(self.viewport.list);
         let undo = undoes.is_some();
@@ -381,7 +381,12 @@ impl State {
                     step => Some(step),
                 };
                 let notes = std::mem::take(&mut undo.notes);
-                let effects = self.begin_review(Planned { plan, notes }, None, Some(undo));
+                let planned = Planned {
+                    plan,
+                    notes,
+                    impacts: Vec::new(),
+                };
+                let effects = self.begin_review(planned, None, Some(undo));
                 self.review.undo_from = from;
                 self.enter(Step::Review);
                 effects
@@ -425,7 +430,9 @@ fn row(
         Some(ItemState::Unverified(why)) => Standing::Unverified(why.clone()),
     };
     let notes = match item.and_then(|item| item.pod.as_ref()) {
-        Some(PodVerdict::Admitted { notes, .. }) => notes.len(),
+        Some(PodVerdict::Admitted {
+            warnings, findings, ..
+        }) => warnings.len() + findings.len(),
         Some(_) => 1,
         None => 0,
     };

@@ -1,6 +1,8 @@
 //! English.
 
 pub(super) mod forecast;
+pub(super) mod impacts;
+pub(super) mod plan;
 mod rollouts;
 mod targets;
 pub(super) mod waits;
@@ -79,7 +81,10 @@ pub(super) fn label(of: &Problem) -> &'static str {
         P::JobLabelRead { .. } => "job label",
         P::AppMetricsLost { .. } => "app metrics",
         P::TargetsDiffer { .. } | P::ScrapedByOtherDiscovery { .. } => "scraped",
-        _ => targets::label(of),
+        _ => {
+            let known = plan::label(of).or_else(|| rollouts::label(of));
+            known.unwrap_or_else(|| targets::label(of))
+        }
     }
 }
 
@@ -409,6 +414,7 @@ pub(super) fn sentence(of: &Problem) -> String {
         ),
         _ => rollouts::sentence(of)
             .or_else(|| forecast::sentence(of))
+            .or_else(|| plan::sentence(of, &subject.to_string()))
             .unwrap_or_else(|| targets::sentence(of)),
     }
 }
@@ -559,7 +565,8 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         | P::Waypoint { .. } => return None,
         _ => {
             let short = rollouts::to_do(of).or_else(|| forecast::to_do(of));
-            return short.map(str::to_owned).or_else(|| targets::to_do(of));
+            let short = short.map(str::to_owned).or_else(|| plan::to_do(of));
+            return short.or_else(|| targets::to_do(of));
         }
     };
     Some(text)

@@ -182,6 +182,236 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "A recording rule, an alert or a federation job selects series by the name of a plaintext job. Once its \
              pods are scraped over mutual TLS their series carry another job label, and the selector finds them no more.",
         ),
+        C::FiltersNotRead => (
+            "EnvoyFilters could not be listed",
+            "A Sidecar renames the inbound clusters and routes of its workload. An EnvoyFilter that selects one by \
+             its old name stops matching, without an error. Which ones do is unknown while they cannot be listed.",
+        ),
+        C::ReadersNotRead => (
+            "who shares Prometheus's identity is unknown",
+            "Policies admit Prometheus by its ServiceAccount. Any pod with the same ServiceAccount is admitted too, \
+             and pods could not be listed.",
+        ),
+        C::OthersAdmitted => (
+            "other identities can read the secure ports",
+            "An earlier run admitted them, and one of their Prometheus servers may still use the ports. A plan leaves \
+             them in the policy.",
+        ),
+        C::ServerNameNotVerified => (
+            "the server's name is not verified",
+            "Istio's certificates carry a SPIFFE identity and no host name, and Prometheus can verify host names \
+             only. So the job sets insecure_skip_verify, as Istio's own documentation does.",
+        ),
+        C::StartNeedsIstiod => (
+            "Prometheus's pod is injected",
+            "The injection webhook is called for each new pod of Prometheus. While istiod does not answer, a pod that \
+             is evicted or updated cannot be replaced.",
+        ),
+        C::JobNotFixed => (
+            "a secure job is used as it is",
+            "A job already follows the annotation, but differs from the one that meshscrape would write. With --no- \
+             fix it stays, and the plan relies on it.",
+        ),
+        C::SecureJobStays => (
+            "an own secure job is used",
+            "A job of yours already discovers annotated pods and scrapes them over mutual TLS. Where it does, \
+             meshscrape's job leaves the pods to it.",
+        ),
+        C::EnvoyPortJobStays => (
+            "a job for secure-envoy-port",
+            "Istio's older sample scrapes Envoy's own metrics by a second annotation. The job stays; a pod with both \
+             annotations has two targets.",
+        ),
+        C::OtherClusterNotScraped => (
+            "a job discovers another cluster",
+            "The job asks another API server for its pods. Certificates of this mesh and policies of this cluster do \
+             not hold there, so the secure job has no such discovery.",
+        ),
+        C::JobsFoldIntoOne => (
+            "two jobs select the same pods",
+            "Each plaintext job gets a secure twin. Twins that select the same pods would scrape them twice, so one \
+             stands for both.",
+        ),
+        C::NotCopied => (
+            "a part of a plaintext job is not copied",
+            "The secure job copies today's settings and rules, except credentials, settings that meshscrape does not \
+             know, and rules that tell containers apart: the secure port is one target for the whole pod.",
+        ),
+        C::PlaintextJobsStay => (
+            "the plaintext jobs stay",
+            "With --plaintext-jobs keep nothing ends. Every secured pod has a plaintext target besides, and sums over \
+             both jobs count it twice.",
+        ),
+        C::JobLabelChanges => (
+            "series get another job label",
+            "Series of secured pods come from the secure job. What selects them by the old job label no longer finds \
+             them.",
+        ),
+        C::JobReplaced => (
+            "a secure job is replaced",
+            "The job's place is taken by one that meshscrape writes, under its own name.",
+        ),
+        C::ConfigReadAtStart => (
+            "the configuration is read at the next start",
+            "This Prometheus has no reloader, no --web.enable-lifecycle, or mounts its file by subPath. The last edit \
+             of the plaintext jobs does not restart it.",
+        ),
+        C::UndoLosesHistory => (
+            "an undo loses history again",
+            "Prometheus keeps its data in an emptyDir, which goes with the pod. An undo takes the sidecar away, and \
+             so restarts it a second time.",
+        ),
+        C::StorageNotKnown => (
+            "Prometheus's storage is unknown",
+            "Where its data lies could not be told from the pod template. In an emptyDir it is lost in the restart.",
+        ),
+        C::VolumeMayBlock => (
+            "a volume may block the rollout",
+            "A RollingUpdate starts the new pod before the old one ends. A ReadWriteOnce volume attaches to one node, \
+             and Prometheus locks its data folder.",
+        ),
+        C::OutboundStaysCaptured => (
+            "outbound traffic stays in the mesh",
+            "Prometheus already has a sidecar that captures outbound traffic, and alerts or remote writes may need \
+             it. Only the secure port is excluded.",
+        ),
+        C::MeshExclusionsReplaced => (
+            "excluded ports of the mesh are replaced",
+            "The annotation on the pod takes the place of global.proxy.excludeOutboundPorts, and does not add to it. \
+             The mesh's value could not be read.",
+        ),
+        C::NoSidecarYet => (
+            "no sidecar yet",
+            "The workload is not in the mesh. Securing it adds a sidecar: its pods restart, and their traffic goes \
+             through istio-proxy. Without --inject such workloads are skipped.",
+        ),
+        C::NothingInNamespace => (
+            "a namespace without workloads",
+            "The named namespace has no Deployment, StatefulSet or DaemonSet that is no gateway.",
+        ),
+        C::OthersInPlaintext => (
+            "pods of other owners stay in plaintext",
+            "Pods of Jobs, of other controllers or of nobody are scraped in plaintext. Nothing can be written that \
+             would secure them, so their plaintext scrape goes on.",
+        ),
+        C::PortsAsOfToday => (
+            "a Sidecar lists today's ports",
+            "A Sidecar with an ingress list serves only the ports that it lists. A port that a Service gets later is \
+             not among them until you plan again.",
+        ),
+        C::NoPodToAnnotate => (
+            "no running pods to annotate",
+            "Running pods were to be annotated, and the workload has none.",
+        ),
+        C::PlaintextScrapeStays => (
+            "a plaintext scrape stays",
+            "The secure port does not serve everything that a plaintext job scrapes of this workload. Its scrape \
+             stays, so that nothing is lost, and what both serve is counted twice.",
+        ),
+        C::PlaintextScrapeLost => (
+            "metrics end with a plaintext scrape",
+            "The secure port does not serve everything that a plaintext job scrapes of this workload. When the \
+             plaintext scrape ends, these metrics end too.",
+        ),
+        C::PlaintextUntilPodsRun => (
+            "no pods to see UP",
+            "A plaintext scrape ends only after the secure target was seen UP. The workload runs no pods, so its name \
+             is not added to the plaintext jobs.",
+        ),
+        C::AnnotatedByOthers => (
+            "annotated, but not by meshscrape",
+            "The pods have the annotation, and meshscrape opened no port for them. What their secure port serves is \
+             unknown, so their plaintext scrape stays.",
+        ),
+        C::PlaintextAgain => (
+            "scraped in plaintext again",
+            "The plaintext jobs left the workload out, and nothing scrapes the same metrics of it over mutual TLS. \
+             The plan takes its name off them.",
+        ),
+        C::OneProtocolKept => (
+            "several protocols, one listener",
+            "Services or ServiceEntries declare different protocols for one port. Istio follows one of them, and the \
+             Sidecar can list only that one.",
+        ),
+        C::StrayPods => (
+            "pods without an owner carry its labels",
+            "Sidecars and policies select pods by labels, so they also govern these pods. They have no template that \
+             could be annotated.",
+        ),
+        C::AppNotMerged => (
+            "the app's metrics are not merged",
+            "The agent would not ask the app for everything that today's job scrapes. Merging is switched off for it, \
+             so that the app keeps its own plaintext scrape, and the secure port serves Envoy's and the agent's \
+             metrics.",
+        ),
+        C::AnnotationEndsWithPod => (
+            "an annotation on a running pod",
+            "An annotation on a pod is not part of its template: the next pod does not have it, and is not scraped \
+             over mutual TLS.",
+        ),
+        C::PortCloses => (
+            "the secure port closes",
+            "The published task's Sidecar has no selector, so it opened 15091 for the whole namespace. It is removed, \
+             and workloads that were not chosen get no Sidecar in its place.",
+        ),
+        C::ReadersRemoved => (
+            "identities lose access",
+            "With --only-this-prometheus the policy admits the chosen Prometheus alone. Others that an earlier run \
+             admitted get 403.",
+        ),
+        C::NetworkPolicyWouldStop => (
+            "a NetworkPolicy would stop Prometheus",
+            "By its rules the policy does not let Prometheus reach the secure port. Whether the network plugin \
+             enforces policies cannot be read from the cluster.",
+        ),
+        C::NetworkPolicyByAddress => (
+            "a NetworkPolicy lets addresses in",
+            "The policy allows ranges of IP addresses. Prometheus gets a new address when it restarts, so it is \
+             unknown whether it is in one.",
+        ),
+        C::NodeNetwork => (
+            "NetworkPolicies and the node's network",
+            "Pods with hostNetwork: true have the node's address. Network plugins differ in whether policies select \
+             or match them.",
+        ),
+        C::OtherNetworkPolicies => (
+            "network policies of another kind",
+            "The network plugin has kinds of policies of its own, which are not computed.",
+        ),
+        C::FilterOnSecurePort => (
+            "an EnvoyFilter covers the secure port",
+            "Its match also selects the listener of the secure port, so what it does to the app's requests it does to \
+             scrapes.",
+        ),
+        C::ProviderDecides => (
+            "an external provider decides",
+            "A CUSTOM policy asks an external service about each request to the secure port. Its answer to Prometheus \
+             is unknown.",
+        ),
+        C::PolicyRestsOn => (
+            "a policy depends on the request",
+            "A rule of the policy depends on something that is not known before Prometheus sends a request.",
+        ),
+        C::AnnotationEndsScrape => (
+            "the annotation ends a plaintext scrape",
+            "A rule of the plaintext jobs drops annotated pods, so the plaintext scrape ends at once, and with it \
+             what the secure port does not serve.",
+        ),
+        C::StatusPortOff => (
+            "the agent's status port is 0",
+            "The agent serves merged metrics on its status port. With status port 0 there are none, and only Envoy's \
+             own port 15090 can be used.",
+        ),
+        C::RestartRemovesAnnotation => (
+            "a restart removes the annotation",
+            "Running pods were to be annotated. These pods restart to get their sidecar, and the new ones do not have \
+             the annotation.",
+        ),
+        C::MetricsInsidePodOnly => (
+            "plaintext metrics inside the pod only",
+            "METRICS_LOCALHOST_ACCESS_ONLY binds the agent's metrics to localhost. A pod without the annotation is \
+             then scraped by no job.",
+        ),
         C::SystemNamespace => (
             "a system namespace",
             "System namespaces such as kube-system are never injected, whatever their labels.",
@@ -404,6 +634,38 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         C::ContainerNotReady => (
             "a container is not ready",
             "The container runs and its readiness probe fails.",
+        ),
+        C::NoSidecarAdded => (
+            "new pods get no sidecar",
+            "The API server was asked for a Pod of the new template, as a dry run. Admission answered with a Pod \
+             without istio-proxy: the webhook is not called for it, or the injector's policy skips it.",
+        ),
+        C::PortLeadsNowhere => (
+            "the secure port would lead nowhere",
+            "In a Pod of the new template the agent serves its metrics on another port than the listener leads to, or \
+             on none.",
+        ),
+        C::PortNeverReached => (
+            "the secure port would not be captured",
+            "In a Pod of the new template inbound traffic to the secure port bypasses the sidecar.",
+        ),
+        C::PodsNotChecked => (
+            "new pods were not checked",
+            "A dry run of a Pod tells whether quotas, Pod Security and webhooks admit the new template, and whether it \
+             gets a sidecar. It needs permission to create pods in the namespace. apply asks for --unchecked-pods.",
+        ),
+        C::QuotaRefusesOneMore => (
+            "a quota without room for one more pod",
+            "A pod more than today exceeds the ResourceQuota. The rollout removes an old pod first, so there is room.",
+        ),
+        C::PodsRefusedAnyway => (
+            "pods are refused with or without the undo",
+            "The cluster refuses pods of the current template too, so that an undo makes nothing worse.",
+        ),
+        C::SidecarNotChecked => (
+            "the sidecar cannot be checked yet",
+            "The plan labels the namespace for injection. Until the label is written, a dry run shows pods without a \
+             sidecar.",
         ),
         C::CertificateWithoutIp => (
             "DOWN: no IP address in the certificate",

@@ -26,6 +26,11 @@ mod transcripts;
 mod worlds;
 mod writes;
 
+/// Beside the situation that brings a code about, what is said does not name it: neither in text nor in JSON.
+pub fn absent(code: meshscrape::problems::Code, said: &str) {
+    assert!(!said.contains(code.text()), "{said}");
+}
+
 /// Whether a text tells of a problem: by its sentence in English, by its code in the language that has no sentences.
 pub fn tells(text: &str, code: meshscrape::problems::Code, english: &str) -> bool {
     match meshscrape::words::LANGUAGE {

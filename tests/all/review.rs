@@ -15,6 +15,7 @@ use meshscrape::plan::review::{
 };
 use meshscrape::plan::scrape_config::TextEdit;
 use meshscrape::plan::{Action, Change, ChangeId, Expected, LeafEdit, Part, Plan, undo};
+use meshscrape::problems::{Code, Problem};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -136,6 +137,11 @@ async fn a_mark_is_dry_run_as_a_pod_too_and_nothing_is_written() {
         "{:?}",
         answer.pod
     );
+    let Some(PodVerdict::Admitted { findings, .. }) = &answer.pod else {
+        panic!("{:?}", answer.pod);
+    };
+    let codes: Vec<&str> = findings.iter().map(|one| one.code().text()).collect();
+    crate::absent(Code::PodsNotChecked, &codes.join(" "));
     let diff = answer.diff();
     assert!(
         diff.plain()
@@ -163,7 +169,7 @@ async fn a_pod_that_would_get_no_sidecar_is_a_blocker() {
     let Some(PodVerdict::Unfit(why)) = &answer.pod else {
         panic!("{:?}", answer.pod);
     };
-    assert!(why.contains("istio-proxy"), "{why}");
+    assert_eq!(why.code(), Code::NoSidecarAdded);
 }
 
 #[tokio::test]
@@ -173,7 +179,13 @@ async fn no_permission_to_ask_for_a_pod_is_said_and_stops_nothing() {
     let answer = ask_one(&cluster, mark()).await;
     assert_eq!(answer.verdict, Verdict::Changes);
     assert!(
-        matches!(&answer.pod, Some(PodVerdict::Unknown(_))),
+        matches!(
+            &answer.pod,
+            Some(PodVerdict::Unknown(Problem::PodsNotChecked {
+                denied: true,
+                ..
+            }))
+        ),
         "{:?}",
         answer.pod
     );

@@ -6,6 +6,7 @@ use crate::gather::Gather;
 use crate::plan::Plan;
 use crate::plan::hurdles::{Around, hurdles, pace};
 use crate::plan::review::{PodVerdict, Reviewed};
+use crate::problems::Problem;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,8 +90,8 @@ pub(super) async fn find(
     let namespace = reviewed.change.object.namespace.as_str();
     // A quota's refusal of a pod more: the server's own word, exact where the rollout begins with one more.
     let refused = match &reviewed.pod {
-        Some(PodVerdict::Forbidden(words)) if words.contains("exceeded quota") => {
-            Some(words.clone())
+        Some(PodVerdict::Forbidden(Problem::QuotaUsedUp { of, said })) => {
+            Some((of.clone(), said.clone()))
         }
         _ => None,
     };
@@ -116,15 +117,14 @@ pub(super) async fn find(
         budgets: bounds.map_or(&[][..], |bounds| &bounds.budgets),
         old: old.as_ref(),
         new,
-        refused: refused.as_deref(),
+        refused: refused.as_ref().map(|(_, said)| said.as_str()),
     };
     reviewed.hurdles = hurdles(after, &around);
-    if let Some(words) = refused
+    if let Some((of, said)) = refused
         && pace.is_none_or(|pace| pace.away > 0)
     {
-        reviewed.pod = Some(PodVerdict::BeyondQuota(format!(
-            "a quota refuses one pod more, which this rollout does not begin with: {words}"
-        )));
+        let more = Problem::QuotaRefusesOneMore { of, said };
+        reviewed.pod = Some(PodVerdict::BeyondQuota(more));
     }
 }
 

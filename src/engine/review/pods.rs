@@ -3,10 +3,13 @@
 use crate::cluster::Cluster;
 use crate::cluster::api::{Answer, Write};
 use crate::cluster::error::Reason;
+use crate::engine::rollout::stuck::refused;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::review::{PodVerdict, Reviewed, Verdict};
 use crate::plan::{Action, Part, Plan};
+use crate::problems::Problem;
 use crate::reach::injected::{Short, proxy, short};
+use crate::words;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,8 +36,9 @@ pub(super) async fn ask(
             if keeps_placeholder(&answer.body)
                 && !known.created.contains(&reviewed.change.object.namespace)
             {
-                let why = "injection does not reach its new pods: istio-proxy keeps the placeholder image `auto`, so they would never run";
-                return (PodVerdict::Forbidden(why.into()), Some(answer.body));
+                let of = (&reviewed.change.object).into();
+                let forbidden = PodVerdict::Forbidden(Problem::NoProxyImage { of });
+                return (forbidden, Some(answer.body));
             }
             // A proxy that the template itself holds, as a gateway's does, is no sidecar from injection.
             let own = after["spec"]["template"]["spec"]["containers"]
@@ -44,7 +48,8 @@ pub(super) async fn ask(
                 Some(why) => PodVerdict::Unfit(why),
                 None => PodVerdict::Admitted {
                     sidecar: proxy(&answer.body).is_some() && !own,
-                    notes: notes(reviewed, &answer, known),
+                    findings: findings(reviewed, &answer, known),
+                    warnings: answer.warnings,
                 },
             };
             (verdict, Some(answer.body))
@@ -56,10 +61,10 @@ pub(super) async fn ask(
                 Err(PodVerdict::Forbidden(_))
             );
             let verdict = match as_bad {
-                true => PodVerdict::AsBad(format!(
-                    "the cluster rejects new pods of both the current and the restored template, so \
-                     missing pods are not replaced until this is fixed: {why}"
-                )),
+                true => PodVerdict::AsBad(Problem::PodsRefusedAnyway {
+                    of: why.of().clone(),
+                    said: words::sentence(&why),
+                }),
                 false => PodVerdict::Forbidden(why),
             };
             (verdict, None)
@@ -81,12 +86,14 @@ async fn of_template(
     );
     let asked = cluster.create(Kind::Pod, &object.namespace, &pod, Write::DRY_RUN);
     asked.await.map_err(|error| match error.reason {
-        Reason::Forbidden => PodVerdict::Unknown(format!(
-            "no permission to dry-run a pod in {}: {}",
-            object.namespace, error.message
-        )),
-        _ if error.refuses() => PodVerdict::Forbidden(error.message),
-        _ => PodVerdict::Unknown(error.message),
+        reason if reason != Reason::Forbidden && error.refuses() => {
+            PodVerdict::Forbidden(refused(object.into(), &error.message))
+        }
+        reason => PodVerdict::Unknown(Problem::PodsNotChecked {
+            of: object.into(),
+            denied: reason == Reason::Forbidden,
+            why: error.message,
+        }),
     })
 }
 
@@ -148,7 +155,7 @@ fn of_listener(intent: &Value) -> Option<u64> {
 }
 
 /// Why the change would be in vain though admission takes its pods.
-fn unfit(reviewed: &Reviewed, pod: &Value, known: &Known) -> Option<String> {
+fn unfit(reviewed: &Reviewed, pod: &Value, known: &Known) -> Option<Problem> {
     let change = &reviewed.change;
     if known.created.contains(&change.object.namespace) {
         return None;
@@ -166,40 +173,22 @@ fn unfit(reviewed: &Reviewed, pod: &Value, known: &Known) -> Option<String> {
         gateway: true,
         port: 0,
     });
+    let of = (&change.object).into();
     Some(match short(pod, behind.gateway, behind.port)? {
-        Short::NoSidecar => format!(
-            "its new pods would have no sidecar: admission adds no istio-proxy to a Pod of {}'s new template. Look at \
-             policy, neverInjectSelector and alwaysInjectSelector in Istio's ConfigMap istio-sidecar-injector (with \
-             -REVISION, where there are revisions), and at the webhook's selectors",
-            change.object
-        ),
-        Short::StatusPort(0) => format!(
-            "port 15091 would lead nowhere: the agent of {}'s new pods serves no metrics (status port 0). Choose port \
-             15090 for it, or give the agent its port 15020 back",
-            change.object
-        ),
-        Short::StatusPort(port) => format!(
-            "port 15091 would lead nowhere: the agent of {}'s new pods serves on {port}, and not on the port that \
-             15091 leads to. Plan again, or choose port 15090 for it",
-            change.object
-        ),
-        Short::NotCaptured(setting) => format!(
-            "port 15091 would never be reached: the sidecar of {}'s new pods does not capture it ({setting}). Correct \
-             the annotation, or the value of the injector that says so",
-            change.object
-        ),
+        Short::NoSidecar => Problem::NoSidecarAdded { of },
+        Short::StatusPort(serves) => Problem::PortLeadsNowhere { of, serves },
+        Short::NotCaptured(setting) => Problem::PortNeverReached { of, setting },
     })
 }
 
-fn notes(reviewed: &Reviewed, answer: &Answer, known: &Known) -> Vec<String> {
-    let mut notes = answer.warnings.clone();
-    let namespace = &reviewed.change.object.namespace;
-    if proxy(&answer.body).is_none() && known.created.contains(namespace) {
-        notes.push(format!(
-            "its sidecar can be checked only after the namespace {namespace} has the label"
-        ));
-    }
-    notes
+fn findings(reviewed: &Reviewed, answer: &Answer, known: &Known) -> Vec<Problem> {
+    let object = &reviewed.change.object;
+    let later = proxy(&answer.body).is_none() && known.created.contains(&object.namespace);
+    let later = later.then(|| Problem::SidecarNotChecked {
+        of: object.into(),
+        namespace: object.namespace.clone(),
+    });
+    later.into_iter().collect()
 }
 
 fn pod(name: &str, namespace: &str, template: &Value) -> Value {
@@ -222,3 +211,6 @@ fn keeps_placeholder(pod: &Value) -> bool {
         .flatten()
         .any(|container| container["name"] == "istio-proxy" && container["image"] == "auto")
 }
+
+#[cfg(test)]
+mod tests;

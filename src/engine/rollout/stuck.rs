@@ -107,6 +107,11 @@ fn not_made(owner: &Value, message: &str) -> Problem {
         words(owner, "/metadata/namespace"),
         words(owner, "/metadata/name"),
     );
+    refused(of, message)
+}
+
+/// Why the server refuses a pod, by its own words.
+pub(in crate::engine) fn refused(of: Subject, message: &str) -> Problem {
     let said = message.to_owned();
     // The API server's own markers, in whatever words a webhook adds.
     if message.contains("exceeded quota") {

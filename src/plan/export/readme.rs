@@ -5,6 +5,8 @@ use super::{File, README, SCRIPT, Setup, Step, Way};
 use crate::mesh::kinds::Kind;
 use crate::plan::review::Review;
 use crate::plan::{Action, Part, Price};
+use crate::problems::Problem;
+use crate::words;
 use std::fmt::Write;
 
 /// One line of Markdown from words that may come from the cluster.
@@ -219,46 +221,30 @@ fn costs(out: &mut String, steps: &[Step]) {
         .filter(|step| step.exported())
         .flat_map(|step| &step.change.prices)
     {
-        let words = match price {
-            Price::Restarts { workload, pods } => match pods {
-                1 => format!("1 pod of {workload} restarts"),
-                _ => format!("{pods} pods of {workload} restart"),
-            },
-            Price::LosesHistory { prometheus } => format!(
-                "{prometheus} loses its history, which is in an emptyDir, when it restarts; {SCRIPT} asks, or takes MESHSCRAPE_LOSE_HISTORY=yes"
-            ),
-            Price::ScrapeGap { prometheus } => {
-                format!("{prometheus} restarts; scraping and alerting pause")
+        let asks = match price {
+            Price::LosesHistory { .. } => {
+                format!("; {SCRIPT} asks, or takes MESHSCRAPE_LOSE_HISTORY=yes")
             }
-            Price::CutsConnections { workload } => {
-                format!("connections of {workload} that have been open for long are cut once")
-            }
-            Price::EnvoyFilterStops { filter, workload } => {
-                format!("{filter} no longer matches at {workload}")
-            }
-            Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
-            Price::AlsoInjected {
-                namespace,
-                workloads,
-            } => {
-                let names: Vec<String> = workloads.iter().map(ToString::to_string).collect();
-                format!(
-                    "in {namespace} also {} get a sidecar at their next restart",
-                    names.join(", ")
-                )
-            }
-            Price::Note(words) => words.clone(),
+            _ => String::new(),
         };
+        let words = words::impact(price) + &asks;
         if !lines.contains(&words) {
             lines.push(words);
         }
     }
+    let findings = steps.iter().filter(|step| step.exported());
+    let findings = findings.flat_map(|step| &step.change.findings);
+    lines.extend(words::together(findings).into_iter().map(with_code));
     if !lines.is_empty() {
         out.push_str("\n## Impact\n\n");
         for words in lines {
             let _ = writeln!(out, "- {}", line(&words));
         }
     }
+}
+
+fn with_code((problem, words): (&Problem, String)) -> String {
+    format!("{}: {words}", problem.code())
 }
 
 fn cell(words: &str) -> String {
@@ -317,10 +303,16 @@ fn limits(
         );
     }
     out.push_str("- These files cannot undo a change: `meshscrape undo` needs the record of an apply. New objects have the label app.kubernetes.io/managed-by=meshscrape.\n");
-    if !review.plan.notes.is_empty() {
+    let findings = words::together(&review.plan.findings).into_iter();
+    let skipped = words::together(&review.plan.skipped).into_iter();
+    let lines = findings
+        .map(with_code)
+        .chain(skipped.map(|(_, words)| format!("skipped: {words}")));
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
         out.push_str("\n## Notes\n\n");
-        for note in &review.plan.notes {
-            let _ = writeln!(out, "- {}", line(note));
+        for note in lines {
+            let _ = writeln!(out, "- {}", line(&note));
         }
     }
 }

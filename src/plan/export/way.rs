@@ -6,6 +6,7 @@ use crate::mesh::kinds::Kind;
 use crate::plan::kubectl;
 use crate::plan::review::{PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::{Action, Change, ChangeId, Part};
+use crate::words;
 use std::collections::BTreeMap;
 
 /// What becomes of a change in an export.
@@ -136,8 +137,8 @@ fn own(review: &Review, setup: &Setup, change: &Change) -> Way {
             }
             _ => {}
         }
-        if let Some(PodVerdict::Forbidden(words) | PodVerdict::Unfit(words)) = &reviewed.pod {
-            return Way::Out(format!("its new pods would be refused: {words}"));
+        if let Some(PodVerdict::Forbidden(why) | PodVerdict::Unfit(why)) = &reviewed.pod {
+            return Way::Out(words::reason(why));
         }
     }
     if let Some(reviewed) = reviewed {

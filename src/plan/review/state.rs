@@ -4,6 +4,7 @@ use super::{PodVerdict, Review, RunId, Verdict};
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{Action, Change, ChangeId, Part, Plan};
+use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What comes of a change as the review stands: the server's verdict, the user's word, and what it hangs on.
@@ -235,11 +236,8 @@ impl Review {
             }
             Verdict::New | Verdict::Changes | Verdict::Deletes | Verdict::Unverified(_) => {}
         }
-        if let Some(PodVerdict::Forbidden(words)) = &reviewed.pod {
-            return ItemState::Refused(format!("its new pods would be refused: {words}"));
-        }
-        if let Some(PodVerdict::Unfit(words)) = &reviewed.pod {
-            return ItemState::Refused(words.clone());
+        if let Some(PodVerdict::Forbidden(why) | PodVerdict::Unfit(why)) = &reviewed.pod {
+            return ItemState::Refused(words::reason(why));
         }
         let untaken: Vec<String> = reviewed
             .controllers()

@@ -180,7 +180,10 @@ fn a_persons_fields_go_by_the_normal_approval_a_controllers_by_name() {
 fn pods_that_would_be_refused_stop_their_change() {
     let mut review = all_new();
     let mut mark = reviewed(&review.plan.changes[2], Verdict::Changes);
-    mark.pod = Some(PodVerdict::Forbidden("violates PodSecurity".into()));
+    mark.pod = Some(PodVerdict::Forbidden(Problem::PodSecurityForbids {
+        of: (&mark.change.object).into(),
+        said: "violates PodSecurity".into(),
+    }));
     review.insert(mark);
     assert!(matches!(
         review.state(&id("mark")),

@@ -6,6 +6,7 @@ use crate::mesh::{Listed, Owner, OwnerTool, SidecarState, Unread};
 use crate::problems::{Problem, Subject};
 use crate::recipe::testing::*;
 use crate::recipe::{Choice, forbidden, select};
+use crate::words;
 use std::sync::Arc;
 
 fn own_sidecar(of: impl Into<Subject>) -> Problem {
@@ -35,13 +36,9 @@ fn a_namespace_alone_means_all_that_can_be_chosen_there() {
     let chosen = select(&mesh, &answers).expect("a selection");
     let names: Vec<String> = chosen.workloads.iter().map(|w| w.id.to_string()).collect();
     assert_eq!(names, ["demo/Deployment/httpbin"]);
-    assert!(chosen.passed_over[0].contains("Sidecar demo/mine"));
-    assert!(
-        plan(&mesh, &answers)
-            .notes
-            .iter()
-            .any(|n| n.contains("demo/Deployment/sleepy"))
-    );
+    let passed_over = [own_sidecar(&id("demo", "sleepy"))];
+    assert_eq!(chosen.passed_over, passed_over);
+    assert_eq!(plan(&mesh, &answers).skipped, passed_over);
     answers.workloads.insert(id("shop", "cart"));
     answers.namespaces.insert("shop".into());
     assert_eq!(select(&mesh, &answers).expect("both").workloads.len(), 2);
@@ -60,8 +57,11 @@ fn what_could_not_be_listed_is_not_said_to_be_absent() {
     assert!(words.contains(why), "{words}");
     let mut answers = Answers::default();
     answers.namespaces.insert("demo".into());
-    let notes = plan(&mesh, &answers).notes;
-    assert!(notes.iter().any(|note| note.contains(why)), "{notes:?}");
+    let skipped = plan(&mesh, &answers).skipped;
+    assert!(
+        matches!(&skipped[..], [Problem::ListNotRead { why: told, .. }] if told.contains(why)),
+        "{skipped:?}"
+    );
 }
 
 #[test]
@@ -72,10 +72,7 @@ fn envoyfilters_that_were_not_listed_are_not_taken_for_none() {
     let told = |progress| {
         let mut mesh = mesh();
         mesh.progress.insert(Listed::EnvoyFilters, progress);
-        let notes = plan(&mesh, &answers).notes;
-        notes
-            .iter()
-            .any(|note| note.contains("EnvoyFilters could not be listed"))
+        !said(&plan(&mesh, &answers), Code::FiltersNotRead).is_empty()
     };
     assert!(told(Progress::Absent));
     assert!(told(Progress::Denied("may not list envoyfilters".into())));
@@ -91,13 +88,11 @@ fn a_namespace_without_workloads_says_so_and_names_its_gateways() {
     let mut answers = Answers::default();
     answers.namespaces.insert("demo".into());
     answers.namespaces.insert(of.namespace.clone());
-    let notes = plan(&mesh, &answers).notes;
-    assert!(
-        notes
-            .iter()
-            .any(|note| note.contains(&format!("-g {}/{}", of.namespace, of.name))),
-        "{notes:?}"
-    );
+    let none = Problem::NothingInNamespace {
+        of: Subject::new("Namespace", "", &of.namespace),
+        gateways: vec![format!("-g {}/{}", of.namespace, of.name)],
+    };
+    assert_eq!(plan(&mesh, &answers).skipped, [none]);
 }
 
 #[test]
@@ -224,14 +219,14 @@ fn ending_the_plaintext_jobs_with_15090_is_forbidden_where_it_loses() {
     answers.options.port = MetricsPort::Envoy;
     let default = plan(&mesh, &answers);
     assert!(part(&default, Part::OldJobs).is_none(), "the old jobs stay");
-    assert!(default.notes.iter().any(|n| n.contains("scraped twice")));
+    assert_eq!(said(&default, Code::PlaintextScrapeStays), ["httpbin"]);
     assert!(
         forbidden(&mesh, &answers)
             .iter()
             .any(|f| f.choice == Choice::StopPlaintextJobs)
     );
     answers.options.stop_plaintext_jobs = Some(true);
-    assert!(refusal(&mesh, &answers).contains("would lose metrics"));
+    assert!(refusal(&mesh, &answers).contains("--lose-metrics"));
     answers.options.port = MetricsPort::Merged;
     assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_some());
     answers.options.stop_plaintext_jobs = Some(false);
@@ -272,7 +267,9 @@ fn running_pods_cannot_be_marked_where_a_restart_comes() {
             .any(|f| f.choice == Choice::Mark(Mark::Pods) && f.item == Some(id("demo", "httpbin")))
     );
     answers.options.mark = Mark::Pods;
-    assert!(refusal(&mesh, &answers).contains("must restart to get its sidecar"));
+    let of = (&id("demo", "httpbin")).into();
+    let why = words::sentence(&Problem::RestartRemovesAnnotation { of });
+    assert!(refusal(&mesh, &answers).contains(&why));
 }
 
 #[test]
@@ -286,7 +283,9 @@ fn marks_on_running_pods_with_plaintext_closed_are_forbidden() {
     });
     let mut answers = answers(false);
     answers.options.mark = Mark::Pods;
-    assert!(refusal(&mesh, &answers).contains("without the annotation is not scraped"));
+    let of = (&id("demo", "httpbin")).into();
+    let why = words::sentence(&Problem::MetricsInsidePodOnly { of });
+    assert!(refusal(&mesh, &answers).contains(&why));
 }
 
 #[test]

@@ -52,11 +52,7 @@ fn one_on_15090_keeps_its_plaintext_scrape_and_holds_nobody_back() {
     answers.each.entry(id("demo", "other")).or_default().port = Some(MetricsPort::Envoy);
     let made = plan(&mesh, &answers);
     assert_eq!(ended(&made), by_job(&[("kubernetes-pods", &[HTTPBIN])]));
-    assert!(
-        made.notes
-            .iter()
-            .any(|n| n.contains("scraped twice") && n.contains("other"))
-    );
+    assert_eq!(said(&made, Code::PlaintextScrapeStays), ["other"]);
     let last = part(&made, Part::OldJobs).expect("ends");
     assert_eq!(last.before, [Await::TargetsUp(vec![id("demo", "httpbin")])]);
 }
@@ -81,11 +77,7 @@ fn what_runs_no_pod_is_not_waited_for_and_keeps_its_plaintext_scrape() {
     let (mesh, answers) = two(|w| (w.desired, w.pods) = (0, Vec::new()));
     let made = plan(&mesh, &answers);
     assert_eq!(ended(&made), by_job(&[("kubernetes-pods", &[HTTPBIN])]));
-    assert!(
-        made.notes
-            .iter()
-            .any(|n| n.contains("no pods") && n.contains("other"))
-    );
+    assert_eq!(said(&made, Code::PlaintextUntilPodsRun), ["other"]);
 }
 
 #[test]
@@ -171,11 +163,7 @@ fn the_rule_of_an_earlier_version_gives_way_to_names_before_anything_is_marked()
             .any(|wait| matches!(wait, Await::LeftOut { jobs, .. } if *jobs == [left.clone()]))
     );
     assert_eq!(ended(&made), [], "15090 alone was chosen");
-    assert!(
-        made.notes
-            .iter()
-            .any(|n| n.contains("again") && n.contains("stranger"))
-    );
+    assert!(said(&made, Code::PlaintextAgain).contains(&"stranger"));
     // No template of what was secured before is touched.
     assert!(made.changes.iter().all(|c| c.object.name != "other"));
 }
@@ -263,11 +251,8 @@ fn metrics_are_lost_by_the_flag_alone() {
         ended(&made),
         by_job(&[("kubernetes-pods", &[HTTPBIN, OTHER])])
     );
-    assert!(
-        made.notes
-            .iter()
-            .any(|n| n.contains("--lose-metrics") && n.contains(OTHER))
-    );
+    assert_eq!(said(&made, Code::PlaintextScrapeLost), ["other"]);
+    assert_eq!(said(&made, Code::PlaintextScrapeStays), [""; 0]);
     // Without the word for the plaintext jobs it means nothing.
     answers.options.stop_plaintext_jobs = None;
     assert_eq!(

@@ -279,11 +279,7 @@ fn fault_15_the_servers_name_is_not_verified_and_the_ca_is_set_all_the_same() {
         let tls = &jobs(&plan)[0].1["tls_config"];
         assert_eq!(tls["insecure_skip_verify"], true);
         assert_eq!(tls["ca_file"], "/etc/istio-certs/root-cert.pem");
-        assert!(
-            plan.notes
-                .iter()
-                .any(|n| n.contains("does not verify the server name"))
-        );
+        assert_eq!(said(&plan, Code::ServerNameNotVerified), ["prometheus"]);
     }
 }
 

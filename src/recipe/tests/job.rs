@@ -1,6 +1,8 @@
 //! The job is today's job, secured.
 
 use super::*;
+use crate::problems::JobPart;
+use crate::recipe::JOB;
 use crate::recipe::testing::*;
 use serde_json::json;
 
@@ -13,6 +15,15 @@ fn derived(text: &str) -> (Plan, Vec<(String, Value)>) {
         .map(|(n, j)| (n.to_owned(), j.clone()))
         .collect();
     (plan, jobs)
+}
+
+/// MS258, `NotCopied`.
+fn not_copied(plan: &Plan) -> Vec<&JobPart> {
+    let all = findings(plan).filter_map(|problem| match problem {
+        Problem::NotCopied { what, .. } => Some(what),
+        _ => None,
+    });
+    all.collect()
 }
 
 const TUNED: &str = r#"scrape_configs:
@@ -76,7 +87,11 @@ fn settings_limits_and_labels_carry_over() {
         .position(|r| r["target_label"] == "instance")
         .expect("instance");
     assert!(address < instance);
-    assert!(plan.notes.iter().any(|n| n.contains("bearer_token_file")));
+    let token = JobPart::Setting {
+        name: "bearer_token_file".into(),
+        known: false,
+    };
+    assert!(not_copied(&plan).contains(&&token), "{:?}", plan.findings);
     assert!(
         job.get("bearer_token_file").is_none(),
         "no token to a server whose name is not checked"
@@ -91,11 +106,8 @@ fn no_rule_keeps_container_ports_from_folding_into_one_target() {
     let tells = |rule: &&Value| !matches!(rule["action"].as_str(), Some("keep" | "drop"));
     let mut labels = rules.iter().filter(tells).map(Value::to_string);
     assert!(!labels.any(|rule| rule.contains("__meta_kubernetes_pod_container_")));
-    assert!(
-        plan.notes
-            .iter()
-            .any(|n| n.contains("tells containers apart"))
-    );
+    let rules = not_copied(&plan);
+    assert!(rules.iter().any(|part| matches!(part, JobPart::Rule(_))));
     let (_, jobs) = derived(&SAMPLE.replace(
         "__meta_kubernetes_pod_label_(.+)",
         "__meta_kubernetes_pod_(.+)",
@@ -130,11 +142,11 @@ fn two_jobs_for_the_same_pods_have_one_twin() {
         .expect("sample");
     let (plan, jobs) = derived(&format!("{SAMPLE}{second}"));
     assert_eq!(jobs.len(), 1);
-    assert!(
-        plan.notes
-            .iter()
-            .any(|n| n.contains("also replaces team-pods"))
-    );
+    let folded = findings(&plan).find_map(|problem| match problem {
+        Problem::JobsFoldIntoOne { job, by, .. } => Some((job.as_str(), by.as_str())),
+        _ => None,
+    });
+    assert_eq!(folded, Some(("team-pods", JOB)));
     assert_eq!(
         edits(plan.changes.last().expect("last")).len(),
         2,
@@ -209,11 +221,8 @@ fn a_job_keyed_on_the_mark_under_another_name_is_replaced_never_doubled() {
     kept.options.repair = false;
     let made = plan(&mesh, &kept);
     assert!(part(&made, Part::ScrapeJob).is_none());
-    assert!(
-        made.notes
-            .iter()
-            .any(|n| n.contains("my-secure is used unchanged"))
-    );
+    assert_eq!(said(&made, Code::JobNotFixed).len(), 1);
+    assert_eq!(said(&made, Code::JobReplaced), [""; 0]);
     with_config(
         &mut mesh,
         &format!(

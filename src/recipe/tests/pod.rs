@@ -230,12 +230,23 @@ fn whom_it_sends_to_through_the_mesh_is_said() {
     );
     with_config(&mut mesh, &text);
     let plan = plan(&mesh, &answers(false));
-    let prices = format!("{:?}", of(&plan, Kind::Deployment, "prometheus").prices);
-    assert!(
-        prices.contains("am.mon:9093") && prices.contains("mimir.mon:8080"),
-        "{prices}"
-    );
-    assert!(!prices.contains("secret"), "{prices}");
+    let stays = Problem::OutboundStaysCaptured {
+        of: (&id("istio-system", "prometheus")).into(),
+        peers: Some(vec![
+            "alerts (am.mon:9093)".into(),
+            "remote write (mimir.mon:8080)".into(),
+        ]),
+    };
+    let change = of(&plan, Kind::Deployment, "prometheus");
+    assert!(change.findings.contains(&stays), "{:?}", change.findings);
+    assert_eq!(said(&plan, Code::MeshExclusionsReplaced), [""; 0]);
+    // The injector's own values are not at hand.
+    with_prometheus(&mut mesh, |p| {
+        let annotations = p.template.metadata.annotations.clone();
+        p.outbound = Some(outbound(&annotations, None));
+    });
+    let unread = super::plan(&mesh, &answers(false));
+    assert_eq!(said(&unread, Code::MeshExclusionsReplaced), ["prometheus"]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Who may read the secure port beside the chosen Prometheus.
 
 use super::*;
-use crate::plan::Price;
 use crate::recipe::testing::*;
 use std::sync::Arc;
 
@@ -51,9 +50,8 @@ fn of(config: Result<&str, &str>, only: bool) -> (Vec<String>, usize) {
     let names = text(&gateway["spec"]["servers"][0]["tls"]["subjectAltNames"]);
     let spiffe: Vec<String> = principals.iter().map(|p| format!("spiffe://{p}")).collect();
     assert_eq!(names, spiffe);
-    let lose = |price: &Price| matches!(price, Price::Note(text) if text.contains("no longer"));
-    let losing = plan.changes.iter().filter(|c| c.prices.iter().any(lose));
-    (principals, losing.count())
+    let losing = said(&plan, Code::ReadersRemoved).len();
+    (principals, losing)
 }
 
 #[test]

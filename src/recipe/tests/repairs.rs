@@ -93,7 +93,11 @@ fn the_selectorless_sidecar_goes_when_our_listeners_stand() {
     assert!(
         at(&plan, Kind::Sidecar, "meshscrape-httpbin") < at(&plan, Kind::Sidecar, "secure-metrics")
     );
-    assert!(format!("{:?}", gone.prices).contains("demo/Deployment/other"));
+    let closes = Problem::PortCloses {
+        of: (&id("demo", "other")).into(),
+        sidecar: gone.object.clone(),
+    };
+    assert_eq!(gone.findings, [closes]);
     assert!(
         plan.changes.iter().all(|c| c.object.kind != Kind::Gateway),
         "gateways were not chosen"

@@ -1,7 +1,7 @@
 //! What the options step knows: its rows, what they may not be, and the plan they lead to.
 
 use super::*;
-use crate::problems::{Severity, of_forecast};
+use crate::problems::{Problem, Severity, of_forecast};
 use crate::words;
 
 /// What the recipe made of the choices.
@@ -10,6 +10,8 @@ pub struct Planned {
     pub plan: Arc<Plan>,
     /// What holds for it as a whole, made where it is planned.
     pub notes: Vec<String>,
+    /// What it costs, one sentence each, gravest first.
+    pub impacts: Vec<String>,
 }
 
 impl Planned {
@@ -17,16 +19,25 @@ impl Planned {
     pub fn new(plan: Plan) -> Self {
         let forecast = plan.forecast.as_deref();
         let problems = forecast.map(of_forecast).unwrap_or_default();
-        let mut notes: Vec<String> = problems
-            .iter()
-            .filter(|problem| problem.severity() > Severity::Note)
-            .map(|problem| format!("{}: {}", problem.code(), words::reason(problem)))
-            .collect();
+        let line = |(problem, words): (&Problem, String)| format!("{}: {words}", problem.code());
+        let lines = |all: &mut dyn Iterator<Item = &Problem>| -> Vec<String> {
+            words::together(all).into_iter().map(line).collect()
+        };
+        let grave = problems.iter();
+        let mut grave = grave.filter(|problem| problem.severity() > Severity::Note);
+        let mut notes = lines(&mut grave);
         notes.extend(forecast.map(words::forecast).unwrap_or_default());
-        notes.extend(plan.notes.iter().cloned());
+        notes.extend(lines(&mut plan.findings.iter()));
+        let skipped = words::together(&plan.skipped).into_iter();
+        notes.extend(skipped.map(|(_, words)| format!("skipped: {words}")));
+        let mut impacts = words::impacts(&plan);
+        let of_changes = plan.changes.iter();
+        let mut of_changes = of_changes.flat_map(|change| &change.findings);
+        impacts.extend(lines(&mut of_changes));
         Planned {
             plan: Arc::new(plan),
             notes,
+            impacts,
         }
     }
 }

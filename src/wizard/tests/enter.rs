@@ -1,6 +1,7 @@
 use super::*;
 use crate::mesh::SidecarState;
 use crate::plan::review::PodVerdict;
+use crate::problems::Problem;
 
 fn with_outside() -> Mesh {
     let outside = |name: &str, sidecar| Workload {
@@ -75,7 +76,11 @@ fn restarting_pods_that_nobody_could_check_takes_a_second_yes() {
     let unasked = |change: &Change| {
         let mut reviewed = Reviewed::clone(&reviewed(change, Verdict::Changes));
         if change.part == Part::Mark {
-            reviewed.pod = Some(PodVerdict::Unknown("no permission".into()));
+            reviewed.pod = Some(PodVerdict::Unknown(Problem::PodsNotChecked {
+                of: (&reviewed.change.object).into(),
+                why: "no permission".into(),
+                denied: true,
+            }));
         }
         Arc::new(reviewed)
     };

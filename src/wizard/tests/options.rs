@@ -1,6 +1,4 @@
-use super::super::options::prices;
 use super::*;
-use crate::mesh::kinds::WorkloadRef;
 
 #[test]
 fn single_items_can_differ_and_only_their_difference_is_kept() {
@@ -45,53 +43,15 @@ fn a_plan_that_the_recipe_refuses_closes_the_way_and_says_why() {
 
 #[test]
 fn what_all_choices_cost_alike_is_said_once() {
-    let of = id("istio-system", "prometheus");
-    let restart = |workload: &WorkloadRef, pods| Price::Restarts {
-        workload: workload.clone(),
-        pods,
-    };
-    let plan = Plan {
-        prices: vec![
-            restart(&of, 1),
-            Price::ScrapeGap {
-                prometheus: of.clone(),
-            },
-            Price::LosesHistory { prometheus: of },
-            restart(&id("shop", "cart"), 2),
-        ],
-        ..Plan::default()
-    };
-    let said = prices(&plan);
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(
-        said[0].contains("history")
-            && said[0].contains("is lost")
-            && said[0].contains("alerting pause")
-    );
-    assert_eq!(
-        said[1],
-        "2 pods of 1 workload and 1 pod of Prometheus restart"
-    );
-    // A gateway is none of the workloads that were counted in the steps before.
-    let edge = id("istio-system", "edge");
-    let mut with_gateway = plan;
-    let gateway = change(Kind::Gateway, "meshscrape-edge", Part::Listener, &[]);
-    with_gateway.changes.push(Change {
-        item: Some(edge.clone()),
-        ..gateway
-    });
-    with_gateway.prices.push(restart(&edge, 1));
-    assert_eq!(
-        prices(&with_gateway)[1],
-        "3 pods of 1 workload and 1 gateway, and 1 pod of Prometheus restart"
-    );
-    // What all choices of a row cost alike is said once, of all together.
     let mut state = in_review(plan_of_cuts(), |c| reviewed(c, Verdict::New));
     keys(&mut state, "esc");
     let cells = state.options.rows.rows.iter().flat_map(|row| &row.choices);
-    assert!(cells.into_iter().all(|cell| !cell.price.contains("45 s")));
-    let cut = state.options.prices.iter().filter(|p| p.contains("45 s"));
-    assert_eq!(cut.count(), 1);
+    let said = crate::words::impacts(&plan_of_cuts());
+    let others = crate::words::impacts(&plan());
+    let cut = said.iter().find(|one| !others.contains(one)).expect("one");
+    assert!(cells.into_iter().all(|cell| !cell.price.contains(cut)));
+    let all = state.options.prices.iter();
+    assert_eq!(all.filter(|one| *one == cut).count(), 1);
 }
 
 fn plan_of_cuts() -> Plan {
@@ -136,25 +96,4 @@ fn space_on_the_chosen_option_takes_the_next_that_can_be_and_a_click_does_not() 
     let why = state.notice.clone().unwrap().text;
     assert!(why.contains("metrics would be lost"), "{why}");
     assert_eq!(state.answers.options.port, MetricsPort::Merged);
-}
-
-#[test]
-fn prometheus_is_no_workload_in_what_restarts() {
-    let restarts = |workload: WorkloadRef, pods| Price::Restarts { workload, pods };
-    let prometheus = id("istio-system", "prometheus");
-    let mut plan = Plan {
-        prices: vec![
-            restarts(prometheus.clone(), 1),
-            Price::ScrapeGap { prometheus },
-        ],
-        ..Plan::default()
-    };
-    assert!(prices(&plan).contains(&"1 pod of Prometheus restarts".to_owned()));
-    plan.prices.push(restarts(id("default", "httpbin"), 2));
-    let both = "2 pods of 1 workload and 1 pod of Prometheus restart";
-    assert!(
-        prices(&plan).contains(&both.to_owned()),
-        "{:?}",
-        prices(&plan)
-    );
 }

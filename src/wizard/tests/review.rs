@@ -1,5 +1,6 @@
 use super::super::state::ReviewMode;
 use super::*;
+use crate::problems::{Problem, Subject};
 
 #[test]
 fn leaving_a_change_out_leaves_out_what_hangs_on_it() {
@@ -116,7 +117,9 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
     let mut whole = plan();
     let lock = change(Kind::Lease, "meshscrape", Part::Journal, &[]);
     whole.changes.insert(0, lock);
-    whole.notes = vec!["a note of the plan".into()];
+    whole.findings = vec![Problem::PlaintextJobsStay {
+        of: Subject::new("Deployment", "mon", "prometheus"),
+    }];
     let mut state = in_review(whole, |c| match c.part {
         Part::Mark => owned_by_helm(c),
         _ => reviewed(c, Verdict::New),
@@ -127,7 +130,7 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
     let said = |state: &State| state.confirm_apply().lines.join("\n");
     let belongs = "1 object belongs to Helm, which may revert it; flagged in the review.";
     assert!(said(&state).contains(belongs), "{}", said(&state));
-    assert!(!said(&state).contains("lock") && !said(&state).contains("note"));
+    assert!(!said(&state).contains("lock") && !said(&state).contains("MS259"));
     keys(&mut state, "G space");
     assert!(
         said(&state).contains("No lock: other runs can write at the same time."),
@@ -138,11 +141,7 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
         notes_seen: false,
         ..Viewport::default()
     });
-    assert!(
-        said(&state).contains("▲ a note of the plan"),
-        "{}",
-        said(&state)
-    );
+    assert!(said(&state).contains("▲ MS259: "), "{}", said(&state));
 }
 
 #[test]

@@ -23,10 +23,13 @@ pub fn sentence(of: &Problem) -> Option<String> {
                 true => "in all namespaces at once, as its jobs do".to_owned(),
                 false => format!("in namespace {}", few(namespaces, 3)),
             };
+            // Where its configuration is not known, its jobs are not either.
+            let jobs = match jobs.is_empty() {
+                true => String::new(),
+                false => format!(" Jobs that find no pods there: {}.", few(jobs, 6)),
+            };
             format!(
-                "The ServiceAccount {account} of {subject} may not list and watch pods {place}. Jobs that find no pods \
-                 there: {}.",
-                few(jobs, 6)
+                "The ServiceAccount {account} of {subject} may not list and watch pods {place}.{jobs}"
             )
         }
         Problem::SecureTargetDoubled { jobs, .. } => match jobs.as_slice() {

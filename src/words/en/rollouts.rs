@@ -101,6 +101,49 @@ pub(super) fn sentence(of: &Problem) -> Option<String> {
         P::ContainerNotReady { container, .. } => format!(
             "Container {container} in pod {name} runs, but is not ready: its readiness probe fails."
         ),
+        P::NoSidecarAdded { .. } => format!(
+            "New pods of {subject} would have no sidecar: admission adds no istio-proxy to its new template."
+        ),
+        P::PortLeadsNowhere { serves: 0, .. } => format!(
+            "Port 15091 would lead nowhere: the agent in new pods of {subject} serves no metrics (status port 0)."
+        ),
+        P::PortLeadsNowhere { serves, .. } => format!(
+            "Port 15091 would lead nowhere: the agent in new pods of {subject} serves on {serves}, not on the port \
+             that 15091 leads to."
+        ),
+        P::PortNeverReached { setting, .. } => format!(
+            "Port 15091 would never be reached: the sidecar in new pods of {subject} does not capture it ({setting})."
+        ),
+        P::PodsNotChecked { why, denied, .. } => match denied {
+            true => format!(
+                "New pods of {subject} could not be checked against admission: no permission to dry-run a pod in \
+                 {}: {why}",
+                subject.namespace
+            ),
+            false => format!("New pods of {subject} could not be checked against admission: {why}"),
+        },
+        P::QuotaRefusesOneMore { said, .. } => format!(
+            "A quota refuses one more pod of {subject}, which this rollout does not begin with: {said}"
+        ),
+        P::PodsRefusedAnyway { said, .. } => format!(
+            "The cluster rejects new pods of both the current and the restored template of {subject}, so missing pods \
+             are not replaced until this is fixed: {said}"
+        ),
+        P::SidecarNotChecked { namespace, .. } => format!(
+            "The sidecar of {subject} can be checked only after the namespace {namespace} has the label."
+        ),
+        _ => return None,
+    })
+}
+
+pub(super) fn label(of: &Problem) -> Option<&'static str> {
+    use Problem as P;
+    Some(match of {
+        P::NoSidecarAdded { .. } => "no sidecar",
+        P::PortLeadsNowhere { .. } | P::PortNeverReached { .. } => "port 15091",
+        P::PodsNotChecked { .. } | P::SidecarNotChecked { .. } => "not checked",
+        P::QuotaRefusesOneMore { .. } => "quota",
+        P::PodsRefusedAnyway { .. } => "pods refused",
         _ => return None,
     })
 }
@@ -113,6 +156,17 @@ pub(super) fn to_do(of: &Problem) -> Option<&'static str> {
             "Run Istio with its CNI plugin, so that the sidecar needs no such rights; or change the namespace's \
              pod-security.kubernetes.io/enforce label.",
         ),
+        P::NoSidecarAdded { .. } => Some(
+            "Check policy, neverInjectSelector and alwaysInjectSelector in Istio's ConfigMap istio-sidecar-injector \
+             (with -REVISION, where there are revisions), and the webhook's selectors.",
+        ),
+        P::PortLeadsNowhere { serves: 0, .. } => {
+            Some("Use --port 15090 for it, or give the agent its port 15020 back.")
+        }
+        P::PortLeadsNowhere { .. } => Some("Plan again, or use --port 15090 for it."),
+        P::PortNeverReached { .. } => {
+            Some("Correct the annotation, or the injector's value that sets it.")
+        }
         P::ImageNotPulled { .. } => {
             Some("Check the image's name, its registry and the pull secret.")
         }

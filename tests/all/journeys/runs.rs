@@ -7,6 +7,7 @@ use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
 use meshscrape::plan::review::{ItemState, NotApprovable, Word};
 use meshscrape::plan::scrape_config::{self, TextEdit};
 use meshscrape::plan::{ChangeId, Part};
+use meshscrape::problems::{Lost, Problem};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -188,9 +189,16 @@ async fn on_15090_the_old_jobs_stay_and_both_prices_are_said() {
         plan.changes.iter().all(|c| c.part != Part::OldJobs),
         "{plan:#?}"
     );
-    let said = format!("{:?} {:?}", plan.prices, plan.notes);
-    assert!(said.contains("twice"), "{said}");
-    assert!(said.contains("lose") || said.contains("lost"), "{said}");
+    let stays = plan.findings.iter().find_map(|problem| match problem {
+        Problem::PlaintextScrapeStays { lost, .. } => Some(lost),
+        _ => None,
+    });
+    assert_eq!(
+        stays,
+        Some(&Lost::NotEnvoys { port: 15020 }),
+        "{:?}",
+        plan.findings
+    );
     let mut forbidden = answers.clone();
     forbidden.options.stop_plaintext_jobs = Some(true);
     let error = journey.plan(&forbidden).await.unwrap_err();

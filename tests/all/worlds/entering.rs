@@ -40,10 +40,11 @@ fn prices(change: &Value) -> Vec<&str> {
     all.filter_map(|price| price["kind"].as_str()).collect()
 }
 
-fn notes(plan: &Value) -> String {
-    let all = plan["notes"].as_array().into_iter().flatten();
-    let texts: Vec<&str> = all.filter_map(Value::as_str).collect();
-    texts.join("\n")
+/// The evidence of what a list holds of a workload by this name of a problem.
+fn of_problem<'a>(list: &'a Value, problem: &str, workload: &str) -> Option<&'a Value> {
+    let mut all = list.as_array()?.iter();
+    let found = all.find(|one| one["name"] == problem && one["subject"]["name"] == workload)?;
+    Some(&found["evidence"])
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +53,9 @@ async fn a_namespace_skips_what_is_not_in_the_mesh_and_names_it() {
     let plan = world.plan("-n yard shop").await;
     assert!(of_kind(&plan, "mark", "web").is_some(), "{plan}");
     assert!(of_kind(&plan, "mark", "old").is_none(), "{plan}");
-    assert!(notes(&plan).contains("yard/Deployment/old"), "{plan}");
+    let skipped = of_problem(&plan["skipped"], "NoSidecarYet", "old");
+    assert!(skipped.is_some(), "{plan}");
+    assert_eq!(of_problem(&plan["skipped"], "NoSidecarYet", "web"), None);
     let (code, words) = world.call("apply -n yard shop --yes").await.told();
     assert_eq!(code, 0, "{words}");
     assert!(world.simulation.objects("Sidecar", "yard").is_empty());
@@ -68,7 +71,8 @@ async fn a_workload_named_by_itself_is_refused_without_the_flag() {
     ] {
         let (code, words) = world.call(args).await.told();
         assert_eq!(code, 4, "{args}: {words}");
-        assert!(words.contains("yard/Deployment/old"), "{words}");
+        let names = ["yard/Deployment/old", "Deployment yard/old"];
+        assert!(names.iter().any(|name| words.contains(name)), "{words}");
         assert!(words.contains("--inject"), "{words}");
     }
     assert!(world.simulation.objects("Sidecar", "shop").is_empty());
@@ -152,15 +156,16 @@ async fn metrics_that_a_first_sidecar_would_lose_are_named_and_their_scrape_stay
     let plan = world
         .plan("-w yard/Deployment/two yard/Deployment/tls yard/Deployment/old --inject")
         .await;
-    let notes = notes(&plan);
-    for words in [
-        "yard/Deployment/two",
-        "8080, 9102",
-        "yard/Deployment/tls",
-        "https",
-    ] {
-        assert!(notes.contains(words), "{words}: {notes}");
-    }
+    let lost = |name: &str| {
+        let stays = of_problem(&plan["problems"], "PlaintextScrapeStays", name);
+        stays.map(|evidence| &evidence["lost"]["byAgent"])
+    };
+    assert_eq!(
+        lost("two").unwrap()["ports"],
+        serde_json::json!([8080, 9102])
+    );
+    assert_eq!(lost("tls").unwrap()["https"], true);
+    assert_eq!(lost("old"), None);
     let merging = |name: &str| {
         let mark = of_kind(&plan, "mark", name).unwrap_or_else(|| panic!("{plan}"));
         let diff = mark["diff"].to_string();
@@ -196,10 +201,8 @@ async fn metrics_that_a_first_sidecar_would_lose_are_named_and_their_scrape_stay
     assert!(plaintext.is_some(), "{text}");
     // And the next plan still knows why.
     let again = world.plan("-w yard/Deployment/two").await;
-    assert!(
-        self::notes(&again).contains("yard/Deployment/two"),
-        "{again}"
-    );
+    let stays = of_problem(&again["problems"], "PlaintextScrapeStays", "two");
+    assert!(stays.is_some(), "{again}");
 }
 
 /// A pod from before the upgrade, and the injector of 1.31.
@@ -297,7 +300,11 @@ async fn an_undo_that_can_only_leave_it_as_bad_goes_on() {
         .find(|map| map["metadata"]["name"] == "istio")
         .unwrap();
     map["data"]["mesh"] = "enablePrometheusMerge: true".into();
+    let (_, words) = world.call("undo").await.told();
+    crate::absent(Code::PodsRefusedAnyway, &words);
     world.simulation.put(map);
+    let (_, words) = world.call("undo").await.told();
+    assert!(words.contains(Code::PodsRefusedAnyway.text()), "{words}");
     let (code, words) = world.call("undo --yes --timeout 120").await.told();
     assert_eq!(code, 0, "{words}");
     assert!(world.simulation.objects("Sidecar", "shop").is_empty());
@@ -386,8 +393,9 @@ async fn the_secure_port_leads_to_wherever_the_agent_serves() {
     let world = World::of(&at("0"));
     let (code, words) = world.call(&format!("plan {}", args("15020"))).await.told();
     assert_eq!(code, 4, "{words}");
+    let way_out = "--port-of shop/Deployment/web=15090";
     assert!(
-        words.contains("--port-of shop/Deployment/web=15090"),
+        crate::tells(&words, Code::StatusPortOff, way_out),
         "{words}"
     );
 }

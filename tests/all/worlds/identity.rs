@@ -61,20 +61,22 @@ fn texts(of: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// The evidence of MS211.
+fn shared(plan: &Value) -> Option<&Value> {
+    let mut all = plan["problems"].as_array()?.iter();
+    let found = all.find(|problem| problem["code"] == "MS211")?;
+    Some(&found["evidence"])
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_else_has_prometheus_s_identity_is_said() {
     let world = World::of(&format!("{DEFAULT_ACCOUNT}{WEB}"));
     let plan = world.plan("-w shop/Deployment/web").await;
-    let notes = texts(&plan["notes"]);
-    let note = notes
-        .iter()
-        .find(|note| note.contains("istio-system/default"))
-        .expect("a note");
-    assert!(note.contains("Deployment istio-system/grafana"), "{note}");
-    assert!(note.contains("Pod istio-system/backup"), "{note}");
-    assert!(
-        !note.contains("kiali") && !note.contains("istiod"),
-        "{note}"
+    let shared = shared(&plan).expect("said");
+    assert_eq!(shared["account"], "default");
+    assert_eq!(
+        texts(&shared["with"]),
+        ["Deployment istio-system/grafana", "Pod istio-system/backup"]
     );
     let changes = plan["changes"].as_array().unwrap();
     let policy = changes
@@ -103,11 +105,7 @@ async fn who_else_has_prometheus_s_identity_is_said() {
 async fn an_identity_of_its_own_needs_no_word() {
     let world = World::of(WEB);
     let plan = world.plan("-w shop/Deployment/web").await;
-    assert!(
-        !texts(&plan["notes"])
-            .iter()
-            .any(|note| note.contains("ServiceAccount"))
-    );
+    assert_eq!(shared(&plan), None);
     let (_, status) = world.status("-w shop/Deployment/web").await;
     assert_eq!(status["sharedWith"], json!([]));
 }

@@ -99,6 +99,8 @@ async fn a_job_that_keeps_what_is_not_annotated_is_a_plaintext_job() {
 "#,
     );
     let before = jobs(&world);
+    let plan = world.plan("-w shop/Deployment/web").await;
+    assert!(!plan["problems"].to_string().contains("SecureJobStays"));
     applied(&world, "-w shop/Deployment/web").await;
     let after = jobs(&world);
     assert_eq!(names(&after), [SECURE, "pods"]);
@@ -125,11 +127,11 @@ async fn a_job_of_another_cluster_is_named_and_not_followed() {
     );
     let plan = world.plan("-w shop/Deployment/web").await;
     assert!(
-        plan["notes"]
+        plan["problems"]
             .to_string()
             .contains("https://master.blue.example.test"),
         "{}",
-        plan["notes"]
+        plan["problems"]
     );
     let before = jobs(&world);
     applied(&world, "-w shop/Deployment/web").await;
@@ -243,6 +245,15 @@ fn own(namespaces: &str) -> String {
 async fn a_healthy_secure_job_stays_and_is_enough_where_it_finds_what_was_chosen() {
     let world = world(&[WEB], &own("shop"));
     let before = jobs(&world);
+    let plan = world.plan("-w shop/Deployment/web").await;
+    let stays = |plan: &Value| -> Vec<Value> {
+        let problems = plan["problems"].as_array().unwrap().iter();
+        problems
+            .filter(|problem| problem["name"] == "SecureJobStays")
+            .map(|problem| problem["evidence"]["job"].clone())
+            .collect()
+    };
+    assert_eq!(stays(&plan), ["mtls-pods"]);
     applied(&world, "-w shop/Deployment/web").await;
     let after = jobs(&world);
     assert_eq!(names(&after), ["mtls-pods", "pods"]);

@@ -1,6 +1,7 @@
 //! Pods that no Deployment, StatefulSet or DaemonSet makes, and gateways: what is listed and counted as what.
 
 use super::{WEB, World};
+use meshscrape::problems::Code;
 use meshscrape::wizard::list::Row;
 use serde_json::Value;
 
@@ -74,11 +75,9 @@ async fn pods_of_other_owners_are_counted_in_plan_apply_and_status() {
     let world = World::of(&format!("{WEB}---{OTHERS}"));
     let plan = world.plan("-n shop").await;
     assert_eq!(told(&plan["otherPods"]), all());
-    let notes = plan["notes"].to_string();
-    assert!(
-        notes.contains("4 pods of other owners stay in plaintext"),
-        "{notes}"
-    );
+    let mut problems = plan["problems"].as_array().unwrap().iter();
+    let stay = problems.find(|problem| problem["name"] == "OthersInPlaintext");
+    assert_eq!(stay.unwrap()["evidence"]["pods"], 4);
 
     let (code, words) = world.call("apply -n shop --yes").await.told();
     assert_eq!(code, 0, "{words}");
@@ -178,7 +177,10 @@ async fn a_gateway_that_injection_does_not_reach_is_not_restarted() {
     // It is shown whole, and the one change that restarts it is refused.
     let (code, words) = world.call("plan -g edge/gate").await.told();
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("placeholder image"), "{words}");
+    assert!(
+        crate::tells(&words, Code::NoProxyImage, "edge/gate"),
+        "{words}"
+    );
     let (code, words) = world
         .call("apply -g edge/gate --yes --lose-history")
         .await

@@ -71,9 +71,9 @@ async fn a_meshed_prometheus_keeps_its_outbound_capture() {
     let plan = world.plan(RUN).await;
     let changes = plan["changes"].as_array().unwrap();
     let pod = changes.iter().find(|c| c["part"] == "prometheusPod");
-    let prices = pod.expect("a change of the pod")["prices"].to_string();
+    let problems = pod.expect("a change of the pod")["problems"].to_string();
     for named in ["alertmanager.mon:9093", "receiver.mon:19291"] {
-        assert!(prices.contains(named), "{prices}");
+        assert!(problems.contains(named), "{problems}");
     }
     let (code, words) = world.call(&format!("apply {RUN} --yes")).await.told();
     assert_eq!(code, 0, "{words}");

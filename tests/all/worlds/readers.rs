@@ -126,7 +126,7 @@ async fn taking_one_out_is_a_choice_whose_impact_is_said() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|change| change["prices"].to_string().contains(ONE))
+        .filter(|change| change["problems"].to_string().contains(ONE))
         .map(|change| &change["kind"])
         .collect();
     assert_eq!(said, ["AuthorizationPolicy", "Gateway"], "{plan}");
@@ -158,7 +158,7 @@ async fn one_without_a_secure_job_goes_and_one_that_cannot_be_read_stays() {
     config(&made, "scrape_configs: []\n");
     let plan = made.plan(&format!("{CHOSEN} {OTHER}")).await;
     assert!(
-        plan["changes"].to_string().contains("can no longer read"),
+        plan["changes"].to_string().contains("ReadersRemoved"),
         "{plan}"
     );
     apply(&made, &format!("{CHOSEN} {OTHER}")).await;

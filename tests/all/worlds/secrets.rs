@@ -121,14 +121,17 @@ async fn no_credential_of_todays_job_is_carried_shown_or_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("out").display().to_string();
     let plan = world.plan("-w shop/Deployment/web").await;
-    let notes = plan["notes"].to_string();
+    let problems = plan["problems"].as_array().unwrap().iter();
+    let not_copied: Vec<&Value> = problems
+        .filter(|problem| problem["code"] == "MS258")
+        .map(|problem| &problem["evidence"]["what"])
+        .collect();
     for (name, _) in KINDS {
-        assert!(
-            notes.contains(&format!("does not copy {name} ")),
-            "{name}: {notes}"
-        );
+        let named = |part: &&Value| part["setting"]["name"] == *name;
+        assert!(not_copied.iter().any(named), "{name}: {not_copied:?}");
     }
-    assert!(notes.contains("request parameter key"), "{notes}");
+    let parameter = serde_json::json!({"parameter": "key"});
+    assert!(not_copied.contains(&&parameter), "{not_copied:?}");
     assert!(!plan.to_string().contains(NEEDLE), "{plan}");
     for line in [
         "plan -w shop/Deployment/web",
@@ -195,7 +198,7 @@ async fn a_discovery_that_needs_a_credential_is_refused_by_its_name() {
     let world = World::of(&configuration("", text, AROUND));
     let plan = world.plan("-w shop/Deployment/web").await;
     assert!(
-        plan["notes"].to_string().contains("api.example.org"),
+        plan["problems"].to_string().contains("api.example.org"),
         "{plan}"
     );
     assert!(!plan.to_string().contains(NEEDLE));

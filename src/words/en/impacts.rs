@@ -1,14 +1,13 @@
-//! What a plan costs, in sentences.
+//! What a plan costs.
 
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::{Plan, Price};
 use crate::text::few;
-use crate::wizard::refuse::plural;
 use std::collections::BTreeSet;
 
-/// Every price of the plan, one sentence each; what can't be had back comes first.
-pub fn prices(plan: &Plan) -> Vec<String> {
+/// Every impact of the plan, one sentence each; what cannot be undone comes first.
+pub fn all(plan: &Plan) -> Vec<String> {
     let mut all: Vec<&Price> = plan
         .prices
         .iter()
@@ -116,11 +115,10 @@ fn rank(price: &Price) -> u8 {
         Price::FirstSidecar { .. } => 4,
         Price::AlsoInjected { .. } => 5,
         Price::EnvoyFilterStops { .. } => 6,
-        Price::Note(_) => 7,
     }
 }
 
-/// A price in one sentence.
+/// An impact in one sentence.
 pub fn sentence(price: &Price) -> String {
     match price {
         Price::LosesHistory { prometheus } => {
@@ -129,7 +127,16 @@ pub fn sentence(price: &Price) -> String {
         Price::ScrapeGap { prometheus } => {
             format!("{prometheus} restarts: scraping and alerting pause during the restart")
         }
-        Price::FirstSidecar { workload, strict } => Price::entering(workload, *strict),
+        Price::FirstSidecar { workload, strict } => {
+            let clients = match strict {
+                true => "; its mTLS mode is STRICT, so clients without a sidecar are refused",
+                false => "",
+            };
+            format!(
+                "{workload} gets its first sidecar: its pods enter the mesh, and their traffic goes through \
+                 istio-proxy{clients}"
+            )
+        }
         Price::AlsoInjected {
             namespace,
             workloads,
@@ -153,6 +160,12 @@ pub fn sentence(price: &Price) -> String {
         Price::CutsConnections { workload } => format!(
             "connections to {workload} that have been open for more than about 45 s are cut once"
         ),
-        Price::Note(text) => text.clone(),
     }
 }
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests;
