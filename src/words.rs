@@ -112,7 +112,7 @@ pub fn alike<'a>(of: impl IntoIterator<Item = &'a Problem>) -> Vec<(&'a Problem,
     groups.sort_by_key(|group| Reverse(group[0].severity()));
     let worded = groups.into_iter().flat_map(|group| match of_all(&group) {
         Some(words) => vec![(group[0], words)],
-        None => group.into_iter().map(|one| (one, named(one))).collect(),
+        None => group.into_iter().map(|one| (one, sentence(one))).collect(),
     });
     worded.collect()
 }
@@ -127,13 +127,15 @@ fn of_all(group: &[&Problem]) -> Option<String> {
     }
 }
 
-/// Its sentence, with the subject where that does not name it.
-fn named(of: &Problem) -> String {
-    let (subject, sentence) = (of.of().to_string(), sentence(of));
-    match sentence.contains(&subject) {
-        true => sentence,
-        false => format!("{subject}: {sentence}"),
-    }
+/// What a plan skips, and why: with the subject, which not every sentence names.
+pub fn skipped(of: &[Problem]) -> Vec<String> {
+    let lines = together(of).into_iter();
+    lines
+        .map(|(problem, words)| match en::plan::label(problem) {
+            Some(_) => words,
+            None => format!("{}: {words}", problem.of()),
+        })
+        .collect()
 }
 
 /// An impact of a change.

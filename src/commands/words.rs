@@ -51,7 +51,7 @@ pub fn review(review: &Review) -> String {
     for (problem, words) in crate::words::together(&review.plan.findings) {
         let _ = writeln!(out, "{}", finding(problem, &words));
     }
-    for (_, words) in crate::words::together(&review.plan.skipped) {
+    for words in crate::words::skipped(&review.plan.skipped) {
         let _ = writeln!(out, "skipped: {}", flat(&words));
     }
     for filter in review.filters_that_stop() {

@@ -132,7 +132,7 @@ pub fn select(mesh: &Mesh, answers: &Answers) -> Result<Selection, Error> {
             true => Error::refused(what),
             false => Error::new(what),
         };
-        for (_, reason) in words::together(&passed_over).into_iter().take(5) {
+        for reason in words::skipped(&passed_over).iter().take(5) {
             error = error.cause(reason.trim_end_matches('.'));
         }
         for owner in owners {

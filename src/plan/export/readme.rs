@@ -304,10 +304,10 @@ fn limits(
     }
     out.push_str("- These files cannot undo a change: `meshscrape undo` needs the record of an apply. New objects have the label app.kubernetes.io/managed-by=meshscrape.\n");
     let findings = words::together(&review.plan.findings).into_iter();
-    let skipped = words::together(&review.plan.skipped).into_iter();
+    let skipped = words::skipped(&review.plan.skipped).into_iter();
     let lines = findings
         .map(with_code)
-        .chain(skipped.map(|(_, words)| format!("skipped: {words}")));
+        .chain(skipped.map(|words| format!("skipped: {words}")));
     let lines: Vec<String> = lines.collect();
     if !lines.is_empty() {
         out.push_str("\n## Notes\n\n");

@@ -28,8 +28,8 @@ impl Planned {
         let mut notes = lines(&mut grave);
         notes.extend(forecast.map(words::forecast).unwrap_or_default());
         notes.extend(lines(&mut plan.findings.iter()));
-        let skipped = words::together(&plan.skipped).into_iter();
-        notes.extend(skipped.map(|(_, words)| format!("skipped: {words}")));
+        let skipped = words::skipped(&plan.skipped).into_iter();
+        notes.extend(skipped.map(|words| format!("skipped: {words}")));
         let mut impacts = words::impacts(&plan);
         let of_changes = plan.changes.iter();
         let mut of_changes = of_changes.flat_map(|change| &change.findings);
