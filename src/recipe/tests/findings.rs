@@ -73,13 +73,14 @@ fn of_config(more: &str) -> Vec<Problem> {
 
 #[test]
 fn beside_what_brings_it_about_nothing_is_said_of_prometheus() {
-    let listed = |list| {
-        beside(|mesh, _| _ = mesh.progress.insert(list, Progress::Complete))
-    };
+    let listed = |list| beside(|mesh, _| _ = mesh.progress.insert(list, Progress::Complete));
     absent(Code::FiltersNotRead, listed(Listed::EnvoyFilters));
     absent(Code::ReadersNotRead, listed(Listed::Pods));
     let own = "cluster.local/ns/istio-system/sa/prometheus";
-    absent(Code::OthersAdmitted, of_workload(|w| w.admits = vec![own.into()]));
+    absent(
+        Code::OthersAdmitted,
+        of_workload(|w| w.admits = vec![own.into()]),
+    );
     absent(
         Code::ReadersRemoved,
         beside(|mesh, answers| {
@@ -98,10 +99,22 @@ fn beside_what_brings_it_about_nothing_is_said_of_prometheus() {
     without.findings.retain(|found| !own_part.contains(found));
     absent(Code::ServerNameNotVerified, without.findings);
     let lasting = || Storage::Lasting("data".into());
-    absent(Code::UndoLosesHistory, of_prometheus(|p| p.storage = lasting()));
-    absent(Code::StorageNotKnown, of_prometheus(|p| p.storage = lasting()));
-    absent(Code::VolumeMayBlock, of_prometheus(|p| p.storage = lasting()));
-    absent(Code::ConfigReadAtStart, of_prometheus(|p| p.reloader = false));
+    absent(
+        Code::UndoLosesHistory,
+        of_prometheus(|p| p.storage = lasting()),
+    );
+    absent(
+        Code::StorageNotKnown,
+        of_prometheus(|p| p.storage = lasting()),
+    );
+    absent(
+        Code::VolumeMayBlock,
+        of_prometheus(|p| p.storage = lasting()),
+    );
+    absent(
+        Code::ConfigReadAtStart,
+        of_prometheus(|p| p.reloader = false),
+    );
     absent(Code::OutboundStaysCaptured, of_prometheus(injected));
     absent(Code::MeshExclusionsReplaced, of_prometheus(injected));
 }
@@ -109,16 +122,27 @@ fn beside_what_brings_it_about_nothing_is_said_of_prometheus() {
 #[test]
 fn beside_what_brings_it_about_nothing_is_said_of_jobs() {
     let job = |rules: &str| {
-        format!("- job_name: other\n  kubernetes_sd_configs: [{{role: pod}}]\n  relabel_configs:\n{rules}")
+        format!(
+            "- job_name: other\n  kubernetes_sd_configs: [{{role: pod}}]\n  relabel_configs:\n{rules}"
+        )
     };
     let by = |annotation: &str| {
         job(&format!(
             "  - {{source_labels: [__meta_kubernetes_pod_annotation_{annotation}], action: keep, regex: .+}}\n"
         ))
     };
-    absent(Code::EnvoyPortJobStays, of_config(&by("prometheus_istio_io_port")));
-    absent(Code::JobReplaced, of_config(&by("prometheus_istio_io_port")));
-    absent(Code::SecureJobStays, of_config(&by("prometheus_istio_io_secure_port")));
+    absent(
+        Code::EnvoyPortJobStays,
+        of_config(&by("prometheus_istio_io_port")),
+    );
+    absent(
+        Code::JobReplaced,
+        of_config(&by("prometheus_istio_io_port")),
+    );
+    absent(
+        Code::SecureJobStays,
+        of_config(&by("prometheus_istio_io_secure_port")),
+    );
     absent(
         Code::JobNotFixed,
         beside(|_, answers| answers.options.repair = false),
@@ -148,7 +172,10 @@ fn beside_what_brings_it_about_nothing_is_said_of_workloads() {
     absent(Code::PlaintextScrapeStays, envoy(false));
     absent(Code::PlaintextScrapeLost, envoy(true));
     absent(Code::PlaintextUntilPodsRun, of_workload(|w| w.desired = 1));
-    absent(Code::PlaintextAgain, of_workload(|w| w.scraped.secure = true));
+    absent(
+        Code::PlaintextAgain,
+        of_workload(|w| w.scraped.secure = true),
+    );
     absent(
         Code::AnnotatedByOthers,
         beside(|mesh, _| {
@@ -220,7 +247,8 @@ fn beside_what_brings_it_about_nothing_is_said_of_the_path() {
     absent(Code::NetworkPolicyWouldStop, open());
     absent(Code::NetworkPolicyByAddress, open());
     absent(Code::OtherNetworkPolicies, open());
-    let closed = serde_json::json!({"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}]}]});
+    let closed =
+        serde_json::json!({"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {}}]}]});
     absent(Code::NodeNetwork, rules(closed));
     let elsewhere = |port: u16| {
         beside(|mesh, _| {
