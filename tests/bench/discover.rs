@@ -43,7 +43,7 @@ pub fn run() {
             let mesh = discover(cluster, |_| {}).await;
             ours.push(began.elapsed().as_secs_f64());
             rows = mesh.workloads.len();
-            peak.get_or_insert_with(peak_megabytes);
+            peak.get_or_insert_with(|| super::peak_kilobytes(std::process::id()) / 1024);
             drop(mesh);
             let began = Instant::now();
             lists().await;
@@ -92,19 +92,4 @@ async fn lists() {
         }
     });
     futures::future::join_all(all).await;
-}
-
-fn peak_megabytes() -> u64 {
-    std::fs::read_to_string("/proc/self/status")
-        .unwrap_or_default()
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("VmHWM:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse::<u64>()
-                .ok()
-        })
-        .unwrap_or(0)
-        / 1024
 }

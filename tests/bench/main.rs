@@ -1,12 +1,16 @@
-//! Benchmarks, run by hand: `cargo bench -- start`, `-- evaluate`, `-- journal`, and on the current kubeconfig's cluster
-//! `-- discover`, `-- write`.
+//! Benchmarks, run by hand: `tests/bench/run NAME`, which starts an API server for those that ask one; see README.md.
 //! Figures are compared within one run, never with a clock that another machine set.
 #![allow(clippy::print_stdout)]
 
 mod discover;
 mod evaluate;
+mod fill;
 mod journal;
 mod paper;
+mod program;
+#[path = "../pty.rs"]
+#[allow(dead_code)]
+mod pty;
 mod start;
 mod write;
 
@@ -19,9 +23,13 @@ fn main() {
         Some("start") => start::run(),
         Some("discover") => discover::run(),
         Some("evaluate") => evaluate::run(),
+        Some("fill") => fill::run(),
+        Some("program") => program::run(),
         Some("journal") => journal::run(),
         Some("write") => write::run(),
-        _ => println!("usage: cargo bench -- start | evaluate | discover | journal | write"),
+        _ => println!(
+            "usage: cargo bench -- start | evaluate | journal | discover | program | write | fill"
+        ),
     }
 }
 
@@ -29,4 +37,12 @@ fn main() {
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
+}
+
+/// The peak of a process's resident memory; 0: it has ended.
+fn peak_kilobytes(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let mut lines = status.lines();
+    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|peak| peak.parse().ok()).unwrap_or(0)
 }

@@ -24,7 +24,7 @@ pub fn run() {
     );
 }
 
-fn milliseconds(program: &str, args: &[&str], until_words: bool) -> f64 {
+pub fn milliseconds(program: &str, args: &[&str], until_words: bool) -> f64 {
     let pair = native_pty_system()
         .openpty(PtySize {
             rows: 40,
