@@ -90,7 +90,7 @@ fn seen(workload: &Workload, own: &Pod) -> lean::Pod {
     if let (Kind::Deployment, Some(hash), [owner]) = (
         workload.id.kind,
         own.labels.get("pod-template-hash"),
-        pod.metadata.owner_references.as_mut_slice(),
+        Arc::make_mut(&mut pod.metadata.owner_references).as_mut_slice(),
     ) {
         owner.name = format!("{}-{hash}", workload.id.name);
     }
@@ -101,7 +101,7 @@ fn seen(workload: &Workload, own: &Pod) -> lean::Pod {
     pod.status.pod_ip.clone_from(&own.ip);
     pod.status.host_ip.clone_from(&own.host_ip);
     if !own.ready {
-        pod.status.conditions[0].status = "False".into();
+        Arc::make_mut(&mut pod.status.conditions)[0].status = "False".into();
     }
     pod
 }
@@ -179,21 +179,21 @@ pub(super) fn to_come(id: &WorkloadRef, template: &Template) -> lean::Pod {
     pod.metadata.namespace.clone_from(&id.namespace);
     pod.metadata.labels = Arc::new(template.metadata.labels.clone());
     pod.metadata.annotations = Arc::new(template.metadata.annotations.clone());
-    pod.metadata.owner_references = vec![lean::OwnerReference {
+    pod.metadata.owner_references = Arc::new(vec![lean::OwnerReference {
         kind: kind.name().to_owned(),
         name,
         controller: true,
         ..lean::OwnerReference::default()
-    }];
+    }]);
     let spec = &template.spec;
     pod.spec.containers = Arc::new(spec.containers.iter().map(lean_container).collect());
     pod.spec.init_containers = Arc::new(spec.init_containers.iter().map(lean_container).collect());
     pod.status.phase = "Running".into();
     pod.status.pod_ip = Some("192.0.2.1".into());
-    pod.status.conditions = vec![lean::Condition {
+    pod.status.conditions = Arc::new(vec![lean::Condition {
         r#type: "Ready".into(),
         status: "True".into(),
         ..lean::Condition::default()
-    }];
+    }]);
     pod
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 pub type Labels = BTreeMap<String, String>;
 
-/// What pods of one ReplicaSet have in common, kept once.
 /// Text that many objects have in common.
 mod shared_text {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,6 +22,7 @@ mod shared_text {
     }
 }
 
+/// What pods of one ReplicaSet have in common, kept once.
 mod shared {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::sync::Arc;
@@ -261,7 +261,8 @@ pub struct PodMeta {
     pub labels: Arc<Labels>,
     #[serde(with = "shared")]
     pub annotations: Arc<Labels>,
-    pub owner_references: Vec<OwnerReference>,
+    #[serde(with = "shared")]
+    pub owner_references: Arc<Vec<OwnerReference>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -329,7 +330,8 @@ pub struct PodStatus {
     #[serde(rename = "hostIP", with = "shared_text")]
     pub host_ip: Option<Arc<str>>,
     pub start_time: Option<jiff::Timestamp>,
-    pub conditions: Vec<Condition>,
+    #[serde(with = "shared")]
+    pub conditions: Arc<Vec<Condition>>,
     pub container_statuses: Vec<ContainerStatus>,
     pub init_container_statuses: Vec<ContainerStatus>,
 }

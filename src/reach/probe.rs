@@ -75,12 +75,12 @@ pub fn pod(job: &Job, annotations: &[(&str, &str)]) -> Pod {
     pod.metadata.uid = "probe".into();
     pod.metadata.labels = Arc::new(own);
     pod.metadata.annotations = Arc::new(labels(annotations));
-    pod.metadata.owner_references = vec![OwnerReference {
+    pod.metadata.owner_references = Arc::new(vec![OwnerReference {
         kind: "ReplicaSet".into(),
         name: "probe-5d8f7c9b4".into(),
         controller: true,
         ..OwnerReference::default()
-    }];
+    }]);
     let container = |name: &str, port: u16, of: &str| LeanContainer {
         name: name.into(),
         image: format!("example.org/{name}:1"),
@@ -98,11 +98,11 @@ pub fn pod(job: &Job, annotations: &[(&str, &str)]) -> Pod {
     ]);
     pod.status.phase = "Running".into();
     pod.status.pod_ip = Some(IP.into());
-    pod.status.conditions = vec![Condition {
+    pod.status.conditions = Arc::new(vec![Condition {
         r#type: "Ready".into(),
         status: "True".into(),
         ..Condition::default()
-    }];
+    }]);
     pod
 }
 

@@ -213,7 +213,7 @@ fn mutated_jobs_and_pods_never_panic() {
                 std::sync::Arc::make_mut(&mut pod.metadata.annotations)
                     .insert(odd_text.clone(), odd_text),
             ),
-            3 => pod.metadata.owner_references.clear(),
+            3 => std::sync::Arc::make_mut(&mut pod.metadata.owner_references).clear(),
             _ => std::sync::Arc::make_mut(&mut pod.spec.containers).clear(),
         }
         let around = Around {

@@ -68,6 +68,11 @@ impl Keep for lean::Pod {
             if let (Some(before), Some(pod)) = (before.last(), rest.first_mut()) {
                 share(&before.metadata.labels, &mut pod.metadata.labels);
                 share(&before.metadata.annotations, &mut pod.metadata.annotations);
+                share(
+                    &before.metadata.owner_references,
+                    &mut pod.metadata.owner_references,
+                );
+                share(&before.status.conditions, &mut pod.status.conditions);
                 share(&before.spec.containers, &mut pod.spec.containers);
                 share(&before.spec.init_containers, &mut pod.spec.init_containers);
             }
@@ -87,14 +92,13 @@ impl Keep for lean::Pod {
             }
             list.shrink_to_fit();
         }
-        self.status
-            .conditions
-            .retain(|condition| condition.r#type == "Ready");
-        self.status.conditions.shrink_to_fit();
+        let conditions = Arc::make_mut(&mut self.status.conditions);
+        conditions.retain(|condition| condition.r#type == "Ready");
+        conditions.shrink_to_fit();
         // Of these the containers' ids alone are read, and by hardly any job.
         self.status.container_statuses = Vec::new();
         self.status.init_container_statuses = Vec::new();
-        self.metadata.owner_references.shrink_to_fit();
+        Arc::make_mut(&mut self.metadata.owner_references).shrink_to_fit();
     }
 }
 

@@ -32,7 +32,7 @@ fn large() -> Inventory {
             let mut pod = template.pods.items[replica % 2].clone();
             pod.metadata.namespace.clone_from(&namespace);
             pod.metadata.name = format!("{name}-5d9c7b-{replica}");
-            pod.metadata.owner_references[0].name = format!("{name}-5d9c7b");
+            Arc::make_mut(&mut pod.metadata.owner_references)[0].name = format!("{name}-5d9c7b");
             relabel(std::sync::Arc::make_mut(&mut pod.metadata.labels));
             whole.pods.items.push(pod);
         }
