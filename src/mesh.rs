@@ -11,6 +11,7 @@ mod config_source;
 mod discovered;
 mod gateway;
 mod governed;
+mod homes;
 mod images;
 mod inbound;
 mod injection;
@@ -27,6 +28,7 @@ mod owner;
 mod pods;
 mod prometheus;
 mod rules;
+mod running;
 mod scraped;
 mod sharers;
 mod storage;
@@ -37,10 +39,12 @@ mod workload;
 pub use crate::reach::inbound::{Protocol, ServicePort};
 pub use assemble::{assemble, wanted_config_maps};
 pub use discovered::{as_pod, living, next};
+pub use homes::{ConfigHome, Operated, PodHome, carried_over, is_generated};
 pub use listed::Listed;
 pub use observed::{Observation, Observed, Rule, Scheme, observe};
 pub use others::OtherPods;
 pub use prometheus::{accounts, storage_of};
+pub use running::as_written;
 pub use scraped::dialect;
 
 use crate::answers::MetricsPort;
@@ -157,6 +161,9 @@ pub struct Inventory {
     pub envoy_filters: Listing<lean::EnvoyFilter>,
     pub k8s_gateways: Listing<lean::K8sGateway>,
     pub pod_monitors: Listing<lean::PodMonitor>,
+    pub prometheuses: Listing<lean::OperatorPrometheus>,
+    /// What those that the operator runs said of their running configuration, or why they did not.
+    pub running: BTreeMap<WorkloadRef, Result<Arc<str>, String>>,
     pub webhooks: Listing<lean::Webhook>,
     pub network_policies: Listing<lean::NetworkPolicy>,
     /// Kinds of network policies of other vendors that there are objects of, or that may not be listed.
@@ -482,6 +489,7 @@ pub struct Prometheus {
     pub desired: u32,
     pub pods: Vec<Pod>,
     pub template: lean::Template,
+    pub pod_home: PodHome,
     pub service_account: String,
     /// Whose pods have that ServiceAccount too, and with it the identity that the secure ports let in.
     pub shared_with: Vec<String>,
@@ -525,18 +533,19 @@ pub enum PrometheusFlavour {
     VmAgent,
 }
 
-/// The file that `--config.file` names, followed to its ConfigMap.
+/// The file that `--config.file` names, followed to its ConfigMap; of one that the operator runs, its running
+/// configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrometheusConfig {
-    pub config_map: ObjectRef,
+    pub home: ConfigHome,
     pub key: String,
-    /// The text, or why it could not be read.
+    /// The text of the whole file, or why it could not be read.
     pub text: Result<Arc<str>, Unread>,
     /// Mounted by subPath: never updated in a running pod.
     pub sub_path: bool,
 }
 
-/// Why a key of a ConfigMap could not be read.
+/// Why a configuration could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Unread {

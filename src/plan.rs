@@ -18,6 +18,7 @@ pub mod export;
 pub mod holder;
 pub mod hurdles;
 pub mod keeping;
+pub mod keyed;
 pub mod kubectl;
 pub mod leaves;
 pub mod mask;
@@ -29,6 +30,7 @@ pub mod release;
 pub mod resume;
 pub mod review;
 pub mod scrape_config;
+mod secret_text;
 pub mod undo;
 pub mod upstream;
 pub mod yaml;
@@ -198,7 +200,7 @@ pub enum Action {
     Apply { intent: Value },
     /// JSON Patch made of leaves, each tested for its present value.
     Edit { leaves: Vec<LeafEdit> },
-    /// Text inside one key of a ConfigMap.
+    /// Text inside one key of a ConfigMap or Secret.
     Text {
         key: String,
         edits: Vec<scrape_config::TextEdit>,
@@ -243,6 +245,8 @@ pub enum Await {
     Settle(Duration),
     /// The rollout of the changed workload, judged as `kubectl rollout status` does.
     Rollout(WorkloadRef),
+    /// The operator has carried the changed resource over to the pod template of this workload.
+    Operated(WorkloadRef),
     /// The new scrape job stands in the running configuration of every replica of that Prometheus.
     ConfigLoaded {
         prometheus: WorkloadRef,

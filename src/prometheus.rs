@@ -159,6 +159,16 @@ impl Prom {
         Ok(running)
     }
 
+    /// The running configuration as its text, with every default filled in and without passwords.
+    ///
+    /// # Errors
+    /// As [`Prom::targets`].
+    pub async fn config_text(&self, pod: &str) -> Result<String, Error> {
+        let body = self.get(pod, "/api/v1/status/config").await?;
+        self.parse(pod, move |at| config::text(&body).map_err(|e| e.at(at)))
+            .await
+    }
+
     /// Names of the scrape pools; `None` where this Prometheus cannot say (before 2.42).
     /// A job that is in the running configuration without a pool failed to load.
     ///

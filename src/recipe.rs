@@ -3,9 +3,11 @@
 //! Pure. Everything that has to hold of the result holds by construction here: no object of ours without a
 //! selector, no listener without its policies earlier in the order, no `prometheus.io/*` annotation touched.
 
+mod added_jobs;
 mod authorization;
 mod cert_watch;
 mod derive;
+mod ended_monitors;
 mod export;
 mod forbidden;
 mod forecast;
@@ -15,6 +17,7 @@ mod mark;
 mod mtls;
 mod old_jobs;
 mod order;
+mod pod_place;
 mod prices;
 mod prometheus_pod;
 mod reaching;

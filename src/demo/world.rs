@@ -19,6 +19,7 @@ pub mod fate;
 pub mod gateway;
 pub mod injection;
 pub mod injector;
+mod operator;
 mod others;
 pub mod pods;
 pub mod podstatus;
@@ -53,6 +54,8 @@ pub struct World {
     pub kept: HashMap<(String, u16), proxy::Kept>,
     /// Templates that were there from the beginning: they get ready even where later ones do not.
     pub first_templates: HashSet<String>,
+    /// What the operator's StatefulSets are made of besides their resources, by uid.
+    operated: HashMap<String, Value>,
     settled: u64,
     mesh: Option<(u64, Mesh)>,
     pub(super) counter: u64,
@@ -71,6 +74,7 @@ impl World {
             proms: BTreeMap::new(),
             kept: HashMap::new(),
             first_templates: HashSet::new(),
+            operated: HashMap::new(),
             settled: 0,
             mesh: None,
             counter: 0,
@@ -181,6 +185,7 @@ impl World {
                 return;
             }
             self.settled = self.store.revision();
+            self.reconcile_operated();
             self.reconcile_deployments();
             self.reconcile_sets();
             self.reconcile_others();

@@ -6,8 +6,9 @@ use crate::plan::leaves::leaves;
 use crate::plan::path::LeafPath;
 use crate::plan::record::LeafChange;
 use crate::plan::review::Reviewed;
-use crate::plan::{Action, mask, scrape_config};
+use crate::plan::{Action, keyed, mask, scrape_config};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Live beside what was reviewed.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,8 +147,8 @@ fn words(path: &LeafPath, value: Option<&Value>) -> String {
     }
 }
 
-pub(super) fn text_of<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object["data"][key].as_str()
+pub(super) fn text_of<'a>(object: &'a Value, key: &str) -> Option<Cow<'a, str>> {
+    keyed::text(object, key)
 }
 
 pub(super) fn edited(
@@ -156,10 +157,14 @@ pub(super) fn edited(
     edits: &[scrape_config::TextEdit],
 ) -> Result<String, Error> {
     scrape_config::apply(text, edits).map_err(|refusal| {
-        Error::refused(format!("the text in {object} cannot be edited safely"))
+        unsafe_text(object)
             .cause(refusal.why)
             .hint(format!("insert this by hand:\n{}", refusal.paste))
     })
+}
+
+pub(super) fn unsafe_text(object: &ObjectRef) -> Error {
+    Error::refused(format!("the text in {object} cannot be edited safely"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod keep;
 mod lists;
 mod networks;
 mod rights;
+mod running;
 #[cfg(test)]
 mod tests;
 
@@ -95,6 +96,7 @@ async fn run(
         inventory,
         asked_maps: BTreeSet::new(),
         asked_rights: false,
+        asked_running: false,
         tasks,
     };
     collector.collect(received, &report).await
@@ -178,6 +180,11 @@ fn ask_everything(
         Kind::PodMonitor,
         |i| &mut i.pod_monitors,
     ));
+    tasks.spawn(list::<lean::OperatorPrometheus>(
+        asker.clone(),
+        Kind::OperatorPrometheus,
+        |i| &mut i.prometheuses,
+    ));
     tasks.spawn(list::<lean::NetworkPolicy>(
         asker.clone(),
         Kind::NetworkPolicy,
@@ -196,6 +203,7 @@ struct Collector {
     inventory: Inventory,
     asked_maps: BTreeSet<(String, String)>,
     asked_rights: bool,
+    asked_running: bool,
     tasks: JoinSet<()>,
 }
 
@@ -221,7 +229,19 @@ impl Collector {
                 }
                 ended = self.tasks.join_next() => match ended {
                     // Updates come before the end of the task that sent them, so nothing is left behind.
-                    None => break,
+                    None if self.asked_running || self.inventory.prometheuses.items.is_empty() => break,
+                    None => {
+                        self.asked_running = true;
+                        let mesh = self.assemble().await;
+                        let asked = running::wanted(&mesh, &self.asker);
+                        if asked.is_empty() {
+                            break;
+                        }
+                        report(mesh);
+                        for of in asked {
+                            self.tasks.spawn(running::running(self.asker.clone(), of));
+                        }
+                    }
                     Some(Err(failure)) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
                     Some(_) => {}
                 },

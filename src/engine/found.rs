@@ -37,6 +37,12 @@ pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Erro
     let mut warnings: Vec<String> = UNKNOWN.iter().map(|words| (*words).to_owned()).collect();
     let prometheus = prometheus(mesh)
         .ok_or_else(|| Error::new("no Prometheus server found whose set-up could be undone"))?;
+    if let Some(operated) = prometheus.pod_home.operated() {
+        warnings.push(format!(
+            "{} keeps what was written to it, and so do PodMonitors and ServiceMonitors: without a record it is not known what was there before",
+            operated.resource
+        ));
+    }
     let mut seen = made(session, &items(mesh), &mut warnings).await;
     let changed = changed(mesh, prometheus);
     let read: Vec<Option<Seen>> = stream::iter(changed)
@@ -174,9 +180,12 @@ fn changed(mesh: &Mesh, prometheus: &Prometheus) -> Vec<Place> {
             out.push((object, None, None));
         }
     }
-    out.push((prometheus.id.object(), None, None));
+    // What was there before in an operator's resource is not to be told from its fields.
+    if prometheus.pod_home.operated().is_none() {
+        out.push((prometheus.id.object(), None, None));
+    }
     if let Some(config) = &prometheus.config {
-        out.push((config.config_map.clone(), None, Some(config.key.clone())));
+        out.push((config.home.object().clone(), None, Some(config.key.clone())));
     }
     out
 }

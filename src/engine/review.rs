@@ -18,7 +18,7 @@ use crate::plan::owners::{merge, owned_intent};
 use crate::plan::path::LeafPath;
 use crate::plan::review::{Review, Reviewed, Verdict};
 use crate::plan::scrape_config::{self, TextEdit};
-use crate::plan::{Action, Change, LeafEdit, Part, Plan};
+use crate::plan::{Action, Change, LeafEdit, Part, Plan, keyed};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -189,6 +189,12 @@ impl Asker<'_> {
                 reviewed.warnings.push(words);
                 return yes(reviewed);
             }
+        }
+        if object.kind == Kind::Secret && live.as_ref().is_some_and(|live| !is_made_by_us(live)) {
+            reviewed.verdict = Verdict::Refused(format!("another {object} exists already"));
+            // Nothing of it is shown.
+            reviewed.live = None;
+            return yes(reviewed);
         }
         let intent = self.intent(intent, live.as_deref());
         reviewed.intent = Some(intent.clone());
@@ -398,8 +404,8 @@ impl Asker<'_> {
             };
             let mut reviewed = blank(change.clone(), Verdict::Unchanged);
             reviewed.live = Some(Arc::clone(&base));
-            let text = base["data"][key.as_str()].as_str().unwrap_or_default();
-            let missing = base["data"].get(key.as_str()).is_none();
+            let text = &*keyed::text(&base, key).unwrap_or_default();
+            let missing = !keyed::has(&base, key);
             let keeps = match self.undoes {
                 // What an undo takes away was this program's own, and is not restored.
                 true => Ok(()),
@@ -409,15 +415,26 @@ impl Asker<'_> {
                 Err(verdict) => reviewed.verdict = verdict,
                 Ok(after) if after == text => reviewed.after = Some(Arc::clone(&base)),
                 Ok(after) => {
-                    let operations = text_patch(&real, key, &after);
+                    let value = match keyed::value(&base, key, &after) {
+                        Ok(value) => value,
+                        Err(why) => {
+                            reviewed.verdict = gate(scrape_config::GateRefusal {
+                                why,
+                                paste: String::new(),
+                            });
+                            out.push(reviewed);
+                            continue;
+                        }
+                    };
+                    let operations = text_patch(change.object.kind, &real, key, &value);
                     let answer = self
                         .cluster
                         .json_patch(&change.object, &operations, Write::DRY_RUN)
                         .await;
                     match answer {
                         Ok(answer) => {
-                            let path = LeafPath::fields(["data"]).field(key.as_str());
-                            reviewed.conflicts = conflicts::of_text(&real, &path);
+                            reviewed.conflicts =
+                                conflicts::of_text(&real, &keyed::path(change.object.kind, key));
                             reviewed.warnings = answer.warnings;
                             reviewed.verdict = Verdict::Changes;
                             base = Arc::new(answer.body);
@@ -460,16 +477,18 @@ fn gate(refusal: scrape_config::GateRefusal) -> Verdict {
 }
 
 /// Replaces one key's text, where the object and its text are the ones that were read.
-fn text_patch(live: &Value, key: &str, after: &str) -> Value {
-    let path = format!("/data/{}", key.replace('~', "~0").replace('/', "~1"));
+fn text_patch(kind: Kind, live: &Value, key: &str, after: &Value) -> Value {
     let mut operations = Vec::new();
     if let Some(version) = live["metadata"]["resourceVersion"].as_str() {
         operations
             .push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
     }
-    operations.push(json!({"op": "test", "path": path, "value": live["data"][key]}));
-    operations.push(json!({"op": "replace", "path": path, "value": after}));
+    operations.extend(keyed::patch(kind, live, key, after));
     Value::Array(operations)
+}
+
+fn is_made_by_us(object: &Value) -> bool {
+    object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == MANAGER
 }
 
 fn yes(reviewed: Reviewed) -> Asked {

@@ -3,21 +3,20 @@
 //! It runs in a task of its own, so that whoever waits for it may go away without cutting between the
 //! request and the line that says how it ended.
 
-use super::compare::{Compared, compare, edited, landed, ours, text_of};
+use super::compare::{Compared, compare, edited, landed, ours, text_of, unsafe_text};
 use crate::cluster::api::Write;
 use crate::cluster::error::{ApiError, Reason};
 use crate::cluster::retry;
 use crate::engine::session::Session;
 use crate::error::{Error, Tells};
 use crate::gather::Gather;
-use crate::mesh::kinds::{MANAGER, ObjectRef};
+use crate::mesh::kinds::{Kind, MANAGER, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::owners::Owners;
-use crate::plan::path::LeafPath;
 use crate::plan::record::{Entry, Intent, TextRecord};
 use crate::plan::release::taken;
 use crate::plan::review::{ApprovedChange, Reviewed};
-use crate::plan::{Action, Change, LeafEdit, Part, scrape_config};
+use crate::plan::{Action, Change, LeafEdit, Part, keyed, mask, scrape_config};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -127,18 +126,22 @@ pub(super) fn intent(
         taken: Vec::new(),
     };
     match (&change.action, live) {
-        // Our own record is not recorded once more.
-        (Action::Delete { .. }, _) if change.part == Part::Journal => {}
+        // Our own record is not recorded once more, and no Secret's content at all.
+        (Action::Delete { .. }, _)
+            if change.part == Part::Journal || change.object.kind == Kind::Secret => {}
         (Action::Delete { .. }, live) => intent.deleted = live.cloned(),
         (Action::Text { key, edits }, Some(live)) => {
-            let path = LeafPath::fields(["data"]).field(key.as_str());
+            let path = keyed::path(change.object.kind, key);
             intent.taken = taken(live, std::iter::once(&path));
             let before = text_of(live, key).unwrap_or_default();
-            let after = edited(&change.object, before, edits)?;
-            intent.text = Some(TextRecord::new(key, edits, before, &after));
+            let after = edited(&change.object, &before, edits)?;
+            intent.text = Some(TextRecord::new(key, edits, &before, &after));
         }
         (_, Some(live)) => {
             intent.leaves = ours(reviewed);
+            if change.object.kind == Kind::Secret {
+                intent.leaves.retain(|leaf| !mask::is_secret(&leaf.path));
+            }
             let theirs = intent.leaves.iter().filter(|leaf| leaf.before.is_some());
             intent.taken = taken(live, theirs.map(|leaf| &leaf.path));
         }
@@ -427,13 +430,17 @@ impl Step {
         let Some(live) = live else {
             return Sent::No(gone(object));
         };
-        match edited(object, text_of(live, key).unwrap_or_default(), edits) {
-            Ok(text) => {
-                let path = format!("/data/{}", key.replace('~', "~0").replace('/', "~1"));
+        let text = edited(object, &text_of(live, key).unwrap_or_default(), edits);
+        let put = |text: String| {
+            keyed::value(live, key, &text).map_err(|why| unsafe_text(object).cause(why))
+        };
+        match text.and_then(put) {
+            Ok(value) => {
+                let [_, replace] = keyed::patch(object.kind, live, key, &value);
                 let operations = vec![
                     json!({"op": "test", "path": "/metadata/resourceVersion",
                         "value": live["metadata"]["resourceVersion"]}),
-                    json!({"op": "replace", "path": path, "value": text}),
+                    replace,
                 ];
                 self.patch(live, operations).await
             }

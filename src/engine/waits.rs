@@ -1,5 +1,6 @@
 //! What apply waits for around its writes. Every wait has a deadline, and ends when the user says stop.
 
+mod operated;
 mod rollouts;
 
 pub(super) use rollouts::DELETED;
@@ -104,7 +105,7 @@ impl Around<'_> {
 
     /// One of these changes is to Prometheus's own workload, so it will restart.
     pub fn restarted_by(&self, changes: &[ApprovedChange]) -> bool {
-        let prometheus = self.target.id.object();
+        let prometheus = self.target.pod_object();
         changes.iter().any(|c| c.change().object == prometheus)
     }
 
@@ -146,6 +147,7 @@ impl Around<'_> {
                 Waited::Over
             }
             Await::Rollout(workload) => self.rollout(&workload.object(), about.id).await,
+            Await::Operated(workload) => self.operated(workload, about).await,
             Await::ConfigLoaded { job, .. } => self.config(&Wanted::Runs(job), about).await,
             Await::ConfigDropped { job, .. } => self.config(&Wanted::Gone(job), about).await,
             Await::LeftOut { jobs, .. } => self.config(&Wanted::LeavesOut(jobs), about).await,

@@ -374,7 +374,7 @@ fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
             .get(&kind)
             .map_or(&waiting, |list| &list.progress)
     };
-    let groups: [(Listed, Vec<&Progress>); 11] = [
+    let groups: [(Listed, Vec<&Progress>); 12] = [
         (Listed::Namespaces, vec![&inventory.namespaces.progress]),
         (Listed::Pods, vec![&inventory.pods.progress]),
         (Listed::Workloads, WORKLOADS.into_iter().map(kind).collect()),
@@ -405,6 +405,7 @@ fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
         ),
         (Listed::GatewayApi, vec![&inventory.k8s_gateways.progress]),
         (Listed::PodMonitors, vec![&inventory.pod_monitors.progress]),
+        (Listed::Prometheuses, vec![&inventory.prometheuses.progress]),
         (Listed::Webhooks, vec![&inventory.webhooks.progress]),
     ];
     groups

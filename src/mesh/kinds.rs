@@ -34,6 +34,7 @@ pub enum Kind {
     /// The Prometheus operator's `Prometheus` resource.
     OperatorPrometheus,
     PodMonitor,
+    ServiceMonitor,
     MutatingWebhookConfiguration,
     Lease,
     Role,
@@ -111,6 +112,12 @@ impl Kind {
                 "monitoring.coreos.com/v1",
                 "PodMonitor",
                 "podmonitors",
+                true,
+            ),
+            Kind::ServiceMonitor => (
+                "monitoring.coreos.com/v1",
+                "ServiceMonitor",
+                "servicemonitors",
                 true,
             ),
             Kind::MutatingWebhookConfiguration => (

@@ -242,21 +242,19 @@ pub(super) fn leftovers(
         if let Some(config) = &prometheus.config
             && let Ok(text) = &config.text
         {
+            let object = config.home.object();
             let uid = inventory
                 .config_maps
-                .get(&format!(
-                    "{}/{}",
-                    config.config_map.namespace, config.config_map.name
-                ))
+                .get(&format!("{}/{}", object.namespace, object.name))
                 .and_then(|map| map.as_ref().ok())
                 .map(|map| map.metadata.uid.clone());
             let jobs = job::jobs(text, super::dialect(prometheus));
-            let faults = jobs.iter().map(|job| job_faults(&config.config_map, job));
+            let faults = jobs.iter().map(|job| job_faults(object, job));
             found.extend(
                 faults
                     .filter(|faults| !faults.is_empty())
                     .map(|problems| Leftover {
-                        object: config.config_map.clone(),
+                        object: object.clone(),
                         kind: LeftoverKind::ScrapeJob,
                         problems,
                         uid: uid.clone().unwrap_or_default(),

@@ -17,6 +17,7 @@ pub enum Listed {
     EnvoyFilters,
     GatewayApi,
     PodMonitors,
+    Prometheuses,
     Webhooks,
 }
 
@@ -34,6 +35,7 @@ impl Listed {
             Listed::EnvoyFilters => "EnvoyFilters",
             Listed::GatewayApi => "Gateway API gateways",
             Listed::PodMonitors => "PodMonitors",
+            Listed::Prometheuses => "Prometheus resources",
             Listed::Webhooks => "injection webhooks",
         }
     }

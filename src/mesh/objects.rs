@@ -415,6 +415,32 @@ loose!(
     NetworkPolicy
 );
 
+/// The operator's Prometheus, as far as its pods and jobs are concerned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OperatorPrometheus {
+    pub metadata: Meta,
+    pub spec: OperatorSpec,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OperatorSpec {
+    pub pod_metadata: TemplateMeta,
+    pub volumes: Vec<Value>,
+    pub volume_mounts: Vec<VolumeMount>,
+    pub additional_scrape_configs: Option<SecretKey>,
+    pub paused: bool,
+    pub shards: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecretKey {
+    pub name: String,
+    pub key: String,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Webhook {

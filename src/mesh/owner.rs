@@ -6,6 +6,7 @@ use super::objects::Meta;
 use super::{Owner, OwnerTool, Prometheus, PrometheusFlavour, Workload};
 use crate::problems::{Problem, Subject};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub(super) fn owner(meta: &Meta) -> Option<Owner> {
     let label = |key: &str| meta.labels.get(key).map(String::as_str);
@@ -201,9 +202,26 @@ impl Prometheus {
     }
 
     fn taker(&self) -> Option<&Owner> {
+        // Without its resource, an operator's Prometheus is its operator's alone.
+        let operator = self.flavour == PrometheusFlavour::Operator;
         self.owner.as_ref().filter(|owner| {
-            self.flavour != PrometheusFlavour::Operator && owner.tool != OwnerTool::Operator
+            owner.tool != OwnerTool::Operator && (!operator || self.pod_home.operated().is_some())
         })
+    }
+}
+
+impl super::Mesh {
+    /// The one that is meant where none is named; `None`: none can be chosen, or several. The word for an owner may be
+    /// about workloads, so one that needs no word comes first.
+    pub fn only_prometheus(&self, take: &BTreeSet<String>) -> Option<&Arc<Prometheus>> {
+        let all = self.prometheus_servers.iter();
+        let free: Vec<&Arc<Prometheus>> = all.filter(|p| p.is_free(take)).collect();
+        let unowned = |p: &&&Arc<Prometheus>| p.obstacles.is_empty();
+        let unowned: Vec<&Arc<Prometheus>> = free.iter().filter(unowned).copied().collect();
+        match (&unowned[..], &free[..]) {
+            ([one], _) | ([], [one]) => Some(one),
+            _ => None,
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 
 use super::assemble::Index;
 use super::config_source::{Mounted, Source, config_path, flag, follow, mount_of, option, reloads};
+use super::homes;
 use super::images::last_part;
 use super::injection::Decision;
 use super::kinds::{Kind, ObjectRef, WorkloadRef};
 use super::objects::{self as lean, Container};
 use super::{
-    Inventory, Prometheus, PrometheusConfig, PrometheusFlavour, Storage, Unread, certificates,
-    istio, owner, pods, sharers, storage,
+    ConfigHome, Inventory, PodHome, Prometheus, PrometheusConfig, PrometheusFlavour, Storage,
+    Unread, certificates, istio, owner, pods, sharers, storage,
 };
 use crate::problems::{Problem, Subject};
 use crate::reach::job::{Dialect, jobs};
@@ -189,7 +190,14 @@ pub(super) fn prometheus(
     let own = index.pods.of(&meta.namespace, kind, &meta.name);
     let pods: Vec<super::Pod> = own.iter().copied().map(pods::pod).collect();
     let source = follow(template, container);
-    let config = config(inventory, &meta.namespace, &source);
+    let operated = match flavour {
+        PrometheusFlavour::Operator => homes::operated(inventory, meta),
+        _ => None,
+    };
+    let config = match &operated {
+        Some(operated) => Some(running(inventory, &id, operated)),
+        None => config(inventory, &meta.namespace, &source),
+    };
     let mut living = pods.iter().filter(|pod| !pod.terminating).peekable();
     let own_proxy = template.own_proxy().is_some();
     let sidecar = match living.peek() {
@@ -232,7 +240,11 @@ pub(super) fn prometheus(
     let account = account(template);
     let mut found = Prometheus {
         flavour,
-        owner: owner::owner(meta),
+        // A direct change of the resource is the operator's to carry out, and its owner's to revert.
+        owner: match &operated {
+            Some(operated) => operated.owner.clone(),
+            None => owner::owner(meta),
+        },
         desired: match kind {
             Kind::DaemonSet => item.status.desired_number_scheduled,
             _ => item.spec.replicas.unwrap_or(1),
@@ -257,6 +269,7 @@ pub(super) fn prometheus(
         outbound,
         obstacles: Vec::new(),
         template: template.clone(),
+        pod_home: operated.map_or(PodHome::Template, |of| PodHome::Resource(Box::new(of))),
         config,
         // Known when the jobs are read, once for all.
         looks: None,
@@ -319,6 +332,7 @@ impl Prometheus {
             desired: 0,
             pods: Vec::new(),
             template: lean::Template::default(),
+            pod_home: PodHome::Template,
             service_account: String::new(),
             shared_with: Vec::new(),
             container: String::new(),
@@ -397,6 +411,25 @@ fn source_words(source: &Source) -> String {
     }
 }
 
+/// Its own answer tells every job, those too that the operator makes of its resources.
+fn running(
+    inventory: &Inventory,
+    id: &WorkloadRef,
+    operated: &homes::Operated,
+) -> PrometheusConfig {
+    let (home, key) = operated.jobs();
+    PrometheusConfig {
+        home,
+        key,
+        text: match inventory.running.get(id) {
+            None => Err(Unread::NotYet),
+            Some(Err(why)) => Err(Unread::Failed(why.clone())),
+            Some(Ok(text)) => Ok(Arc::clone(text)),
+        },
+        sub_path: false,
+    }
+}
+
 fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<PrometheusConfig> {
     let Source::ConfigMap {
         names,
@@ -418,7 +451,7 @@ fn config(inventory: &Inventory, namespace: &str, source: &Source) -> Option<Pro
     // One that could not be read may have it, and would then count.
     let name = names.iter().rfind(|name| !lacks(name)).or(names.last())?;
     Some(PrometheusConfig {
-        config_map: ObjectRef::new(Kind::ConfigMap, namespace, name),
+        home: ConfigHome::File(ObjectRef::new(Kind::ConfigMap, namespace, name)),
         key: key.clone(),
         text: read(name),
         sub_path: *sub_path,
@@ -474,6 +507,9 @@ fn obstacles(
     if let Some(owner) = &prometheus.owner {
         found.push(owner::problem(owner, of()));
     }
+    if let Some(operated) = prometheus.pod_home.operated() {
+        found.extend(homes::obstacles(operated, &of()));
+    }
     let file = || config_path(container).unwrap_or_default();
     let sources = |from: &[Mounted]| sources(inventory, &id.namespace, from);
     match source {
@@ -514,7 +550,7 @@ fn obstacles(
             {
                 found.push(Problem::ConfigNotRead {
                     of: of(),
-                    config_map: config.config_map.clone(),
+                    config_map: config.home.object().clone(),
                     key: config.key.clone(),
                     why: unread.clone(),
                 });

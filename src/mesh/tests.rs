@@ -7,6 +7,7 @@ mod inbound;
 mod injected;
 mod leftover;
 mod observed;
+mod operated;
 mod others;
 mod prometheus_servers;
 mod scale;
@@ -51,6 +52,7 @@ fn inventory(yaml: &str) -> Inventory {
             "Pod" => add(&mut into.pods, object),
             "Service" => add(&mut into.services, object),
             "Deployment" => add(into.workloads.entry(Kind::Deployment).or_default(), object),
+            "Prometheus" => add(&mut into.prometheuses, object),
             "StatefulSet" => add(into.workloads.entry(Kind::StatefulSet).or_default(), object),
             "DaemonSet" => add(into.workloads.entry(Kind::DaemonSet).or_default(), object),
             "Sidecar" => add(&mut into.sidecars, object),

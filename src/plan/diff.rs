@@ -2,7 +2,7 @@
 //! within a changed line marked when they come on screen.
 
 use super::review::Reviewed;
-use super::{mask, normalise, yaml};
+use super::{mask, normalise, secret_text, yaml};
 use crate::text::clean;
 use serde_json::Value;
 use similar::algorithms::{Capture, Compact, Replace, myers};
@@ -49,11 +49,11 @@ pub enum LineKind {
 impl Reviewed {
     /// Live against the server's answer. Work grows with the object: not per frame.
     pub fn diff(&self) -> Diff {
-        objects(
-            self.live.as_deref(),
-            self.after.as_deref(),
-            self.intent.as_ref(),
-        )
+        let (before, after) = (self.live.as_deref(), self.after.as_deref());
+        let (old, new, folded) = normalise::sides(before, after, self.intent.as_ref());
+        let (mut old, mut new) = mask::pair(old, new);
+        secret_text::show(self, &mut old, &mut new);
+        lines(old, new, folded)
     }
 }
 
@@ -61,6 +61,11 @@ impl Reviewed {
 pub fn objects(before: Option<&Value>, after: Option<&Value>, intent: Option<&Value>) -> Diff {
     let (old, new, folded) = normalise::sides(before, after, intent);
     let (old, new) = mask::pair(old, new);
+    lines(old, new, folded)
+}
+
+/// Of two sides that were masked.
+fn lines(old: Option<Value>, new: Option<Value>, folded: usize) -> Diff {
     let shown = |side: Option<Value>| side.map(|value| yaml::to_lines(&value)).unwrap_or_default();
     let mut diff = texts(&shown(old), &shown(new));
     diff.folded = folded;

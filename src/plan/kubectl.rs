@@ -1,5 +1,6 @@
 //! A change as the kubectl command that does the same.
 
+use super::keyed;
 use super::leaves;
 use super::mask;
 use super::review::{Reviewed, Verdict};
@@ -138,7 +139,15 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
     {
         let _ = writeln!(out, "# {why}");
     }
+    if object.kind == Kind::Secret {
+        let _ = writeln!(out, "# the text of {key} is stored in base64");
+    }
+    let of_monitor = keyed::list_of(object.kind).is_some();
     for edit in edits {
+        if of_monitor {
+            monitor(&mut out, key, edit);
+            continue;
+        }
         let (words, yaml) = match edit {
             TextEdit::InsertJob { name, job } => (
                 format!("in {key}, as the first of scrape_configs (job {name}):"),
@@ -195,6 +204,22 @@ fn text(object: &ObjectRef, key: &str, edits: &[TextEdit], reviewed: Option<&Rev
         resource(object)
     );
     out
+}
+
+/// Of a monitor only the rules of its endpoints are written, under the names that it has for them.
+fn monitor(out: &mut String, key: &str, edit: &TextEdit) {
+    let index = edit.job().rsplit('/').next().unwrap_or_default();
+    let (words, items) = match edit {
+        TextEdit::EndPlaintext { items, .. } => ("as the first of", items),
+        TextEdit::ResumePlaintext { items, .. } => ("remove these names from", items),
+        _ => return,
+    };
+    let list: Vec<Value> = ended_rules(items).iter().map(keyed::relabeling).collect();
+    rules(
+        out,
+        &format!("{words} spec.{key}[{index}].relabelings:"),
+        &list,
+    );
 }
 
 fn rules(out: &mut String, words: &str, list: &[Value]) {

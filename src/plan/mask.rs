@@ -279,6 +279,17 @@ fn at(path: &LeafPath) -> Inside {
         })
 }
 
+/// Is this, in a Secret, what it keeps?
+pub fn is_secret(path: &LeafPath) -> bool {
+    match path.0.first() {
+        Some(Step::Field(name)) => !matches!(
+            name.as_str(),
+            "metadata" | "type" | "immutable" | "apiVersion" | "kind"
+        ),
+        _ => true,
+    }
+}
+
 /// One leaf's value in words: masked, cut to a line.
 pub fn shown(path: &LeafPath, value: &Value) -> String {
     let words = leaf(path, value).to_string();

@@ -5,6 +5,7 @@
 //! `managedFields` itself, where nothing else changes in the same request (apimachinery, managedfields/internal
 //! /fieldmanager.go: `decodeLiveOrNew`; kubectl moves its own fields so, client-go/util/csaupgrade).
 
+use super::keyed;
 use super::owners::step;
 use super::path::LeafPath;
 use super::record::{Intent, LeafChange};
@@ -66,7 +67,7 @@ pub fn released(live: &Value, intents: &[&Intent], alone: bool) -> Option<Value>
         .iter()
         .filter_map(|intent| {
             let key = &intent.text.as_ref()?.key;
-            Some((LeafPath::fields(["data"]).field(key.as_str()), *intent))
+            Some((keyed::path(intent.object.kind, key), *intent))
         })
         .collect();
     for (path, intent) in &texts {

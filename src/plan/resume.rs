@@ -3,7 +3,7 @@
 use super::record::{Entry, Intent};
 use super::scrape_config;
 use super::undo::made_by;
-use super::{ChangeId, mask};
+use super::{ChangeId, keyed, mask};
 use crate::mesh::kinds::ObjectRef;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -74,8 +74,8 @@ pub fn stands(intent: &Intent, live: Option<&Value>) -> Stands {
         return Stands::Other("another object of that name stands there now".into());
     }
     if let Some(text) = &intent.text {
-        let now = live["data"][&text.key].as_str().unwrap_or_default();
-        return match scrape_config::apply(now, &text.edits) {
+        let now = keyed::text(live, &text.key).unwrap_or_default();
+        return match scrape_config::apply(&now, &text.edits) {
             Ok(after) if after == now => Stands::After,
             Ok(_) => Stands::Before,
             Err(refusal) => Stands::Other(refusal.why),

@@ -75,6 +75,24 @@ pub enum TextEdit {
     },
 }
 
+impl TextEdit {
+    /// The job that it is about.
+    pub fn job(&self) -> &str {
+        match self {
+            TextEdit::InsertJob { name, .. }
+            | TextEdit::ReplaceJob { name, .. }
+            | TextEdit::RemoveJob { name }
+            | TextEdit::RestoreJob { name, .. } => name,
+            TextEdit::AddRule { job, .. }
+            | TextEdit::RemoveRule { job, .. }
+            | TextEdit::ReplaceRule { job, .. }
+            | TextEdit::RestoreRule { job, .. }
+            | TextEdit::EndPlaintext { job, .. }
+            | TextEdit::ResumePlaintext { job, .. } => job,
+        }
+    }
+}
+
 /// The gate refused: nothing is written, and the user is shown what to paste.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateRefusal {

@@ -328,6 +328,11 @@ fn reverse(
     if opens {
         note(NoteKind::OpensListener);
     }
+    // The operator needs the Secret for as long as its resource names it.
+    let rank = match (&action, object.kind) {
+        (Action::Delete { .. }, Kind::Secret) => 7,
+        _ => rank(first.part, object),
+    };
     let why = match &action {
         Action::Delete { .. } => format!("deletes {object}, which the run created"),
         Action::Apply { .. } => format!("restores {object}, which the run deleted"),
@@ -340,7 +345,7 @@ fn reverse(
         action,
         why,
         seq: first.seq,
-        rank: rank(first.part, object),
+        rank,
         disputed: false,
     });
 }
@@ -475,7 +480,7 @@ fn plan(
             // A mark without its listener is a target that fails; a listener without its policies is open.
             (2, 1) | (3, 2) => other.item == draft.item,
             // The job goes when nothing is marked for it; certificates when nothing reads them.
-            (5, 1) | (6, 5) => true,
+            (5, 1) | (6, 5) | (7, 6) => true,
             _ => false,
         };
         let needs = plan

@@ -8,7 +8,7 @@ use super::export::{
 use super::review::{Hands, Reviewed, Verdict};
 use super::scrape_config::{TextEdit, emit, ended_rules, jobs};
 use super::yaml::to_yaml;
-use super::{Action, Part, mask};
+use super::{Action, Part, keyed, mask};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, MANAGER};
 use crate::mesh::{Owner, OwnerTool};
@@ -239,8 +239,8 @@ fn values(item: &Reviewed, chart: &str) -> Option<Vec<Fragment>> {
             if rules.is_empty() || !as_map {
                 return None;
             }
-            let text = item.live.as_ref()?["data"][key.as_str()].as_str()?;
-            let today: BTreeMap<String, Vec<Value>> = jobs(text)
+            let text = keyed::text(item.live.as_ref()?, key)?;
+            let today: BTreeMap<String, Vec<Value>> = jobs(&text)
                 .ok()?
                 .into_iter()
                 .map(|job| (job.name.clone(), job.rules().to_vec()))

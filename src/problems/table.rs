@@ -118,6 +118,8 @@ problems! {
     "MS213" Risk ReadersNotRead { account: String, why: String } as "IST0141"
     /// Let in by an earlier run, and still so.
     "MS214" Risk OthersAdmitted { principals: Vec<String> }
+    "MS215" Note OperatorPaused { resource: ObjectRef }
+    "MS216" Note Sharded { resource: ObjectRef, shards: u32 }
     "MS221" Risk JobTakesAnyAnnotation { job: String }
     "MS222" Risk JobFollowsPath { job: String }
     "MS223" Risk JobInPlaintext { job: String }
@@ -169,6 +171,12 @@ problems! {
     /// `peers`: `None` where its configuration does not tell.
     "MS267" Note OutboundStaysCaptured { peers: Option<Vec<String>> }
     "MS268" Risk MeshExclusionsReplaced { annotation: String }
+    /// Neither its configuration nor what runs of it could be read.
+    "MS269" Note TodaysJobsUnknown { why: String }
+    /// A record of the change would hold the text of a Secret.
+    "MS270" Note SecretJobStays { job: String }
+    /// What ends in a monitor ends for every Prometheus that selects it.
+    "MS271" Note SharedMonitorStays { job: String, other: String }
 
     // 3xx: workloads.
 

@@ -61,6 +61,8 @@ fn the_readme_has_the_table_of_codes() {
 
 /// Codes that no cluster's objects bring about, with the tests that do, and that see them absent.
 const BY_TESTS: &[(Code, &str)] = &[
+    (Code::OperatorPaused, "worlds::operator"),
+    (Code::Sharded, "worlds::operator"),
     (Code::RolloutPaused, "plan::hurdles, journeys::hurdles"),
     (Code::RolloutOnDelete, "plan::hurdles, journeys::hurdles"),
     (Code::RolloutPartition, "plan::hurdles, journeys::hurdles"),
@@ -112,6 +114,9 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::StartNeedsIstiod, "recipe::findings"),
     (Code::JobNotFixed, "recipe::job"),
     (Code::SecureJobStays, "worlds::jobs"),
+    (Code::TodaysJobsUnknown, "worlds::operator"),
+    (Code::SecretJobStays, "worlds::operator"),
+    (Code::SharedMonitorStays, "worlds::operator"),
     (Code::EnvoyPortJobStays, "recipe::findings"),
     (Code::OtherClusterNotScraped, "recipe::findings"),
     (Code::JobsFoldIntoOne, "recipe::job"),

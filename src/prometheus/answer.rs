@@ -188,7 +188,10 @@ pub(super) fn wants_https(status: u16, body: &[u8]) -> Option<bool> {
     let said = text(body, 2000);
     if said.contains("HTTP request to an HTTPS server") {
         Some(true)
-    } else if said.contains("server gave HTTP response to HTTPS client") {
+    } else if said.contains("server gave HTTP response to HTTPS client")
+        // The API server's own proxy says it so.
+        || said.contains("first record does not look like a TLS handshake")
+    {
         Some(false)
     } else {
         None

@@ -120,6 +120,11 @@ pub(super) fn hash(body: &[u8]) -> u64 {
     hasher.finish()
 }
 
+pub(super) fn text(body: &[u8]) -> Result<String, Fault> {
+    let data: Data = answer::data(body)?;
+    Ok(data.yaml)
+}
+
 pub(super) fn parse(body: &[u8]) -> Result<Running, Fault> {
     let data: Data = answer::data(body)?;
     let config: Config = serde_yaml::from_str(&data.yaml)

@@ -289,6 +289,7 @@ fn prometheus() -> mesh::Prometheus {
         desired: 1,
         pods: Vec::new(),
         template,
+        pod_home: mesh::PodHome::Template,
         service_account: "prometheus".into(),
         shared_with: Vec::new(),
         container: "prometheus".into(),
@@ -374,6 +375,24 @@ async fn https_is_found_out_by_asking() {
             )
         }
     });
+    assert_eq!(prom.pools("prometheus-5d-a").await, Ok(Some(Vec::new())));
+}
+
+/// The operator names a web configuration always, mostly one without TLS.
+#[tokio::test]
+async fn plain_http_is_found_out_by_asking() {
+    let prom = prom(|_, path| match path.contains("/pods/https:") {
+        false => (
+            200,
+            r#"{"status":"success","data":{"scrapePools":[]}}"#.into(),
+        ),
+        true => (
+            503,
+            "error trying to reach service: tls: first record does not look like a TLS handshake"
+                .into(),
+        ),
+    });
+    prom.at.https.store(true, Ordering::Relaxed);
     assert_eq!(prom.pools("prometheus-5d-a").await, Ok(Some(Vec::new())));
 }
 

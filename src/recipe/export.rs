@@ -6,7 +6,9 @@ use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
-use crate::mesh::{Mesh, Owner, Prometheus, PrometheusConfig, PrometheusFlavour};
+use crate::mesh::{
+    ConfigHome, Mesh, Owner, OwnerTool, PodHome, Prometheus, PrometheusConfig, PrometheusFlavour,
+};
 use crate::plan::export::{Reload, Setup};
 use crate::plan::scrape_config::{TextEdit, jobs};
 use crate::plan::{Action, Part, Plan};
@@ -36,6 +38,9 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
     let of = mesh
         .prometheus(&chosen.prometheus.id)
         .unwrap_or(&chosen.prometheus);
+    let mut of = Prometheus::clone(of);
+    by_operator(&mut of);
+    let of = &of;
     let mut by_hand = Vec::new();
     if gap.is_some() && of.flavour != PrometheusFlavour::Operator {
         let gone: &[Part] = match in_its_configuration(mesh, &of.id) {
@@ -58,6 +63,9 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
 /// # Errors
 /// None is free, and there are several.
 fn the_one(mesh: &Mesh, take: &BTreeSet<String>) -> Result<Option<WorkloadRef>, Error> {
+    if let Some(one) = mesh.only_prometheus(take) {
+        return Ok(Some(one.id.clone()));
+    }
     let all: Vec<_> = mesh.prometheus_servers.iter().collect();
     let free: Vec<_> = mesh
         .prometheus_servers
@@ -65,7 +73,7 @@ fn the_one(mesh: &Mesh, take: &BTreeSet<String>) -> Result<Option<WorkloadRef>, 
         .filter(|p| p.is_free(take))
         .collect();
     match (&free[..], &all[..]) {
-        ([one], _) | ([], [one]) => Ok(Some(one.id.clone())),
+        ([], [one]) => Ok(Some(one.id.clone())),
         ([], [_, _, ..]) => Err(all.iter().fold(
             Error::new("several Prometheus servers found, and none is named"),
             |error, found| error.hint(format!("--prometheus {}", found.id)),
@@ -95,6 +103,7 @@ fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
             continue;
         }
         let found = Arc::make_mut(found);
+        by_operator(found);
         release(&mut found.obstacles, found.owner.as_ref());
         gap = gap_of(found);
         if gap.is_some() {
@@ -105,6 +114,17 @@ fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
         }
     }
     (free, gap)
+}
+
+/// For an export an operator's Prometheus is its operator's, whether its resource can be changed here or not.
+fn by_operator(of: &mut Prometheus) {
+    if let PodHome::Resource(operated) = std::mem::take(&mut of.pod_home) {
+        release(&mut of.obstacles, of.owner.as_ref());
+        of.owner = Some(Owner {
+            tool: OwnerTool::Operator,
+            name: format!("Prometheus {}", operated.resource.name),
+        });
+    }
 }
 
 fn release(obstacles: &mut Vec<Problem>, owner: Option<&Owner>) {
@@ -135,7 +155,7 @@ fn gap_of(of: &Prometheus) -> Option<String> {
 fn nothing_known(of: &Prometheus) -> PrometheusConfig {
     PrometheusConfig {
         // No ConfigMap holds it: of an operator's, the resource that the operator reads.
-        config_map: ObjectRef::new(
+        home: ConfigHome::File(ObjectRef::new(
             Kind::OperatorPrometheus,
             &of.id.namespace,
             of.owner.as_ref().map_or(of.id.name.as_str(), |owner| {
@@ -144,7 +164,7 @@ fn nothing_known(of: &Prometheus) -> PrometheusConfig {
                     .strip_prefix("Prometheus ")
                     .unwrap_or(&owner.name)
             }),
-        ),
+        )),
         key: "prometheus.yml".into(),
         text: Ok(Arc::from("scrape_configs: []\n")),
         sub_path: false,
@@ -234,7 +254,10 @@ fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
             .owner
             .iter()
             .flat_map(|owner| {
-                let config = of.config.as_ref().map(|config| config.config_map.clone());
+                let config = of
+                    .config
+                    .as_ref()
+                    .map(|config| config.home.object().clone());
                 std::iter::once(of.id.object())
                     .chain(config)
                     .map(|object| (object, owner.clone()))
@@ -249,7 +272,7 @@ fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
 /// The configuration that is not known is nobody's to edit here.
 fn stand_in(of: &Prometheus, gap: bool) -> Option<(ObjectRef, Owner)> {
     let owner = of.owner.clone().filter(|_| gap)?;
-    Some((nothing_known(of).config_map, owner))
+    Some((nothing_known(of).home.object().clone(), owner))
 }
 
 /// `prometheus-27.5.1` → 27.

@@ -2,7 +2,7 @@
 //! changes laid over both.
 
 use super::old_jobs::everything;
-use super::{SECURE_PORT, select};
+use super::{SECURE_PORT, added_jobs, ended_monitors, select};
 use crate::answers::Answers;
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
@@ -107,12 +107,22 @@ fn edited<'a>(
 ) -> Result<String, String> {
     let mut text = text.to_owned();
     for change in changes {
-        if let (Action::Text { key, edits }, Some(place)) = (&change.action, &of.config)
-            && change.object == place.config_map
-            && *key == place.key
-        {
-            text = scrape_config::apply(&text, edits).map_err(|refused| refused.why)?;
-        }
+        let Some(place) = &of.config else { continue };
+        let edits = match &change.action {
+            Action::Text { key, edits } => {
+                let here = |job| {
+                    ended_monitors::place_of(place, job)
+                        .is_some_and(|at| at == (change.object.clone(), key.clone()))
+                };
+                let edits = edits.iter().filter(|edit| here(edit.job()));
+                edits.cloned().collect()
+            }
+            Action::Apply { intent } if change.object == *place.home.object() => {
+                added_jobs::of_secret(intent, &place.key)
+            }
+            _ => continue,
+        };
+        text = scrape_config::apply(&text, &edits).map_err(|refused| refused.why)?;
     }
     Ok(text)
 }

@@ -4,13 +4,14 @@
 //! 15090 behind the port, ending the old job loses what only the merged endpoint has. So it is decided for each
 //! workload and each job, and nobody else is held back by one that has to stay.
 
+use super::ended_monitors;
 use super::order::reloads;
 use super::select::{Item, Selection};
 use super::{JOB, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
 use crate::gather::Gather;
 use crate::mesh::ended;
-use crate::mesh::kinds::WorkloadRef;
+use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::scrape_config::{Job, TextEdit};
 use crate::plan::{Action, Await, Change, LeavesOut, Part};
@@ -154,7 +155,11 @@ pub(super) fn decide(
     };
     let ending = |job: &&Job| {
         let plain = job.plaintext || job.envoy_stats || scrapes_any(job);
-        plain && !job.secure && !job.secure_envoy && job.read().discovers_pods()
+        plain
+            && !job.secure
+            && !job.secure_envoy
+            && ended_monitors::place_of(config.place, &job.name).is_some()
+            && job.read().discovers_pods()
     };
     for job in config.jobs.iter().filter(ending) {
         let earlier = job.rule_of_earlier_versions();
@@ -220,6 +225,19 @@ pub(super) fn decide(
             if item.workload.desired > 0 && !stays && ended::can_name(id) {
                 last.push(id.clone());
             }
+        }
+        // What ends here ends for everybody who uses the monitor.
+        let also = || ended_monitors::also_of(mesh, &of.id, &job.name);
+        if !last.is_empty()
+            && !config.holds(job)
+            && let Some(other) = also()
+        {
+            decision.findings.push(Problem::SharedMonitorStays {
+                of: (&of.id).into(),
+                job: job.name.clone(),
+                other: other.to_string(),
+            });
+            continue;
         }
         if !resumed.is_empty() {
             first.not = resumed.clone();
@@ -301,11 +319,8 @@ pub(super) fn leave_marked_out(of: &Prometheus, jobs: &[Job]) -> bool {
     old(jobs).any(|job| job.plaintext && job.leaves_marked_out && !replaced(job))
 }
 
-/// The last change of a plan.
-pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) -> Option<Change> {
-    if decision.last.is_empty() {
-        return None;
-    }
+/// The last changes of a plan: of the configuration, and of each monitor.
+pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) -> Vec<Change> {
     let edits = decision
         .last
         .iter()
@@ -313,41 +328,50 @@ pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) ->
             job: job.clone(),
             items: items.clone(),
         });
+    ended_monitors::by_place(config.place, edits)
+        .into_iter()
+        .map(|(object, action)| ending(decision, object, action, of))
+        .collect()
+}
+
+fn ending(decision: &Decision, object: ObjectRef, action: Action, of: &Prometheus) -> Change {
+    let named = |job: &String| match &action {
+        Action::Text { edits, .. } => edits.iter().any(|edit| edit.job() == job),
+        _ => false,
+    };
+    let last: Vec<&(String, Vec<WorkloadRef>)> =
+        decision.last.iter().filter(|(job, _)| named(job)).collect();
     let renamed = Problem::JobLabelChanges {
         of: (&of.id).into(),
-        jobs: decision.last.iter().map(|(job, _)| job.clone()).collect(),
+        jobs: last.iter().map(|(job, _)| job.clone()).collect(),
         by: JOB.to_owned(),
     };
-    Some(Change {
-        before: vec![Await::TargetsUp(
-            decision.ends().into_iter().cloned().collect(),
-        )],
+    let ends: BTreeSet<WorkloadRef> = last.iter().flat_map(|(_, of)| of).cloned().gather();
+    let jobs = last.iter().map(|(job, items)| LeavesOut {
+        job: job.clone(),
+        of: items.clone(),
+        not: Vec::new(),
+    });
+    let then = vec![Await::LeftOut {
+        prometheus: of.id.clone(),
+        jobs: jobs.collect(),
+    }];
+    let why = match object.kind {
+        Kind::PodMonitor | Kind::ServiceMonitor => {
+            "The monitor skips workloads that are UP over mTLS, so that no pod is scraped twice"
+        }
+        _ => {
+            "The plaintext jobs skip workloads that are UP over mTLS, so that no pod is scraped twice"
+        }
+    };
+    Change {
+        before: vec![Await::TargetsUp(ends.into_iter().collect())],
         // Without either, the file counts from its next restart on.
-        then: if of.reloader || of.lifecycle {
-            vec![Await::LeftOut {
-                prometheus: of.id.clone(),
-                jobs: decision
-                    .last
-                    .iter()
-                    .map(|(job, items)| LeavesOut {
-                        job: job.clone(),
-                        of: items.clone(),
-                        not: Vec::new(),
-                    })
-                    .collect(),
-            }]
-        } else {
-            Vec::new()
+        then: match of.reloader || of.lifecycle {
+            true => then,
+            false => Vec::new(),
         },
         findings: vec![renamed],
-        ..Change::new(
-            config.place.config_map.clone(),
-            Part::OldJobs,
-            Action::Text {
-                key: config.place.key.clone(),
-                edits: edits.collect(),
-            },
-            "The plaintext jobs skip workloads that are UP over mTLS, so that no pod is scraped twice",
-        )
-    })
+        ..Change::new(object, Part::OldJobs, action, why)
+    }
 }

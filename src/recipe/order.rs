@@ -2,14 +2,15 @@
 
 use super::select::{Item, Selection, select};
 use super::{
-    authorization, forbidden, gateway, injection, mark, mtls, old_jobs, prometheus_pod, reaching,
-    repair, scrape_job, sidecar,
+    added_jobs, authorization, ended_monitors, forbidden, gateway, injection, mark, mtls, old_jobs,
+    prometheus_pod, reaching, repair, scrape_job, sidecar,
 };
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{Listed, Mesh, Progress, Prometheus, others};
+use crate::mesh::{ConfigHome, Listed, Mesh, Progress, Prometheus, others};
+use crate::plan::scrape_config::TextEdit;
 use crate::plan::{Await, Change, ChangeId, Part, Plan, keeping};
 use crate::problems::{Problem, cluster, shared_identity};
 use sha2::{Digest, Sha256};
@@ -143,10 +144,11 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         }
     }
 
-    if let Some(mut last) = old_jobs::old_jobs(&decision, &config, of) {
+    let before: Vec<ChangeId> = plan.changes.iter().map(|c| c.id.clone()).collect();
+    for mut last in old_jobs::old_jobs(&decision, &config, of) {
         let jobs = plan.changes.iter().filter(|c| c.part == Part::ScrapeJob);
         last.needs = jobs.map(|c| c.id.clone()).collect();
-        last.after = plan.changes.iter().map(|c| c.id.clone()).collect();
+        last.after = before.clone();
         let ends = decision.ends();
         let of_ended = marked.iter().filter(|(item, _)| ends.contains(item));
         let marks: Vec<ChangeId> = of_ended.flat_map(|(_, ids)| ids.clone()).collect();
@@ -194,7 +196,28 @@ fn prometheus(
     plan.findings.extend(jobs.findings);
     let mut loaded = scrape_job::loaded(of, &jobs.names);
     loaded.extend(decision.loaded(of));
-    let mut job = scrape_job::with(jobs.change, config, &decision.first);
+    let (own, of_monitors): (Vec<TextEdit>, Vec<TextEdit>) = decision
+        .first
+        .iter()
+        .cloned()
+        .partition(|edit| config.place.home.holds(edit.job()));
+    let again = ended_monitors::by_place(config.place, of_monitors.into_iter());
+    plan.changes
+        .extend(again.into_iter().map(|(object, action)| {
+            let why = "The monitor scrapes these workloads in plaintext again";
+            Change {
+                then: decision.loaded(of).into_iter().collect(),
+                ..Change::new(object, Part::ScrapeJob, action, why)
+            }
+        }));
+    let mut job = scrape_job::with(jobs.change, config, &own);
+    let mut secret = None;
+    if let ConfigHome::New(_) = &config.place.home
+        && let Some(text) = job.take()
+    {
+        let [made, named] = added_jobs::changes(of, config, text)?;
+        (secret, job) = (Some(made), Some(named));
+    }
     let mut pod = pod.change;
     // With a reloader the job follows its certificates; without, one restart loads both.
     let job_first = !of.reloader || by_restart;
@@ -215,10 +238,14 @@ fn prometheus(
         plan.serves.insert(pod.id.clone(), vec![job.id.clone()]);
         plan.serves.insert(job.id.clone(), vec![pod.id.clone()]);
     }
+    if let (Some(secret), Some(job)) = (&secret, &job) {
+        plan.serves.insert(secret.id.clone(), vec![job.id.clone()]);
+    }
     let changes: Vec<Change> = match job_first {
         true => job.into_iter().chain(pod).collect(),
         false => pod.into_iter().chain(job).collect(),
     };
+    let changes: Vec<Change> = secret.into_iter().chain(changes).collect();
     let ids = changes.iter().map(|c| c.id.clone()).collect();
     plan.changes.extend(changes);
     Ok(ids)

@@ -6,6 +6,7 @@
 //! clients on plaintext; `merge-metrics: "false"` keeps the pod from becoming a plaintext target itself. What the
 //! sidecar of a Prometheus in the mesh captures already stays captured.
 
+use super::pod_place::pod_place;
 use super::{INJECT, SECURE_PORT, cert_watch, injection, prices, template_intent};
 use crate::error::Error;
 use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
@@ -91,7 +92,12 @@ pub(super) fn prometheus_pod(
     if let Some(hash) = config(&place.path) {
         annotations.insert(CONFIG_HASH.into(), hash);
     }
-    let watch = cert_watch::of(of, &place.path, &place.volume);
+    let operated = of.pod_home.operated().is_some();
+    // The operator makes the reloader's container, and takes no arguments for it.
+    let watch = match operated {
+        true => None,
+        false => cert_watch::of(of, &place.path, &place.volume),
+    };
     let mut why = if place.secret.is_some() {
         "Fixes Prometheus's pod: a sidecar that captures nothing writes the certificates into memory".to_owned()
     } else if of.outbound.is_some() {
@@ -107,8 +113,9 @@ pub(super) fn prometheus_pod(
         );
     }
     let action = match (&place.secret, watch) {
-        // Neither the source of a volume nor arguments that somebody else owns can be had by an apply.
-        (secret, watch) if secret.is_some() || watch.is_some() => Action::Edit {
+        // Neither the source of a volume nor arguments that somebody else owns can be had by an apply. Of a resource
+        // the lists are its owner's, whole.
+        (secret, watch) if operated || secret.is_some() || watch.is_some() => Action::Edit {
             leaves: edits(of, &place, watch, &labels, &annotations),
         },
         _ => Action::Apply {
@@ -206,7 +213,13 @@ fn keeps(of: &Prometheus) -> Vec<Problem> {
 fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change {
     Change {
         item: Some(of.id.clone()),
-        then: vec![Await::Rollout(of.id.clone())],
+        then: match of.pod_home.operated() {
+            Some(_) => vec![
+                Await::Operated(of.id.clone()),
+                Await::Rollout(of.id.clone()),
+            ],
+            None => vec![Await::Rollout(of.id.clone())],
+        },
         prices: if restarts {
             prices::prometheus(of)
         } else {
@@ -216,7 +229,7 @@ fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change 
             .filter(|_| restarts)
             .into_iter()
             .collect(),
-        ..Change::new(of.id.object(), Part::PrometheusPod, action, why)
+        ..Change::new(of.pod_object(), Part::PrometheusPod, action, why)
     }
 }
 
@@ -257,32 +270,23 @@ fn edits(
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
 ) -> Vec<LeafEdit> {
-    let meta = &of.template.metadata;
+    let at = pod_place(of);
     let mut leaves = Vec::new();
-    for (map, have, want) in [
-        ("labels", &meta.labels, labels),
-        ("annotations", &meta.annotations, annotations),
-    ] {
+    for ((path, have), want) in [(&at.labels, labels), (&at.annotations, annotations)] {
         for (key, value) in want {
             if have.get(key) != Some(value) {
-                let path = LeafPath::fields(["spec", "template", "metadata", map]).field(key);
                 leaves.push(set(
-                    path,
+                    path.clone().field(key),
                     have.get(key).map(|v| v.as_str().into()),
                     Some(value.as_str().into()),
                 ));
             }
         }
     }
-    let pod = LeafPath::fields(["spec", "template", "spec"]);
-    let volume = pod.clone().field("volumes").element("name", &place.volume);
+    let (volumes, stand) = at.volumes;
+    let volume = volumes.element("name", &place.volume);
     let memory = json!({"medium": "Memory"});
-    let stands = of
-        .template
-        .spec
-        .volumes
-        .iter()
-        .find(|v| v["name"] == place.volume.as_str());
+    let stands = stand.iter().find(|v| v["name"] == place.volume.as_str());
     match (&place.secret, stands) {
         (Some(secret), _) => {
             leaves.push(set(
@@ -308,16 +312,14 @@ fn edits(
         }
         (None, Some(_)) => {}
     }
-    let containers = pod.field("containers");
-    if place.mount_missing {
-        let mounts = containers
-            .clone()
-            .element("name", &of.container)
-            .field("volumeMounts")
-            .element("mountPath", &place.path);
-        leaves.push(set(mounts, None, Some(place.own_mount())));
+    let (mounts, stand) = at.mounts;
+    let same = |path: &str| path.trim_end_matches('/') == place.path.trim_end_matches('/');
+    if !stand.iter().any(|mount| same(&mount.mount_path)) {
+        let mount = mounts.element("mountPath", &place.path);
+        leaves.push(set(mount, None, Some(place.own_mount())));
     }
     if let Some(watch) = watch {
+        let containers = LeafPath::fields(["spec", "template", "spec", "containers"]);
         let container = containers.element("name", &watch.container);
         if watch.mount {
             let mounts = container
@@ -349,7 +351,6 @@ struct Place {
     volume: String,
     /// The stale Secret source of the volume, where it has one.
     secret: Option<Value>,
-    mount_missing: bool,
     /// The text of the `userVolumeMount` annotation.
     mounts: String,
 }
@@ -397,7 +398,6 @@ impl Place {
         let volume_taken = source.is_some_and(|v| v.get("emptyDir").is_none()) && secret.is_none();
         let path_taken = mounted(&path).is_some_and(|m| m.name != volume);
         let mut place = Place {
-            mount_missing: mounted(&path).is_none(),
             secret: secret.cloned(),
             path,
             volume,
@@ -408,7 +408,6 @@ impl Place {
                 path: "/etc/meshscrape-certs".into(),
                 volume: "meshscrape-certs".into(),
                 secret: None,
-                mount_missing: mounted("/etc/meshscrape-certs").is_none(),
                 mounts: String::new(),
             };
         }

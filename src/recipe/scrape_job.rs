@@ -7,7 +7,7 @@ use super::select::Item;
 use super::{MARK, SECURE_PORT};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
-use crate::mesh::{self, Mesh, Prometheus, PrometheusConfig, objects as lean};
+use crate::mesh::{self, ConfigHome, Mesh, Prometheus, PrometheusConfig, objects as lean};
 use crate::plan::scrape_config::{Job, TextEdit, jobs};
 use crate::plan::{Action, Await, Change, Part};
 use crate::problems::{Problem, Subject};
@@ -25,6 +25,8 @@ pub(super) struct Config<'a> {
     pub jobs: Vec<Job>,
     /// What is to be found by the secure jobs: see [`Config::over`].
     pub pods: Vec<Wanted>,
+    /// Why the jobs of today are not known.
+    pub unknown: Option<String>,
 }
 
 /// A workload as the secure jobs are to find it.
@@ -37,6 +39,11 @@ pub(super) struct Wanted {
 }
 
 impl Config<'_> {
+    /// Can this job be changed by an edit of the text?
+    pub fn holds(&self, job: &Job) -> bool {
+        self.place.home.holds(&job.name)
+    }
+
     /// With the workloads that are chosen or secured.
     pub fn over(mut self, mesh: &Mesh, of: &Prometheus, items: &[Item]) -> Self {
         let gateways = mesh.gateways.iter().map(|gateway| &gateway.workload);
@@ -74,17 +81,30 @@ pub(super) fn config(of: &Prometheus) -> Result<Config<'_>, Error> {
         .config
         .as_ref()
         .ok_or_else(|| failed().cause("its --config.file leads to no ConfigMap"))?;
-    let text = place
-        .text
-        .as_deref()
-        .map_err(|why| failed().cause(crate::words::unread(why)))?;
+    let text = match (&place.text, &place.home) {
+        (Ok(text), _) => text,
+        (Err(why), ConfigHome::File(_)) => {
+            return Err(failed().cause(crate::words::unread(why)));
+        }
+        // A job is added without what runs today.
+        (Err(why), _) => {
+            return Ok(Config {
+                of: of.id.clone(),
+                place,
+                jobs: Vec::new(),
+                pods: Vec::new(),
+                unknown: Some(crate::words::unread(why)),
+            });
+        }
+    };
     let jobs = jobs(text)
-        .map_err(|e| failed().cause(format!("{}, key {}: {e}", place.config_map, place.key)))?;
+        .map_err(|e| failed().cause(format!("{}, key {}: {e}", place.home.object(), place.key)))?;
     Ok(Config {
         of: of.id.clone(),
         place,
         jobs,
         pods: Vec::new(),
+        unknown: None,
     })
 }
 
@@ -101,12 +121,21 @@ pub(super) struct Jobs {
 pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> Jobs {
     let mut findings = Vec::new();
     let subject = || Subject::from(&config.of);
+    if let Some(why) = &config.unknown {
+        findings.push(Problem::TodaysJobsUnknown {
+            of: subject(),
+            why: why.clone(),
+        });
+    }
     let (kept, mut wanted) = wanted(config, certificates, &mut findings);
-    let there: Vec<&Job> = config.jobs.iter().filter(|j| j.secure).collect();
-    let there: Vec<&Job> = there
-        .into_iter()
-        .filter(|j| !kept.contains(&j.name))
-        .collect();
+    let own = config.jobs.iter().filter(|job| config.holds(job));
+    let secure = own.filter(|job| job.secure && !kept.contains(&job.name));
+    let (there, others): (Vec<&Job>, Vec<&Job>) =
+        secure.partition(|job| config.place.home.may_record() || is_ours(job));
+    findings.extend(others.iter().map(|job| Problem::SecretJobStays {
+        of: subject(),
+        job: job.name.clone(),
+    }));
     if !repair && !there.is_empty() && there.iter().any(|job| !stands(job, &wanted)) {
         for job in &there {
             findings.push(Problem::JobNotFixed {
@@ -185,7 +214,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     let change = Change {
         findings: replaced,
         ..Change::new(
-            config.place.config_map.clone(),
+            config.place.home.object().clone(),
             Part::ScrapeJob,
             Action::Text {
                 key: config.place.key.clone(),
@@ -203,12 +232,16 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
     }
 }
 
+/// By its name.
+fn is_ours(job: &Job) -> bool {
+    job.name == JOB || job.name.starts_with(&format!("{JOB}-"))
+}
+
 /// A job of the user's that finds annotated pods as it should, under a name that is none of ours.
 fn is_healthy(job: &Job) -> bool {
     let read = job.read();
     let kind = probe::kind(&read);
-    let ours = job.name == JOB || job.name.starts_with(&format!("{JOB}-"));
-    !ours
+    !is_ours(job)
         && kind.keyed
         && kind.https
         && kind.at_port
@@ -225,7 +258,7 @@ pub(super) fn with(change: Option<Change>, config: &Config, more: &[TextEdit]) -
     }
     let mut change = change.unwrap_or_else(|| {
         Change::new(
-            config.place.config_map.clone(),
+            config.place.home.object().clone(),
             Part::ScrapeJob,
             Action::Text {
                 key: config.place.key.clone(),
@@ -282,7 +315,8 @@ fn wanted(
     };
     let follows = |job: &&Job| {
         let scrapes = job.plaintext || by_pods(job);
-        scrapes && pod_role(job) && !job.secure && !job.secure_envoy && !job.envoy_stats
+        let plain = !job.secure && !job.secure_envoy && !job.envoy_stats;
+        scrapes && pod_role(job) && plain && config.holds(job)
     };
     let mut old: Vec<&Job> = all.iter().filter(follows).collect();
     if let Some(main) = main_job(&old) {

@@ -191,6 +191,9 @@ fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>, Error> 
         .iter()
         .filter(|p| p.is_free(&answers.take))
         .collect();
+    if let Some(one) = mesh.only_prometheus(&answers.take) {
+        return Ok(Arc::clone(one));
+    }
     match free[..] {
         [one] => Ok(one.clone()),
         [] => {

@@ -201,6 +201,7 @@ pub fn prometheus(text: &str) -> Prometheus {
         desired: 1,
         pods: vec![pod("prometheus-1")],
         template,
+        pod_home: crate::mesh::PodHome::Template,
         service_account: "prometheus".into(),
         shared_with: Vec::new(),
         container: "prometheus-server".into(),
@@ -209,7 +210,11 @@ pub fn prometheus(text: &str) -> Prometheus {
         web_config: false,
         uid: String::new(),
         config: Some(PrometheusConfig {
-            config_map: ObjectRef::new(Kind::ConfigMap, "istio-system", "prometheus"),
+            home: crate::mesh::ConfigHome::File(ObjectRef::new(
+                Kind::ConfigMap,
+                "istio-system",
+                "prometheus",
+            )),
             key: "prometheus.yml".into(),
             text: Ok(Arc::from(text)),
             sub_path: false,

@@ -55,7 +55,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let blocked = row.blocked(&state.answers.take);
             let words = match blocked {
                 Some(_) if state.reading() => Words::muted("reading …"),
-                Some(_) if of.flavour == PrometheusFlavour::Operator => {
+                Some(_) if of.flavour == PrometheusFlavour::Operator && of.takeable().is_none() => {
                     rows::blocked("export only")
                 }
                 Some((word, _)) => rows::blocked(word),
@@ -195,9 +195,11 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
         Some(config) => match &config.text {
             Ok(_) => format!(
                 "{}/{}, key {}",
-                config.config_map.namespace, config.config_map.name, config.key
+                config.home.object().namespace,
+                config.home.object().name,
+                config.key
             ),
-            Err(why) => format!("{}: {}", config.config_map, words::unread(why)),
+            Err(why) => format!("{}: {}", config.home.object(), words::unread(why)),
         },
         None if of.flavour == PrometheusFlavour::Operator => "written by its operator".to_owned(),
         None => "in no ConfigMap".to_owned(),

@@ -34,15 +34,8 @@ impl State {
         if self.prometheus_by_user {
             return;
         }
-        let mut free = self
-            .mesh
-            .prometheus_servers
-            .iter()
-            .filter(|p| p.is_free(&self.answers.take));
-        self.answers.prometheus = match (free.next(), free.next()) {
-            (Some(only), None) => Some(only.id.clone()),
-            _ => None,
-        };
+        let only = self.mesh.only_prometheus(&self.answers.take);
+        self.answers.prometheus = only.map(|only| only.id.clone());
     }
 
     pub(super) fn choose_prometheus(&mut self) -> Vec<Effect> {

@@ -28,6 +28,8 @@ pub(super) fn label(of: &Problem) -> &'static str {
         P::ConfigVariable { .. } => "config file varies",
         P::OwnProxyWithoutCertificates { .. } => "own istio-proxy without certificates",
         P::ConfigNotRead { .. } => "config not read",
+        P::OperatorPaused { .. } => "operator paused",
+        P::Sharded { .. } => "sharded",
         P::SharedIdentity { .. } => "shared identity",
         P::JobTakesAnyAnnotation { .. }
         | P::JobFollowsPath { .. }
@@ -177,6 +179,14 @@ pub(super) fn sentence(of: &Problem) -> String {
         } => format!(
             "Its configuration, key {key} of the {config_map}, could not be read: {}.",
             unread(why)
+        ),
+        P::OperatorPaused { resource, .. } => format!(
+            "The operator does not carry out changes of the {resource}: spec.paused is true."
+        ),
+        P::Sharded {
+            resource, shards, ..
+        } => format!(
+            "The {resource} has {shards} shards, each with some of the targets. Several shards are not supported yet."
         ),
         P::SharedIdentity { account, with, .. } => format!(
             "Prometheus's ServiceAccount {account} is also used by {}. They can read every secure port too.",
@@ -459,6 +469,7 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::SettingsNotRead { .. } => {
             "Get the permission to read that ConfigMap, or pass --root-namespace and --trust-domain.".into()
         }
+        P::OperatorPaused { resource, .. } => format!("Set spec.paused of the {resource} to false."),
         P::SharedIdentity { .. } => "Give Prometheus its own ServiceAccount.".into(),
         P::PodsNotListed { namespaces, .. } => {
             let (role, place) = match namespaces.is_empty() {
@@ -557,6 +568,7 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         | P::ConfigUnnamed { .. }
         | P::ConfigVariable { .. }
         | P::ConfigNotRead { .. }
+        | P::Sharded { .. }
         | P::SystemNamespace { .. }
         | P::HostNetwork { .. }
         | P::NotInjected { .. }

@@ -74,6 +74,16 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "The ConfigMap with Prometheus's configuration could not be read, or lacks the key. The scrape jobs of \
              this Prometheus are not known.",
         ),
+        C::OperatorPaused => (
+            "the Prometheus operator is paused",
+            "With spec.paused the operator leaves the StatefulSet and the configuration as they are: a change of the \
+             Prometheus resource would reach nobody.",
+        ),
+        C::Sharded => (
+            "a sharded Prometheus",
+            "With several shards the operator runs several StatefulSets, and each scrapes some of the targets. Whether \
+             all targets are UP would have to be asked of all of them together.",
+        ),
         C::SharedIdentity => (
             "Prometheus's identity is shared",
             "Policies allow Prometheus by its ServiceAccount. Every other pod with that ServiceAccount has the same \
@@ -206,6 +216,22 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "Prometheus's pod is injected",
             "The injection webhook is called for each new pod of Prometheus. While istiod does not answer, a pod that \
              is evicted or updated cannot be replaced.",
+        ),
+        C::TodaysJobsUnknown => (
+            "today's scrape jobs are unknown",
+            "Neither the configuration of this Prometheus nor what it runs could be read. The secure job is Istio's usual \
+             one, without the labels and limits of today's jobs, and no plaintext scrape is ended. Where Prometheus \
+             answers, its running configuration is taken.",
+        ),
+        C::SharedMonitorStays => (
+            "a monitor that others may use",
+            "A plaintext scrape ends by a rule in its PodMonitor or ServiceMonitor, for every Prometheus that selects it. \
+             Another one may, so the monitor stays as it is, and these pods are scraped twice.",
+        ),
+        C::SecretJobStays => (
+            "a job in a Secret stays",
+            "This secure job is in a Secret of somebody's own. Changing it would put its text, which may hold \
+             credentials, into the record of the run. So only jobs that meshscrape wrote are changed there.",
         ),
         C::JobNotFixed => (
             "a secure job is used as it is",

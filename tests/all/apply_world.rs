@@ -87,6 +87,7 @@ pub fn prometheus() -> Arc<Prometheus> {
             },
             ..Template::default()
         },
+        pod_home: meshscrape::mesh::PodHome::Template,
         service_account: "prometheus".into(),
         shared_with: Vec::new(),
         container: "prometheus-server".into(),

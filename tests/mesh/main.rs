@@ -16,6 +16,7 @@ mod injector;
 mod matrix;
 mod meshed;
 mod objects;
+mod operator;
 mod originals;
 mod probe;
 mod program;
@@ -101,6 +102,18 @@ fn tests() -> Vec<Test> {
         run: Box::new(refused::run),
         evidence: Box::new(String::new),
         namespace: None,
+        turn: Turn::Beside,
+    });
+    all.push(Test {
+        name: operator::NAME.into(),
+        about: vec![(
+            "what",
+            "a Prometheus of the real operator: secured, its monitors' plaintext ended, taken back"
+                .into(),
+        )],
+        run: Box::new(operator::run),
+        evidence: Box::new(operator::evidence),
+        namespace: Some(operator::namespace()),
         turn: Turn::Beside,
     });
     let cells: [(&str, &str, Cell); 2] = [

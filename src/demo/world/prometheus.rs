@@ -20,6 +20,8 @@ use crate::demo::kinds;
 /// Where the text of `--config.file` comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
+    /// A Secret in place of a ConfigMap.
+    pub secret: bool,
     pub map: String,
     pub key: String,
     /// Mounted by `subPath`: never updated in a running pod.
@@ -98,7 +100,7 @@ fn source(pod: &Value, container: &Value, file: &str) -> Option<Source> {
         .find(|v| text(v, "/name") == wanted)?;
     let map = text(volume, "/configMap/name");
     if map.is_empty() {
-        return None;
+        return rendered(pod, file);
     }
     let sub = text(mount, "/subPath");
     let place = text(mount, "/mountPath").trim_end_matches('/');
@@ -113,9 +115,32 @@ fn source(pod: &Value, container: &Value, file: &str) -> Option<Source> {
         .find(|item| text(item, "/path") == relative)
         .map_or(relative, |item| text(item, "/key"));
     Some(Source {
+        secret: false,
         map: map.to_owned(),
         key: key.to_owned(),
         fixed: !sub.is_empty(),
+    })
+}
+
+/// The file is what a reloader beside Prometheus makes of one in a Secret.
+fn rendered(pod: &Value, file: &str) -> Option<Source> {
+    let made = |container: &&Value| {
+        let mut args = list(container, "/args").iter().filter_map(Value::as_str);
+        args.any(|arg| arg.strip_prefix("--config-envsubst-file=") == Some(file))
+    };
+    let reloader = list(pod, "/spec/containers").iter().find(made)?;
+    let mut args = list(reloader, "/args").iter().filter_map(Value::as_str);
+    let from = args.find_map(|arg| arg.strip_prefix("--config-file="))?;
+    let mount = mount_of(reloader, from)?;
+    let mut volumes = list(pod, "/spec/volumes").iter();
+    let volume = volumes.find(|v| text(v, "/name") == text(mount, "/name"))?;
+    let secret = text(volume, "/secret/secretName");
+    let place = text(mount, "/mountPath").trim_end_matches('/');
+    (!secret.is_empty()).then_some(Source {
+        secret: true,
+        map: secret.to_owned(),
+        key: from.strip_prefix(place)?.trim_start_matches('/').to_owned(),
+        fixed: false,
     })
 }
 
@@ -130,14 +155,23 @@ impl World {
     }
 
     fn current_text(&self, ns: &str, source: &Source) -> String {
-        let Some(map) = self.store.get(&kinds::CONFIG_MAP, ns, &source.map) else {
+        let kind = match source.secret {
+            true => &kinds::SECRET,
+            false => &kinds::CONFIG_MAP,
+        };
+        let Some(map) = self.store.get(kind, ns, &source.map) else {
             return String::new();
         };
-        map.get("data")
-            .and_then(|data| data.get(&source.key))
-            .and_then(Value::as_str)
-            .unwrap_or("")
-            .to_owned()
+        let stands = map.get("data").and_then(|data| data.get(&source.key));
+        let stands = stands.and_then(Value::as_str).unwrap_or("");
+        if !source.secret {
+            return stands.to_owned();
+        }
+        let bytes = base64::engine::general_purpose::STANDARD.decode(stands);
+        bytes
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 
     /// Something was written: new Prometheus pods, gone ones, changed configuration, changed pods.

@@ -14,7 +14,7 @@ impl Run {
             .then
             .iter()
             .any(|what| matches!(what, Await::Rollout(_)));
-        let others = change.object != around.target.id.object();
+        let others = change.object != around.target.pod_object();
         match change.part {
             Part::Mark | Part::Injection => true,
             Part::Undo => rolls && others,

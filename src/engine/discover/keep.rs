@@ -126,5 +126,6 @@ keep!(
     EnvoyFilter,
     K8sGateway,
     PodMonitor,
+    OperatorPrometheus,
     NetworkPolicy
 );

@@ -4,7 +4,7 @@
 use crate::cluster::{ApiError, Cluster};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
-use crate::plan::Plan;
+use crate::plan::{Part, Plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,9 @@ impl Live {
         let mut live = Live::default();
         for change in &plan.changes {
             let object = &change.object;
-            if !object.namespace.is_empty() {
+            // Other Secrets are none of our business.
+            let secret = object.kind == Kind::Secret && change.part != Part::Journal;
+            if !object.namespace.is_empty() && !secret {
                 let place = (object.kind, object.namespace.clone());
                 live.namespaces.entry(place).or_default().wanted += 1;
                 live.cluster.entry(object.kind).or_default().wanted += 1;

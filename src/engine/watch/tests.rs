@@ -227,6 +227,7 @@ fn prometheus() -> mesh::Prometheus {
         desired: 1,
         pods: Vec::new(),
         template: Default::default(),
+        pod_home: mesh::PodHome::Template,
         service_account: "prometheus".into(),
         shared_with: Vec::new(),
         container: "prometheus".into(),

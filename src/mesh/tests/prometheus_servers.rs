@@ -64,7 +64,7 @@ fn istios_sample_as_it_is() {
     let config = found.config.as_ref().expect("followed");
     assert_eq!(
         (
-            config.config_map.name.as_str(),
+            config.home.object().name.as_str(),
             config.key.as_str(),
             config.sub_path
         ),
@@ -211,7 +211,7 @@ fn a_config_that_a_reloader_renders_is_followed_to_what_it_renders() {
         );
         assert_eq!(words(&found.obstacles), [""; 0], "{args}");
         let config = found.config.as_ref().expect("followed");
-        assert_eq!(config.config_map.name, "prometheus");
+        assert_eq!(config.home.object().name, "prometheus");
         assert!(config.text.is_ok() && !config.sub_path && found.reloader);
     }
     // Another file, and one that is rendered from itself.
@@ -303,7 +303,7 @@ fn of_several_projected_config_maps_the_last_one_with_the_key_counts() {
         let text = SAMPLE.replace("configMap: {name: prometheus}", "projected: {sources: [{configMap: {name: prometheus}}, {configMap: {name: other}}, {secret: {name: s, items: [{key: a, path: a}]}}]}");
         let found = shop(&format!("{text}{}", other.replace("KEY", key)));
         let config = only(&found).config.as_ref().expect("followed");
-        assert_eq!(config.config_map.name, counts);
+        assert_eq!(config.home.object().name, counts);
         assert!(config.text.is_ok());
     }
 }

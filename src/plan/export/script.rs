@@ -3,7 +3,7 @@
 use super::{File, Reload, SCRIPT, Setup, Step, Way, file, prometheus, splice};
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::plan::kubectl::quote;
-use crate::plan::{Action, Await, Part, Price, leaves};
+use crate::plan::{Action, Await, Part, Price, keyed, leaves};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -239,7 +239,7 @@ impl Writer<'_> {
             let live = step
                 .reviewed
                 .and_then(|reviewed| reviewed.live.as_deref())?;
-            Some(live["data"][key].as_str()?.to_owned())
+            Some(keyed::text(live, key)?.into_owned())
         };
         let Some(before) = self.texts.get(&place).cloned().or_else(live) else {
             self.call(
@@ -284,6 +284,8 @@ impl Writer<'_> {
                 let seconds = time.as_secs_f64().ceil().max(1.0);
                 self.call("pause", &[&format!("{seconds}")]);
             }
+            // For an export the resource is its owner's to change.
+            Await::Operated(_) => {}
             Await::Rollout(of) => self.on("rollout", of),
             Await::ConfigLoaded { .. } if restart_follows => {}
             Await::ConfigLoaded { job, .. } => self.call("config_has", &[job]),

@@ -3,7 +3,7 @@
 use super::{ItemState, LeftOut, PodVerdict, Review, Reviewed, RunId, Verdict};
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
-use crate::plan::{Action, Await, Change, ChangeId, Part, keeping, scrape_config};
+use crate::plan::{Action, Await, Change, ChangeId, Part, keeping, keyed, scrape_config};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -100,13 +100,13 @@ impl ApprovedChange {
         };
         let edits = scrape_config::fewer(edits, &of);
         let live = self.reviewed.live.as_ref()?;
-        let before = live["data"][key.as_str()].as_str()?;
-        let text = scrape_config::apply(before, &edits).ok()?;
+        let before = keyed::text(live, key)?;
+        let text = scrape_config::apply(&before, &edits).ok()?;
         if text == before {
             return None;
         }
         let mut after = live.as_ref().clone();
-        after["data"][key.as_str()] = text.into();
+        keyed::put(&mut after, key, &text).ok()?;
         let mut reviewed = self.reviewed.as_ref().clone();
         reviewed.after = Some(Arc::new(after));
         let change = &mut reviewed.change;
@@ -261,7 +261,10 @@ impl Review {
                 continue;
             }
             for wait in &need.then {
-                let lasting = matches!(wait, Await::Rollout(_) | Await::ConfigLoaded { .. });
+                let lasting = matches!(
+                    wait,
+                    Await::Operated(_) | Await::Rollout(_) | Await::ConfigLoaded { .. }
+                );
                 if lasting && !waits.contains(wait) {
                     waits.push(wait.clone());
                 }

@@ -8,7 +8,7 @@ use crate::plan::owners::Owners;
 use crate::plan::path::{LeafPath, Step};
 use crate::plan::record::{Entry, Intent, TextRecord};
 use crate::plan::scrape_config::{self, TextEdit};
-use crate::plan::{ChangeId, Part};
+use crate::plan::{ChangeId, Part, keyed};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ fn intent(seen: &Seen, prometheus: &WorkloadRef, job: &str) -> Option<Intent> {
         Kind::PeerAuthentication | Kind::AuthorizationPolicy => Part::Policy,
         Kind::Sidecar | Kind::Gateway => Part::Listener,
         Kind::ServiceEntry | Kind::VirtualService => Part::Route,
-        Kind::ConfigMap => Part::ScrapeJob,
+        Kind::ConfigMap | Kind::Secret => Part::ScrapeJob,
         Kind::Namespace => Part::Injection,
         _ if seen.object == prometheus.object() => Part::PrometheusPod,
         _ => Part::Mark,
@@ -102,7 +102,7 @@ fn intent(seen: &Seen, prometheus: &WorkloadRef, job: &str) -> Option<Intent> {
         Part::Policy | Part::Listener | Part::Route => intent.uid = None,
         Part::ScrapeJob => {
             let key = seen.key.as_ref()?;
-            let text = seen.live["data"][key].as_str()?;
+            let text = &*keyed::text(&seen.live, key)?;
             let edits = edits(text, job, written_by_us(&seen.live));
             if edits.is_empty() {
                 return None;

@@ -13,6 +13,9 @@ pub(super) fn restart(
     live: &dyn Fn(&ObjectRef) -> Option<Arc<Value>>,
 ) {
     let object = &change.object;
+    if object.kind == Kind::OperatorPrometheus {
+        return operated(change, prometheus, live);
+    }
     let Action::Edit { leaves } = &change.action else {
         return;
     };
@@ -49,5 +52,47 @@ pub(super) fn restart(
                 prometheus: workload,
             });
         }
+    }
+}
+
+/// The operator makes the pod template anew, where what is said of the pods changes.
+fn operated(
+    change: &mut Change,
+    prometheus: Option<&WorkloadRef>,
+    live: &dyn Fn(&ObjectRef) -> Option<Arc<Value>>,
+) {
+    let (Some(workload), Action::Edit { leaves }) = (prometheus, &change.action) else {
+        return;
+    };
+    let of_pods = leaves.iter().any(|edit| {
+        ["podMetadata", "volumes", "volumeMounts"]
+            .iter()
+            .any(|field| edit.path.starts_with_fields(&["spec", field]))
+    });
+    if !of_pods {
+        return;
+    }
+    let now = live(&change.object);
+    let spec = now.as_deref().map(|now| &now["spec"]);
+    let pods = spec.and_then(|spec| spec["replicas"].as_u64()).unwrap_or(1);
+    change.then.extend([
+        Await::Operated(workload.clone()),
+        Await::Rollout(workload.clone()),
+    ]);
+    change.prices.extend([
+        Price::Restarts {
+            workload: workload.clone(),
+            pods: usize::try_from(pods).unwrap_or(1),
+        },
+        Price::ScrapeGap {
+            prometheus: workload.clone(),
+        },
+    ]);
+    // Without a claim its data is in an emptyDir (prometheus-operator, `makeStatefulSetSpec`).
+    let lasting = |spec: &Value| !spec["storage"]["volumeClaimTemplate"].is_null();
+    if spec.is_some_and(|spec| !lasting(spec)) {
+        change.prices.push(Price::LosesHistory {
+            prometheus: workload.clone(),
+        });
     }
 }

@@ -3,7 +3,7 @@
 use super::{Draft, NoteKind, UndoNote, Written, rank};
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::scrape_config::{self, TextEdit};
-use crate::plan::{Action, Part, mask};
+use crate::plan::{Action, Part, keyed, mask};
 use serde_json::Value;
 
 /// The jobs of a Prometheus configuration; `None`: it can't be read.
@@ -42,7 +42,7 @@ pub(super) fn reverse(
         note(NoteKind::Gone);
         return;
     };
-    let Some(mut work) = live["data"][key].as_str().and_then(jobs) else {
+    let Some(mut work) = keyed::text(live, key).and_then(|text| jobs(&text)) else {
         note(NoteKind::Cannot(format!(
             "{key} cannot be read as a Prometheus configuration: remove meshscrape's jobs by hand"
         )));

@@ -15,6 +15,9 @@ pub fn label(of: &Problem) -> Option<&'static str> {
         P::StartNeedsIstiod { .. } => "needs istiod",
         P::JobNotFixed { .. }
         | P::SecureJobStays { .. }
+        | P::SecretJobStays { .. }
+        | P::SharedMonitorStays { .. }
+        | P::TodaysJobsUnknown { .. }
         | P::EnvoyPortJobStays { .. }
         | P::OtherClusterNotScraped { .. }
         | P::JobsFoldIntoOne { .. }
@@ -79,6 +82,16 @@ fn of_prometheus(of: &Problem, names: &str) -> Option<String> {
             .into(),
         P::StartNeedsIstiod { .. } => format!(
             "After this plan, {names} starts only while istiod answers, because its pod is injected."
+        ),
+        P::TodaysJobsUnknown { why, .. } => format!(
+            "Today's scrape jobs are unknown, because the running configuration could not be read: {why}. The secure job \
+             is Istio's usual one, and no plaintext scrape ends."
+        ),
+        P::SharedMonitorStays { job, other, .. } => format!(
+            "The plaintext job {job} stays: {other} may use the same monitor, and would lose its targets too."
+        ),
+        P::SecretJobStays { job, .. } => format!(
+            "The job {job} stays unchanged: it is in a Secret, and the record of a change would repeat its text."
         ),
         P::JobNotFixed { job, .. } => {
             format!("Job {job} is used unchanged, because fixes are off (--no-fix).")

@@ -168,8 +168,7 @@ spec:
         image: quay.io/thanos/thanos:v0.40.1
         args: [sidecar, --reloader.config-file=/etc/config/prometheus.yml, --reloader.config-envsubst-file=/shared/prometheus.yml]
         volumeMounts: [{name: config, mountPath: /etc/config}, {name: shared, mountPath: /shared}]
-      volumes: [{name: config, configMap: {name: source}}, {name: shared, emptyDir: {}}]
-  volumeClaimTemplates: [{metadata: {name: data}}]
+      volumes: [{name: config, configMap: {name: source}}, {name: shared, emptyDir: {}}, {name: data, persistentVolumeClaim: {claimName: data}}]
 ---
 apiVersion: v1
 kind: ConfigMap

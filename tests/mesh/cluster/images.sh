@@ -72,6 +72,8 @@ pack_images() {
 		"$(programs prometheus)/prometheus=/usr/bin/prometheus"
 	image "$(wanted prometheus-config-reloader addons/prometheus.yaml)" '{"User":"nobody","Entrypoint":["/bin/prometheus-config-reloader"]}' \
 		"$(programs reloader)/prometheus-config-reloader=/usr/bin/prometheus-config-reloader"
+	image "$(grep -hom1 'quay.io/[^ ]*/prometheus-operator:[^ ]*' "$(programs operator)/example/rbac/prometheus-operator/prometheus-operator-deployment.yaml")" \
+		'{"User":"nobody","Entrypoint":["/bin/operator"]}' "$(programs operator)/operator=/usr/bin/operator"
 	printf '[%s]' "$manifest" >"$folder/manifest.json"
 }
 

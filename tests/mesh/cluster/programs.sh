@@ -3,7 +3,7 @@
 # A folder there is named by the hash of all that decides what is in it, so caches are shared
 # between checkouts and versions, and none is ever stale.
 
-PARTS=(kubernetes istio coredns httpbin reloader prometheus envoy)
+PARTS=(kubernetes istio coredns httpbin reloader operator prometheus envoy)
 ISTIO_TAG=$ISTIO.0
 
 folder() {
@@ -65,6 +65,7 @@ build_programs() {
 			mkdir "$target.new"
 			if [[ $part == envoy ]]; then fetch_envoy "$target.new"; else compile "$part" "$target.new"; fi
 			if [[ $part == istio ]]; then keep_manifests "$target.new"; fi
+			if [[ $part == operator ]]; then keep_examples "$target.new"; fi
 			mv "$target.new" "$target"
 		fi
 		touch "$target"
@@ -94,4 +95,12 @@ keep_manifests() {
 	cp -r --no-preserve=mode "$istio/samples" "$target/samples"
 	cp --no-preserve=mode "$istio/tools/packaging/common/envoy_bootstrap.json" "$target/"
 	cp -r --no-preserve=mode "$gateway_api/config/crd/standard" "$target/gateway-api"
+}
+
+# The operator's own definitions and roles.
+keep_examples() {
+	local target=$1 operator
+	operator=$(cd "$(folder operator)" && go list -m -f '{{.Dir}}' github.com/prometheus-operator/prometheus-operator)
+	mkdir "$target/example"
+	cp -r --no-preserve=mode "$operator"/example/{prometheus-operator-crd,rbac} "$target/example/"
 }
