@@ -21,7 +21,7 @@ pub(super) fn pod_place(of: &Prometheus) -> PodPlace<'_> {
             let metadata = |map: &str| template().field("metadata").field(map);
             let spec = || template().field("spec");
             let own = of.template.spec.containers.iter();
-            let own = own.filter(|container| container.name == of.container);
+            let mut own = own.filter(|container| container.name == of.container);
             PodPlace {
                 labels: (metadata("labels"), &of.template.metadata.labels),
                 annotations: (metadata("annotations"), &of.template.metadata.annotations),
@@ -31,7 +31,7 @@ pub(super) fn pod_place(of: &Prometheus) -> PodPlace<'_> {
                         .field("containers")
                         .element("name", &of.container)
                         .field("volumeMounts"),
-                    own.last().map_or(&[], |own| &own.volume_mounts),
+                    own.next().map_or(&[], |own| &own.volume_mounts),
                 ),
             }
         }
