@@ -194,6 +194,13 @@ fn prometheus(
     let pod = prometheus_pod::prometheus_pod(mesh, of, repair, fingerprint)?;
     let jobs = scrape_job::scrape_jobs(config, &pod.certificates, repair);
     plan.findings.extend(jobs.findings);
+    if pod.change.is_none() {
+        let said = of
+            .faults
+            .iter()
+            .filter(|fault| prometheus_pod::stands_beside(fault));
+        plan.findings.extend(said.cloned());
+    }
     let mut loaded = scrape_job::loaded(of, &jobs.names);
     loaded.extend(decision.loaded(of));
     let (own, of_monitors): (Vec<TextEdit>, Vec<TextEdit>) = decision

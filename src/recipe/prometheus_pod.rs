@@ -44,7 +44,7 @@ pub(super) fn prometheus_pod(
 ) -> Result<PrometheusPod, Error> {
     if let Some(path) = &of.certificates
         && of.sidecar
-        && of.faults.is_empty()
+        && of.faults.iter().all(stands_beside)
     {
         let change = config(path).map(|hash| {
             let annotations = BTreeMap::from([(CONFIG_HASH.to_owned(), hash)]);
@@ -128,6 +128,11 @@ pub(super) fn prometheus_pod(
         change: Some(change),
         certificates: place.path,
     })
+}
+
+/// A fault that takes nothing from a sidecar that runs: whatever injects it, that annotation does not.
+pub(super) fn stands_beside(fault: &Problem) -> bool {
+    matches!(fault, Problem::InjectAnnotationUnread { .. })
 }
 
 /// The annotations that say what the sidecar captures. A Prometheus that gets its first sidecar goes on as without

@@ -4,6 +4,7 @@ use super::*;
 use crate::mesh::objects::VolumeMount;
 use crate::plan::LeafEdit;
 use crate::plan::path::Step;
+use crate::problems::{Code, Problem};
 use crate::reach::outbound::{Defaults, EXCLUDE_PORTS, INCLUDE_RANGES, outbound};
 use crate::recipe::testing::*;
 use serde_json::json;
@@ -374,4 +375,32 @@ fn a_reloader_that_cannot_or_does_already_is_left_as_it_is() {
         let change = part(&plan, Part::PrometheusPod).expect("a change");
         assert!(matches!(change.action, Action::Apply { .. }), "{args:?}");
     }
+}
+
+#[test]
+fn an_annotation_that_nobody_reads_does_not_restart_a_prometheus_that_has_all() {
+    let fault = |p: &mut crate::mesh::Prometheus| {
+        p.certificates = Some("/certs".into());
+        p.faults = vec![Problem::InjectAnnotationUnread {
+            of: (&p.id).into(),
+            key: "sidecar.istio.io/inject".into(),
+        }];
+    };
+    let mut mesh = mesh();
+    with_prometheus(&mut mesh, |p| {
+        p.sidecar = true;
+        fault(p);
+    });
+    let with = plan(&mesh, &answers(false));
+    assert!(part(&with, Part::PrometheusPod).is_none());
+    let named = |plan: &Plan| {
+        plan.findings
+            .iter()
+            .any(|f| f.code() == Code::InjectAnnotationUnread)
+    };
+    assert!(named(&with));
+    // Without a sidecar it is the reason why there is none.
+    with_prometheus(&mut mesh, |p| p.sidecar = false);
+    let without = plan(&mesh, &answers(false));
+    assert!(part(&without, Part::PrometheusPod).is_some());
 }
