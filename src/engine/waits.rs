@@ -31,6 +31,8 @@ const READ_BACK: Duration = Duration::from_secs(30);
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The kubelet brings a ConfigMap into the pod within about a minute; then comes the reload.
 const CONFIG: Duration = Duration::from_secs(180);
+/// The operator's reloader sees a changed file at once, or with its next look, every three minutes.
+const CONFIG_OF_OPERATOR: Duration = Duration::from_secs(400);
 const CONFIG_EVERY: Duration = Duration::from_secs(2);
 /// Nothing tells when the file has reached the pod, so a Prometheus without a reloader is asked again.
 const RELOAD_EVERY: Duration = Duration::from_secs(15);
@@ -260,7 +262,7 @@ impl Around<'_> {
             );
             let gone_by = Some(begun.elapsed());
             self.step(about.id, StepState::Waiting { on, gone_by });
-            if begun.elapsed() >= CONFIG {
+            if begun.elapsed() >= self.config_within() {
                 return match wanted {
                     Wanted::Runs(job) if !answered => self.unasked(job, why),
                     _ => self.config_late(wanted, why, reloads),
@@ -274,6 +276,13 @@ impl Around<'_> {
                 }
             }
             tokio::time::sleep(CONFIG_EVERY).await;
+        }
+    }
+
+    fn config_within(&self) -> Duration {
+        match self.target.pod_home.operated() {
+            Some(_) => CONFIG_OF_OPERATOR,
+            None => CONFIG,
         }
     }
 
@@ -306,7 +315,7 @@ impl Around<'_> {
             Error::new(format!(
                 "Prometheus {id} does not answer, so job {job} cannot be verified"
             ))
-            .cause(format!("after {} s: {why}", CONFIG.as_secs()))
+            .cause(format!("after {} s: {why}", self.config_within().as_secs()))
             .hint(format!(
                 "check its pods: kubectl -n {} get pods; meshscrape also needs permission to get pods/proxy",
                 id.namespace
@@ -322,7 +331,7 @@ impl Around<'_> {
             return Waited::Over;
         };
         let error = Error::new(format!("Prometheus {id} does not run job {job}"))
-            .cause(format!("after {} s: {why}", CONFIG.as_secs()));
+            .cause(format!("after {} s: {why}", self.config_within().as_secs()));
         Waited::Failed(if reloads {
             error.hint("check Prometheus's log for the configuration error")
         } else {

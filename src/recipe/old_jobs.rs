@@ -328,10 +328,17 @@ pub(super) fn old_jobs(decision: &Decision, config: &Config, of: &Prometheus) ->
             job: job.clone(),
             items: items.clone(),
         });
-    ended_monitors::by_place(config.place, edits)
+    let mut changes: Vec<Change> = ended_monitors::by_place(config.place, edits)
         .into_iter()
         .map(|(object, action)| ending(decision, object, action, of))
-        .collect()
+        .collect();
+    // One wait for all of them: each may take as long as a reload.
+    if let Some((last, others)) = changes.split_last_mut() {
+        let mut waits: Vec<Await> = others.iter_mut().flat_map(|of| of.then.drain(..)).collect();
+        waits.append(&mut last.then);
+        last.then = waits;
+    }
+    changes
 }
 
 fn ending(decision: &Decision, object: ObjectRef, action: Action, of: &Prometheus) -> Change {

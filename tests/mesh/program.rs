@@ -46,7 +46,8 @@ pub fn beside() -> RwLockReadGuard<'static, ()> {
     WRITES.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-const LIMIT: Duration = Duration::from_secs(480);
+/// The operator's reloader may look at its file every three minutes only, and a run waits for it twice.
+const LIMIT: Duration = Duration::from_secs(780);
 
 impl Program {
     /// As a user of its Prometheus's namespace.
