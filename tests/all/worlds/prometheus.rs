@@ -193,7 +193,7 @@ async fn a_config_that_a_sidecar_renders_is_edited_where_it_comes_from() {
         let mut all = changes.iter();
         all.find(|change| change["part"] == part).expect("a change")
     };
-    for part in ["scrape-job", "old-jobs"] {
+    for part in ["scrapeJob", "oldJobs"] {
         let change = edited(part);
         assert_eq!(
             (&change["kind"], &change["name"]),
@@ -201,7 +201,7 @@ async fn a_config_that_a_sidecar_renders_is_edited_where_it_comes_from() {
         );
     }
     // The sidecar loads it: no restart is asked for, and none is told apart from the certificates' own.
-    let pod = edited("prometheus-pod").to_string();
+    let pod = edited("prometheusPod").to_string();
     assert!(!pod.contains("meshscrape.dev/scrape-config"), "{pod}");
 }
 
@@ -216,7 +216,7 @@ async fn a_prometheus_that_cannot_be_written_says_what_makes_its_config() {
         ),
         (
             "args: [--config.file=/shared",
-            "command: [/start.sh], args: [--x=/shared",
+            "command: [/start.sh]\n        args: [--x=/shared",
             "MS209",
             "/start.sh",
         ),
