@@ -4,9 +4,10 @@
 
 use super::api::{Proxied, TIMEOUT};
 use super::error::ApiError;
+use super::stack::Asked;
 use super::transport;
 use crate::error::Error;
-use http::{Method, Request, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use rustls::pki_types::CertificateDer;
@@ -130,8 +131,10 @@ impl Direct {
             .header("Accept", "application/json")
             .body(Body::empty())
             .map_err(|e| ApiError::garbled(&method, path, e))?;
+        let asked = Asked::of(&method, request.uri());
         let exchange = async {
             let answer = self.client.send(request).await;
+            asked.log(answer.as_ref().map(Response::status));
             let answer = answer.map_err(|e| ApiError::transport(&method, path, e))?;
             let status = answer.status().as_u16();
             let body = answer.into_body().collect().await;

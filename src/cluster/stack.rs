@@ -12,8 +12,10 @@ use kube::client::Body;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use tokio::time::Instant;
 use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Service, ServiceExt};
+use tracing::Level;
 
 /// Requests on their way at one time; more would only queue in the API server.
 pub const AT_ONCE: usize = 8;
@@ -257,15 +259,46 @@ where
             }
             _ => {}
         }
+        let asked = Asked::of(request.method(), request.uri());
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await.map_err(Into::into)?;
+            let answer = answer.await.map_err(Into::into);
+            asked.log(answer.as_ref().map(Response::status));
+            let answer = answer?;
             let answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
             match spoil {
                 None => Ok(answer),
                 Some(spoil) => spoiled(answer, spoil).await,
             }
         })
+    }
+}
+
+/// A request for `--log`: its method, path and query. Bodies and headers, where secrets are, are never logged.
+pub(super) struct Asked {
+    words: String,
+    since: Instant,
+}
+
+impl Asked {
+    pub fn of(method: &Method, uri: &Uri) -> Asked {
+        let path = uri.path_and_query().map_or("", |path| path.as_str());
+        Asked {
+            words: match tracing::enabled!(Level::DEBUG) {
+                true => format!("{method} {path}"),
+                false => String::new(),
+            },
+            since: Instant::now(),
+        }
+    }
+
+    pub fn log(self, answer: Result<StatusCode, impl fmt::Display>) {
+        let Asked { words, since } = self;
+        let took = since.elapsed().as_millis();
+        match answer {
+            Ok(status) => tracing::debug!("{words}: {} in {took} ms", status.as_u16()),
+            Err(error) => tracing::debug!("{words}: {error} in {took} ms"),
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Store {
     cluster: Seed,
     objects: BTreeMap<(&'static str, &'static str), BTreeMap<Place, Arc<Value>>>,
     revision: u64,
+    /// The revision of the last change in each namespace; empty: of what lies in none.
+    touched: BTreeMap<String, u64>,
     log: VecDeque<Event>,
 }
 
@@ -56,6 +58,11 @@ fn place(namespace: &str, name: &str) -> Place {
 impl Store {
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The revision of the last change in a namespace; `ns` empty: of what lies in none.
+    pub fn touched(&self, ns: &str) -> u64 {
+        self.touched.get(ns).copied().unwrap_or(0)
     }
 
     pub fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<&Arc<Value>> {
@@ -156,6 +163,14 @@ impl Store {
     }
 
     fn note(&mut self, kind: &'static Kind, happened: Happened, object: Arc<Value>) {
+        match self.touched.get_mut(namespace(&object)) {
+            Some(last) => *last = self.revision,
+            None => {
+                _ = self
+                    .touched
+                    .insert(namespace(&object).to_owned(), self.revision)
+            }
+        }
         if self.log.len() == LOG {
             self.log.pop_front();
         }

@@ -57,6 +57,9 @@ pub struct World {
     /// What the operator's StatefulSets are made of besides their resources, by uid.
     operated: HashMap<String, Value>,
     settled: u64,
+    /// Namespaces whose Deployments have nothing left to do, with the revisions at which they were looked at.
+    at_rest: HashMap<String, [u64; 2]>,
+    pod_targets: discovery::PodTargets,
     mesh: Option<(u64, Mesh)>,
     pub(super) counter: u64,
 }
@@ -76,6 +79,8 @@ impl World {
             first_templates: HashSet::new(),
             operated: HashMap::new(),
             settled: 0,
+            at_rest: HashMap::new(),
+            pod_targets: HashMap::new(),
             mesh: None,
             counter: 0,
         }

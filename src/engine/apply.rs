@@ -182,6 +182,10 @@ pub async fn apply(
     control: Control,
     report: &(dyn Fn(ApplyEvent) + Send + Sync),
 ) -> Outcome {
+    let report = &|event: ApplyEvent| {
+        event.log();
+        report(event);
+    };
     let items: Vec<WorkloadRef> = watched.iter().map(|watched| watched.item.clone()).collect();
     let (session, mirror) = keep::mirrored(session);
     let session = &session;

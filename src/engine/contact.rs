@@ -32,7 +32,6 @@ pub enum Contact {
 }
 
 impl Contact {
-    /// Why what is written could not be proved.
     /// What it scrapes, where it said so.
     pub fn seen(&self) -> Option<&Arc<Observation>> {
         match self {
@@ -41,6 +40,7 @@ impl Contact {
         }
     }
 
+    /// Why what is written could not be proved.
     pub fn unproven(&self) -> Option<&Error> {
         match self {
             Contact::Unreachable(error) => Some(error),
@@ -51,19 +51,20 @@ impl Contact {
 
 pub async fn contact(session: &Session, prometheus: &Arc<mesh::Prometheus>) -> Contact {
     let prom = Prom::new(session.cluster.clone(), prometheus);
-    let running = match prom.running().await {
-        Ok(pods) => pods.len(),
-        // By its URL it can be asked all the same.
-        Err(_) if prom.url().is_some() => 0,
-        Err(error) => return Contact::NotRunning(error),
+    let (running, mut pods) = match (prom.running().await, prom.url()) {
+        (running, Some(url)) => (running.unwrap_or_default().len(), vec![url.to_owned()]),
+        (Ok(pods), None) => (pods.len(), pods),
+        (Err(error), None) => return Contact::NotRunning(error),
     };
     let ready = prometheus.pods.iter().any(|pod| pod.ready);
     for attempt in 1.. {
         let mut starting = None;
-        let pods = match prom.pods().await {
-            Ok(pods) => pods,
-            Err(error) => return Contact::NotRunning(error),
-        };
+        if attempt > 1 {
+            pods = match prom.pods().await {
+                Ok(pods) => pods,
+                Err(error) => return Contact::NotRunning(error),
+            };
+        }
         for pod in &pods {
             match prom.ready(pod).await {
                 Ready::Yes => {}
@@ -82,7 +83,10 @@ pub async fn contact(session: &Session, prometheus: &Arc<mesh::Prometheus>) -> C
         }
     }
     let watch = Watch::new(session, Arc::clone(prometheus), Vec::new(), false);
-    let (seen, late) = tokio::join!(observation(session, prometheus, &prom), watch.late_jobs());
+    let (seen, late) = tokio::join!(
+        observation(session, prometheus, &prom, &pods),
+        watch.late_jobs(&pods)
+    );
     Contact::Answers {
         url: prom.url().map(str::to_owned),
         replicas: running,
@@ -96,19 +100,20 @@ async fn observation(
     session: &Session,
     of: &mesh::Prometheus,
     prom: &Prom,
+    pods: &[String],
 ) -> Option<Arc<Observation>> {
     let mut targets = Vec::new();
     // Replicas evaluate the same rules; one that cannot tell them keeps nothing else from being known.
     let mut rules = None;
-    for pod in prom.pods().await.ok()? {
+    for pod in pods {
         let asks = rules.is_none();
         let of_rules = async {
             match asks {
-                true => prom.rules(&pod).await.ok(),
+                true => prom.rules(pod).await.ok(),
                 false => None,
             }
         };
-        let (own, told) = tokio::join!(prom.observed(&pod), of_rules);
+        let (own, told) = tokio::join!(prom.observed(pod), of_rules);
         targets.extend(own.ok()?);
         rules = rules.or(told);
     }

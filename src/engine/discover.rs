@@ -225,23 +225,14 @@ impl Collector {
                     }
                     self.ask_for_config_maps();
                     self.ask_for_rights();
+                    if self.knows_operated() {
+                        report(self.ask_for_running().await);
+                    }
                     news = true;
                 }
                 ended = self.tasks.join_next() => match ended {
                     // Updates come before the end of the task that sent them, so nothing is left behind.
-                    None if self.asked_running || self.inventory.prometheuses.items.is_empty() => break,
-                    None => {
-                        self.asked_running = true;
-                        let mesh = self.assemble().await;
-                        let asked = running::wanted(&mesh, &self.asker);
-                        if asked.is_empty() {
-                            break;
-                        }
-                        report(mesh);
-                        for of in asked {
-                            self.tasks.spawn(running::running(self.asker.clone(), of));
-                        }
-                    }
+                    None => break,
                     Some(Err(failure)) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
                     Some(_) => {}
                 },
@@ -315,13 +306,36 @@ impl Collector {
 }
 
 impl Collector {
-    /// Once, when every Prometheus is known and what its jobs look for.
-    fn ask_for_rights(&mut self) {
+    fn workloads_settled(&self) -> bool {
         let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
-        let listed = kinds.iter().all(|kind| {
+        kinds.iter().all(|kind| {
             let list = self.inventory.workloads.get(kind);
             list.is_some_and(|list| list.progress.settled())
-        });
+        })
+    }
+
+    /// Every Prometheus of the operator is known, and none was asked yet.
+    fn knows_operated(&self) -> bool {
+        let resources = &self.inventory.prometheuses;
+        !self.asked_running
+            && resources.progress.settled()
+            && !resources.items.is_empty()
+            && self.workloads_settled()
+    }
+
+    /// Once, beside all else that is still asked: who they are is a matter of assembling what is known.
+    async fn ask_for_running(&mut self) -> Arc<Mesh> {
+        self.asked_running = true;
+        let mesh = self.assemble().await;
+        for of in running::wanted(&mesh, &self.asker) {
+            self.tasks.spawn(running::running(self.asker.clone(), of));
+        }
+        mesh
+    }
+
+    /// Once, when every Prometheus is known and what its jobs look for.
+    fn ask_for_rights(&mut self) {
+        let listed = self.workloads_settled();
         let read = |(namespace, name): &(String, String)| {
             let maps = &self.inventory.config_maps;
             maps.contains_key(&format!("{namespace}/{name}"))

@@ -44,6 +44,28 @@ pub enum ApplyEvent {
     Finished(Outcome),
 }
 
+impl ApplyEvent {
+    /// For `--log`: what happened to which change, and no value of any field.
+    pub(super) fn log(&self) {
+        match self {
+            ApplyEvent::Step { id, state } => tracing::info!("{}: {:?}", id.0, state.timeless()),
+            ApplyEvent::Log(line) => tracing::info!("{line}"),
+            ApplyEvent::Again { id, may, .. } => {
+                tracing::info!("{}: not as reviewed; may be written: {may}", id.0);
+            }
+            ApplyEvent::Stopped { id, error } => tracing::warn!("{}: {error:?}", id.0),
+            ApplyEvent::Finished(outcome) => tracing::info!(
+                "finished: {} written, {} unchanged, {} not written, {} undone",
+                outcome.written.len(),
+                outcome.unchanged.len(),
+                outcome.not_written.len(),
+                outcome.taken_back.len(),
+            ),
+            ApplyEvent::Targets { .. } => {}
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
     Pending,

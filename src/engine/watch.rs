@@ -338,18 +338,23 @@ impl Watch {
     }
 
     /// Secure jobs that a reload would start, in whatever replica; none where that cannot be asked.
-    pub async fn late_jobs(&self) -> Vec<String> {
+    pub async fn late_jobs(&self, pods: &[String]) -> Vec<String> {
         let mut late = BTreeSet::new();
-        for pod in self.prom.pods().await.unwrap_or_default() {
-            let Ok(running) = self.prom.config(&pod).await else {
-                continue;
-            };
-            let Ok(Some(pools)) = self.prom.pools(&pod).await else {
+        for pod in pods {
+            let Ok(running) = self.prom.config(pod).await else {
                 continue;
             };
             let mut failing = running.secure();
+            if failing.is_empty() {
+                continue;
+            }
+            let Ok(Some(pools)) = self.prom.pools(pod).await else {
+                continue;
+            };
             failing.retain(|job| !pools.contains(job));
-            if self.files(&pod, &running.files(&failing)).await == Files::Written {
+            if !failing.is_empty()
+                && self.files(pod, &running.files(&failing)).await == Files::Written
+            {
                 late.extend(failing);
             }
         }

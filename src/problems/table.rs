@@ -433,12 +433,7 @@ pub enum JobPart {
 #[serde(rename_all = "camelCase")]
 pub enum Lost {
     /// By the first sidecar: the agent asks otherwise than today's job.
-    ByAgent {
-        ports: Vec<u16>,
-        asked: Vec<u16>,
-        https: bool,
-        parameters: Vec<String>,
-    },
+    ByAgent(merging::Lost),
     /// The app's metrics on this port: merging is off.
     NotMerged { port: u16 },
     /// The metrics of the app and of the agent are not on 15090.
@@ -447,17 +442,6 @@ pub enum Lost {
     NotEnvoys { port: u16 },
     /// What a job scrapes of the app where the agent does not ask.
     NotAsked { job: String, ports: Vec<u16> },
-}
-
-impl From<merging::Lost> for Lost {
-    fn from(of: merging::Lost) -> Self {
-        Lost::ByAgent {
-            ports: of.ports,
-            asked: of.asked,
-            https: of.https,
-            parameters: of.parameters,
-        }
-    }
 }
 
 /// The protocol that an object declares for a port; `None`: Istio detects it.

@@ -3,11 +3,12 @@
 use super::injector::scrape_targets;
 use super::labels::read_as;
 use crate::mesh::objects::{Labels, PodSpec};
+use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// What the agent does not ask for, though the jobs that follow `prometheus.io/scrape` ask for it today.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Lost {
     /// Ports that are scraped today and that the agent does not ask.
     pub ports: Vec<u16>,
@@ -17,40 +18,6 @@ pub struct Lost {
     pub https: bool,
     /// Parameters (`prometheus.io/param_…`) that the agent does not send.
     pub parameters: Vec<String>,
-}
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |ports: &[u16]| {
-            let words: Vec<String> = ports.iter().map(u16::to_string).collect();
-            words.join(", ")
-        };
-        let plural = |ports: &[u16]| if ports.len() == 1 { "port" } else { "ports" };
-        let mut parts = Vec::new();
-        if !self.ports.is_empty() {
-            let asked = match self.asked.is_empty() {
-                true => "no port".to_owned(),
-                false => format!("{} {} only", plural(&self.asked), list(&self.asked)),
-            };
-            parts.push(format!(
-                "the metrics of the app on {} {}: with a sidecar the agent asks the app at {asked}",
-                plural(&self.ports),
-                list(&self.ports)
-            ));
-        }
-        if self.https {
-            parts.push(
-                "the metrics of the app over https: with a sidecar the agent asks the app over http".into(),
-            );
-        }
-        if !self.parameters.is_empty() {
-            parts.push(format!(
-                "the parameters {} of today's scrape, which the agent does not send",
-                self.parameters.join(", ")
-            ));
-        }
-        f.write_str(&parts.join("; "))
-    }
 }
 
 /// `today`: annotations of the pods that run without a sidecar. `next`: those of the template that is injected.
@@ -165,62 +132,81 @@ mod tests {
     #[test]
     fn what_the_agent_does_not_ask_for() {
         let two: &[(u16, &str)] = &[(8080, ""), (9102, "TCP"), (53, "UDP")];
+        let nothing = None;
+        // Ports that are lost, and where the agent asks.
+        let at = |ports: &[u16], asked: &[u16]| {
+            Some(Lost {
+                ports: ports.to_vec(),
+                asked: asked.to_vec(),
+                ..Lost::default()
+            })
+        };
         for (annotations, ports, expected) in [
             // Not scraped at all.
-            ("io/port=8080", two, ""),
-            ("io/scrape=false", two, ""),
+            ("io/port=8080", two, nothing.clone()),
+            ("io/scrape=false", two, nothing.clone()),
             // One port by its number: the agent asks there too.
-            ("io/scrape=true io/port=8080", two, ""),
-            ("io.scrape=true io.port=9102", two, ""),
+            ("io/scrape=true io/port=8080", two, nothing.clone()),
+            ("io.scrape=true io.port=9102", two, nothing.clone()),
+            ("io/scrape=true", two, at(&[8080, 9102], &[80])),
+            ("io/scrape_slow=true", two, at(&[8080, 9102], &[])),
+            ("io/scrape=true", &[(80, "")], nothing.clone()),
             (
                 "io/scrape=true",
-                two,
-                "ports 8080, 9102: with a sidecar the agent asks the app at port 80 only",
+                &[(80, ""), (9102, "")],
+                at(&[9102], &[80]),
             ),
-            (
-                "io/scrape_slow=true",
-                two,
-                "ports 8080, 9102: with a sidecar the agent asks the app at no port",
-            ),
-            ("io/scrape=true", &[(80, "")], ""),
-            ("io/scrape=true", &[(80, ""), (9102, "")], "port 9102: "),
-            ("io/scrape=true", &[], ""),
+            ("io/scrape=true", &[], nothing.clone()),
             (
                 "io/scrape=true io/port=metrics",
                 &[(9102, "")],
-                "port 9102: with a sidecar the agent asks the app at no port",
+                at(&[9102], &[]),
             ),
             (
                 "istio.io/scrape-targets=8080:/a,9102 io/scrape=true",
                 two,
-                "",
+                nothing.clone(),
             ),
             (
                 "istio.io/scrape-targets=8080:/a io/scrape=true",
                 two,
-                "port 9102: with a sidecar the agent asks the app at port 8080 only",
+                at(&[9102], &[8080]),
             ),
             (
                 "io/scrape=true io/port=8443 io/scheme=https",
                 two,
-                "over https",
+                Some(Lost {
+                    https: true,
+                    asked: vec![8443],
+                    ..Lost::default()
+                }),
             ),
-            ("io/scrape=true io/port=8443 io/scheme=http", two, ""),
-            ("io/scrape=true io/scheme=https", &[], "port 443"),
+            (
+                "io/scrape=true io/port=8443 io/scheme=http",
+                two,
+                nothing.clone(),
+            ),
+            (
+                "io/scrape=true io/scheme=https",
+                &[],
+                at(&[443], &[80]).map(|lost| Lost {
+                    https: true,
+                    ..lost
+                }),
+            ),
             (
                 "io/scrape=true io/port=80 io/param_format=json",
                 two,
-                "parameters format",
+                Some(Lost {
+                    parameters: vec!["format".into()],
+                    asked: vec![80],
+                    ..Lost::default()
+                }),
             ),
         ] {
             let annotations = pairs(annotations);
-            let said = lost(&annotations, &annotations, &with_ports(ports));
-            let said = said.map_or(String::new(), |lost| lost.to_string());
-            let held = match expected {
-                "" => said.is_empty(),
-                words => said.contains(words),
-            };
-            assert!(held, "{annotations:?} {ports:?}: {said}");
+            let found = lost(&annotations, &annotations, &with_ports(ports));
+            assert_eq!(found, expected, "{annotations:?} {ports:?}");
         }
     }
 

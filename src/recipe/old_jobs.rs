@@ -39,7 +39,7 @@ pub(super) fn lost(mesh: &Mesh, workload: &Workload, port: MetricsPort) -> Optio
     let today = scraped.plaintext.or(scraped.asks)?;
     let by_sidecar = lost_by_sidecar(mesh, workload);
     match port {
-        MetricsPort::Merged if by_sidecar.is_some() => by_sidecar.map(Lost::from),
+        MetricsPort::Merged if by_sidecar.is_some() => by_sidecar.map(Lost::ByAgent),
         MetricsPort::Merged if today == 15020 || today == 15090 || merges(mesh, workload) => None,
         MetricsPort::Merged => Some(Lost::NotMerged { port: today }),
         MetricsPort::Envoy if today == 15090 => None,

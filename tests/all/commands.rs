@@ -155,8 +155,17 @@ fn the_wizard_without_a_terminal_names_the_commands() {
 
 #[test]
 fn a_plan_of_the_demo_shows_changes_and_writes_none() {
-    let plan = meshscrape("plan --demo -w default/Deployment/httpbin").code(2);
-    let words = stdout(&plan);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let logged = format!(
+        "plan --demo -w default/Deployment/httpbin --log {}",
+        log.display()
+    );
+    let words = stdout(&meshscrape(&logged).code(2));
+    let log = std::fs::read_to_string(log).unwrap();
+    for request in ["GET /api/v1/pods", "dryRun=All: 200 in"] {
+        assert!(log.contains(request), "{request} is not in\n{log}");
+    }
     for word in [
         "PeerAuthentication default/meshscrape-httpbin",
         "AuthorizationPolicy default/meshscrape-httpbin",

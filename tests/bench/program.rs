@@ -44,8 +44,9 @@ fn once() -> (f64, f64, f64) {
         s.text().contains("enter next")
     });
     screen.press("\r");
-    screen.within(LIMIT, "Prometheus servers", |s| {
-        s.text().contains("Which Prometheus")
+    screen.within(LIMIT, "a Prometheus that can be chosen", |s| {
+        let text = s.text();
+        text.contains("Which Prometheus") && !text.contains("still being read")
     });
     screen.press("\r");
     screen.within(LIMIT, "namespaces", |s| {

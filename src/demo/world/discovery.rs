@@ -1,6 +1,7 @@
 //! What `kubernetes_sd_configs` finds, with the labels that Prometheus gives it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,6 +68,23 @@ fn behind(service: &Value, pod: &Value, role: Endpoints) -> Vec<Labels> {
     found.into_iter().map(owned).collect()
 }
 
+/// Those of each pod, by its uid, with the version of the pod that they were found for.
+pub(super) type PodTargets = HashMap<String, (String, Arc<[Labels]>)>;
+
+/// The targets of one pod: the same for every job and every Prometheus until the pod changes.
+fn targets_of(known: &mut PodTargets, pod: &Value) -> Arc<[Labels]> {
+    let version = text(pod, "/metadata/resourceVersion");
+    match known.get(uid(pod)) {
+        Some((seen, targets)) if seen == version => targets.clone(),
+        _ => {
+            let targets: Arc<[Labels]> = self::pod(pod).into();
+            let entry = (version.to_owned(), targets.clone());
+            known.insert(uid(pod).to_owned(), entry);
+            targets
+        }
+    }
+}
+
 fn host_port(address: &str, port: &str) -> String {
     if address.contains(':') {
         format!("[{address}]:{port}")
@@ -88,9 +106,9 @@ pub fn node(node: &Value) -> Labels {
 /// A target group member, before and after relabelling.
 #[derive(Clone, Debug)]
 pub struct Found {
-    pub discovered: Labels,
+    pub discovered: Arc<Labels>,
     /// `None`: dropped.
-    pub labels: Option<Labels>,
+    pub labels: Option<Arc<Labels>>,
 }
 
 fn found(job: &Job, mut labels: Labels) -> Found {
@@ -102,10 +120,10 @@ fn found(job: &Job, mut labels: Labels) -> Found {
         config::words(job.interval),
     );
     labels.insert("__scrape_timeout__".to_owned(), config::words(job.timeout));
-    let kept = relabel(labels.clone(), &job.rules);
+    let kept = relabel(&labels, &job.rules);
     Found {
-        discovered: labels,
-        labels: kept.filter(|l| l.contains_key("__address__")),
+        discovered: Arc::new(labels),
+        labels: kept.filter(|l| l.contains_key("__address__")).map(Arc::new),
     }
 }
 
@@ -146,6 +164,7 @@ impl World {
             .cloned()
             .unwrap_or_default();
         let mut pools = std::mem::take(&mut run.pools);
+        let mut pods = std::mem::take(&mut self.pod_targets);
         for pool in &mut pools {
             let tls = &pool.job.tls;
             pool.made = [&tls.ca_file, &tls.cert_file, &tls.key_file]
@@ -157,7 +176,7 @@ impl World {
                 continue;
             }
             let lists = |place: &str| self.lists_pods(&own, place);
-            let found = self.find(&mut run.found, &pool.job, &lists);
+            let found = self.find(&mut pods, &mut run.found, &pool.job, &lists);
             let mut fresh: Vec<Target> = Vec::new();
             pool.dropped.clear();
             let mut seen: HashMap<String, ()> = HashMap::new();
@@ -171,7 +190,7 @@ impl World {
                     pool.dropped.push(one.discovered);
                     continue;
                 };
-                let Some(target) = Target::new(&pool.job, one.discovered, labels, now) else {
+                let Some(target) = Target::new(&pool.job, one.discovered, &labels, now) else {
                     continue;
                 };
                 let own_key = target.key();
@@ -194,6 +213,8 @@ impl World {
             self.pods.contains_key(uid)
         };
         run.found.retain(|(_, uid), _| alive(uid));
+        pods.retain(|uid, _| alive(uid));
+        self.pod_targets = pods;
         self.proms.insert(key.to_owned(), run);
     }
 
@@ -214,6 +235,7 @@ impl World {
 
     fn find(
         &self,
+        pods: &mut PodTargets,
         cache: &mut HashMap<(String, String), (String, Vec<Found>)>,
         job: &Job,
         lists: &dyn Fn(&str) -> bool,
@@ -243,8 +265,9 @@ impl World {
                             .entry((job.name.clone(), uid(pod).to_owned()))
                             .or_insert_with(|| (String::new(), Vec::new()));
                         if entry.0 != version {
-                            let targets = self::pod(pod).into_iter();
-                            *entry = (version.to_owned(), targets.map(|t| found(job, t)).collect());
+                            let targets = targets_of(pods, pod);
+                            let made = targets.iter().map(|t| found(job, t.clone()));
+                            *entry = (version.to_owned(), made.collect());
                         }
                         all.extend(entry.1.iter().cloned());
                     }

@@ -158,7 +158,7 @@ impl World {
         if state != "active" {
             for pool in pools() {
                 dropped.extend(pool.dropped.iter().map(
-                    |labels| json!({"discoveredLabels": labels, "scrapePool": pool.job.name}),
+                    |labels| json!({"discoveredLabels": **labels, "scrapePool": pool.job.name}),
                 ));
             }
         }
@@ -181,7 +181,7 @@ impl World {
             |at| time(self.wall(at)),
         );
         json!({
-            "discoveredLabels": target.discovered, "labels": target.labels,
+            "discoveredLabels": *target.discovered, "labels": target.labels,
             "scrapePool": pool.job.name, "scrapeUrl": target.url,
             "globalUrl": target.url.replace("localhost", "prometheus"),
             "lastError": target.error, "lastScrape": last, "lastScrapeDuration": target.took,

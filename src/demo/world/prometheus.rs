@@ -62,7 +62,7 @@ pub struct Pool {
     /// Its TLS files could be read; without them Prometheus makes no pool at all.
     pub made: bool,
     pub targets: Vec<Target>,
-    pub dropped: Vec<Labels>,
+    pub dropped: Vec<Arc<Labels>>,
 }
 
 impl PromRun {

@@ -24,8 +24,11 @@ impl Rule {
 }
 
 /// Runs the rules in order; `None` when one of them drops the target.
-pub fn relabel(labels: Labels, rules: &[Rule]) -> Option<Labels> {
-    let base: Set = labels.into_iter().collect();
+pub fn relabel(labels: &Labels, rules: &[Rule]) -> Option<Labels> {
+    let base: Set = labels
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let mut labels = relabel::Labels::new(&base);
     for rule in rules {
         if !rule.0.apply(&mut labels).ok()? {

@@ -74,8 +74,20 @@ impl World {
 
     pub(super) fn reconcile_deployments(&mut self) {
         let all: Vec<Arc<Value>> = self.store.all(&kinds::DEPLOYMENT).cloned().collect();
-        for deployment in all {
-            self.reconcile_deployment(&deployment);
+        for of_one in all.chunk_by(|one, other| namespace(one) == namespace(other)) {
+            let ns = namespace(&of_one[0]);
+            let touched = [self.store.touched(ns), self.store.touched("")];
+            if self.at_rest.get(ns) == Some(&touched) {
+                continue;
+            }
+            let mut refused = false;
+            for deployment in of_one {
+                refused |= self.reconcile_deployment(deployment);
+            }
+            // What admission refused may hang on objects of any namespace.
+            if !refused {
+                self.at_rest.insert(ns.to_owned(), touched);
+            }
         }
         let alive: Vec<&str> = self
             .store
@@ -85,7 +97,8 @@ impl World {
         self.rollouts.retain(|key, _| alive.contains(&key.as_str()));
     }
 
-    fn reconcile_deployment(&mut self, deployment: &Arc<Value>) {
+    /// Whether a pod that it wants was refused.
+    fn reconcile_deployment(&mut self, deployment: &Arc<Value>) -> bool {
         let ns = namespace(deployment).to_owned();
         let own = name(deployment).to_owned();
         let hash = template_hash(deployment);
@@ -106,7 +119,7 @@ impl World {
             Some(set) => self.renumber(set, newest + 1),
             None if paused && !sets.is_empty() => {
                 self.deployment_status(deployment, &sets, None, replicas, None);
-                return;
+                return false;
             }
             None => self.new_replica_set(deployment, &hash, newest + 1),
         };
@@ -180,7 +193,9 @@ impl World {
             .filter(|set| text(set, "/metadata/ownerReferences/0/uid") == uid(deployment))
             .cloned()
             .collect();
+        let refused = failure.is_some();
         self.deployment_status(deployment, &sets, Some(&hash), replicas, failure);
+        refused
     }
 
     /// A scenario says of a workload what becomes of that which is rolled out later: it never gets ready

@@ -451,7 +451,7 @@ fn relabelling_does_as_prometheus_does() {
             .iter()
             .map(|r| Rule::read(r).expect("a rule"))
             .collect();
-        relabel(labels(from), &rules)
+        relabel(&labels(from), &rules)
     };
     let keep = json!([{"source_labels": ["a"], "action": "keep", "regex": "\\d+"}]);
     assert!(run(keep.clone(), &[("a", "12")]).is_some());

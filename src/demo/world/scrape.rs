@@ -21,7 +21,7 @@ pub enum Health {
 
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub discovered: Labels,
+    pub discovered: Arc<Labels>,
     pub labels: Labels,
     pub url: String,
     address: String,
@@ -224,21 +224,24 @@ fn split_address(address: &str, scheme: &str) -> (String, u16) {
 impl Target {
     pub(super) fn new(
         job: &Job,
-        discovered: Labels,
-        mut labels: Labels,
+        discovered: Arc<Labels>,
+        labels: &Labels,
         now: Duration,
     ) -> Option<Target> {
-        let take = |labels: &mut Labels, key: &str| labels.remove(key).unwrap_or_default();
-        let address = take(&mut labels, "__address__");
-        let scheme = take(&mut labels, "__scheme__");
-        let path = take(&mut labels, "__metrics_path__");
+        let of = |key: &str| labels.get(key).cloned().unwrap_or_default();
+        let address = of("__address__");
+        let scheme = of("__scheme__");
+        let path = of("__metrics_path__");
         let mut parameters: Vec<String> = Vec::new();
-        for (key, value) in &labels {
+        for (key, value) in labels {
             if let Some(parameter) = key.strip_prefix("__param_") {
                 parameters.push(format!("{parameter}={value}"));
             }
         }
-        labels.retain(|key, _| !key.starts_with("__"));
+        let shown = labels.iter().filter(|(key, _)| !key.starts_with("__"));
+        let mut labels: Labels = shown
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         labels
             .entry("instance".to_owned())
             .or_insert_with(|| address.clone());

@@ -1,6 +1,7 @@
 //! Access reviews for what the program would like to do.
 
 use super::Asker;
+use crate::cluster::stack::AT_ONCE;
 use crate::mesh::AccessQuestion;
 use futures::StreamExt;
 
@@ -50,9 +51,9 @@ pub(super) async fn access(asker: Asker) {
     }
     let of = asked.len();
     asker.tell(move |inventory| inventory.asked.of = of);
-    // A few at a time: the lists matter more.
+    // Fewer than go at once: the lists matter more.
     futures::stream::iter(asked)
-        .buffer_unordered(3)
+        .buffer_unordered(AT_ONCE - 2)
         .collect::<()>()
         .await;
 }

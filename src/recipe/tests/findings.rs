@@ -487,7 +487,7 @@ fn of_an_app_that_keeps_its_own_scrape() {
     });
     let parameters = vec!["format".to_owned()];
     assert!(
-        matches!(stays, Some(Lost::ByAgent { parameters: lost, .. }) if *lost == parameters),
+        matches!(stays, Some(Lost::ByAgent(lost)) if lost.parameters == parameters),
         "{stays:?}"
     );
 }

@@ -3,6 +3,7 @@
 //! `names`: the subject, or the subjects of which the same is to be said.
 
 use crate::problems::{Declared, FilterDoes, JobPart, Lost, Problem, RestsOn};
+use crate::reach::merging;
 use crate::recipe::SECURE_PORT;
 use crate::text::few;
 
@@ -361,13 +362,13 @@ pub fn to_do(of: &Problem) -> Option<String> {
             Lost::AppAndAgent | Lost::NotEnvoys { .. } => {
                 "To keep them: --port 15020, or --plaintext-jobs keep."
             }
-            Lost::ByAgent { .. } | Lost::NotMerged { .. } | Lost::NotAsked { .. } => {
+            Lost::ByAgent(_) | Lost::NotMerged { .. } | Lost::NotAsked { .. } => {
                 "To keep them: --plaintext-jobs keep."
             }
         },
         P::AnnotationEndsScrape { lost, .. } => match lost {
             Lost::AppAndAgent | Lost::NotEnvoys { .. } => "Use --port 15020.",
-            Lost::ByAgent { .. } | Lost::NotMerged { .. } | Lost::NotAsked { .. } => {
+            Lost::ByAgent(_) | Lost::NotMerged { .. } | Lost::NotAsked { .. } => {
                 "Skip it, or remove that rule from the plaintext jobs."
             }
         },
@@ -427,12 +428,12 @@ pub fn lost(of: &Lost) -> String {
     };
     let plural = |ports: &[u16]| if ports.len() == 1 { "port" } else { "ports" };
     match of {
-        Lost::ByAgent {
+        Lost::ByAgent(merging::Lost {
             ports,
             asked,
             https,
             parameters,
-        } => {
+        }) => {
             let mut parts = Vec::new();
             if !ports.is_empty() {
                 let asked = match asked.is_empty() {

@@ -58,6 +58,19 @@ fn server(
 
 const CERTIFICATES: &str = r#", annotations: {traffic.sidecar.istio.io/includeOutboundIPRanges: "", proxy.istio.io/config: '{"proxyMetadata": {"OUTPUT_CERTS": "/etc/istio-output-certs"}}', sidecar.istio.io/userVolumeMount: '[{"name": "istio-certs", "mountPath": "/etc/istio-output-certs"}]'}"#;
 
+const RENDERED: &str = ", args: [--config.file=/etc/out/prometheus.yml], volumeMounts: [{name: out, mountPath: /etc/out}]";
+
+/// One that cannot be chosen; `own`: its pod and its job are in the folder all the same.
+fn odd(what: &'static str, container: &str, volumes: &str, own: bool) -> Flavour {
+    Flavour {
+        what,
+        prometheus: "monitoring/Deployment/odd",
+        yaml: server("Deployment", "odd", "", "", container, volumes),
+        job: own,
+        pod: own,
+    }
+}
+
 fn flavours() -> Vec<Flavour> {
     let operator = |name: &str, template: &str, mounts: &str, volumes: &str| {
         server(
@@ -116,69 +129,36 @@ fn flavours() -> Vec<Flavour> {
             job: true,
             pod: false,
         },
-        Flavour {
-            what: "a configuration in a Secret",
-            prometheus: "monitoring/Deployment/odd",
-            yaml: server(
-                "Deployment",
-                "odd",
-                "",
-                "",
-                ", args: [--config.file=/etc/config/prometheus.yml], volumeMounts: [{name: config, mountPath: /etc/config}]",
-                "{name: config, secret: {secretName: config}}",
-            ),
-            job: true,
-            pod: true,
-        },
-        Flavour {
-            what: "a configuration that nobody is known to write",
-            prometheus: "monitoring/Deployment/odd",
-            yaml: server(
-                "Deployment",
-                "odd",
-                "",
-                "",
-                ", args: [--config.file=/etc/out/prometheus.yml], volumeMounts: [{name: out, mountPath: /etc/out}]",
-                "{name: out, emptyDir: {}}",
-            ),
-            job: true,
-            pod: true,
-        },
-        Flavour {
-            what: "a configuration that an init container writes",
-            prometheus: "monitoring/Deployment/odd",
-            yaml: server(
-                "Deployment",
-                "odd",
-                "",
-                "",
-                ", args: [--config.file=/etc/out/prometheus.yml], volumeMounts: [{name: out, mountPath: /etc/out}]",
-                "{name: out, emptyDir: {}}]\n      initContainers: [{name: render, volumeMounts: [{name: out, mountPath: /out}]}",
-            ),
-            job: true,
-            pod: true,
-        },
-        Flavour {
-            what: "a script that starts Prometheus",
-            prometheus: "monitoring/Deployment/odd",
-            yaml: server("Deployment", "odd", "", "", ", command: [/start.sh]", ""),
-            job: true,
-            pod: true,
-        },
-        Flavour {
-            what: "one that is never injected",
-            prometheus: "monitoring/Deployment/odd",
-            yaml: server(
-                "Deployment",
-                "odd",
-                "",
-                "",
-                ", args: [--config.file=/etc/config/prometheus.yml]",
-                "]\n      hostNetwork: true\n      tolerations: [",
-            ),
-            job: false,
-            pod: false,
-        },
+        odd(
+            "a configuration in a Secret",
+            ", args: [--config.file=/etc/config/prometheus.yml], volumeMounts: [{name: config, mountPath: /etc/config}]",
+            "{name: config, secret: {secretName: config}}",
+            true,
+        ),
+        odd(
+            "a configuration that nobody is known to write",
+            RENDERED,
+            "{name: out, emptyDir: {}}",
+            true,
+        ),
+        odd(
+            "a configuration that an init container writes",
+            RENDERED,
+            "{name: out, emptyDir: {}}]\n      initContainers: [{name: render, volumeMounts: [{name: out, mountPath: /out}]}",
+            true,
+        ),
+        odd(
+            "a script that starts Prometheus",
+            ", command: [/start.sh]",
+            "",
+            true,
+        ),
+        odd(
+            "one that is never injected",
+            ", args: [--config.file=/etc/config/prometheus.yml]",
+            "]\n      hostNetwork: true\n      tolerations: [",
+            false,
+        ),
     ]
 }
 
