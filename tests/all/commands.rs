@@ -13,6 +13,14 @@ fn meshscrape(args: &str) -> assert_cmd::assert::Assert {
         .assert()
 }
 
+/// Several at one time: the demo answers as slowly as a cluster does.
+fn at_once<const N: usize>(lines: [&str; N]) -> [assert_cmd::assert::Assert; N] {
+    std::thread::scope(|scope| {
+        let running = lines.map(|line| scope.spawn(move || meshscrape(line)));
+        running.map(|one| one.join().unwrap())
+    })
+}
+
 fn stdout(assert: &assert_cmd::assert::Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).unwrap()
 }
@@ -79,30 +87,38 @@ fn status_and_undo_list_only_what_they_use() {
 
 #[test]
 fn a_workload_may_be_named_in_part_where_there_is_one_such() {
-    for name in ["httpbin", "default/httpbin", "deployment/httpbin"] {
-        let plan = stdout(&meshscrape(&format!("plan --demo -w {name}")).code(2));
+    let [bare, in_namespace, of_kind, none, gateway] = at_once([
+        "plan --demo -w httpbin",
+        "plan --demo -w default/httpbin",
+        "plan --demo -w deployment/httpbin",
+        "plan --demo -w htpbin",
+        "plan --demo -w istio-ingressgateway",
+    ]);
+    for plan in [bare, in_namespace, of_kind] {
+        let plan = stdout(&plan.code(2));
         assert!(plan.contains("default/meshscrape-httpbin"), "{plan}");
     }
-    let none = stderr(&meshscrape("plan --demo -w htpbin").code(1));
+    let none = stderr(&none.code(1));
     assert!(none.contains("default/Deployment/httpbin"), "{none}");
-    let gateway = stderr(&meshscrape("plan --demo -w istio-ingressgateway").code(1));
+    let gateway = stderr(&gateway.code(1));
     assert!(gateway.contains("-g istio-system/"), "{gateway}");
 }
 
 #[test]
 fn what_the_wizard_alone_could_choose_has_its_flag() {
-    let keeps = "plan --demo --json -w httpbin --plaintext-jobs keep";
-    let kept = stdout(&meshscrape(keeps).code(2));
-    let stopped = stdout(&meshscrape("plan --demo --json -w httpbin").code(2));
+    let [kept, stopped, ported, skip] = at_once([
+        "plan --demo --json -w httpbin --plaintext-jobs keep",
+        "plan --demo --json -w httpbin",
+        "plan --demo --yaml -w httpbin,shop/cart --port-of httpbin=15090",
+        "plan --demo --json -w httpbin --skip Sidecar/default/meshscrape-httpbin#listener",
+    ])
+    .map(|plan| stdout(&plan.code(2)));
     let ends = |text: &str| text.contains("#old-jobs");
     assert!(ends(&stopped) && !ends(&kept), "{kept}");
 
-    let ported = "plan --demo --yaml -w httpbin,shop/cart --port-of httpbin=15090";
-    let yaml = stdout(&meshscrape(ported).code(2));
-    assert!(yaml.contains("127.0.0.1:15090") && yaml.contains("127.0.0.1:15020"));
+    assert!(ported.contains("127.0.0.1:15090") && ported.contains("127.0.0.1:15020"));
 
-    let skip = "plan --demo --json -w httpbin --skip Sidecar/default/meshscrape-httpbin#listener";
-    let plan: Value = serde_json::from_str(&stdout(&meshscrape(skip).code(2))).unwrap();
+    let plan: Value = serde_json::from_str(&skip).unwrap();
     let all: Value = serde_json::from_str(&stopped).unwrap();
     assert_ne!(plan, all);
 }
@@ -124,24 +140,19 @@ fn wrong_arguments_are_an_error_and_never_two() {
 
 #[test]
 fn an_unknown_name_is_told_with_the_nearest_valid_one() {
-    for (args, wrong, near) in [
-        (
-            "plan --demo -w default/Deployment/htpbin",
-            "htpbin",
-            "default/Deployment/httpbin",
-        ),
-        ("plan --demo -n defualt", "defualt", "default"),
-        (
-            "plan --demo -g istio-system/istio-ingresgateway",
-            "istio-ingresgateway",
-            "istio-ingressgateway",
-        ),
-    ] {
-        let words = stderr(&meshscrape(args).code(1));
-        assert!(
-            words.contains(wrong) && words.contains(near),
-            "{args}: {words}"
-        );
+    let told = at_once([
+        "plan --demo -w default/Deployment/htpbin",
+        "plan --demo -n defualt",
+        "plan --demo -g istio-system/istio-ingresgateway",
+    ]);
+    let names = [
+        ("htpbin", "default/Deployment/httpbin"),
+        ("defualt", "default"),
+        ("istio-ingresgateway", "istio-ingressgateway"),
+    ];
+    for (told, (wrong, near)) in told.into_iter().zip(names) {
+        let words = stderr(&told.code(1));
+        assert!(words.contains(wrong) && words.contains(near), "{words}");
     }
 }
 
@@ -161,7 +172,11 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
         "plan --demo -w default/Deployment/httpbin --log {}",
         log.display()
     );
-    let words = stdout(&meshscrape(&logged).code(2));
+    let [words, json] = at_once([
+        logged.as_str(),
+        "plan --demo -w default/Deployment/httpbin --json",
+    ])
+    .map(|plan| stdout(&plan.code(2)));
     let log = std::fs::read_to_string(log).unwrap();
     for request in ["GET /api/v1/pods", "dryRun=All: 200 in"] {
         assert!(log.contains(request), "{request} is not in\n{log}");
@@ -175,8 +190,7 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
     ] {
         assert!(words.contains(word), "{word} is not in\n{words}");
     }
-    let json = meshscrape("plan --demo -w default/Deployment/httpbin --json").code(2);
-    let plan: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    let plan: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(plan["version"], 2);
     assert!(plan["summary"]["changes"].as_u64().unwrap() >= 6);
     let policies: Vec<&Value> = plan["changes"]
@@ -190,9 +204,13 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
 
 #[test]
 fn nothing_is_written_without_a_yes_and_no_history_is_lost_without_its_own() {
-    let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin").code(4));
+    let [unsaid, said] = at_once([
+        "apply --demo -w default/Deployment/httpbin",
+        "apply --demo -w default/Deployment/httpbin --yes",
+    ]);
+    let words = stderr(&unsaid.code(4));
     assert!(words.contains("--yes"), "{words}");
-    let words = stderr(&meshscrape("apply --demo -w default/Deployment/httpbin --yes").code(4));
+    let words = stderr(&said.code(4));
     assert!(words.contains("--lose-history"), "{words}");
 }
 
@@ -228,18 +246,21 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
         let path = home.path().join("out").join(file.as_str().unwrap());
         assert!(path.is_file(), "{}", path.display());
     }
-    let again = stderr(&meshscrape(&line).code(1));
+    let file = format!("{folder}/README.md");
+    let [again, into_file, nothing] = at_once([
+        line.as_str(),
+        &format!("export {file} --demo -n shop"),
+        &format!("export {folder}2 --demo"),
+    ])
+    .map(|refused| stderr(&refused.code(1)));
     assert!(again.contains("--overwrite"), "{again}");
+    assert!(into_file.contains("is a file"), "{into_file}");
+    assert!(
+        nothing.contains("no workloads or gateways are chosen"),
+        "{nothing}"
+    );
     let words = stdout(&meshscrape(&line.replace("--json", "--overwrite")).code(0));
     assert!(words.contains("README.md"), "{words}");
-    let file = format!("{folder}/README.md");
-    let words = stderr(&meshscrape(&format!("export {file} --demo -n shop")).code(1));
-    assert!(words.contains("is a file"), "{words}");
-    let words = stderr(&meshscrape(&format!("export {folder}2 --demo")).code(1));
-    assert!(
-        words.contains("no workloads or gateways are chosen"),
-        "{words}"
-    );
 }
 
 #[test]
