@@ -5,6 +5,7 @@ use crate::mesh::Mesh;
 use crate::mesh::Told;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::named::Named;
+use crate::plan::ChangeId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -32,7 +33,7 @@ pub struct Answers {
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub first_sidecar: BTreeSet<WorkloadRef>,
     /// Changes left out in the review, by id.
-    pub leave_out: BTreeSet<String>,
+    pub leave_out: BTreeSet<ChangeId>,
     /// Workloads named in part, until the cluster has been read: [`Answers::settle`].
     #[serde(skip)]
     pub named: BTreeSet<Named>,
@@ -84,7 +85,8 @@ impl std::str::FromStr for GatewayRef {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Options {
     pub port: MetricsPort,
-    pub mark: Mark,
+    #[serde(alias = "mark")]
+    pub annotate: Annotate,
     pub injection: Injection,
     /// All that is chosen may get its first sidecar.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -120,7 +122,18 @@ impl Options {
 
 /// How fast workloads are restarted, one after another or together.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
 )]
 #[serde(rename_all = "camelCase")]
 pub enum Pace {
@@ -129,7 +142,7 @@ pub enum Pace {
     One,
     /// One at a time, and its targets are UP before the next begins; one that is not stops the run.
     Canary,
-    /// Marks are written one after another; their rollouts are awaited together at the end.
+    /// Annotations are written one after another; their rollouts are awaited together at the end.
     All,
 }
 
@@ -139,24 +152,11 @@ impl Pace {
     }
 }
 
-impl std::str::FromStr for Pace {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "one" => Ok(Pace::One),
-            "canary" => Ok(Pace::Canary),
-            "all" => Ok(Pace::All),
-            other => Err(format!("`{other}` is neither `one`, `canary` nor `all`")),
-        }
-    }
-}
-
 impl Default for Options {
     fn default() -> Self {
         Options {
             port: MetricsPort::Merged,
-            mark: Mark::Template,
+            annotate: Annotate::Template,
             injection: Injection::Template,
             inject: false,
             stop_plaintext_jobs: None,
@@ -185,7 +185,8 @@ impl Options {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ItemOptions {
     pub port: Option<MetricsPort>,
-    pub mark: Option<Mark>,
+    #[serde(alias = "mark")]
+    pub annotate: Option<Annotate>,
 }
 
 /// Which plaintext port inside the pod 15091 leads to.
@@ -224,9 +225,9 @@ impl TryFrom<u16> for MetricsPort {
 }
 
 /// Where the annotation that Prometheus discovers by is put.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Mark {
+pub enum Annotate {
     /// On the pod template: lasting, restarts the pods.
     #[default]
     Template,
@@ -289,11 +290,11 @@ impl Answers {
         self.options.inject || self.first_sidecar.contains(item)
     }
 
-    pub fn mark_of(&self, item: &WorkloadRef) -> Mark {
+    pub fn annotate_of(&self, item: &WorkloadRef) -> Annotate {
         self.each
             .get(item)
-            .and_then(|each| each.mark)
-            .unwrap_or(self.options.mark)
+            .and_then(|each| each.annotate)
+            .unwrap_or(self.options.annotate)
     }
 }
 
@@ -386,7 +387,7 @@ mod tests {
             gateways: ["istio-system/istio-ingressgateway".parse().unwrap()].into(),
             options: Options {
                 port: MetricsPort::Envoy,
-                mark: Mark::Pods,
+                annotate: Annotate::Pods,
                 ..Options::default()
             },
             ..Answers::default()

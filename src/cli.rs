@@ -1,6 +1,6 @@
 //! The command line. Flags make the same choices as the wizard's steps.
 
-use crate::answers::{Answers, GatewayRef, Injection, Mark, MetricsPort, Pace};
+use crate::answers::{Annotate, Answers, GatewayRef, Injection, MetricsPort, Pace};
 use crate::cluster::direct::{Direct, Way, secret};
 use crate::commands::check;
 use crate::commands::events::HELP as EVENTS;
@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::named::Named;
+use crate::plan::ChangeId;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -170,7 +171,7 @@ pub struct Choices {
     pub injection: Option<InjectionLabel>,
     /// Skip these changes (IDs of `plan --json`) and everything that depends on them.
     #[arg(long, value_name = "CHANGE", num_args = 1.., global = true)]
-    pub skip: Vec<String>,
+    pub skip: Vec<ChangeId>,
     /// The Prometheus server; required if several are available.
     #[arg(long, value_name = "NS/KIND/NAME", global = true)]
     pub prometheus: Option<WorkloadRef>,
@@ -202,8 +203,15 @@ pub struct Choices {
     #[arg(long, global = true)]
     pub only_this_prometheus: bool,
     /// What to annotate: the pod template (permanent, restarts pods) or the running pods [default: template].
-    #[arg(long = "annotate", alias = "mark", value_name = "template|pods", value_parser = mark, global = true)]
-    pub mark: Option<Mark>,
+    #[arg(
+        long = "annotate",
+        alias = "mark",
+        value_name = "template|pods",
+        value_enum,
+        hide_possible_values = true,
+        global = true
+    )]
+    pub annotate: Option<Annotate>,
     /// Allow a first sidecar for workloads without one: their pods restart and join the mesh. Without this flag, -n skips
     /// them and -w refuses them.
     #[arg(long, global = true)]
@@ -442,14 +450,6 @@ fn port_of(text: &str) -> Result<(Named, MetricsPort), String> {
     Ok((name.parse()?, metrics_port(port)?))
 }
 
-fn mark(text: &str) -> Result<Mark, String> {
-    match text {
-        "template" => Ok(Mark::Template),
-        "pods" => Ok(Mark::Pods),
-        other => Err(format!("`{other}` is neither `template` nor `pods`")),
-    }
-}
-
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.trim_end_matches('s').parse::<u64>() {
         Ok(s) if s > 0 => Ok(Duration::from_secs(s)),
@@ -496,8 +496,8 @@ impl Choices {
         if let Some(port) = self.port {
             answers.options.port = port;
         }
-        if let Some(mark) = self.mark {
-            answers.options.mark = mark;
+        if let Some(annotate) = self.annotate {
+            answers.options.annotate = annotate;
         }
         if let Some(pace) = self.pace {
             answers.options.pace = pace;

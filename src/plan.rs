@@ -5,6 +5,7 @@
 
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
+use crate::plan::purpose::Purpose;
 use crate::problems::Problem;
 use crate::reach::forecast::Forecast;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,6 @@ use std::time::Duration;
 pub mod diff;
 pub mod export;
 pub mod holder;
-pub mod hurdles;
 pub mod keeping;
 pub mod keyed;
 pub mod kubectl;
@@ -25,10 +25,12 @@ pub mod mask;
 pub mod normalise;
 pub mod owners;
 pub mod path;
+pub mod purpose;
 pub mod record;
 pub mod release;
 pub mod resume;
 pub mod review;
+pub mod rollout_problems;
 pub mod scrape_config;
 mod secret_text;
 pub mod undo;
@@ -39,8 +41,8 @@ pub mod yaml;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub changes: Vec<Change>,
-    /// Prices and risks of the plan as a whole (per change: [`Change::prices`]).
-    pub prices: Vec<Price>,
+    /// Impacts and risks of the plan as a whole (per change: [`Change::impacts`]).
+    pub impacts: Vec<Impact>,
     /// What holds of the plan as a whole.
     pub findings: Vec<Problem>,
     /// What of the named namespaces cannot be chosen, and why.
@@ -67,8 +69,31 @@ pub struct Plan {
 
 /// Stable within a plan and between runs: `Kind/namespace/name#part`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub struct ChangeId(pub String);
+
+/// What parts were called in records and choices of before.
+const FORMER: [(&str, &str); 3] = [
+    ("mark", "annotation"),
+    ("old-jobs", "plaintext-jobs"),
+    ("repair", "fix"),
+];
+
+impl From<String> for ChangeId {
+    fn from(text: String) -> ChangeId {
+        let renamed = text.rsplit_once('#').and_then(|(object, part)| {
+            let (_, now) = FORMER.iter().find(|(former, _)| *former == part)?;
+            Some(format!("{object}#{now}"))
+        });
+        ChangeId(renamed.unwrap_or(text))
+    }
+}
+
+impl From<ChangeId> for String {
+    fn from(id: ChangeId) -> String {
+        id.0
+    }
+}
 
 impl ChangeId {
     pub fn new(object: &ObjectRef, part: Part) -> Self {
@@ -124,10 +149,9 @@ pub struct Change {
     pub before: Vec<Await>,
     /// What is waited for before the next change is written.
     pub then: Vec<Await>,
-    /// What it does, in one sentence for the user.
-    pub why: String,
-    pub prices: Vec<Price>,
-    /// What may come of it, beyond its prices.
+    pub purpose: Purpose,
+    pub impacts: Vec<Impact>,
+    /// What may come of it, beyond its impacts.
     pub findings: Vec<Problem>,
 }
 
@@ -144,10 +168,13 @@ pub enum Part {
     Listener,
     /// ServiceEntry and VirtualService behind a gateway's listener.
     Route,
-    Mark,
-    OldJobs,
+    #[serde(alias = "mark")]
+    Annotation,
+    #[serde(alias = "oldJobs")]
+    PlaintextJobs,
     /// Removal or repair of what the published recipe left behind.
-    Repair,
+    #[serde(alias = "repair")]
+    Fix,
     /// Taking something of ours back.
     Undo,
     /// The record of the run in the cluster, and the lock that keeps a second run away.
@@ -156,7 +183,7 @@ pub enum Part {
 
 impl Change {
     /// One that nothing hangs on yet, and that waits for nothing.
-    pub fn new(object: ObjectRef, part: Part, action: Action, why: impl Into<String>) -> Self {
+    pub fn new(object: ObjectRef, part: Part, action: Action, purpose: Purpose) -> Self {
         Change {
             id: ChangeId::new(&object, part),
             object,
@@ -167,8 +194,8 @@ impl Change {
             after: Vec::new(),
             before: Vec::new(),
             then: Vec::new(),
-            why: why.into(),
-            prices: Vec::new(),
+            purpose,
+            impacts: Vec::new(),
             findings: Vec::new(),
         }
     }
@@ -183,9 +210,9 @@ impl Part {
             Part::Policy => "policy",
             Part::Listener => "listener",
             Part::Route => "route",
-            Part::Mark => "mark",
-            Part::OldJobs => "old-jobs",
-            Part::Repair => "repair",
+            Part::Annotation => "annotation",
+            Part::PlaintextJobs => "plaintext-jobs",
+            Part::Fix => "fix",
             Part::Undo => "undo",
             Part::Journal => "journal",
         }
@@ -257,7 +284,7 @@ pub enum Await {
         prometheus: WorkloadRef,
         job: String,
     },
-    /// The running configuration has each of these jobs leave out its workloads, and nothing for the mark alone.
+    /// The running configuration has each of these jobs leave out its workloads, and nothing for the annotation alone.
     LeftOut {
         prometheus: WorkloadRef,
         jobs: Vec<LeavesOut>,
@@ -283,7 +310,7 @@ pub struct LeavesOut {
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub enum Price {
+pub enum Impact {
     /// Pods of this workload restart.
     Restarts { workload: WorkloadRef, pods: usize },
     /// Prometheus restarts and its history is lost with its `emptyDir`; takes a confirmation of its own.

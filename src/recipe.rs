@@ -4,6 +4,7 @@
 //! selector, no listener without its policies earlier in the order, no `prometheus.io/*` annotation touched.
 
 mod added_jobs;
+mod annotation;
 mod authorization;
 mod cert_watch;
 mod derive;
@@ -12,13 +13,12 @@ mod export;
 mod forbidden;
 mod forecast;
 mod gateway;
+mod impacts;
 mod injection;
-mod mark;
 mod mtls;
 mod old_jobs;
 mod order;
 mod pod_place;
-mod prices;
 mod prometheus_pod;
 mod reaching;
 mod repair;
@@ -45,8 +45,8 @@ use serde_json::{Value, json};
 pub const SECURE_PORT: u16 = 15091;
 /// The path that the merged and Envoy's own metrics have in common.
 pub const METRICS_PATH: &str = "/stats/prometheus";
-/// The mark that Prometheus discovers by.
-pub const MARK: &str = "prometheus.istio.io/secure-port";
+/// The annotation that Prometheus discovers by.
+pub use crate::reach::probe::SECURE_PORT as ANNOTATION;
 /// The pod label by which injection is decided; an annotation of that name is not seen by the webhook (fault 7).
 pub const INJECT: &str = "sidecar.istio.io/inject";
 /// The name of the scrape job; twins carry the ending of the old job.

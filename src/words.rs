@@ -5,7 +5,8 @@ mod en;
 mod explained;
 mod listed;
 
-use crate::plan::{Plan, Price};
+use crate::plan::purpose::Purpose;
+use crate::plan::{Impact, Plan};
 use crate::problems::{Code, Problem, Remedy};
 use crate::reach::forecast::Forecast;
 use crate::targets::Waits;
@@ -138,8 +139,16 @@ pub fn skipped(of: &[Problem]) -> Vec<String> {
         .collect()
 }
 
+/// What a change does.
+pub fn purpose(of: &Purpose) -> String {
+    match LANGUAGE {
+        Language::English => en::purposes::sentence(of),
+        Language::Pseudo => format!("{of:?}"),
+    }
+}
+
 /// An impact of a change.
-pub fn impact(of: &Price) -> String {
+pub fn impact(of: &Impact) -> String {
     match LANGUAGE {
         Language::English => en::impacts::sentence(of),
         Language::Pseudo => format!("{of:?}"),
@@ -151,8 +160,8 @@ pub fn impacts(of: &Plan) -> Vec<String> {
     match LANGUAGE {
         Language::English => en::impacts::all(of),
         Language::Pseudo => {
-            let of_changes = of.changes.iter().flat_map(|change| &change.prices);
-            of.prices.iter().chain(of_changes).map(impact).collect()
+            let of_changes = of.changes.iter().flat_map(|change| &change.impacts);
+            of.impacts.iter().chain(of_changes).map(impact).collect()
         }
     }
 }

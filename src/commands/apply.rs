@@ -395,7 +395,7 @@ mod tests {
             let mut printer = Printer::new(&mut out, json);
             let mut tell = |on: &str, seconds| {
                 printer.print(&ApplyEvent::Step {
-                    id: ChangeId("Deployment/shop/cart#mark".into()),
+                    id: ChangeId("Deployment/shop/cart#annotation".into()),
                     state: StepState::Waiting {
                         on: on.into(),
                         gone_by: Some(Duration::from_secs(seconds)),

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_event_and_state_stands_in_the_help() {
-        let id = ChangeId("Deployment/shop/cart#mark".into());
+        let id = ChangeId("Deployment/shop/cart#annotation".into());
         let states = [
             StepState::Pending,
             StepState::waiting(""),

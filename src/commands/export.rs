@@ -20,7 +20,7 @@ pub async fn run(call: Call<'_>, folder: &Path, overwrite: bool, json: bool) -> 
         review.take(manager.clone());
     }
     for id in &opened.answers.leave_out {
-        review.toggle(&crate::plan::ChangeId(id.clone()));
+        review.toggle(id);
     }
     let review = engine::review::review(&opened.session.cluster, review, &|_| {}).await;
     let export = export(&review, &setup);

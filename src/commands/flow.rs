@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::journal;
 use crate::mesh::{Mesh, OwnerTool, Prometheus, observe};
 use crate::plan::review::{ItemState, Review, RunId, skipped};
-use crate::plan::{ChangeId, Plan, keeping};
+use crate::plan::{Plan, keeping};
 use crate::recipe;
 use crate::text::few;
 use std::sync::Arc;
@@ -181,7 +181,7 @@ fn no_istio(mesh: &Mesh) -> Error {
 /// The plan of the answers, with its forecast.
 fn plan(opened: &Opened) -> Result<Plan> {
     let mut plan = recipe::plan(&opened.mesh, &opened.answers)?;
-    let by_user = opened.answers.leave_out.iter().cloned().map(ChangeId);
+    let by_user = opened.answers.leave_out.iter().cloned();
     let skipped = skipped(&plan, by_user);
     let forecast = recipe::forecast(&opened.mesh, &opened.answers, &plan, &skipped);
     plan.forecast = forecast.map(Arc::new);
@@ -216,7 +216,7 @@ pub async fn reviewed(opened: &mut Opened) -> Result<(Review, Contact)> {
         match seen.changes == computed.changes {
             true => {
                 review.plan.findings = seen.findings;
-                review.plan.prices = seen.prices;
+                review.plan.impacts = seen.impacts;
                 review.plan.forecast = seen.forecast;
             }
             false => review = ask(opened, seen).await,
@@ -270,12 +270,12 @@ pub fn known_skips(call: &Call<'_>, review: &Review) -> Result<()> {
         .choices
         .skip
         .iter()
-        .find(|skip| !ids().any(|id| id == **skip))
+        .find(|skip| !ids().any(|id| id == skip.0))
     else {
         return Ok(());
     };
     let mut error = Error::new(format!("--skip: there is no change `{given}` in this plan"));
-    if let Some(near) = crate::error::nearest(given, ids()) {
+    if let Some(near) = crate::error::nearest(&given.0, ids()) {
         error = error.hint(format!("did you mean `{near}`?"));
     }
     let all: Vec<String> = ids().map(str::to_owned).collect();
@@ -311,7 +311,7 @@ pub async fn ask(opened: &Opened, mut plan: Plan) -> Review {
         review.take(manager.clone());
     }
     for id in &opened.answers.leave_out {
-        review.toggle(&ChangeId(id.clone()));
+        review.toggle(id);
     }
     engine::review::review(&opened.session.cluster, review, &|_| {}).await
 }

@@ -5,7 +5,7 @@ mod forecast;
 use crate::engine::contact::Contact;
 use crate::mesh::OtherPods;
 use crate::mesh::others::in_plaintext;
-use crate::plan::Price;
+use crate::plan::Impact;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Conflict, Hands, ItemState, PodVerdict, Review, Verdict};
 use crate::plan::upstream::{Upstream, upstream};
@@ -46,7 +46,8 @@ pub fn review(review: &Review) -> Value {
                 "name": change.object.name,
                 "part": change.part,
                 "item": change.item,
-                "message": change.why,
+                "purpose": change.purpose,
+                "message": words::purpose(&change.purpose),
                 "state": state_word(states.get(&change.id)?),
                 "reason": reason(&item.verdict),
                 "added": diff.added,
@@ -56,9 +57,9 @@ pub fn review(review: &Review) -> Value {
                 "owner": upstream(item).map(|of| owner(&of)),
                 "warnings": item.warnings.iter().cloned().chain(review.not_kept(item)).collect::<Vec<_>>(),
                 "pod": item.pod.as_ref().map(pod),
-                "problems": item.hurdles.iter().chain(&change.findings).map(problem).collect::<Vec<_>>(),
+                "problems": item.rollout_problems.iter().chain(&change.findings).map(problem).collect::<Vec<_>>(),
                 "needs": change.needs,
-                "prices": change.prices.iter().map(price).collect::<Vec<_>>(),
+                "impacts": change.impacts.iter().map(impact).collect::<Vec<_>>(),
             }))
         })
         .collect();
@@ -68,7 +69,7 @@ pub fn review(review: &Review) -> Value {
         "context": review.context,
         "run": review.run.0,
         "changes": changes,
-        "prices": review.plan.prices.iter().map(price).collect::<Vec<_>>(),
+        "impacts": review.plan.impacts.iter().map(impact).collect::<Vec<_>>(),
         "problems": review.plan.findings.iter().map(problem).collect::<Vec<_>>(),
         "skipped": review.plan.skipped.iter().map(problem).collect::<Vec<_>>(),
         "forecast": review.plan.forecast.as_deref().map(forecast::forecast),
@@ -149,9 +150,9 @@ fn pod(verdict: &PodVerdict) -> Value {
 }
 
 /// An impact: kind and fields, and the sentence.
-fn price(price: &Price) -> Value {
-    let mut out = json!(price);
-    out["message"] = super::words::price(price).into();
+fn impact(impact: &Impact) -> Value {
+    let mut out = json!(impact);
+    out["message"] = super::words::impact(impact).into();
     out
 }
 

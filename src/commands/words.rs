@@ -7,7 +7,7 @@ use crate::mesh::others::in_plaintext;
 use crate::plan::diff::LineKind;
 use crate::plan::review::{Hands, ItemState, LeftOut, PodVerdict, Review, Reviewed, Verdict};
 use crate::plan::upstream::upstream;
-use crate::plan::{ChangeId, Part, Price};
+use crate::plan::{ChangeId, Impact, Part};
 use crate::problems::{Problem, of_forecast};
 use crate::reach::forecast::Forecast;
 use crate::targets::{Board, Guard, Probe, Row, State};
@@ -37,7 +37,7 @@ pub fn review(review: &Review) -> String {
                 sign(item),
                 flat(&change.object.to_string())
             )),
-            flat(&change.why)
+            flat(&crate::words::purpose(&change.purpose))
         );
         one(&mut out, item, state);
         if let Some(words) = review.not_kept(item) {
@@ -45,8 +45,8 @@ pub fn review(review: &Review) -> String {
         }
         out.push('\n');
     }
-    for price in &review.plan.prices {
-        let _ = writeln!(out, "impact: {}", self::price(price));
+    for impact in &review.plan.impacts {
+        let _ = writeln!(out, "impact: {}", self::impact(impact));
     }
     for (problem, words) in crate::words::together(&review.plan.findings) {
         let _ = writeln!(out, "{}", finding(problem, &words));
@@ -132,8 +132,8 @@ fn overview(out: &mut String, review: &Review, states: &BTreeMap<ChangeId, ItemS
             ItemState::Gate { .. } => Some(Tone::Bad.of("not safe to edit")),
             ItemState::Failed(_) => Some(Tone::Bad.of("no answer")),
             ItemState::LeftOut(_) => Some("skipped".to_owned()),
-            _ if !(item.warnings.is_empty() && item.hurdles.is_empty()) => {
-                let warnings = item.warnings.len() + item.hurdles.len();
+            _ if !(item.warnings.is_empty() && item.rollout_problems.is_empty()) => {
+                let warnings = item.warnings.len() + item.rollout_problems.len();
                 Some(Tone::Warning.of(&format!("warnings: {warnings}")))
             }
             _ => None,
@@ -268,14 +268,14 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             }
         };
     }
-    for hurdle in &item.hurdles {
-        let _ = writeln!(out, "  rollout: {}", flat(&crate::words::sentence(hurdle)));
-        if let Some(to_do) = crate::words::remedy(hurdle) {
+    for problem in &item.rollout_problems {
+        let _ = writeln!(out, "  rollout: {}", flat(&crate::words::sentence(problem)));
+        if let Some(to_do) = crate::words::remedy(problem) {
             let _ = writeln!(out, "    to do: {}", flat(&to_do));
         }
     }
-    for price in &item.change.prices {
-        let _ = writeln!(out, "  impact: {}", self::price(price));
+    for impact in &item.change.impacts {
+        let _ = writeln!(out, "  impact: {}", self::impact(impact));
     }
     for (problem, words) in crate::words::together(&item.change.findings) {
         let _ = writeln!(out, "  {}", finding(problem, &words));
@@ -317,9 +317,9 @@ fn sign(item: &Reviewed) -> char {
     }
 }
 
-/// A price in one sentence.
-pub fn price(price: &Price) -> String {
-    flat(&crate::words::impact(price)).into_owned()
+/// A impact in one sentence.
+pub fn impact(impact: &Impact) -> String {
+    flat(&crate::words::impact(impact)).into_owned()
 }
 
 /// Whether Prometheus can be asked, and what works without.

@@ -421,7 +421,7 @@ impl Run {
                 Decision::LeaveOut => {
                     self.left_out_for.get_or_insert_with(|| error.clone());
                     self.given_up.insert(id.clone());
-                    if self.is_mark_of_ours(change.change()) {
+                    if self.is_annotation_of_ours(change.change()) {
                         // Left standing it would take its pods out of the old jobs, UP or not.
                         let why = format!("skipped: {}", error.what);
                         let only = BTreeSet::from([id.clone()]);
@@ -551,7 +551,7 @@ impl Run {
         around.wait(what, &about).await
     }
 
-    /// A mark takes its pod out of the old jobs at once where those leave marked pods out, so a mark
+    /// A annotation takes its pod out of the old jobs at once where those leave annotated pods out, so a annotation
     /// whose target does not come UP goes away again: no workload stays unscraped. The run then goes on,
     /// but for a canary, which must not be followed by the others.
     async fn not_up(
@@ -565,7 +565,7 @@ impl Run {
             .then
             .iter()
             .any(|what| matches!(what, Await::TargetsUp(_)));
-        if !(self.is_mark_of_ours(change) && leaves_old_jobs) {
+        if !(self.is_annotation_of_ours(change) && leaves_old_jobs) {
             return Err(Error::new(format!(
                 "the targets behind {} are not UP after {} s",
                 title(change),
@@ -589,9 +589,9 @@ impl Run {
     }
 
     /// Written by this run, and on the pods or their template.
-    fn is_mark_of_ours(&self, change: &Change) -> bool {
+    fn is_annotation_of_ours(&self, change: &Change) -> bool {
         self.fates.get(&change.id) == Some(&Fate::Written)
-            && matches!(change.part, Part::Mark | Part::Injection)
+            && matches!(change.part, Part::Annotation | Part::Injection)
     }
 
     /// Takes these changes of this run back, and waits for the rollout that this means.

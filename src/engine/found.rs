@@ -10,7 +10,7 @@ use crate::mesh::kinds::{Kind, MANAGER, ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::keeping;
 use crate::plan::undo::found::{FOUND, Seen, UNKNOWN, entries};
-use crate::recipe::{JOB, MARK};
+use crate::recipe::{ANNOTATION, JOB};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -157,23 +157,23 @@ async fn made(
 
 type Place = (ObjectRef, Option<WorkloadRef>, Option<String>);
 
-/// Objects of others in which fields of ours may stand: what is marked, the namespaces of that, Prometheus.
+/// Objects of others in which fields of ours may stand: what is annotated, the namespaces of that, Prometheus.
 fn changed(mesh: &Mesh, prometheus: &Prometheus) -> Vec<Place> {
     let mut out: Vec<Place> = Vec::new();
     let mut spaces: Vec<&str> = Vec::new();
     for workload in workloads(mesh) {
         let template = &workload.template.metadata.annotations;
         let item = || Some(workload.id.clone());
-        if template.get(MARK).is_some() {
+        if template.get(ANNOTATION).is_some() {
             out.push((workload.id.object(), item(), None));
         } else {
-            let marked = workload.pods.iter().filter(|pod| pod.secure_port.is_some());
-            out.extend(marked.map(|pod| {
+            let annotated = workload.pods.iter().filter(|pod| pod.secure_port.is_some());
+            out.extend(annotated.map(|pod| {
                 let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);
                 (object, item(), None)
             }));
         }
-        let ours = template.get(MARK).is_some() || !workload.ours.is_empty();
+        let ours = template.get(ANNOTATION).is_some() || !workload.ours.is_empty();
         if ours && !spaces.contains(&workload.id.namespace.as_str()) {
             spaces.push(&workload.id.namespace);
             let object = ObjectRef::new(Kind::Namespace, "", &workload.id.namespace);

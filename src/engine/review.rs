@@ -1,10 +1,10 @@
 //! The review: every change of a plan asked of the server as a dry run, before any is written.
 
 mod conflicts;
-mod hurdles;
 mod keeping;
 mod live;
 mod pods;
+mod rollout_problems;
 
 use super::event::ReviewEvent;
 use crate::cluster::api::{Answer, Write};
@@ -45,7 +45,7 @@ pub async fn review(
         run: review.run.0.clone(),
         undoes: review.plan.undoes.is_some(),
         known: pods::Known::of(&review.plan),
-        namespaces: hurdles::Namespaces::of(&review.plan),
+        namespaces: rollout_problems::Namespaces::of(&review.plan),
         live: live::Live::of(&review.plan),
     };
     let groups = groups(&review.plan);
@@ -72,7 +72,7 @@ pub async fn again(cluster: &Cluster, change: &Change, run: &str) -> Option<Revi
         // It was asked in the review, and a record keeps no credential in any case.
         undoes: true,
         known: pods::Known::default(),
-        namespaces: hurdles::Namespaces::default(),
+        namespaces: rollout_problems::Namespaces::default(),
         live: live::Live::default(),
     };
     asker.group(vec![change.clone()]).await.pop()
@@ -103,7 +103,7 @@ struct Asker<'a> {
     /// Is it an undo?
     undoes: bool,
     known: pods::Known,
-    namespaces: hurdles::Namespaces,
+    namespaces: rollout_problems::Namespaces,
     live: live::Live,
 }
 
@@ -141,7 +141,13 @@ impl Asker<'_> {
                         let (verdict, pod) = pods::ask(self.cluster, &reviewed, &self.known).await;
                         reviewed.pod = Some(verdict);
                         let namespaces = &self.namespaces;
-                        hurdles::find(self.cluster, namespaces, &mut reviewed, pod.as_ref()).await;
+                        rollout_problems::find(
+                            self.cluster,
+                            namespaces,
+                            &mut reviewed,
+                            pod.as_ref(),
+                        )
+                        .await;
                     }
                     return *reviewed;
                 }
@@ -511,7 +517,7 @@ fn blank(change: Change, verdict: Verdict) -> Reviewed {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     }
 }

@@ -410,10 +410,11 @@ fn rests_on(newer: &[Entry], older: &[Entry]) -> Option<String> {
         _ => true,
     };
     let (newer, older) = (intents(newer), intents(older));
-    let marks = newer.iter().any(|(part, _)| *part == Part::Mark);
+    let annotations = newer.iter().any(|(part, _)| *part == Part::Annotation);
     let needed = older.iter().find(|(part, object)| {
         let serves_all = matches!(part, Part::PrometheusPod | Part::ScrapeJob);
-        (marks && serves_all && one_prometheus) || newer.iter().any(|(_, other)| other == object)
+        (annotations && serves_all && one_prometheus)
+            || newer.iter().any(|(_, other)| other == object)
     });
     needed.map(|(_, object)| object.to_string())
 }
@@ -557,13 +558,19 @@ mod tests {
             let object = of(Kind::Deployment, space, "prometheus");
             run(Some(space), Part::PrometheusPod, object)
         };
-        let mark = |prometheus| run(prometheus, Part::Mark, of(Kind::Deployment, "shop", "cart"));
+        let annotation = |prometheus| {
+            run(
+                prometheus,
+                Part::Annotation,
+                of(Kind::Deployment, "shop", "cart"),
+            )
+        };
         assert_eq!(
-            rests_on(&mark(Some("one")), &pod("one")).as_deref(),
+            rests_on(&annotation(Some("one")), &pod("one")).as_deref(),
             Some("Deployment one/prometheus")
         );
-        assert_eq!(rests_on(&mark(Some("two")), &pod("one")), None);
-        assert!(rests_on(&mark(None), &pod("one")).is_some());
-        assert!(rests_on(&mark(Some("two")), &mark(Some("one"))).is_some());
+        assert_eq!(rests_on(&annotation(Some("two")), &pod("one")), None);
+        assert!(rests_on(&annotation(None), &pod("one")).is_some());
+        assert!(rests_on(&annotation(Some("two")), &annotation(Some("one"))).is_some());
     }
 }

@@ -95,11 +95,11 @@ impl Around<'_> {
     pub fn touched(&mut self, change: &Change) {
         let live = matches!(
             change.part,
-            Part::Policy | Part::Listener | Part::Route | Part::Repair | Part::Undo
+            Part::Policy | Part::Listener | Part::Route | Part::Fix | Part::Undo
         );
         match change.part {
             // The secure targets stay as they are.
-            Part::OldJobs => {}
+            Part::PlaintextJobs => {}
             Part::PrometheusPod | Part::ScrapeJob => self.watch.touched(None, false),
             _ => self.watch.touched(change.item.as_ref(), live),
         }
@@ -344,8 +344,8 @@ impl Around<'_> {
         })
     }
 
-    /// Waits until Prometheus has dropped the targets of an item whose marks are gone. It never holds up the way
-    /// back: a mark that somebody set meanwhile would do so for ever.
+    /// Waits until Prometheus has dropped the targets of an item whose annotations are gone. It never holds up the way
+    /// back: a annotation that somebody set meanwhile would do so for ever.
     async fn targets_gone(&self, item: &WorkloadRef, id: &ChangeId) -> Waited {
         let deadline = Instant::now() + DROPPED;
         self.waiting(id, format!("Prometheus to drop the targets of {item}"));

@@ -31,7 +31,7 @@ fn annotation<'t>(template: &'t Template, key: &str) -> Option<&'t str> {
 const OUTPUT_CERTS: &str = "OUTPUT_CERTS";
 
 /// Traffic is redirected to the template's own proxy only by an init container that stands there as well, or by Istio's
-/// CNI plugin, which leaves pods alone that do not carry the injector's mark (istio, `cni/pkg/plugin`).
+/// CNI plugin, which leaves pods alone that do not carry the injector's annotation (istio, `cni/pkg/plugin`).
 pub(super) fn redirects(template: &Template) -> bool {
     let mut all = template.spec.init_containers.iter();
     template.own_proxy().is_none()

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
 pub(super) const PROXY: &str = "istio-proxy";
-pub(super) const SECURE_PORT: &str = "prometheus.istio.io/secure-port";
+pub(super) use crate::reach::probe::SECURE_PORT;
 
 pub(super) struct Pods<'a> {
     owned: HashMap<(&'a str, Kind, &'a str), Vec<&'a lean::Pod>>,

@@ -5,6 +5,7 @@ use super::record::Who;
 use super::{Action, Change, ChangeId, Part, Plan};
 use crate::mesh::Mesh;
 use crate::mesh::kinds::{Kind, MANAGER, ObjectRef};
+use crate::plan::purpose::Purpose;
 use serde_json::{Value, json};
 
 /// The lock's name; the cluster's lies in Istio's root namespace.
@@ -91,25 +92,30 @@ pub fn keep(plan: &mut Plan, run: &str, who: &Who) {
     if plan.changes.is_empty() {
         return;
     }
-    let apply = |object: ObjectRef, intent: Value, why: &str| {
-        row(object, Action::Apply { intent }, why.to_owned())
+    let apply = |object: ObjectRef, intent: Value, purpose: Purpose| {
+        row(object, Action::Apply { intent }, purpose)
     };
     let home = plan.home.clone();
     let root = plan.root.clone().or_else(|| home.clone());
     let mut rows = Vec::new();
     if let Some(root) = &root {
-        let why = "the cluster's lock: prevents concurrent runs; deleted when this run ends";
-        rows.push(apply(lock(root), lock_object(root, who, run), why));
+        rows.push(apply(
+            lock(root),
+            lock_object(root, who, run),
+            Purpose::Lock,
+        ));
     }
     if let Some(home) = home.as_ref().filter(|home| root.as_ref() != Some(*home)) {
-        let why = "the lock of older versions, and of users without access to the one above; deleted when this run ends";
-        rows.push(apply(lock(home), lock_object(home, who, run), why));
+        rows.push(apply(
+            lock(home),
+            lock_object(home, who, run),
+            Purpose::FormerLock,
+        ));
     }
     if let (Some(home), None) = (&home, &plan.undoes) {
         let object = record(home, run, 0);
         let intent = record_object(&object, run, "");
-        let why = "the record of this run, for an undo from any machine";
-        rows.push(apply(object, intent, why));
+        rows.push(apply(object, intent, Purpose::Record));
     }
     rows.append(&mut plan.changes);
     plan.changes = rows;
@@ -140,13 +146,12 @@ pub fn forget(plan: &mut Plan, secrets: &[Value]) {
         let meta = |field: &str| secret["metadata"][field].as_str().unwrap_or_default();
         let object = ObjectRef::new(Kind::Secret, meta("namespace"), meta("name"));
         let uid = meta("uid").to_owned();
-        let why = "the record of the run that is undone".to_owned();
-        let mut change = row(object, Action::Delete { uid }, why);
+        let mut change = row(object, Action::Delete { uid }, Purpose::RecordUndone);
         change.needs.clone_from(&needs);
         plan.changes.push(change);
     }
 }
 
-fn row(object: ObjectRef, action: Action, why: String) -> Change {
-    Change::new(object, Part::Journal, action, why)
+fn row(object: ObjectRef, action: Action, purpose: Purpose) -> Change {
+    Change::new(object, Part::Journal, action, purpose)
 }

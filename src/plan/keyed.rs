@@ -145,7 +145,7 @@ fn place(text: &str, secret: bool) -> Option<usize> {
         Ok(Yaml::Null) if secret => {}
         _ => return None,
     }
-    // Behind the mark of a document.
+    // Behind the annotation of a document.
     let mut at = 0;
     let mut behind = 0;
     for line in text.split_inclusive('\n') {

@@ -6,7 +6,7 @@ mod state;
 pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
 pub use state::{ItemState, LeftOut, skipped};
 
-use super::{Change, ChangeId, Plan, Price, keeping};
+use super::{Change, ChangeId, Impact, Plan, keeping};
 use crate::gather::Gather;
 use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
@@ -53,7 +53,7 @@ pub struct Reviewed {
     /// What admission said of a Pod made from the new template.
     pub pod: Option<PodVerdict>,
     /// What the rollout of the new template will meet.
-    pub hurdles: Vec<Problem>,
+    pub rollout_problems: Vec<Problem>,
     /// The intent that is sent: ours, with what we owned before.
     pub intent: Option<Value>,
 }
@@ -252,8 +252,8 @@ impl Review {
             }
         }
         let mut restarts: BTreeMap<WorkloadRef, usize> = BTreeMap::new();
-        for price in self.prices_with(&states) {
-            if let Price::Restarts { workload, pods } = price {
+        for impact in self.impacts_with(&states) {
+            if let Impact::Restarts { workload, pods } = impact {
                 let most = restarts.entry(workload.clone()).or_default();
                 *most = (*most).max(*pods);
             }
@@ -263,28 +263,28 @@ impl Review {
         counts
     }
 
-    fn prices_with<'a>(
+    fn impacts_with<'a>(
         &'a self,
         states: &'a BTreeMap<ChangeId, ItemState>,
-    ) -> impl Iterator<Item = &'a Price> {
+    ) -> impl Iterator<Item = &'a Impact> {
         self.plan
             .changes
             .iter()
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
-            .flat_map(|change| &change.prices)
+            .flat_map(|change| &change.impacts)
     }
 
-    /// Prices of what approval would write, each once.
-    pub fn prices(&self) -> BTreeSet<Price> {
+    /// Impacts of what approval would write, each once.
+    pub fn impacts(&self) -> BTreeSet<Impact> {
         let states = self.states();
-        self.prices_with(&states).cloned().gather()
+        self.impacts_with(&states).cloned().gather()
     }
 
     /// EnvoyFilters that match names which would change.
     pub fn filters_that_stop(&self) -> BTreeSet<ObjectRef> {
-        let prices = self.prices();
-        let filters = prices.iter().filter_map(|price| match price {
-            Price::EnvoyFilterStops { filter, .. } => Some(filter.clone()),
+        let impacts = self.impacts();
+        let filters = impacts.iter().filter_map(|impact| match impact {
+            Impact::EnvoyFilterStops { filter, .. } => Some(filter.clone()),
             _ => None,
         });
         filters.gather()
@@ -303,15 +303,15 @@ impl Review {
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
             .map(|change| &change.object)
             .gather();
-        // A price of the plan as a whole counts where something of that Prometheus's pod is written.
-        let of_plan = self.plan.prices.iter().filter(|price| {
-            matches!(price, Price::LosesHistory { prometheus } if written.contains(&prometheus.object()))
+        // A impact of the plan as a whole counts where something of that Prometheus's pod is written.
+        let of_plan = self.plan.impacts.iter().filter(|impact| {
+            matches!(impact, Impact::LosesHistory { prometheus } if written.contains(&prometheus.object()))
         });
         let lost: BTreeSet<WorkloadRef> = self
-            .prices_with(states)
+            .impacts_with(states)
             .chain(of_plan)
-            .filter_map(|price| match price {
-                Price::LosesHistory { prometheus } => Some(prometheus.clone()),
+            .filter_map(|impact| match impact {
+                Impact::LosesHistory { prometheus } => Some(prometheus.clone()),
                 _ => None,
             })
             .gather();
@@ -374,7 +374,7 @@ impl Review {
             for words in reviewed.warnings.iter().chain(warnings) {
                 out.push((change.id.clone(), words.clone()));
             }
-            for problem in reviewed.hurdles.iter().chain(findings) {
+            for problem in reviewed.rollout_problems.iter().chain(findings) {
                 out.push((change.id.clone(), words::reason(problem)));
             }
         }

@@ -14,6 +14,7 @@ use super::{Action, Await, Change, ChangeId, Expected, LeafEdit, Part, Plan, mas
 use crate::error::Error;
 use crate::mesh::kinds::MANAGER;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
+use crate::plan::purpose::Purpose;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -174,29 +175,29 @@ pub(super) struct Draft {
     pub part: Part,
     pub item: Option<WorkloadRef>,
     pub action: Action,
-    pub why: String,
+    pub purpose: Purpose,
     pub seq: u32,
     pub rank: u8,
     /// Over what somebody else changed since: only by the user's word.
     pub disputed: bool,
 }
 
-/// Reverse of need: old jobs, marks, listeners, policies and routes, what was repaired, job, Prometheus.
+/// Reverse of need: old jobs, annotations, listeners, policies and routes, what was repaired, job, Prometheus.
 pub(super) fn rank(part: Part, object: &ObjectRef) -> u8 {
     let workload = matches!(
         object.kind,
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet
     );
     match part {
-        Part::OldJobs => 0,
-        Part::Mark | Part::Injection => 1,
+        Part::PlaintextJobs => 0,
+        Part::Annotation | Part::Injection => 1,
         Part::Listener => 2,
         Part::Policy | Part::Route => 3,
         Part::ScrapeJob => 5,
         Part::PrometheusPod => 6,
-        Part::Repair if object.kind == Kind::ConfigMap => 5,
-        Part::Repair if workload => 6,
-        Part::Repair | Part::Undo => 4,
+        Part::Fix if object.kind == Kind::ConfigMap => 5,
+        Part::Fix if workload => 6,
+        Part::Fix | Part::Undo => 4,
         Part::Journal => 7,
     }
 }
@@ -238,7 +239,7 @@ fn reverse(
                 None if object.kind == Kind::Pod => {}
                 None => note(NoteKind::Gone),
                 Some(now) if !brought_back && now["metadata"]["uid"] != uid.as_str() => {
-                    // A pod's successor of the same name never bore the mark of this one.
+                    // A pod's successor of the same name never bore the annotation of this one.
                     if object.kind != Kind::Pod {
                         note(NoteKind::Successor);
                     }
@@ -287,10 +288,7 @@ fn reverse(
             part: first.part,
             item: first.item.clone(),
             action: Action::Edit { leaves: disputed },
-            why: format!(
-                "reverts changes that others made since the run: {}",
-                fields.join(", ")
-            ),
+            purpose: Purpose::RevertsLater { fields },
             seq: first.seq,
             rank: rank(first.part, object),
             disputed: true,
@@ -333,17 +331,18 @@ fn reverse(
         (Action::Delete { .. }, Kind::Secret) => 7,
         _ => rank(first.part, object),
     };
-    let why = match &action {
-        Action::Delete { .. } => format!("deletes {object}, which the run created"),
-        Action::Apply { .. } => format!("restores {object}, which the run deleted"),
-        _ => format!("restores the fields of {object} that the run changed"),
+    let of = object.clone();
+    let purpose = match &action {
+        Action::Delete { .. } => Purpose::DeletesCreated { object: of },
+        Action::Apply { .. } => Purpose::RestoresDeleted { object: of },
+        _ => Purpose::RestoresFields { object: of },
     };
     drafts.push(Draft {
         object: object.clone(),
         part: first.part,
         item: first.item.clone(),
         action,
-        why,
+        purpose,
         seq: first.seq,
         rank,
         disputed: false,
@@ -444,7 +443,7 @@ fn opens_listener(object: &ObjectRef, value: &Value) -> bool {
     })
 }
 
-/// Drafts, already in order, as a plan with its needs, waits and prices.
+/// Drafts, already in order, as a plan with its needs, waits and impacts.
 fn plan(
     drafts: Vec<Draft>,
     prometheus: Option<&WorkloadRef>,
@@ -477,9 +476,9 @@ fn plan(
             id = ChangeId(format!("{id}-{}", draft.seq));
         }
         let needed = |other: &Change, rank: u8| match (draft.rank, rank) {
-            // A mark without its listener is a target that fails; a listener without its policies is open.
+            // A annotation without its listener is a target that fails; a listener without its policies is open.
             (2, 1) | (3, 2) => other.item == draft.item,
-            // The job goes when nothing is marked for it; certificates when nothing reads them.
+            // The job goes when nothing is annotated for it; certificates when nothing reads them.
             (5, 1) | (6, 5) | (7, 6) => true,
             _ => false,
         };
@@ -501,8 +500,8 @@ fn plan(
             after: Vec::new(),
             before: Vec::new(),
             then: Vec::new(),
-            why: draft.why,
-            prices: Vec::new(),
+            purpose: draft.purpose,
+            impacts: Vec::new(),
         };
         // Else Prometheus would go on scraping a port that has gone, and call its targets DOWN.
         if draft.rank == 2

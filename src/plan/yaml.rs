@@ -269,7 +269,7 @@ pub fn export(review: &Review) -> String {
         }
         let reviewed = review.items.get(&change.id);
         out.push_str("---\n");
-        for line in change.why.lines() {
+        for line in crate::words::purpose(&change.purpose).lines() {
             let _ = writeln!(out, "# {}", crate::text::clean(line));
         }
         match &change.action {
@@ -458,9 +458,11 @@ mod tests {
     #[test]
     fn an_export_holds_what_an_apply_takes_and_says_the_rest() {
         use crate::plan::review::{RunId, tests::change};
-        use crate::plan::{Plan, scrape_config::TextEdit};
+        use crate::plan::{Plan, purpose::Purpose, scrape_config::TextEdit};
         let mut apply = change("a", &[]);
-        apply.why = "opens\nnothing".into();
+        apply.purpose = Purpose::PodDiscovered {
+            pod: "opens\nnothing".into(),
+        };
         apply.action = Action::Apply {
             intent: json!({"kind": "K", "data": {"on": "yes"}}),
         };

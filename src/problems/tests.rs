@@ -63,11 +63,26 @@ fn the_readme_has_the_table_of_codes() {
 const BY_TESTS: &[(Code, &str)] = &[
     (Code::OperatorPaused, "worlds::operator"),
     (Code::Sharded, "worlds::operator"),
-    (Code::RolloutPaused, "plan::hurdles, journeys::hurdles"),
-    (Code::RolloutOnDelete, "plan::hurdles, journeys::hurdles"),
-    (Code::RolloutPartition, "plan::hurdles, journeys::hurdles"),
-    (Code::QuotaTooSmall, "plan::hurdles, journeys::hurdles"),
-    (Code::BudgetNotAsked, "plan::hurdles, journeys::hurdles"),
+    (
+        Code::RolloutPaused,
+        "plan::rollout_problems, journeys::rollout_problems",
+    ),
+    (
+        Code::RolloutOnDelete,
+        "plan::rollout_problems, journeys::rollout_problems",
+    ),
+    (
+        Code::RolloutPartition,
+        "plan::rollout_problems, journeys::rollout_problems",
+    ),
+    (
+        Code::QuotaTooSmall,
+        "plan::rollout_problems, journeys::rollout_problems",
+    ),
+    (
+        Code::BudgetNotAsked,
+        "plan::rollout_problems, journeys::rollout_problems",
+    ),
     (Code::QuotaUsedUp, "engine::rollout::stuck"),
     (Code::PodSecurityForbids, "engine::rollout::stuck"),
     (Code::PodsRefused, "engine::rollout::stuck"),
@@ -76,7 +91,7 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::PortLeadsNowhere, "engine::review::pods"),
     (Code::PortNeverReached, "engine::review::pods"),
     (Code::PodsNotChecked, "all::review"),
-    (Code::QuotaRefusesOneMore, "journeys::hurdles"),
+    (Code::QuotaRefusesOneMore, "journeys::rollout_problems"),
     (Code::PodsRefusedAnyway, "worlds::entering"),
     (Code::SidecarNotChecked, "engine::review::pods"),
     (Code::ImageNotPulled, "engine::rollout::stuck"),

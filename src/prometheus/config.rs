@@ -24,7 +24,7 @@ pub struct Job {
     /// Discovers pods, by themselves or behind Services.
     pub pods: bool,
     /// Scrapes nothing in plaintext that carries the secure port's annotation.
-    pub leaves_marked_out: bool,
+    pub leaves_annotated_out: bool,
     /// The files that its TLS settings name.
     pub files: Vec<String>,
     /// Workloads whose annotated pods it drops by name.
@@ -59,7 +59,7 @@ impl Running {
             let mut of = self.jobs.iter().filter(|job| job.name == wanted.job);
             of.all(|job| {
                 let named = |item: &WorkloadRef| job.leaves_out.contains(item);
-                !job.leaves_marked_out
+                !job.leaves_annotated_out
                     && wanted.of.iter().all(named)
                     && !wanted.not.iter().any(named)
             })
@@ -146,7 +146,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Running, Fault> {
 
 fn job(config: ScrapeConfig, kind: Kind) -> Job {
     let rules = config.relabel_configs.unwrap_or_default();
-    let leaves_marked_out = kind.leaves_annotated;
+    let leaves_annotated_out = kind.leaves_annotated;
     let discoveries = config.kubernetes_sd_configs.unwrap_or_default();
     let tls = config.tls_config.unwrap_or_default();
     let files = [tls.ca_file, tls.cert_file, tls.key_file];
@@ -158,7 +158,7 @@ fn job(config: ScrapeConfig, kind: Kind) -> Job {
         pods: discoveries
             .iter()
             .any(|sd| matches!(&*sd.role, "pod" | "endpoints" | "endpointslice")),
-        leaves_marked_out,
+        leaves_annotated_out,
         leaves_out: rules.iter().filter_map(named).flatten().collect(),
     }
 }

@@ -273,8 +273,8 @@ mod tests {
         let plain = of(KEEP, "");
         assert!(plain.plaintext && !plain.leaves_annotated && !plain.keyed);
         let rule = format!("{KEEP}  - {{source_labels: [{SECURE}], action: keep, regex: ''}}\n");
-        let unmarked = of(&rule, "");
-        assert!(unmarked.plaintext && unmarked.leaves_annotated && !unmarked.keyed);
+        let unannotated = of(&rule, "");
+        assert!(unannotated.plaintext && unannotated.leaves_annotated && !unannotated.keyed);
         let rule = format!("{PORT}  - {{source_labels: [{SECURE}], action: keep, regex: \\d+}}\n");
         let secure = of(&rule, "  scheme: https\n");
         assert!(secure.keyed && secure.https && !secure.any_value && !secure.plaintext);

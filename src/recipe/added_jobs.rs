@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::mesh::kinds::MANAGER;
 use crate::mesh::{ConfigHome, Prometheus};
 use crate::plan::path::LeafPath;
+use crate::plan::purpose::Purpose;
 use crate::plan::scrape_config::{TextEdit, jobs};
 use crate::plan::{Action, Change, Expected, LeafEdit, Part, keyed};
 use serde_json::{Value, json};
@@ -42,12 +43,14 @@ pub(super) fn changes(of: &Prometheus, config: &Config, job: Change) -> Result<[
         to: Some(json!({"name": secret.name, "key": key})),
     };
     let made = Change {
-        prices: job.prices,
+        impacts: job.impacts,
         ..Change::new(
             secret.clone(),
             Part::ScrapeJob,
             Action::Apply { intent: object },
-            format!("A Secret with the secure job, for {resource}"),
+            Purpose::JobSecret {
+                resource: resource.clone(),
+            },
         )
     };
     let named = Change {
@@ -58,7 +61,7 @@ pub(super) fn changes(of: &Prometheus, config: &Config, job: Change) -> Result<[
             Action::Edit {
                 leaves: vec![selector],
             },
-            "The operator adds the jobs of that Secret to Prometheus's configuration",
+            Purpose::AddsJobs,
         )
     };
     Ok([made, named])

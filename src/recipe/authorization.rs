@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Mesh, Prometheus, Workload};
+use crate::plan::purpose::{Purpose, Reader};
 use crate::plan::{Action, Await, Change, Part};
 use crate::problems::Problem;
 use serde_json::json;
@@ -82,21 +83,21 @@ fn known_principal(
 }
 
 /// Who may read the port, in words: an identity is a ServiceAccount, and others may run under it.
-fn reader(prometheus: &Prometheus) -> String {
+fn reader(prometheus: &Prometheus) -> Reader {
     match prometheus.shared_with.as_slice() {
-        [] => "Prometheus".into(),
-        _ => format!(
-            "ServiceAccount {}/{}",
-            prometheus.id.namespace, prometheus.service_account
-        ),
+        [] => Reader::Prometheus,
+        _ => Reader::Account {
+            namespace: prometheus.id.namespace.clone(),
+            name: prometheus.service_account.clone(),
+        },
     }
 }
 
 /// Who may read the secure port of an item, and who no longer may.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Readers {
-    /// The chosen Prometheus, in words.
-    pub who: String,
+    /// The chosen Prometheus.
+    pub who: Reader,
     /// In the order in which they stand today, so that each Prometheus's plan finds the same.
     pub principals: Vec<String>,
     gone: Vec<String>,
@@ -115,7 +116,7 @@ impl Readers {
 /// Who may read what was chosen.
 pub(super) struct Access {
     own: String,
-    who: String,
+    who: Reader,
     only: bool,
     /// Every identity that some Prometheus here has, and whether one of them has a use for the secure port.
     known: BTreeMap<String, bool>,
@@ -123,7 +124,7 @@ pub(super) struct Access {
 
 impl Access {
     /// The chosen Prometheus, and whom an earlier run let in: all but those that are known to have no use for it any
-    /// more, since no scrape job of theirs is keyed on the mark. One that cannot be read may have one, and so may
+    /// more, since no scrape job of theirs is keyed on the annotation. One that cannot be read may have one, and so may
     /// whatever runs under an identity that no Prometheus here has. `only`: by the user's word nobody else.
     ///
     /// # Errors
@@ -213,10 +214,10 @@ pub(super) fn policy(workload: &Workload, readers: &Readers) -> Change {
             object,
             Part::Policy,
             Action::Apply { intent },
-            format!(
-                "Only {} reads port {SECURE_PORT} of {}, and only {METRICS_PATH}",
-                readers.who, workload.id.name
-            ),
+            Purpose::OneReader {
+                workload: workload.id.name.clone(),
+                reader: readers.who.clone(),
+            },
         )
     }
 }

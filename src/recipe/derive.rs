@@ -167,7 +167,7 @@ pub(super) fn finds(job: &Read, pod: &Pod) -> bool {
     let targets = Discovered::of(pod, around, [])
         .targets(job)
         .unwrap_or_default();
-    let wanted = pod.metadata.annotations.get(super::MARK);
+    let wanted = pod.metadata.annotations.get(super::ANNOTATION);
     let wanted = wanted.and_then(|port| port.parse().ok());
     targets.iter().any(|target| {
         let (host, port) = target.place();
@@ -194,7 +194,7 @@ fn usual(old: &Read) -> Vec<Pod> {
             .any(|t| t.scheme == "http" && t.place().1 != Some(15090))
     };
     let annotated = |annotations: &[(&str, &str)]| {
-        let mut all = vec![STATUS, (super::MARK, "15091")];
+        let mut all = vec![STATUS, (super::ANNOTATION, "15091")];
         all.extend(annotations);
         probe::pod(old, &all)
     };

@@ -46,9 +46,9 @@ pub fn for_export(mesh: &Mesh, answers: &Answers) -> Result<(Plan, Setup), Error
         let gone: &[Part] = match in_its_configuration(mesh, &of.id) {
             true => {
                 by_hand = new_jobs(&plan);
-                &[Part::ScrapeJob, Part::OldJobs]
+                &[Part::ScrapeJob, Part::PlaintextJobs]
             }
-            false => &[Part::PrometheusPod, Part::ScrapeJob, Part::OldJobs],
+            false => &[Part::PrometheusPod, Part::ScrapeJob, Part::PlaintextJobs],
         };
         without(&mut plan, &of.id, gone);
     }

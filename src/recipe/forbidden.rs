@@ -2,7 +2,7 @@
 
 use super::select::{Item, Selection, select};
 use super::{old_jobs, scrape_job};
-use crate::answers::{Answers, Mark, MetricsPort};
+use crate::answers::{Annotate, Answers, MetricsPort};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, SidecarState};
@@ -15,7 +15,7 @@ pub enum Choice {
     /// `stop_plaintext_jobs: true`
     StopPlaintextJobs,
     Port(MetricsPort),
-    Mark(Mark),
+    Annotate(Annotate),
 }
 
 /// A choice that cannot be made, as the other answers stand.
@@ -60,7 +60,7 @@ pub fn forbidden(mesh: &Mesh, answers: &Answers) -> Vec<Forbidden> {
         }
         if let Some(why) = pods_unfit(&item) {
             found.push(Forbidden {
-                choice: Choice::Mark(Mark::Pods),
+                choice: Choice::Annotate(Annotate::Pods),
                 item: Some(item.workload.id.clone()),
                 why: vec![why],
             });
@@ -105,7 +105,7 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
                     .hint(words::remedy(&why).unwrap_or_default()),
             );
         }
-        if item.mark == Mark::Pods
+        if item.annotation == Annotate::Pods
             && let Some(why) = pods_unfit(&item)
         {
             return Err(Error::new(format!(
@@ -119,10 +119,10 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
     Ok(())
 }
 
-/// The old jobs leave marked pods out already, so that a mark ends the plaintext scrape at once.
+/// The old jobs leave annotated pods out already, so that a annotation ends the plaintext scrape at once.
 fn ended(chosen: &Selection) -> bool {
     let of = &chosen.prometheus;
-    scrape_job::config(of).is_ok_and(|c| old_jobs::leave_marked_out(of, &c.jobs))
+    scrape_job::config(of).is_ok_and(|c| old_jobs::leave_annotated_out(of, &c.jobs))
 }
 
 fn port_loses(mesh: &Mesh, item: &Item, port: MetricsPort) -> Option<Problem> {

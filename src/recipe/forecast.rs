@@ -60,7 +60,7 @@ pub fn forecast(
     let stays: BTreeSet<&WorkloadRef> = plan
         .changes
         .iter()
-        .filter(|change| change.part == Part::Mark && skipped.contains(&change.id))
+        .filter(|change| change.part == Part::Annotation && skipped.contains(&change.id))
         .filter_map(|change| change.item.as_ref())
         .gather();
     let items: BTreeSet<&WorkloadRef> = chosen

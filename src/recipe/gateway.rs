@@ -5,10 +5,11 @@
 //! only Prometheus in. The ServiceEntry's host does not end in `.local` and is exported nowhere (fault 10).
 
 use super::authorization::Readers;
-use super::{METRICS_PATH, SECURE_PORT, ours, own, prices};
+use super::{METRICS_PATH, SECURE_PORT, impacts, ours, own};
 use crate::answers::MetricsPort;
 use crate::mesh::Gateway;
 use crate::mesh::kinds::Kind;
+use crate::plan::purpose::Purpose;
 use crate::plan::{Action, Await, Change, Part};
 use serde_json::json;
 use std::time::Duration;
@@ -85,7 +86,10 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, readers: &Readers) -
             Action::Apply {
                 intent: entry_intent,
             },
-            format!("A name inside the mesh for port {number} of {short} itself"),
+            Purpose::GatewayName {
+                gateway: short.to_owned(),
+                port: number,
+            },
         )
     };
     let route = Change {
@@ -98,14 +102,17 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, readers: &Readers) -
             Action::Apply {
                 intent: route_intent,
             },
-            format!("{METRICS_PATH} on port {SECURE_PORT} of {short} leads to {number}"),
+            Purpose::GatewayRoute {
+                gateway: short.to_owned(),
+                port: number,
+            },
         )
     };
     let listener = Change {
         item,
         needs: vec![entry.id.clone(), route.id.clone()],
         before: vec![Await::Settle(Duration::from_secs(1))],
-        findings: prices::strays(of)
+        findings: impacts::strays(of)
             .into_iter()
             .chain(readers.removed(of))
             .collect(),
@@ -115,10 +122,10 @@ pub(super) fn changes(gateway: &Gateway, port: MetricsPort, readers: &Readers) -
             Action::Apply {
                 intent: listener_intent,
             },
-            format!(
-                "Port {SECURE_PORT} of {short}, over mutual TLS, for {} alone",
-                readers.who
-            ),
+            Purpose::GatewayServer {
+                gateway: short.to_owned(),
+                reader: readers.who.clone(),
+            },
         )
     };
     [entry, route, listener]

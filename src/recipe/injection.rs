@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, NamespaceInjection, SidecarState, Workload};
-use crate::plan::{Action, Change, Part, Price};
+use crate::plan::purpose::Purpose;
+use crate::plan::{Action, Change, Impact, Part};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,20 +106,22 @@ pub(super) fn namespaces(
                 .filter(|w| !chosen.workloads.iter().any(|c| c.id == w.id))
                 .map(|w| w.id.clone())
                 .collect();
-            let prices = match others.is_empty() {
+            let impacts = match others.is_empty() {
                 true => Vec::new(),
-                false => vec![Price::AlsoInjected {
+                false => vec![Impact::AlsoInjected {
                     namespace: name.into(),
                     workloads: others,
                 }],
             };
             Ok(Change {
-                prices,
+                impacts,
                 ..Change::new(
                     object,
                     Part::Injection,
                     Action::Apply { intent },
-                    format!("Pods that start in {name} get a sidecar"),
+                    Purpose::NamespaceInjects {
+                        namespace: name.into(),
+                    },
                 )
             })
         })

@@ -6,6 +6,7 @@
 use super::{SECURE_PORT, ours, own};
 use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
+use crate::plan::purpose::Purpose;
 use crate::plan::{Action, Await, Change, Part};
 use serde_json::json;
 
@@ -25,10 +26,9 @@ pub(super) fn peer_authentication(workload: &Workload) -> Change {
             object,
             Part::Policy,
             Action::Apply { intent },
-            format!(
-                "Port {SECURE_PORT} of {} takes mutual TLS only",
-                workload.id.name
-            ),
+            Purpose::MutualTlsOnly {
+                workload: workload.id.name.clone(),
+            },
         )
     }
 }

@@ -11,8 +11,9 @@ use super::{JOB, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
 use crate::gather::Gather;
 use crate::mesh::ended;
-use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
+use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Prometheus, Workload};
+use crate::plan::purpose::Purpose;
 use crate::plan::scrape_config::{Job, TextEdit};
 use crate::plan::{Action, Await, Change, LeavesOut, Part};
 use crate::problems::{Lost, Problem};
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Which plaintext scrapes end, and what is said of it.
 #[derive(Default)]
 pub(super) struct Decision {
-    /// Edits that come with the scrape job, before anything is marked: names in place of the rule of an earlier
+    /// Edits that come with the scrape job, before anything is annotated: names in place of the rule of an earlier
     /// version, and what has to be scraped in plaintext again.
     pub first: Vec<TextEdit>,
     /// What the jobs leave out after these.
@@ -163,8 +164,8 @@ pub(super) fn decide(
     };
     for job in config.jobs.iter().filter(ending) {
         let earlier = job.rule_of_earlier_versions();
-        // Somebody's own rule for all that is marked is theirs to keep.
-        if job.leaves_marked_out && earlier.is_none() {
+        // Somebody's own rule for all that is annotated is theirs to keep.
+        if job.leaves_annotated_out && earlier.is_none() {
             continue;
         }
         let named = job.leaves_out();
@@ -206,7 +207,7 @@ pub(super) fn decide(
         for item in items.iter().filter(|item| discovers(item.workload)) {
             let id = &item.workload.id;
             let loss = loses(item.workload);
-            // A name that was left behind would end the scrape with the mark, before anything is UP.
+            // A name that was left behind would end the scrape with the annotation, before anything is UP.
             let secured = secured_on(item.workload).is_some();
             if named.contains(id) && ((loss.is_some() && !loses_them) || !secured) {
                 resumed.push(id.clone());
@@ -307,16 +308,16 @@ impl Decision {
     }
 }
 
-/// The jobs of today that scrape marked pods in plaintext.
+/// The jobs of today that scrape annotated pods in plaintext.
 pub(super) fn old(jobs: &[Job]) -> impl Iterator<Item = &Job> {
     jobs.iter().filter(|job| job.plaintext || job.envoy_stats)
 }
 
-/// Whether a mark takes its pod out of an old job at once: by somebody's own rule, or by that of an earlier version
+/// Whether a annotation takes its pod out of an old job at once: by somebody's own rule, or by that of an earlier version
 /// where what takes its place is read at the next start only.
-pub(super) fn leave_marked_out(of: &Prometheus, jobs: &[Job]) -> bool {
+pub(super) fn leave_annotated_out(of: &Prometheus, jobs: &[Job]) -> bool {
     let replaced = |job: &Job| job.rule_of_earlier_versions().is_some() && reloads(of);
-    old(jobs).any(|job| job.plaintext && job.leaves_marked_out && !replaced(job))
+    old(jobs).any(|job| job.plaintext && job.leaves_annotated_out && !replaced(job))
 }
 
 /// The last changes of a plan: of the configuration, and of each monitor.
@@ -363,14 +364,7 @@ fn ending(decision: &Decision, object: ObjectRef, action: Action, of: &Prometheu
         prometheus: of.id.clone(),
         jobs: jobs.collect(),
     }];
-    let why = match object.kind {
-        Kind::PodMonitor | Kind::ServiceMonitor => {
-            "The monitor skips workloads that are UP over mTLS, so that no pod is scraped twice"
-        }
-        _ => {
-            "The plaintext jobs skip workloads that are UP over mTLS, so that no pod is scraped twice"
-        }
-    };
+    let purpose = Purpose::plaintext_ends(&object);
     Change {
         before: vec![Await::TargetsUp(ends.into_iter().collect())],
         // Without either, the file counts from its next restart on.
@@ -379,6 +373,6 @@ fn ending(decision: &Decision, object: ObjectRef, action: Action, of: &Prometheu
             false => Vec::new(),
         },
         findings: vec![renamed],
-        ..Change::new(object, Part::OldJobs, action, why)
+        ..Change::new(object, Part::PlaintextJobs, action, purpose)
     }
 }

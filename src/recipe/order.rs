@@ -2,14 +2,15 @@
 
 use super::select::{Item, Selection, select};
 use super::{
-    added_jobs, authorization, ended_monitors, forbidden, gateway, injection, mark, mtls, old_jobs,
-    prometheus_pod, reaching, repair, scrape_job, sidecar,
+    added_jobs, annotation, authorization, ended_monitors, forbidden, gateway, injection, mtls,
+    old_jobs, prometheus_pod, reaching, repair, scrape_job, sidecar,
 };
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{ConfigHome, Listed, Mesh, Progress, Prometheus, others};
+use crate::plan::purpose::Purpose;
 use crate::plan::scrape_config::TextEdit;
 use crate::plan::{Await, Change, ChangeId, Part, Plan, keeping};
 use crate::problems::{Problem, cluster, shared_identity};
@@ -46,39 +47,41 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         .gather();
     plan.changes.extend(namespaces);
 
-    let leaves_out = old_jobs::leave_marked_out(of, &config.jobs);
+    let leaves_out = old_jobs::leave_annotated_out(of, &config.jobs);
     let mut listeners: BTreeMap<WorkloadRef, ChangeId> = BTreeMap::new();
-    let mut marked: Vec<(WorkloadRef, Vec<ChangeId>)> = Vec::new();
+    let mut annotated: Vec<(WorkloadRef, Vec<ChangeId>)> = Vec::new();
     let (of_workloads, of_gateways) = items.split_at(chosen.workloads.len());
 
     // `parts`: what opens the port of this item.
-    let mut put_marks = |plan: &mut Plan, item: &Item, listener: &ChangeId, parts: &[ChangeId]| {
-        let keep_own = old_jobs::keeps_own_scrape(mesh, answers, item.workload);
-        let mut marks = mark::changes(mesh, item, answers.options.injection, keep_own);
-        for change in &mut marks {
-            change.needs.push(listener.clone());
-            change.needs.extend(base.iter().cloned());
-            if item.gateway.is_none() {
-                change
-                    .needs
-                    .extend(by_space.get(&item.workload.id.namespace).cloned());
+    let mut annotations_of =
+        |plan: &mut Plan, item: &Item, listener: &ChangeId, parts: &[ChangeId]| {
+            let keep_own = old_jobs::keeps_own_scrape(mesh, answers, item.workload);
+            let mut annotations =
+                annotation::changes(mesh, item, answers.options.injection, keep_own);
+            for change in &mut annotations {
+                change.needs.push(listener.clone());
+                change.needs.extend(base.iter().cloned());
+                if item.gateway.is_none() {
+                    change
+                        .needs
+                        .extend(by_space.get(&item.workload.id.namespace).cloned());
+                }
             }
-        }
-        // From then on a mark takes its pod out of the old jobs at once.
-        if leaves_out && let Some(last) = marks.last_mut() {
-            last.then
-                .push(Await::TargetsUp(vec![item.workload.id.clone()]));
-        }
-        let ids: Vec<ChangeId> = marks.iter().map(|c| c.id.clone()).collect();
-        // Pods that carry the mark already are scraped without these.
-        if !ids.is_empty() && !item.workload.scraped.secure {
-            for part in parts {
-                plan.serves.insert(part.clone(), ids.clone());
+            // From then on a annotation takes its pod out of the old jobs at once.
+            if leaves_out && let Some(last) = annotations.last_mut() {
+                last.then
+                    .push(Await::TargetsUp(vec![item.workload.id.clone()]));
             }
-        }
-        marked.push((item.workload.id.clone(), ids));
-        plan.changes.extend(marks);
-    };
+            let ids: Vec<ChangeId> = annotations.iter().map(|c| c.id.clone()).collect();
+            // Pods that carry the annotation already are scraped without these.
+            if !ids.is_empty() && !item.workload.scraped.secure {
+                for part in parts {
+                    plan.serves.insert(part.clone(), ids.clone());
+                }
+            }
+            annotated.push((item.workload.id.clone(), ids));
+            plan.changes.extend(annotations);
+        };
 
     for item in of_workloads {
         let policies = [
@@ -95,13 +98,13 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         listeners.insert(item.workload.id.clone(), id.clone());
         plan.changes.extend(policies);
         plan.changes.push(listener);
-        put_marks(&mut plan, item, &id, &parts);
+        annotations_of(&mut plan, item, &id, &parts);
     }
     if fixes {
         plan.changes
             .extend(repair::sidecars(mesh, &chosen, &listeners));
     }
-    let mut gateway_marks = Vec::new();
+    let mut gateway_annotations = Vec::new();
     for item in of_gateways {
         let Some(of) = item.gateway else { continue };
         selects_something(item)?;
@@ -126,18 +129,20 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             .findings
             .extend(reaching::doubts(mesh, &chosen.prometheus, item));
         listeners.insert(item.workload.id.clone(), listener.id.clone());
-        gateway_marks.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
+        gateway_annotations.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
         plan.changes.extend([entry, route, listener]);
     }
     if fixes {
         plan.changes
             .extend(repair::gateways(mesh, &chosen, &listeners));
     }
-    for (item, parts) in gateway_marks {
-        put_marks(&mut plan, item, &parts[2], &parts);
+    for (item, parts) in gateway_annotations {
+        annotations_of(&mut plan, item, &parts[2], &parts);
     }
     for (space, label) in &by_space {
-        let of_space = marked.iter().filter(|(item, _)| item.namespace == *space);
+        let of_space = annotated
+            .iter()
+            .filter(|(item, _)| item.namespace == *space);
         let ids: Vec<ChangeId> = of_space.flat_map(|(_, ids)| ids.clone()).collect();
         if !ids.is_empty() {
             plan.serves.insert(label.clone(), ids);
@@ -150,11 +155,11 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         last.needs = jobs.map(|c| c.id.clone()).collect();
         last.after = before.clone();
         let ends = decision.ends();
-        let of_ended = marked.iter().filter(|(item, _)| ends.contains(item));
-        let marks: Vec<ChangeId> = of_ended.flat_map(|(_, ids)| ids.clone()).collect();
+        let of_ended = annotated.iter().filter(|(item, _)| ends.contains(item));
+        let annotations: Vec<ChangeId> = of_ended.flat_map(|(_, ids)| ids.clone()).collect();
         let secure = |i: &Item| i.workload.scraped.secure && ends.contains(&i.workload.id);
-        if !marks.is_empty() && !items.iter().any(secure) {
-            plan.serves.insert(last.id.clone(), marks);
+        if !annotations.is_empty() && !items.iter().any(secure) {
+            plan.serves.insert(last.id.clone(), annotations);
         }
         if !reloads(of) {
             last.findings.push(Problem::ConfigReadAtStart {
@@ -170,7 +175,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-/// Pod and job; returns what every mark needs of them.
+/// Pod and job; returns what every annotation needs of them.
 fn prometheus(
     mesh: &Mesh,
     of: &Prometheus,
@@ -210,12 +215,9 @@ fn prometheus(
         .partition(|edit| config.place.home.holds(edit.job()));
     let again = ended_monitors::by_place(config.place, of_monitors.into_iter());
     plan.changes
-        .extend(again.into_iter().map(|(object, action)| {
-            let why = "The monitor scrapes these workloads in plaintext again";
-            Change {
-                then: decision.loaded(of).into_iter().collect(),
-                ..Change::new(object, Part::ScrapeJob, action, why)
-            }
+        .extend(again.into_iter().map(|(object, action)| Change {
+            then: decision.loaded(of).into_iter().collect(),
+            ..Change::new(object, Part::ScrapeJob, action, Purpose::MonitorResumes)
         }));
     let mut job = scrape_job::with(jobs.change, config, &own);
     let mut secret = None;
@@ -328,17 +330,17 @@ fn findings(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers)
             of: cluster(mesh),
             why: why.map(|why| why.to_string()),
         }));
-    let marked: BTreeSet<&WorkloadRef> = plan
+    let annotated: BTreeSet<&WorkloadRef> = plan
         .changes
         .iter()
-        .filter(|change| change.part == Part::Mark)
+        .filter(|change| change.part == Part::Annotation)
         .filter_map(|change| change.item.as_ref())
         .gather();
-    let unmarked: Vec<Problem> = chosen
+    let unannotated: Vec<Problem> = chosen
         .items(answers)
         .map(|item| &item.workload.id)
-        .filter(|id| !marked.contains(id))
+        .filter(|id| !annotated.contains(id))
         .map(|id| Problem::NoPodToAnnotate { of: id.into() })
         .collect();
-    plan.findings.extend(unmarked);
+    plan.findings.extend(unannotated);
 }

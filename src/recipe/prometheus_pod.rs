@@ -7,10 +7,11 @@
 //! sidecar of a Prometheus in the mesh captures already stays captured.
 
 use super::pod_place::pod_place;
-use super::{INJECT, SECURE_PORT, cert_watch, injection, prices, template_intent};
+use super::{INJECT, SECURE_PORT, cert_watch, impacts, injection, template_intent};
 use crate::error::Error;
 use crate::mesh::{Mesh, NamespaceInjection, Prometheus};
 use crate::plan::path::LeafPath;
+use crate::plan::purpose::{Certificates, Purpose};
 use crate::plan::scrape_config::emit;
 use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part};
 use crate::problems::Problem;
@@ -56,7 +57,7 @@ pub(super) fn prometheus_pod(
                 Action::Apply {
                     intent: template_intent(&of.id.object(), template),
                 },
-                "Prometheus restarts to read its new configuration",
+                Purpose::ReadsConfig,
                 restarts,
             )
         });
@@ -98,20 +99,15 @@ pub(super) fn prometheus_pod(
         true => None,
         false => cert_watch::of(of, &place.path, &place.volume),
     };
-    let mut why = if place.secret.is_some() {
-        "Fixes Prometheus's pod: a sidecar that captures nothing writes the certificates into memory".to_owned()
-    } else if of.outbound.is_some() {
-        "Prometheus's sidecar writes its certificates into memory; port 15091 is excluded from outbound capture".into()
-    } else {
-        "Prometheus gets a sidecar that captures nothing and writes its certificates into memory"
-            .into()
+    let way = match (&place.secret, &of.outbound) {
+        (Some(_), _) => Certificates::InPlaceOfSecret,
+        (None, Some(_)) => Certificates::OwnSidecar,
+        (None, None) => Certificates::Sidecar,
     };
-    if let Some(watch) = &watch {
-        why = format!(
-            "{why}; {} reloads Prometheus when they change",
-            watch.container
-        );
-    }
+    let purpose = Purpose::Certificates {
+        way,
+        reloader: watch.as_ref().map(|watch| watch.container.clone()),
+    };
     let action = match (&place.secret, watch) {
         // Neither the source of a volume nor arguments that somebody else owns can be had by an apply. Of a resource
         // the lists are its owner's, whole.
@@ -122,7 +118,7 @@ pub(super) fn prometheus_pod(
             intent: template_intent(&of.id.object(), template(of, &place, &labels, &annotations)),
         },
     };
-    let mut change = finish(of, action, &why, true);
+    let mut change = finish(of, action, purpose, true);
     change.findings.extend(keeps(of));
     Ok(PrometheusPod {
         change: Some(change),
@@ -215,7 +211,7 @@ fn keeps(of: &Prometheus) -> Vec<Problem> {
     said
 }
 
-fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change {
+fn finish(of: &Prometheus, action: Action, purpose: Purpose, restarts: bool) -> Change {
     Change {
         item: Some(of.id.clone()),
         then: match of.pod_home.operated() {
@@ -225,16 +221,16 @@ fn finish(of: &Prometheus, action: Action, why: &str, restarts: bool) -> Change 
             ],
             None => vec![Await::Rollout(of.id.clone())],
         },
-        prices: if restarts {
-            prices::prometheus(of)
+        impacts: if restarts {
+            impacts::prometheus(of)
         } else {
             Vec::new()
         },
-        findings: prices::restart(of)
+        findings: impacts::restart(of)
             .filter(|_| restarts)
             .into_iter()
             .collect(),
-        ..Change::new(of.pod_object(), Part::PrometheusPod, action, why)
+        ..Change::new(of.pod_object(), Part::PrometheusPod, action, purpose)
     }
 }
 

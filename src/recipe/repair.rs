@@ -4,9 +4,9 @@ use super::select::Selection;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{Gateway, Leftover, LeftoverKind, Mesh};
 use crate::plan::path::LeafPath;
+use crate::plan::purpose::Purpose;
 use crate::plan::{Action, Change, ChangeId, Expected, LeafEdit, Part};
 use crate::problems::Problem;
-use crate::words;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -21,11 +21,13 @@ fn delete(leftover: &Leftover, needs: Vec<ChangeId>) -> Change {
         needs,
         ..Change::new(
             leftover.object.clone(),
-            Part::Repair,
+            Part::Fix,
             Action::Delete {
                 uid: leftover.uid.clone(),
             },
-            words::sentences(&leftover.problems),
+            Purpose::Fixes {
+                problems: leftover.problems.clone(),
+            },
         )
     }
 }
@@ -256,9 +258,11 @@ fn cut(leftover: &Leftover, name: &str, kept: Vec<Value>, needs: Vec<ChangeId>) 
         needs,
         ..Change::new(
             leftover.object.clone(),
-            Part::Repair,
+            Part::Fix,
             Action::Edit { leaves: vec![edit] },
-            words::sentences(&leftover.problems),
+            Purpose::Fixes {
+                problems: leftover.problems.clone(),
+            },
         )
     })
 }

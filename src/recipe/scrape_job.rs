@@ -1,13 +1,14 @@
 //! The scrape job: one for each of today's jobs that follows `prometheus.io/scrape`, and never a second one
-//! beside a job that is keyed on the mark already.
+//! beside a job that is keyed on the annotation already.
 
 use super::JOB;
 use super::derive::{Derived, finds, secured};
 use super::select::Item;
-use super::{MARK, SECURE_PORT};
+use super::{ANNOTATION, SECURE_PORT};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{self, ConfigHome, Mesh, Prometheus, PrometheusConfig, objects as lean};
+use crate::plan::purpose::Purpose;
 use crate::plan::scrape_config::{Job, TextEdit, jobs};
 use crate::plan::{Action, Await, Change, Part};
 use crate::problems::{Problem, Subject};
@@ -62,7 +63,7 @@ impl Config<'_> {
                 .filter(|by| *by.prometheus == of.id && by.port != 15090);
             let mut pod = mesh::as_pod(workload);
             let annotations = Arc::make_mut(&mut pod.metadata.annotations);
-            annotations.insert(MARK.into(), SECURE_PORT.to_string());
+            annotations.insert(ANNOTATION.into(), SECURE_PORT.to_string());
             self.pods.push(Wanted {
                 of: workload.id.clone(),
                 by: by.map(|by| by.job.to_string()).collect(),
@@ -111,7 +112,7 @@ pub(super) fn config(of: &Prometheus) -> Result<Config<'_>, Error> {
 /// What becomes of the jobs.
 pub(super) struct Jobs {
     pub change: Option<Change>,
-    /// The jobs that scrape the marked pods afterwards.
+    /// The jobs that scrape the annotated pods afterwards.
     pub names: Vec<String>,
     /// The jobs as they would stand, for the configuration's fingerprint.
     pub values: Vec<Value>,
@@ -220,7 +221,7 @@ pub(super) fn scrape_jobs(config: &Config, certificates: &str, repair: bool) -> 
                 key: config.place.key.clone(),
                 edits,
             },
-            "Prometheus scrapes annotated pods over mTLS, with the settings of today's plaintext job",
+            Purpose::SecureJob,
         )
     };
     let (names, values) = values(wanted);
@@ -264,7 +265,7 @@ pub(super) fn with(change: Option<Change>, config: &Config, more: &[TextEdit]) -
                 key: config.place.key.clone(),
                 edits: Vec::new(),
             },
-            "The plaintext jobs skip secured workloads by name, instead of every annotated pod",
+            Purpose::SkipsByName,
         )
     });
     if let Action::Text { edits, .. } = &mut change.action {
@@ -445,7 +446,7 @@ fn selects(job: &Value) -> (Value, Vec<Value>) {
     (job["kubernetes_sd_configs"].clone(), rules)
 }
 
-/// What has to be seen before marks may follow.
+/// What has to be seen before annotations may follow.
 pub(super) fn loaded(of: &Prometheus, names: &[String]) -> Vec<Await> {
     names
         .iter()

@@ -1,6 +1,6 @@
 //! From names to the workloads, gateways and the Prometheus they mean; every name checked, nothing guessed.
 
-use crate::answers::{Answers, GatewayRef, Mark, MetricsPort};
+use crate::answers::{Annotate, Answers, GatewayRef, MetricsPort};
 use crate::error::{Error, nearest};
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
@@ -28,7 +28,7 @@ pub struct Item<'a> {
     /// Set where the item is a gateway.
     pub gateway: Option<&'a Gateway>,
     pub port: MetricsPort,
-    pub mark: Mark,
+    pub annotation: Annotate,
 }
 
 impl Selection {
@@ -38,7 +38,7 @@ impl Selection {
             workload,
             gateway,
             port: answers.port_of(&workload.id),
-            mark: answers.mark_of(&workload.id),
+            annotation: answers.annotate_of(&workload.id),
         };
         self.workloads.iter().map(move |w| item(w, None)).chain(
             self.gateways
@@ -47,10 +47,10 @@ impl Selection {
         )
     }
 
-    /// The names of all items, with the port and the mark of each.
-    pub fn refs(&self, answers: &Answers) -> Vec<(WorkloadRef, MetricsPort, Mark)> {
+    /// The names of all items, with the port and the annotation of each.
+    pub fn refs(&self, answers: &Answers) -> Vec<(WorkloadRef, MetricsPort, Annotate)> {
         self.items(answers)
-            .map(|item| (item.workload.id.clone(), item.port, item.mark))
+            .map(|item| (item.workload.id.clone(), item.port, item.annotation))
             .collect()
     }
 }

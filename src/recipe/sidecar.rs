@@ -4,11 +4,12 @@
 //! the workload's service ports, so that each target port stands here with the protocol that istiod reads today, or
 //! with none, which keeps detection (fault 3).
 
-use super::{SECURE_PORT, ours, own, prices};
+use super::{SECURE_PORT, impacts, ours, own};
 use crate::answers::MetricsPort;
 use crate::error::Error;
 use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
+use crate::plan::purpose::Purpose;
 use crate::plan::{Action, Await, Change, ChangeId, Part};
 use crate::problems::{Declared, Problem};
 use crate::reach::inbound::{Protocol, ServicePort, by_target};
@@ -35,22 +36,21 @@ pub(super) fn listener(
         json!({"workloadSelector": {"labels": workload.selector}, "ingress": ingress}),
     );
     let mut findings = doubtful;
-    findings.extend(prices::strays(workload));
+    findings.extend(impacts::strays(workload));
     Ok(Change {
         item: Some(workload.id.clone()),
         needs: policies.to_vec(),
         before: vec![Await::Settle(Duration::from_secs(1))],
-        prices: prices::listener(workload),
+        impacts: impacts::listener(workload),
         findings,
         ..Change::new(
             object,
             Part::Listener,
             Action::Apply { intent },
-            format!(
-                "Port {SECURE_PORT} of {} leads to {} inside the pod",
-                workload.id.name,
-                workload.behind(port)
-            ),
+            Purpose::LeadsInside {
+                workload: workload.id.name.clone(),
+                port: workload.behind(port),
+            },
         )
     })
 }

@@ -19,7 +19,7 @@ use crate::mesh::{Mesh, Told, observe};
 use crate::plan::export::export;
 use crate::plan::review::{Approved, Review, RunId, skipped};
 use crate::plan::undo::found::FOUND;
-use crate::plan::{ChangeId, Plan, keeping};
+use crate::plan::{Plan, keeping};
 use crate::problems::Problem;
 use crate::recipe;
 use crate::targets::Board;
@@ -557,15 +557,19 @@ fn plan(mesh: &Mesh, answers: &Answers) -> (Result<Planned>, Vec<Forbidden>) {
             option: match found.choice {
                 recipe::Choice::StopPlaintextJobs => OptionChoice::StopPlaintext,
                 recipe::Choice::Port(port) => OptionChoice::Port(port),
-                recipe::Choice::Mark(crate::answers::Mark::Template) => OptionChoice::MarkTemplate,
-                recipe::Choice::Mark(crate::answers::Mark::Pods) => OptionChoice::MarkPods,
+                recipe::Choice::Annotate(crate::answers::Annotate::Template) => {
+                    OptionChoice::AnnotateTemplate
+                }
+                recipe::Choice::Annotate(crate::answers::Annotate::Pods) => {
+                    OptionChoice::AnnotatePods
+                }
             },
             item: found.item,
             why: sentences(&found.why),
         })
         .collect();
     let plan = recipe::plan(mesh, answers).map(|mut plan| {
-        let by_user = answers.leave_out.iter().cloned().map(ChangeId);
+        let by_user = answers.leave_out.iter().cloned();
         let skipped = skipped(&plan, by_user);
         let forecast = recipe::forecast(mesh, answers, &plan, &skipped);
         plan.forecast = forecast.map(Arc::new);
@@ -582,9 +586,7 @@ fn review_of(session: &Session, plan: &Plan, answers: &Answers) -> Review {
     for manager in &answers.take {
         review.take(manager.clone());
     }
-    review
-        .left_out
-        .extend(answers.leave_out.iter().cloned().map(ChangeId));
+    review.left_out.extend(answers.leave_out.iter().cloned());
     review
 }
 

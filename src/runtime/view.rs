@@ -92,7 +92,7 @@ fn notes(
             text: text.lines().map(clean).collect::<Vec<_>>().join("\n"),
         });
     };
-    say(Tone::Plain, item.change.why.clone());
+    say(Tone::Plain, crate::words::purpose(&item.change.purpose));
     match &item.verdict {
         Verdict::Refused(words) => say(Tone::Bad, format!("Rejected by the API server: {words}")),
         Verdict::Failed(words) => say(Tone::Bad, format!("The dry run failed: {words}")),
@@ -187,14 +187,14 @@ fn notes(
             format!("Warning from the API server: {warning}"),
         );
     }
-    for hurdle in &item.hurdles {
-        say(Tone::Waiting, words::sentence(hurdle));
-        if let Some(to_do) = words::remedy(hurdle) {
+    for problem in &item.rollout_problems {
+        say(Tone::Waiting, words::sentence(problem));
+        if let Some(to_do) = words::remedy(problem) {
             say(Tone::Plain, format!("To do: {to_do}"));
         }
     }
-    for price in &item.change.prices {
-        say(Tone::Waiting, words::impact(price));
+    for impact in &item.change.impacts {
+        say(Tone::Waiting, words::impact(impact));
     }
     for (problem, words) in words::together(&item.change.findings) {
         say(Tone::Waiting, format!("{}: {words}", problem.code()));
@@ -246,11 +246,11 @@ mod tests {
         Reviewed {
             change: Change::new(
                 object,
-                Part::Mark,
+                Part::Annotation,
                 Action::Apply {
                     intent: json!({"kind": "Deployment", "metadata": {"name": "web"}}),
                 },
-                "Marks it.",
+                crate::plan::purpose::Purpose::SecureJob,
             ),
             live: Some(Arc::new(
                 json!({"metadata": {"annotations": release, "labels": labels}}),
@@ -266,7 +266,7 @@ mod tests {
             }],
             warnings: Vec::new(),
             pod: None,
-            hurdles: Vec::new(),
+            rollout_problems: Vec::new(),
             intent: None,
         }
     }

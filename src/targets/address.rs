@@ -95,10 +95,10 @@ mod tests {
             ..four.clone()
         };
         assert!(!is_secure_port_of("https://10.0.0.9:15091/", &nowhere));
-        let unmarked = Expected {
+        let unannotated = Expected {
             secure_port: None,
             ..four
         };
-        assert!(!is_secure_port_of("https://10.0.0.9:15091/", &unmarked));
+        assert!(!is_secure_port_of("https://10.0.0.9:15091/", &unannotated));
     }
 }

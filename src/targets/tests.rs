@@ -193,12 +193,12 @@ fn what_it_waits_for() {
     assert!(waits_for(&look_once(&starting, &replicas), &Waits::Ready));
     // Scraping does not depend on readiness: what is UP is UP.
     assert_eq!(look_once(&starting, &[replica("p-0", 10, 0, up())]), UP);
-    let unmarked = Expected {
+    let unannotated = Expected {
         secure_port: None,
         ..pod("cart-1")
     };
     assert!(waits_for(
-        &look_once(&unmarked, &replicas),
+        &look_once(&unannotated, &replicas),
         &Waits::Annotation
     ));
     let mut unloaded = replica("p-0", 10, 0, Vec::new());
@@ -260,12 +260,12 @@ fn a_rollout_keeps_old_pods_waiting() {
 
 #[test]
 fn plaintext_and_double_scraping_name_the_old_job() {
-    let mut unmarked = pod("cart-1");
-    unmarked.secure_port = None;
+    let mut unannotated = pod("cart-1");
+    unannotated.secure_port = None;
     let plaintext = State::Plaintext { job: OLD.into() };
     let old = || vec![plain("cart-1", 15020)];
     assert_eq!(
-        look_once(&unmarked, &[replica("p-0", 10, 0, old())]),
+        look_once(&unannotated, &[replica("p-0", 10, 0, old())]),
         plaintext
     );
     // Marked, but Prometheus has no secure job at all.
@@ -320,9 +320,15 @@ fn counts_and_order() {
     let mut world = World::default();
     let mut other = pod("aaa-1");
     other.item = item("aaa");
-    let mut unmarked = pod("cart-0");
-    unmarked.secure_port = None;
-    let expected = [pod("cart-2"), pod("cart-1"), unmarked, other, pod("cart-3")];
+    let mut unannotated = pod("cart-0");
+    unannotated.secure_port = None;
+    let expected = [
+        pod("cart-2"),
+        pod("cart-1"),
+        unannotated,
+        other,
+        pod("cart-3"),
+    ];
     world.probes.insert("uid-cart-1".into(), Probe::Refused);
     world.probes.insert("uid-cart-2".into(), Probe::Served);
     world.probes.insert("uid-cart-3".into(), Probe::Refused);
@@ -410,11 +416,11 @@ fn a_target_is_secured_or_scraped_twice_and_never_both() {
 fn what_was_left_out_counts_only_where_it_is_a_target_all_the_same() {
     let mut world = World::default();
     world.left_out.insert(item("cart"));
-    let unmarked = Expected {
+    let unannotated = Expected {
         secure_port: None,
         ..pod("cart-2")
     };
-    let two = [pod("cart-1"), unmarked];
+    let two = [pod("cart-1"), unannotated];
     let targets = vec![target("cart-1", Health::Up, 9), plain("cart-2", 15020)];
     let board = world.look(10, &two, &[replica("p-0", 10, 0, targets)]);
     let out: Vec<bool> = board.rows.iter().map(|row| row.left_out).collect();

@@ -6,7 +6,7 @@ use super::picture::{self, Traffic};
 use super::theme::Role;
 use super::widgets::{self, item, list, panel};
 use super::words::width;
-use crate::answers::{Mark, MetricsPort};
+use crate::answers::{Annotate, MetricsPort};
 use crate::wizard::list::List;
 use crate::wizard::state::{EachRow, OptionCell, OptionChoice, OptionRow, State};
 use ratatui::layout::Rect;
@@ -100,7 +100,7 @@ fn traffic(state: &State) -> Traffic<'_> {
         workload: one,
         port: answers.options.port,
         jobs_stopped: jobs_stopped(state),
-        lasting: answers.options.mark == Mark::Template,
+        lasting: answers.options.annotate == Annotate::Template,
     }
 }
 
@@ -211,8 +211,8 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         if let Some(why) = &cell.blocked {
             lines.extend(item('✕', Role::Bad, &format!("Not available: {why}"), room));
         }
-        if !cell.price.is_empty() {
-            lines.extend(item('▲', Role::Waiting, &cell.price, room));
+        if !cell.impact.is_empty() {
+            lines.extend(item('▲', Role::Waiting, &cell.impact, room));
         }
         if !cell.risk.is_empty() {
             lines.extend(item('▲', Role::Waiting, &cell.risk, room));
@@ -227,11 +227,11 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         Some(Err(error)) => lines.extend(widgets::error(error, room)),
         Some(Ok(_)) => {
             lines.push(Words::strong("Total impact"));
-            if state.options.prices.is_empty() {
+            if state.options.impacts.is_empty() {
                 lines.push(Words::of(Role::Good, "✓ no restarts, no cut connections"));
             }
-            for price in &state.options.prices {
-                lines.extend(item('▲', Role::Waiting, price, room));
+            for impact in &state.options.impacts {
+                lines.extend(item('▲', Role::Waiting, impact, room));
             }
         }
     }
@@ -246,9 +246,9 @@ fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places)
             MetricsPort::Merged => "15020 merged",
             MetricsPort::Envoy => "15090 Envoy",
         };
-        let mark = match row.mark {
-            Mark::Template => "template",
-            Mark::Pods => "running pods",
+        let mark = match row.annotate {
+            Annotate::Template => "template",
+            Annotate::Pods => "running pods",
         };
         let own = |text: &str, differs: bool| {
             if differs {
@@ -264,7 +264,7 @@ fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places)
             &[
                 (name, Fit::Middle, Words::plain(path)),
                 (14, Fit::Left, own(port, row.port_differs)),
-                (14, Fit::Left, own(mark, row.mark_differs)),
+                (14, Fit::Left, own(mark, row.annotate_differs)),
             ],
         );
         if rows

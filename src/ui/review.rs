@@ -312,7 +312,7 @@ mod tests {
         let mut row = ReviewRow {
             id: ChangeId("a".into()),
             object: ObjectRef::new(Kind::Deployment, "shop", "cart"),
-            part: Part::Mark,
+            part: Part::Annotation,
             why: String::new(),
             sign: Sign::Changed,
             added: 1,

@@ -26,7 +26,7 @@ pub fn path(object: &ObjectRef, part: Part) -> String {
     };
     let which = match part {
         Part::ScrapeJob => " (new job)",
-        Part::OldJobs => " (plaintext jobs)",
+        Part::PlaintextJobs => " (plaintext jobs)",
         _ => "",
     };
     name + which

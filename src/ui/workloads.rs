@@ -6,7 +6,7 @@ use super::rows;
 use super::theme::Role;
 use super::widgets::{fact, item, list, panel};
 use super::words::{count, many};
-use crate::answers::{Answers, Mark, MetricsPort};
+use crate::answers::{Annotate, Answers, MetricsPort};
 use crate::mesh::{Listed, OtherPods, Owner, Workload};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
@@ -347,7 +347,7 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         of.sidecar,
         crate::mesh::SidecarState::Injected { .. } | crate::mesh::SidecarState::Impossible
     );
-    if answers.mark_of(&of.id) == Mark::Template || injects {
+    if answers.annotate_of(&of.id) == Annotate::Template || injects {
         let verb = if of.desired == 1 {
             "restarts"
         } else {

@@ -32,7 +32,7 @@ impl State {
                     object: change.object.clone(),
                     part: change.part,
                     item: change.item.clone(),
-                    why: change.why.clone(),
+                    why: crate::words::purpose(&change.purpose),
                     state: StepState::Pending,
                     written: false,
                 }
@@ -301,7 +301,7 @@ impl State {
         let mut costs = Vec::new();
         // They wait until every target is UP.
         let old_jobs =
-            |row: &ApplyRow| row.part == Part::OldJobs && row.state == StepState::Pending;
+            |row: &ApplyRow| row.part == Part::PlaintextJobs && row.state == StepState::Pending;
         if part && rows().any(old_jobs) {
             costs.push(
                 "The plaintext jobs keep scraping every pod, so UP targets are counted twice until the next complete apply."

@@ -1,4 +1,4 @@
-//! Step 6: port, mark, injection, pace, old jobs, repair; for all and for each item, with price and risk.
+//! Step 6: port, annotation, injection, pace, old jobs, repair; for all and for each item, with impact and risk.
 
 pub(super) mod pace;
 
@@ -9,7 +9,7 @@ use super::state::{
     EachRow, Forbidden, Notice, OptionCell, OptionChoice, OptionRow, Planned, ReviewStep, State,
     Step, Tone,
 };
-use crate::answers::{Answers, Injection, ItemOptions, Mark, MetricsPort, Pace};
+use crate::answers::{Annotate, Answers, Injection, ItemOptions, MetricsPort, Pace};
 use crate::error::Error;
 use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
@@ -86,7 +86,7 @@ impl State {
         if of != self.generations.plan {
             return Vec::new();
         }
-        self.options.prices = match &result {
+        self.options.impacts = match &result {
             Ok(planned) => planned.impacts.clone(),
             Err(_) => Vec::new(),
         };
@@ -131,10 +131,10 @@ impl State {
             0 => String::new(),
             n => format!("restarts {}", plural(n, "pod", "pods")),
         };
-        let cell = |choice, label: &str, price: &str, risk: &str, chosen| OptionCell {
+        let cell = |choice, label: &str, impact: &str, risk: &str, chosen| OptionCell {
             choice,
             label: label.to_owned(),
-            price: price.to_owned(),
+            impact: impact.to_owned(),
             risk: risk.to_owned(),
             chosen,
             blocked: None,
@@ -163,18 +163,18 @@ impl State {
                 label: "Annotate",
                 choices: vec![
                     cell(
-                        OptionChoice::MarkTemplate,
+                        OptionChoice::AnnotateTemplate,
                         "the pod template: permanent",
                         &restarts,
                         "",
-                        options.mark == Mark::Template,
+                        options.annotate == Annotate::Template,
                     ),
                     cell(
-                        OptionChoice::MarkPods,
+                        OptionChoice::AnnotatePods,
                         "running pods: no restart",
                         "",
                         "annotation is lost with the pod: new pods are not scraped over mTLS",
-                        options.mark == Mark::Pods,
+                        options.annotate == Annotate::Pods,
                     ),
                 ],
             },
@@ -209,7 +209,7 @@ impl State {
         let stops = options.stop_plaintext_jobs.unwrap_or_else(|| {
             // The recipe decides; until it has, the port's default stands.
             plan.map_or(options.port == MetricsPort::Merged, |plan| {
-                plan.changes.iter().any(|c| c.part == Part::OldJobs)
+                plan.changes.iter().any(|c| c.part == Part::PlaintextJobs)
             })
         });
         rows.push(OptionRow {
@@ -336,8 +336,8 @@ impl State {
                 // A word about the old jobs was given for the other port; its default may differ.
                 options.stop_plaintext_jobs = None;
             }
-            OptionChoice::MarkTemplate => options.mark = Mark::Template,
-            OptionChoice::MarkPods => options.mark = Mark::Pods,
+            OptionChoice::AnnotateTemplate => options.annotate = Annotate::Template,
+            OptionChoice::AnnotatePods => options.annotate = Annotate::Pods,
             OptionChoice::InjectTemplate => options.injection = Injection::Template,
             OptionChoice::InjectNamespace => options.injection = Injection::Namespace,
             OptionChoice::Pace(pace) => options.pace = pace,
@@ -372,9 +372,9 @@ impl State {
                     item: workload.id.clone(),
                     gateway,
                     port: self.answers.port_of(&workload.id),
-                    mark: self.answers.mark_of(&workload.id),
+                    annotate: self.answers.annotate_of(&workload.id),
                     port_differs: each.is_some_and(|e| e.port.is_some()),
-                    mark_differs: each.is_some_and(|e| e.mark.is_some()),
+                    annotate_differs: each.is_some_and(|e| e.annotate.is_some()),
                 }
             })
             .collect();
@@ -393,14 +393,14 @@ impl State {
             MetricsPort::Merged => MetricsPort::Envoy,
             MetricsPort::Envoy => MetricsPort::Merged,
         };
-        let mark = match self.answers.mark_of(&item) {
-            Mark::Template => Mark::Pods,
-            Mark::Pods => Mark::Template,
+        let annotation = match self.answers.annotate_of(&item) {
+            Annotate::Template => Annotate::Pods,
+            Annotate::Pods => Annotate::Template,
         };
-        let wanted = match (self.options.column, mark) {
+        let wanted = match (self.options.column, annotation) {
             (0, _) => OptionChoice::Port(port),
-            (_, Mark::Template) => OptionChoice::MarkTemplate,
-            (_, Mark::Pods) => OptionChoice::MarkPods,
+            (_, Annotate::Template) => OptionChoice::AnnotateTemplate,
+            (_, Annotate::Pods) => OptionChoice::AnnotatePods,
         };
         let mut forbidden = self.options.forbidden.iter();
         if let Some(no) = forbidden.find(|f| f.option == wanted && f.item.as_ref() == Some(&item)) {
@@ -411,12 +411,12 @@ impl State {
             return Vec::new();
         }
         let options = &self.answers.options;
-        let (all_port, all_mark) = (options.port, options.mark);
+        let (all_port, all_annotate) = (options.port, options.annotate);
         let each = self.answers.each.entry(item.clone()).or_default();
         if self.options.column == 0 {
             each.port = (port != all_port).then_some(port);
         } else {
-            each.mark = (mark != all_mark).then_some(mark);
+            each.annotate = (annotation != all_annotate).then_some(annotation);
         }
         if *each == ItemOptions::default() {
             self.answers.each.remove(&item);

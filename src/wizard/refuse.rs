@@ -120,7 +120,7 @@ impl State {
             rows.filter(move |row| of.contains(&row.part))
         };
         let readers = || rows([Part::PrometheusPod, Part::ScrapeJob]);
-        let ports = || rows([Part::Listener, Part::Mark]);
+        let ports = || rows([Part::Listener, Part::Annotation]);
         let out =
             |row: &ReviewRow| matches!(row.standing, Standing::LeftOut | Standing::HangsOn(_));
         let written =

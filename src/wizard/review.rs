@@ -18,7 +18,7 @@ use crate::plan::review::{
     Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
 };
 use crate::plan::upstream::owner;
-use crate::plan::{Change, ChangeId, Price};
+use crate::plan::{Change, ChangeId, Impact};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -234,9 +234,9 @@ impl State {
         let out = review.left_out.contains(&id);
         if self.review.undoes.is_none() {
             if out {
-                self.answers.leave_out.insert(id.0.clone());
+                self.answers.leave_out.insert(id.clone());
             } else {
-                self.answers.leave_out.remove(&id.0);
+                self.answers.leave_out.remove(&id);
             }
         }
         self.judge();
@@ -436,23 +436,25 @@ fn row(
         Some(_) => 1,
         None => 0,
     };
-    let stops = |price: &&Price| matches!(price, Price::EnvoyFilterStops { .. });
-    let filters = change.prices.iter().filter(stops).count();
+    let stops = |impact: &&Impact| matches!(impact, Impact::EnvoyFilterStops { .. });
+    let filters = change.impacts.iter().filter(stops).count();
     let (added, removed) = lines.get(&change.id).copied().unwrap_or_default();
     ReviewRow {
         id: change.id.clone(),
         object: change.object.clone(),
         part: change.part,
-        why: change.why.clone(),
+        why: crate::words::purpose(&change.purpose),
         sign,
         added,
         removed,
         standing,
         loses: change
-            .prices
+            .impacts
             .iter()
-            .any(|price| matches!(price, Price::LosesHistory { .. })),
-        warnings: notes + filters + item.map_or(0, |item| item.warnings.len() + item.hurdles.len()),
+            .any(|impact| matches!(impact, Impact::LosesHistory { .. })),
+        warnings: notes
+            + filters
+            + item.map_or(0, |item| item.warnings.len() + item.rollout_problems.len()),
         takes: item.map_or(0, |item| {
             item.conflicts
                 .iter()

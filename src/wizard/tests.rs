@@ -21,7 +21,7 @@ use super::state::{
     OptionChoice, Planned, Standing, Start, State, Step, Tone, ViewNote, Viewport,
 };
 use super::update;
-use crate::answers::{Answers, Mark, MetricsPort};
+use crate::answers::{Annotate, Answers, MetricsPort};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
@@ -29,7 +29,7 @@ use crate::mesh::{
     ControlPlane, Listed, Mesh, Namespace, NamespaceInjection, Owner, OwnerTool, Progress, Workload,
 };
 use crate::plan::review::{Conflict, Hands, Review, Reviewed, RunId, Verdict};
-use crate::plan::{Action as Write, Change, ChangeId, Part, Plan, Price};
+use crate::plan::{Action as Write, Change, ChangeId, Impact, Part, Plan};
 use crate::problems::{Problem, Subject};
 use crate::recipe::testing::{SAMPLE, gateway, id, prometheus, workload};
 use serde_json::json;
@@ -218,12 +218,12 @@ fn change(kind: Kind, name: &str, part: Part, needs: &[&ChangeId]) -> Change {
             object,
             part,
             Write::Apply { intent },
-            format!("writes {name}"),
+            crate::plan::purpose::Purpose::SecureJob,
         )
     }
 }
 
-/// Policy ← listener ← mark, and a Prometheus that loses its history.
+/// Policy ← listener ← annotation, and a Prometheus that loses its history.
 fn plan() -> Plan {
     let policy = change(
         Kind::PeerAuthentication,
@@ -237,13 +237,13 @@ fn plan() -> Plan {
         Part::Listener,
         &[&policy.id],
     );
-    let mut mark = change(Kind::Deployment, "cart", Part::Mark, &[&listener.id]);
-    mark.prices.push(Price::Restarts {
+    let mut annotation = change(Kind::Deployment, "cart", Part::Annotation, &[&listener.id]);
+    annotation.impacts.push(Impact::Restarts {
         workload: id("shop", "cart"),
         pods: 2,
     });
     Plan {
-        changes: vec![policy, listener, mark],
+        changes: vec![policy, listener, annotation],
         ..Plan::default()
     }
 }
@@ -257,7 +257,7 @@ fn reviewed(change: &Change, verdict: Verdict) -> Arc<Reviewed> {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     })
 }

@@ -3,6 +3,7 @@
 pub(super) mod forecast;
 pub(super) mod impacts;
 pub(super) mod plan;
+pub(super) mod purposes;
 mod rollouts;
 mod targets;
 pub(super) mod waits;

@@ -30,8 +30,8 @@ const WHOLE: [&str; 7] = [
     "policy",
     "policy",
     "listener",
-    "mark",
-    "old-jobs",
+    "annotation",
+    "plaintext-jobs",
 ];
 
 /// Intents in the order of the journal, and how many of them have a result.
@@ -103,7 +103,10 @@ async fn nothing_is_written_where_a_leaf_of_ours_moved_since_the_review() {
     let outcome = world.apply(approved, Control::alone().1).await;
 
     assert_eq!(parts(&outcome.written), WHOLE[..5]);
-    assert_eq!(parts(&outcome.not_written), ["mark", "old-jobs"]);
+    assert_eq!(
+        parts(&outcome.not_written),
+        ["annotation", "plaintext-jobs"]
+    );
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?}", outcome.ended);
     };
@@ -259,7 +262,7 @@ async fn the_old_jobs_stay_while_a_target_is_not_up() {
     let outcome = world.apply(approved, Control::alone().1).await;
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
     assert_eq!(parts(&outcome.written), WHOLE[..6]);
-    assert_eq!(parts(&outcome.not_written), ["old-jobs"]);
+    assert_eq!(parts(&outcome.not_written), ["plaintext-jobs"]);
     assert!(!outcome.all_up);
     let events = world.events.lock().unwrap();
     let held = events.iter().find_map(|event| match event {
@@ -432,7 +435,7 @@ async fn the_answer_undo_takes_back_what_this_run_wrote() {
 async fn an_undo_that_does_not_come_to_its_end_tells_what_went_back_and_what_stands() {
     let world = world();
     let approved = world.approved(plan(), "r1").await;
-    // The mark, then everything of Prometheus.
+    // The annotation, then everything of Prometheus.
     let refused = Mutex::new(false);
     world.simulation.fault(Box::new(move |request| {
         let write = request.method == "PATCH" && !request.path.contains("dryRun");
@@ -461,13 +464,13 @@ async fn a_mark_whose_target_is_not_up_is_taken_back_at_once() {
     let httpbin_before = world.simulation.object("Deployment", "default", "httpbin");
     let mut plan = plan();
     plan.changes.pop();
-    let mark = plan.changes.last_mut().unwrap();
-    mark.then.push(Await::TargetsUp(vec![httpbin()]));
+    let annotation = plan.changes.last_mut().unwrap();
+    annotation.then.push(Await::TargetsUp(vec![httpbin()]));
     let approved = world.approved(plan, "r1").await;
     let outcome = world.apply(approved, Control::alone().1).await;
 
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", world.told());
-    assert_eq!(parts(&outcome.taken_back), ["mark"]);
+    assert_eq!(parts(&outcome.taken_back), ["annotation"]);
     assert_eq!(parts(&outcome.written), WHOLE[..5]);
     assert!(!outcome.all_up);
     let httpbin_after = world.simulation.object("Deployment", "default", "httpbin");
@@ -476,10 +479,10 @@ async fn a_mark_whose_target_is_not_up_is_taken_back_at_once() {
     let status = &httpbin_after.unwrap()["status"];
     assert_eq!(status["updatedReplicas"], status["replicas"]);
 
-    // The undo of the run finds the mark gone already.
+    // The undo of the run finds the annotation gone already.
     let undone = world.undo(None, "r2").await;
     assert_eq!(undone.ended, Ended::Whole, "{:#?}", world.told());
-    assert!(undone.written.iter().all(|id| !id.0.contains("mark")));
+    assert!(undone.written.iter().all(|id| !id.0.contains("annotation")));
 }
 
 /// Refuses so many writes of these objects.
@@ -538,7 +541,7 @@ async fn leaving_out_a_policy_leaves_out_all_that_hangs_on_it() {
     assert_eq!(parts(&outcome.written), WHOLE[..3]);
     assert_eq!(
         parts(&outcome.not_written),
-        ["policy", "listener", "mark", "old-jobs"]
+        ["policy", "listener", "annotation", "plaintext-jobs"]
     );
     assert!(matches!(&outcome.ended, Ended::PartWay(Some(e)) if e.to_string().contains("denied")));
     assert!(
@@ -549,7 +552,7 @@ async fn leaving_out_a_policy_leaves_out_all_that_hangs_on_it() {
     );
 }
 
-/// A mark of what was given up may stand from before, and its pods would then be scraped by nobody.
+/// A annotation of what was given up may stand from before, and its pods would then be scraped by nobody.
 #[tokio::test(start_paused = true)]
 async fn after_something_was_left_out_the_old_jobs_are_held_though_they_do_not_hang_on_it() {
     let world = world();
@@ -562,7 +565,11 @@ async fn after_something_was_left_out_the_old_jobs_are_held_though_they_do_not_h
     let control = answering(&world, vec![Decision::LeaveOut]);
     let outcome = world.apply(approved, control).await;
     let left = parts(&outcome.not_written);
-    assert!(left.contains(&"old-jobs"), "{left:?} {:#?}", world.told());
+    assert!(
+        left.contains(&"plaintext-jobs"),
+        "{left:?} {:#?}",
+        world.told()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -599,13 +606,13 @@ async fn leaving_out_a_mark_that_is_written_takes_it_back() {
 
     assert_eq!(
         parts(&outcome.taken_back),
-        ["mark"],
+        ["annotation"],
         "{:?} {:#?}",
         outcome.ended,
         world.told()
     );
-    assert!(!outcome.written.contains(&id(&plan(), Part::Mark)));
-    assert!(!outcome.written.contains(&id(&plan(), Part::OldJobs)));
+    assert!(!outcome.written.contains(&id(&plan(), Part::Annotation)));
+    assert!(!outcome.written.contains(&id(&plan(), Part::PlaintextJobs)));
     assert_eq!(httpbin()["spec"]["template"], template);
     assert!(!outcome.all_up);
 }
@@ -631,8 +638,8 @@ async fn a_rollout_that_never_gets_ready_stops_in_its_time() {
         panic!("{:?} {:#?}", outcome.ended, world.told());
     };
     assert!(error.what.contains("rollout"), "{error}");
-    assert_eq!(parts(&outcome.not_written), ["old-jobs"]);
-    assert!(outcome.written.contains(&id(&plan(), Part::Mark)));
+    assert_eq!(parts(&outcome.not_written), ["plaintext-jobs"]);
+    assert!(outcome.written.contains(&id(&plan(), Part::Annotation)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -709,7 +716,7 @@ async fn just_the_workload_that_failed_is_taken_back() {
 
     assert_eq!(parts(&outcome.written), WHOLE[..2], "{:#?}", world.told());
     assert_eq!(parts(&outcome.taken_back), WHOLE[2..6]);
-    assert_eq!(parts(&outcome.not_written), ["old-jobs"]);
+    assert_eq!(parts(&outcome.not_written), ["plaintext-jobs"]);
     assert!(matches!(outcome.ended, Ended::PartWay(Some(_))));
     assert_eq!(template(), before);
     for kind in ["Sidecar", "PeerAuthentication", "AuthorizationPolicy"] {
@@ -737,7 +744,7 @@ async fn a_canary_that_does_not_come_up_stops_the_run() {
         panic!("{:?}", outcome.ended);
     };
     assert!(error.what.contains("are not UP"), "{error}");
-    assert_eq!(parts(&outcome.not_written), ["old-jobs"]);
+    assert_eq!(parts(&outcome.not_written), ["plaintext-jobs"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -113,7 +113,12 @@ fn change(kind: Kind, namespace: &str, name: &str, part: Part, action: Action) -
     let object = ObjectRef::new(kind, namespace, name);
     Change {
         item: (namespace == "default").then(httpbin),
-        ..Change::new(object, part, action, "")
+        ..Change::new(
+            object,
+            part,
+            action,
+            meshscrape::plan::purpose::Purpose::SecureJob,
+        )
     }
 }
 
@@ -229,7 +234,7 @@ fn old_jobs() -> Change {
             Kind::ConfigMap,
             "istio-system",
             "prometheus",
-            Part::OldJobs,
+            Part::PlaintextJobs,
             action,
         )
     }
@@ -256,9 +261,9 @@ pub fn plan() -> Plan {
             {"port": {"number": 8080, "name": "http", "protocol": "HTTP"}},
         ],
     });
-    let mark = json!({"spec": {"template": {"metadata": {
+    let annotation = json!({"spec": {"template": {"metadata": {
         "annotations": {"prometheus.istio.io/secure-port": "15091"}}}}});
-    let mark = intent(Kind::Deployment, "default", "httpbin", mark);
+    let annotation = intent(Kind::Deployment, "default", "httpbin", annotation);
 
     let pod = prometheus_pod();
     let mut job = scrape_job();
@@ -274,13 +279,19 @@ pub fn plan() -> Plan {
     let mut listener = ours(Kind::Sidecar, Part::Listener, sidecar);
     listener.needs = vec![peer.id.clone(), deny.id.clone()];
     listener.before = vec![Await::Settle(Duration::from_secs(1))];
-    let mut mark = change(Kind::Deployment, "default", "httpbin", Part::Mark, mark);
-    mark.needs = vec![listener.id.clone(), job.id.clone()];
-    mark.then = vec![Await::Rollout(httpbin())];
+    let mut annotation = change(
+        Kind::Deployment,
+        "default",
+        "httpbin",
+        Part::Annotation,
+        annotation,
+    );
+    annotation.needs = vec![listener.id.clone(), job.id.clone()];
+    annotation.then = vec![Await::Rollout(httpbin())];
     let mut old = old_jobs();
-    old.needs = vec![job.id.clone(), mark.id.clone()];
+    old.needs = vec![job.id.clone(), annotation.id.clone()];
     Plan {
-        changes: vec![pod, job, peer, deny, listener, mark, old],
+        changes: vec![pod, job, peer, deny, listener, annotation, old],
         ..Plan::default()
     }
 }

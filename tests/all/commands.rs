@@ -113,7 +113,7 @@ fn what_the_wizard_alone_could_choose_has_its_flag() {
         "plan --demo --json -w httpbin --skip Sidecar/default/meshscrape-httpbin#listener",
     ])
     .map(|plan| stdout(&plan.code(2)));
-    let ends = |text: &str| text.contains("#old-jobs");
+    let ends = |text: &str| text.contains("#plaintext-jobs");
     assert!(ends(&stopped) && !ends(&kept), "{kept}");
 
     assert!(ported.contains("127.0.0.1:15090") && ported.contains("127.0.0.1:15020"));
@@ -186,13 +186,18 @@ fn a_plan_of_the_demo_shows_changes_and_writes_none() {
         "AuthorizationPolicy default/meshscrape-httpbin",
         "Sidecar default/meshscrape-httpbin",
         "istio-secure-merged-metrics",
-        "its data is in an emptyDir",
     ] {
         assert!(words.contains(word), "{word} is not in\n{words}");
     }
     let plan: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(plan["version"], 2);
     assert!(plan["summary"]["changes"].as_u64().unwrap() >= 6);
+    let impacts = plan["changes"].as_array().into_iter().flatten();
+    let mut impacts = impacts.flat_map(|change| change["impacts"].as_array().unwrap());
+    assert!(
+        impacts.any(|impact| impact["kind"] == "losesHistory"),
+        "{plan}"
+    );
     let policies: Vec<&Value> = plan["changes"]
         .as_array()
         .unwrap()

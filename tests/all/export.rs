@@ -5,7 +5,7 @@ mod script;
 
 use crate::called::call;
 use crate::journeys::{Journey, Objects, choose, choose_gateway, differing};
-use meshscrape::answers::{Answers, Mark};
+use meshscrape::answers::{Annotate, Answers};
 use meshscrape::engine::event::Ended;
 use meshscrape::engine::folder;
 use meshscrape::engine::review::review;
@@ -113,7 +113,7 @@ async fn the_script_ends_where_an_apply_ends() {
 #[tokio::test(start_paused = true)]
 async fn running_pods_are_marked_by_the_script_too() {
     let mut answers = choose(&["default/Deployment/httpbin"]);
-    answers.options.mark = Mark::Pods;
+    answers.options.annotate = Annotate::Pods;
     let export = same_end(|_| {}, &answers).await;
     assert!(
         !export
@@ -242,7 +242,7 @@ async fn what_helm_owns_is_for_helm_and_the_rest_waits_for_it() {
         [
             "Deployment/istio-system/prometheus#prometheus-pod",
             "ConfigMap/istio-system/prometheus#scrape-job",
-            "ConfigMap/istio-system/prometheus#old-jobs",
+            "ConfigMap/istio-system/prometheus#plaintext-jobs",
         ]
     );
     let before = journey.objects();
@@ -254,7 +254,7 @@ async fn what_helm_owns_is_for_helm_and_the_rest_waits_for_it() {
         .await
         .unwrap_err();
     assert!(stopped.contains("MESHSCRAPE_OWNER_DONE"), "{stopped}");
-    // Policies and listener stand; no mark is written before Prometheus has its job, and nothing of Helm's.
+    // Policies and listener stand; no annotation is written before Prometheus has its job, and nothing of Helm's.
     let mut after = journey.objects();
     after.retain(|name, _| !name.contains("default/meshscrape-httpbin"));
     assert_eq!(differing(&before, &after), [""; 0]);

@@ -27,7 +27,12 @@ fn world() -> (Simulation, Cluster) {
 }
 
 fn change(part: Part, object: ObjectRef, action: Action) -> Change {
-    Change::new(object, part, action, "test")
+    Change::new(
+        object,
+        part,
+        action,
+        meshscrape::plan::purpose::Purpose::SecureJob,
+    )
 }
 
 async fn ask(cluster: &Cluster, changes: Vec<Change>) -> Review {
@@ -60,10 +65,10 @@ fn deployment(namespace: &str, name: &str, template: Value) -> Change {
     let object = ObjectRef::new(Kind::Deployment, namespace, name);
     let intent = json!({"apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "namespace": namespace}, "spec": {"template": template}});
-    change(Part::Mark, object, Action::Apply { intent })
+    change(Part::Annotation, object, Action::Apply { intent })
 }
 
-fn mark() -> Change {
+fn annotation() -> Change {
     let annotations = json!({"prometheus.istio.io/secure-port": "15091"});
     deployment(
         "default",
@@ -127,7 +132,7 @@ async fn a_new_object_then_unchanged_on_a_second_run() {
 async fn a_mark_is_dry_run_as_a_pod_too_and_nothing_is_written() {
     let (simulation, cluster) = world();
     let before = simulation.object("Deployment", "default", "httpbin");
-    let answer = ask_one(&cluster, mark()).await;
+    let answer = ask_one(&cluster, annotation()).await;
     assert_eq!(answer.verdict, Verdict::Changes);
     assert!(
         matches!(
@@ -176,7 +181,7 @@ async fn a_pod_that_would_get_no_sidecar_is_a_blocker() {
 async fn no_permission_to_ask_for_a_pod_is_said_and_stops_nothing() {
     let (simulation, cluster) = world();
     simulation.deny("create", "", "pods", None);
-    let answer = ask_one(&cluster, mark()).await;
+    let answer = ask_one(&cluster, annotation()).await;
     assert_eq!(answer.verdict, Verdict::Changes);
     assert!(
         matches!(
@@ -253,7 +258,7 @@ async fn what_an_earlier_run_set_does_not_fall_out() {
         )
         .await
         .unwrap();
-    let answer = ask_one(&cluster, mark()).await;
+    let answer = ask_one(&cluster, annotation()).await;
     let sent = answer.intent.as_ref().unwrap();
     assert_eq!(
         sent["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"],
@@ -272,7 +277,7 @@ async fn texts_of_one_config_map_are_asked_in_sequence() {
     };
     let changes = vec![
         text(Part::ScrapeJob, vec![insert()]),
-        text(Part::OldJobs, vec![add]),
+        text(Part::PlaintextJobs, vec![add]),
     ];
     let ids: Vec<ChangeId> = changes.iter().map(|change| change.id.clone()).collect();
     let review = ask(&cluster, changes).await;
@@ -324,7 +329,7 @@ async fn single_leaves_are_edited_with_their_owners_named() {
             expect,
             to,
         }];
-        change(Part::Repair, object.clone(), Action::Edit { leaves })
+        change(Part::Fix, object.clone(), Action::Edit { leaves })
     };
     let live = cluster.get(&object).await.unwrap().unwrap();
     let now = path.get(&live).cloned().unwrap();
@@ -336,7 +341,7 @@ async fn single_leaves_are_edited_with_their_owners_named() {
     }];
     let answer = ask_one(
         &cluster,
-        change(Part::Repair, object.clone(), Action::Edit { leaves: add }),
+        change(Part::Fix, object.clone(), Action::Edit { leaves: add }),
     )
     .await;
     assert_eq!(answer.verdict, Verdict::Changes, "{answer:?}");
@@ -358,7 +363,7 @@ async fn deletes_hold_only_for_the_object_that_was_meant() {
     let object = ObjectRef::new(Kind::Service, "default", "httpbin");
     let delete = |uid: &str| {
         change(
-            Part::Repair,
+            Part::Fix,
             object.clone(),
             Action::Delete { uid: uid.into() },
         )
@@ -393,7 +398,7 @@ async fn a_controllers_object_and_text_are_taken_only_by_name() {
         .unwrap();
     let made: Value = simulation.client().request(request).await.unwrap();
     let uid = made["metadata"]["uid"].as_str().unwrap().to_owned();
-    let delete = change(Part::Repair, object.clone(), Action::Delete { uid });
+    let delete = change(Part::Fix, object.clone(), Action::Delete { uid });
     let mut review = ask(&cluster, vec![delete.clone()]).await;
     let helm = vec!["helm".to_owned()];
     assert_eq!(
@@ -447,13 +452,13 @@ async fn no_permission_fails_that_change_alone() {
     simulation.deny("patch", "security.istio.io", "peerauthentications", None);
     let (object, intent) = policy("default");
     let it = change(Part::Policy, object, Action::Apply { intent });
-    let review = ask(&cluster, vec![it.clone(), mark()]).await;
+    let review = ask(&cluster, vec![it.clone(), annotation()]).await;
     assert!(
         matches!(review.state(&it.id), Some(ItemState::Failed(_))),
         "{:?}",
         review.items[&it.id]
     );
-    assert_eq!(review.items[&mark().id].verdict, Verdict::Changes);
+    assert_eq!(review.items[&annotation().id].verdict, Verdict::Changes);
 }
 
 #[tokio::test]
@@ -465,7 +470,7 @@ async fn a_cut_connection_is_a_verdict_and_every_answer_is_reported() {
     let (object, intent) = policy("default");
     let plan = Plan {
         changes: vec![
-            mark(),
+            annotation(),
             change(Part::Policy, object, Action::Apply { intent }),
         ],
         ..Plan::default()
@@ -483,7 +488,7 @@ async fn a_cut_connection_is_a_verdict_and_every_answer_is_reported() {
     assert_eq!(*heard.lock().unwrap(), (2, true));
     assert_eq!(review.pending(), 0);
     assert!(matches!(
-        review.items[&mark().id].verdict,
+        review.items[&annotation().id].verdict,
         Verdict::Failed(_)
     ));
 }
@@ -513,11 +518,7 @@ async fn a_race_with_a_status_update_is_asked_again() {
         expect: Expected::Absent,
         to: Some(json!("1")),
     }];
-    let answer = ask_one(
-        &cluster,
-        change(Part::Repair, object, Action::Edit { leaves }),
-    )
-    .await;
+    let answer = ask_one(&cluster, change(Part::Fix, object, Action::Edit { leaves })).await;
     assert_eq!(answer.verdict, Verdict::Changes, "{answer:?}");
     assert_eq!(
         answer.live.as_ref().unwrap()["metadata"]["annotations"]["raced"],
@@ -531,7 +532,7 @@ async fn an_undo_goes_the_same_road() {
     let before = simulation
         .object("Deployment", "default", "httpbin")
         .unwrap();
-    let answer = ask_one(&cluster, mark()).await;
+    let answer = ask_one(&cluster, annotation()).await;
     let object = answer.change.object.clone();
     let leaves = meshscrape::plan::leaves::leaves(answer.live.as_deref(), answer.after.as_deref());
     assert!(!leaves.is_empty());
@@ -557,7 +558,7 @@ async fn an_undo_goes_the_same_road() {
         seq: 0,
         at,
         change: answer.change.id.clone(),
-        part: Part::Mark,
+        part: Part::Annotation,
         object: object.clone(),
         item: None,
         uid: before["metadata"]["uid"].as_str().map(str::to_owned),

@@ -541,7 +541,7 @@ fn where_keys_do_not_fit_the_least_needed_go_first_and_the_footer_says_so() {
 }
 
 #[test]
-fn on_a_low_screen_the_options_leave_room_for_their_price() {
+fn on_a_low_screen_the_options_leave_room_for_their_impact() {
     let mut low = state(Step::Options);
     let text = screen(&mut low, 80, 19);
     assert!(text.contains("history of Prometheus"), "{text}");

@@ -401,9 +401,9 @@ fn faults(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
     checks.must(
         &format!("apply comes through {} faults", HURDLES.len()),
         || {
-            let hurdles: Vec<Trouble> = HURDLES.iter().map(trouble).collect();
-            let told = machine.run(&apply, hurdles.clone())?;
-            match hurdles.iter().find(|hurdle| !told.met(hurdle)) {
+            let rollout_problems: Vec<Trouble> = HURDLES.iter().map(trouble).collect();
+            let told = machine.run(&apply, rollout_problems.clone())?;
+            match rollout_problems.iter().find(|problem| !told.met(problem)) {
                 Some(never) => Err(format!("no such request came: {never:?}, {}", told.words())),
                 None => told.well(),
             }

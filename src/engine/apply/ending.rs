@@ -18,7 +18,7 @@ impl Run {
     ) -> Result<(), String> {
         let approved = &self.changes[at];
         let ends = match approved.change().part {
-            Part::OldJobs => approved.ends(),
+            Part::PlaintextJobs => approved.ends(),
             _ => BTreeSet::new(),
         };
         if ends.is_empty() {
@@ -232,7 +232,7 @@ impl Run {
         // After an undo nothing is to come UP.
         let forward = options.undoes.is_none();
         let old_jobs = self.changes.iter().filter(|change| {
-            change.change().part == Part::OldJobs
+            change.change().part == Part::PlaintextJobs
                 && self.fates.get(&change.change().id) == Some(&Fate::Written)
         });
         // For those that keep their plaintext scrape all the time was waited already.

@@ -6,8 +6,8 @@ use crate::gather::Gather;
 impl Run {
     /// With the pace `all`, is this a change that is written while earlier rollouts still go on?
     ///
-    /// Whatever rests on marked pods (the old jobs) waits for them; so does an undo's way from one kind to
-    /// the next, since listeners must not go before the marks that lead to them.
+    /// Whatever rests on annotated pods (the old jobs) waits for them; so does an undo's way from one kind to
+    /// the next, since listeners must not go before the annotations that lead to them.
     pub(super) fn may_overtake(&self, around: &Around<'_>, at: usize) -> bool {
         let change = self.changes[at].change();
         let rolls = change
@@ -16,7 +16,7 @@ impl Run {
             .any(|what| matches!(what, Await::Rollout(_)));
         let others = change.object != around.target.pod_object();
         match change.part {
-            Part::Mark | Part::Injection => true,
+            Part::Annotation | Part::Injection => true,
             Part::Undo => rolls && others,
             Part::Policy | Part::Listener | Part::Route => true,
             _ => false,
@@ -50,16 +50,17 @@ impl Run {
     pub(super) fn awaited(&self, at: usize) -> Vec<Await> {
         let change = self.changes[at].change();
         let mut awaited = change.then.clone();
-        let marks = |change: &Change| matches!(change.part, Part::Mark | Part::Injection);
+        let annotations =
+            |change: &Change| matches!(change.part, Part::Annotation | Part::Injection);
         let Some(item) = &change.item else {
             return awaited;
         };
-        if self.pace != Pace::Canary || !marks(change) {
+        if self.pace != Pace::Canary || !annotations(change) {
             return awaited;
         }
         let last = !self.changes[at + 1..]
             .iter()
-            .any(|c| marks(c.change()) && c.change().item.as_ref() == Some(item));
+            .any(|c| annotations(c.change()) && c.change().item.as_ref() == Some(item));
         let asked = awaited
             .iter()
             .any(|what| matches!(what, Await::TargetsUp(_)));

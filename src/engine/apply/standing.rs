@@ -29,7 +29,7 @@ impl Run {
         let change = approved.change();
         match change.part {
             Part::Undo | Part::Journal => Ok(()),
-            Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs => {
+            Part::PrometheusPod | Part::ScrapeJob | Part::PlaintextJobs => {
                 Run::prometheus_stands(around).await.map_err(Failure::from)
             }
             _ => match &change.item {
@@ -211,7 +211,7 @@ impl Run {
     }
 
     /// Lets an item go whose workload, or namespace, went away: what this run wrote for it is taken back, the
-    /// rest is not written. A pod is replaced all the time: then only its own mark is not written.
+    /// rest is not written. A pod is replaced all the time: then only its own annotation is not written.
     pub(super) async fn let_go(
         &mut self,
         around: &mut Around<'_>,

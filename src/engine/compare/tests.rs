@@ -7,7 +7,12 @@ use std::sync::Arc;
 
 fn change(action: Action) -> Change {
     let object = ObjectRef::new(Kind::Deployment, "shop", "cart");
-    Change::new(object, Part::Mark, action, "")
+    Change::new(
+        object,
+        Part::Annotation,
+        action,
+        crate::plan::purpose::Purpose::SecureJob,
+    )
 }
 
 fn reviewed(action: Action, live: Option<Value>, after: Option<Value>) -> Reviewed {
@@ -19,7 +24,7 @@ fn reviewed(action: Action, live: Option<Value>, after: Option<Value>) -> Review
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     }
 }
@@ -35,7 +40,7 @@ fn deployment(version: &str, annotations: Value, image: &str) -> Value {
     })
 }
 
-fn mark() -> Reviewed {
+fn annotation() -> Reviewed {
     let intent = json!({"spec": {"template": {"metadata": {"annotations": {"port": "15091"}}}}});
     reviewed(
         Action::Apply { intent },
@@ -47,16 +52,19 @@ fn mark() -> Reviewed {
 #[test]
 fn what_others_change_elsewhere_is_no_drift() {
     let same = deployment("1", json!({"a": "1"}), "v1");
-    assert_eq!(compare(&mark(), Some(&same)), Compared::AsReviewed);
+    assert_eq!(compare(&annotation(), Some(&same)), Compared::AsReviewed);
     // Another version, and another image that this change does not touch.
     let elsewhere = deployment("2", json!({"a": "1"}), "v2");
-    assert_eq!(compare(&mark(), Some(&elsewhere)), Compared::AsReviewed);
+    assert_eq!(
+        compare(&annotation(), Some(&elsewhere)),
+        Compared::AsReviewed
+    );
 }
 
 #[test]
 fn a_leaf_of_ours_that_moved_is_drift() {
     let moved = deployment("2", json!({"a": "1", "port": "15020"}), "v1");
-    let Compared::Drift(why) = compare(&mark(), Some(&moved)) else {
+    let Compared::Drift(why) = compare(&annotation(), Some(&moved)) else {
         panic!("no drift");
     };
     assert!(why.contains("port"), "{why}");
@@ -66,15 +74,18 @@ fn a_leaf_of_ours_that_moved_is_drift() {
 #[test]
 fn what_is_there_already_is_not_written_again() {
     let there = deployment("2", json!({"a": "1", "port": "15091"}), "v2");
-    assert_eq!(compare(&mark(), Some(&there)), Compared::Already);
+    assert_eq!(compare(&annotation(), Some(&there)), Compared::Already);
 }
 
 #[test]
 fn an_object_of_the_same_name_is_another_object() {
     let mut anew = deployment("9", json!({"a": "1"}), "v1");
     anew["metadata"]["uid"] = json!("u2");
-    assert!(matches!(compare(&mark(), Some(&anew)), Compared::Drift(_)));
-    assert!(matches!(compare(&mark(), None), Compared::Drift(_)));
+    assert!(matches!(
+        compare(&annotation(), Some(&anew)),
+        Compared::Drift(_)
+    ));
+    assert!(matches!(compare(&annotation(), None), Compared::Drift(_)));
 }
 
 #[test]

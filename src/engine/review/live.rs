@@ -108,6 +108,7 @@ fn named(objects: Vec<Value>) -> Objects {
 mod tests {
     use super::*;
     use crate::demo::Simulation;
+    use crate::plan::purpose::Purpose;
     use crate::plan::{Action, Change, Part};
     use serde_json::json;
 
@@ -130,7 +131,7 @@ mod tests {
             for at in 0..each {
                 let object = ObjectRef::new(Kind::ConfigMap, *space, format!("many-{at}"));
                 let action = Action::Delete { uid: String::new() };
-                let change = Change::new(object.clone(), Part::Policy, action, "");
+                let change = Change::new(object.clone(), Part::Policy, action, Purpose::SecureJob);
                 plan.changes.push(change);
                 objects.push(object);
             }

@@ -161,7 +161,7 @@ fn unfit(reviewed: &Reviewed, pod: &Value, known: &Known) -> Option<Problem> {
         return None;
     }
     let behind = match change.part {
-        Part::Mark => {
+        Part::Annotation => {
             let item = change.item.as_ref();
             item.and_then(|item| known.behind.get(item).copied())
         }

@@ -4,17 +4,22 @@ use crate::plan::Part;
 use crate::plan::review::{Conflict, Hands, Verdict};
 use serde_json::json;
 
-fn marked() -> Reviewed {
+fn annotated() -> Reviewed {
     let object = ObjectRef::new(Kind::Deployment, "shop", "cart");
     Reviewed {
-        change: Change::new(object, Part::Mark, Action::Apply { intent: json!({}) }, ""),
+        change: Change::new(
+            object,
+            Part::Annotation,
+            Action::Apply { intent: json!({}) },
+            crate::plan::purpose::Purpose::SecureJob,
+        ),
         live: None,
         after: None,
         verdict: Verdict::Changes,
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     }
 }
@@ -34,7 +39,7 @@ fn force_is_for_exactly_the_approved_conflicts() {
         without_namespace: false,
         retry_after: None,
     };
-    let mut approved = marked();
+    let mut approved = annotated();
     approved.conflicts = vec![Conflict {
         manager: "kubectl".into(),
         field: ".spec.a".into(),

@@ -7,7 +7,7 @@ use crate::engine::rollout::{Rollout, rollout_state, why_stuck};
 use crate::error::{Error, Tells};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::ChangeId;
-use crate::plan::hurdles::selector;
+use crate::plan::rollout_problems::selector;
 use crate::problems::Problem;
 use crate::words;
 use serde_json::Value;

@@ -95,7 +95,7 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
             .template
             .metadata
             .annotations
-            .get(recipe::MARK)
+            .get(recipe::ANNOTATION)
             .filter(|_| workload.rolled_out)
             .cloned(),
     };

@@ -8,12 +8,11 @@ use crate::error::Error;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::objects::{Labels, Pod, Workload};
 use crate::prometheus::owned_by;
+use crate::reach::probe::SECURE_PORT;
 use crate::targets::Expected;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
 
-/// Annotation that the secure job is keyed on.
-const SECURE_PORT: &str = "prometheus.istio.io/secure-port";
 /// Up to so many items of a namespace are asked for by their selectors; above, the namespace is listed whole.
 const BY_SELECTOR: usize = 2;
 const AT_ONCE: usize = 6;

@@ -563,11 +563,11 @@ fn jobs_decide_whether_a_pod_is_scraped_in_plaintext() {
     );
     assert_ne!(leaves_out, SAMPLE);
     assert_eq!(cart(&leaves_out).scraped.plaintext, Some(15020));
-    let marked = format!("{ISTIO}{SHOP}{leaves_out}").replace(
+    let annotated = format!("{ISTIO}{SHOP}{leaves_out}").replace(
         "annotations: {",
         "annotations: {prometheus.istio.io/secure-port: '15091', ",
     );
-    let cart = workload(&mesh(&marked), "shop/Deployment/cart");
+    let cart = workload(&mesh(&annotated), "shop/Deployment/cart");
     assert_eq!(cart.scraped.plaintext, None);
     assert!(cart.scraped.secure && !cart.scraped.secure_template);
     assert_eq!(cart.pods[0].secure_port.as_deref(), Some("15091"));

@@ -5,6 +5,7 @@ use crate::mesh::PrometheusFlavour;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::yaml::to_yaml;
 use crate::plan::{Action, Change, Part};
+use crate::words;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -17,18 +18,26 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
         setup.flavour == PrometheusFlavour::Operator
             && matches!(
                 step.change.part,
-                Part::PrometheusPod | Part::ScrapeJob | Part::OldJobs
+                Part::PrometheusPod | Part::ScrapeJob | Part::PlaintextJobs
             )
     };
     for step in steps.iter().filter(|step| step.exported() && !made(step)) {
         if step.is_new() {
             let path = format!("resources/{}.yaml", step.stem);
-            let text = format!("{}{}", comment(&step.change.why), to_yaml(&step.intent()));
+            let text = format!(
+                "{}{}",
+                comment(&words::purpose(&step.change.purpose)),
+                to_yaml(&step.intent())
+            );
             files.push(file(&path, text));
             resources.push((step, path));
         } else if let Some(patch) = patch(step) {
             let name = format!("{}.yaml", step.stem);
-            let text = format!("{}{}", comment(&step.change.why), to_yaml(&patch));
+            let text = format!(
+                "{}{}",
+                comment(&words::purpose(&step.change.purpose)),
+                to_yaml(&patch)
+            );
             files.push(file(format!("patches/{name}"), text));
             patches.push((step, name));
         }
@@ -173,7 +182,7 @@ fn fragment(step: &Step) -> Option<File> {
     if step.is_new() || !matches!(step.change.action, Action::Apply { .. }) {
         return None;
     }
-    let mut text = comment(&step.change.why);
+    let mut text = comment(&words::purpose(&step.change.purpose));
     if let Way::Owner(why) = &step.way {
         text.push_str(&comment(&format!("Not applied by the script: {why}.")));
     }

@@ -112,7 +112,7 @@ pub(super) fn jobs<'a>(steps: &'a [Step<'a>], setup: &'a Setup) -> Vec<(&'a str,
 
 /// Old jobs and the rules that each gets: once all is UP, and before, in place of the rule of an earlier version.
 pub(super) fn rules<'a>(steps: &'a [Step<'a>]) -> Vec<(&'a str, Value)> {
-    let last = rules_of(edits(steps, Part::OldJobs));
+    let last = rules_of(edits(steps, Part::PlaintextJobs));
     let mut rules = rules_of(edits(steps, Part::ScrapeJob));
     rules.retain(|(job, rule)| {
         !last

@@ -4,7 +4,7 @@ use super::prometheus::{self, exported};
 use super::{File, README, SCRIPT, Setup, Step, Way};
 use crate::mesh::kinds::Kind;
 use crate::plan::review::Review;
-use crate::plan::{Action, Part, Price};
+use crate::plan::{Action, Impact, Part};
 use crate::problems::Problem;
 use crate::words;
 use std::fmt::Write;
@@ -153,18 +153,18 @@ fn order(out: &mut String, setup: &Setup, steps: &[Step], paths: &[&str]) {
             (_, false) => {}
         }
     }
-    let marks = |pods: bool| {
+    let annotations = |pods: bool| {
         steps.iter().any(|step| {
             let pod = step.change.object.kind == Kind::Pod;
-            step.exported() && step.change.part == Part::Mark && pod == pods
+            step.exported() && step.change.part == Part::Annotation && pod == pods
         })
     };
-    if marks(false) {
+    if annotations(false) {
         item(
             "The annotation `prometheus.istio.io/secure-port` on pod templates: from patches/. The pods restart.",
         );
     }
-    if marks(true) {
+    if annotations(true) {
         item(&format!(
             "The annotation `prometheus.istio.io/secure-port` on running pods: by {SCRIPT} alone."
         ));
@@ -209,25 +209,25 @@ fn changes(out: &mut String, steps: &[Step]) {
             out,
             "| {number} | {} | {} | {by} |",
             cell(&step.change.object.to_string()),
-            cell(&step.change.why)
+            cell(&words::purpose(&step.change.purpose))
         );
     }
 }
 
 fn costs(out: &mut String, steps: &[Step]) {
     let mut lines: Vec<String> = Vec::new();
-    for price in steps
+    for impact in steps
         .iter()
         .filter(|step| step.exported())
-        .flat_map(|step| &step.change.prices)
+        .flat_map(|step| &step.change.impacts)
     {
-        let asks = match price {
-            Price::LosesHistory { .. } => {
+        let asks = match impact {
+            Impact::LosesHistory { .. } => {
                 format!("; {SCRIPT} asks, or takes MESHSCRAPE_LOSE_HISTORY=yes")
             }
             _ => String::new(),
         };
-        let words = words::impact(price) + &asks;
+        let words = words::impact(impact) + &asks;
         if !lines.contains(&words) {
             lines.push(words);
         }
@@ -296,7 +296,7 @@ fn limits(
     }
     if steps
         .iter()
-        .any(|step| step.exported() && step.change.part == Part::Repair)
+        .any(|step| step.exported() && step.change.part == Part::Fix)
     {
         out.push_str(
             "- Fixes remove what the published task left. Delete it in Git too, or it returns.\n",

@@ -3,7 +3,7 @@
 use super::{File, Reload, SCRIPT, Setup, Step, Way, file, prometheus, splice};
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::plan::kubectl::quote;
-use crate::plan::{Action, Await, Part, Price, keyed, leaves};
+use crate::plan::{Action, Await, Impact, Part, keyed, leaves};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -101,7 +101,7 @@ impl Writer<'_> {
             .steps
             .iter()
             .filter(|step| step.in_script())
-            .partition(|step| !(late(step) || any_late && step.change.part == Part::OldJobs));
+            .partition(|step| !(late(step) || any_late && step.change.part == Part::PlaintextJobs));
         let all = first.len() + last.len();
         let mut n = 0;
         for step in first {
@@ -161,10 +161,13 @@ impl Writer<'_> {
         let change = step.change;
         let object = &change.object;
         self.out.push('\n');
-        let title = format!("{n} of {all}: {object}. {}", change.why);
+        let title = format!(
+            "{n} of {all}: {object}. {}",
+            crate::words::purpose(&change.purpose)
+        );
         self.call("step", &[&words(&title)]);
-        for price in &change.prices {
-            if let Price::LosesHistory { prometheus } = price {
+        for impact in &change.impacts {
+            if let Impact::LosesHistory { prometheus } = impact {
                 let question = format!(
                     "{prometheus} stores its data in an emptyDir and must restart: all history is deleted. Continue?"
                 );
@@ -208,7 +211,7 @@ impl Writer<'_> {
         if object.kind == Kind::Pod {
             let intent = step.intent();
             let uid = intent["metadata"]["uid"].as_str().unwrap_or_default();
-            self.call("mark_pod", &[ns, name, uid, &object.path(), &path]);
+            self.call("annotate_pod", &[ns, name, uid, &object.path(), &path]);
             return;
         }
         let conflicts = step
@@ -291,7 +294,7 @@ impl Writer<'_> {
             Await::ConfigLoaded { job, .. } => self.call("config_has", &[job]),
             Await::TargetsUp(items) => {
                 for item in items {
-                    if self.marked_here(item) {
+                    if self.annotated_here(item) {
                         self.on("targets_up", item);
                     }
                 }
@@ -308,12 +311,12 @@ impl Writer<'_> {
         self.call(function, &[&of.namespace, &resource(of.kind), &of.name]);
     }
 
-    /// Are its marks written by this script, or there already?
-    fn marked_here(&self, item: &WorkloadRef) -> bool {
-        let mut marks = self.steps.iter().filter(|step| {
-            step.change.part == Part::Mark && step.change.item.as_ref() == Some(item)
+    /// Are its annotations written by this script, or there already?
+    fn annotated_here(&self, item: &WorkloadRef) -> bool {
+        let mut annotations = self.steps.iter().filter(|step| {
+            step.change.part == Part::Annotation && step.change.item.as_ref() == Some(item)
         });
-        marks.all(|step| step.in_script() || step.way == Way::Stands)
+        annotations.all(|step| step.in_script() || step.way == Way::Stands)
     }
 }
 

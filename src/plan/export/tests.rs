@@ -36,7 +36,7 @@ fn made(mesh: &Mesh, gateway: bool) -> (Export, Setup) {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             pod: None,
-            hurdles: Vec::new(),
+            rollout_problems: Vec::new(),
             intent: None,
             change,
         });
@@ -161,7 +161,7 @@ fn the_operators_prometheus_gets_values_and_a_resource_and_no_patch() {
     assert_eq!(resource["spec"]["volumeMounts"], spec["volumeMounts"]);
     assert!(text(&made, "prometheus/scrape-job.yaml").contains("operator"));
     assert!(!made.files.iter().any(|f| f.text.contains("kind: Deployment\n") && f.text.contains("name: prometheus\n")));
-    // Policies and listener need nothing of it; the mark waits.
+    // Policies and listener need nothing of it; the annotation waits.
     let script = text(&made, SCRIPT);
     let (first, late) = script
         .split_once("\nby_eye 'MESHSCRAPE_OWNER_DONE'")
@@ -225,7 +225,7 @@ fn an_owned_workload_is_marked_by_its_owner() {
     );
     let component = text(&made, "patches/kustomization.yaml");
     assert!(component.contains("kind: Component\n") && component.contains("namespace: demo\n"));
-    // The old jobs' rule waits for no target that the script does not mark.
+    // The old jobs' rule waits for no target that the script does not annotation.
     assert!(!script.contains("\ntargets_up "), "{script}");
 }
 
@@ -303,7 +303,7 @@ fn nothing_to_change_is_no_file() {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             pod: None,
-            hurdles: Vec::new(),
+            rollout_problems: Vec::new(),
             intent: None,
             change,
         });

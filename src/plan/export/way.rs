@@ -83,7 +83,7 @@ pub(super) fn ways(review: &Review, setup: &Setup) -> BTreeMap<ChangeId, Way> {
     // Nobody has to wait for what stays undone by a plan without Prometheus's own part.
     if setup.gap.is_some() {
         for change in &changes {
-            if change.part == Part::Mark
+            if change.part == Part::Annotation
                 && let Some(way @ Way::Script { .. }) = ways.get_mut(&change.id)
             {
                 *way = Way::Script { after_owner: true };

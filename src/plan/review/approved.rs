@@ -194,7 +194,9 @@ impl Review {
                 };
                 // What is left out is not waited for, and keeps its plaintext scrape.
                 match change.part {
-                    Part::OldJobs if approved.ends().iter().any(|item| out.contains(item)) => {
+                    Part::PlaintextJobs
+                        if approved.ends().iter().any(|item| out.contains(item)) =>
+                    {
                         approved.fewer(|item| !out.contains(item))
                     }
                     _ => Some(approved),

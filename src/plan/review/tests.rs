@@ -9,7 +9,12 @@ pub(in crate::plan) fn change(name: &str, needs: &[&str]) -> Change {
     let action = Action::Apply { intent: json!({}) };
     Change {
         needs: needs.iter().map(|need| id(need)).collect(),
-        ..Change::new(object, Part::Policy, action, "")
+        ..Change::new(
+            object,
+            Part::Policy,
+            action,
+            crate::plan::purpose::Purpose::SecureJob,
+        )
     }
 }
 
@@ -26,7 +31,7 @@ pub(in crate::plan) fn reviewed(change: &Change, verdict: Verdict) -> Reviewed {
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     }
 }
@@ -41,7 +46,7 @@ fn conflict(manager: &str, hands: Hands) -> Conflict {
     }
 }
 
-/// policy ← listener ← mark, and one beside them.
+/// policy ← listener ← annotation, and one beside them.
 fn review(verdicts: [Verdict; 4]) -> Review {
     let changes = vec![
         change("policy", &[]),
@@ -155,13 +160,15 @@ fn gates_and_failures_stop_too() {
 #[test]
 fn a_persons_fields_go_by_the_normal_approval_a_controllers_by_name() {
     let mut review = all_new();
-    let mut mark = reviewed(&review.plan.changes[2], Verdict::Changes);
-    mark.conflicts = vec![conflict("kubectl-client-side-apply", Hands::Person)];
-    review.insert(mark.clone());
+    let mut annotation = reviewed(&review.plan.changes[2], Verdict::Changes);
+    annotation.conflicts = vec![conflict("kubectl-client-side-apply", Hands::Person)];
+    review.insert(annotation.clone());
     assert_eq!(approved(&review).len(), 4);
 
-    mark.conflicts.push(conflict("helm", Hands::Controller));
-    review.insert(mark);
+    annotation
+        .conflicts
+        .push(conflict("helm", Hands::Controller));
+    review.insert(annotation);
     assert_eq!(
         review.state(&id("mark")),
         Some(ItemState::Conflict(vec!["helm".into()]))
@@ -179,12 +186,12 @@ fn a_persons_fields_go_by_the_normal_approval_a_controllers_by_name() {
 #[test]
 fn pods_that_would_be_refused_stop_their_change() {
     let mut review = all_new();
-    let mut mark = reviewed(&review.plan.changes[2], Verdict::Changes);
-    mark.pod = Some(PodVerdict::Forbidden(Problem::PodSecurityForbids {
-        of: (&mark.change.object).into(),
+    let mut annotation = reviewed(&review.plan.changes[2], Verdict::Changes);
+    annotation.pod = Some(PodVerdict::Forbidden(Problem::PodSecurityForbids {
+        of: (&annotation.change.object).into(),
         said: "violates PodSecurity".into(),
     }));
-    review.insert(mark);
+    review.insert(annotation);
     assert!(matches!(
         review.state(&id("mark")),
         Some(ItemState::Refused(words)) if words.contains("PodSecurity")
@@ -246,11 +253,11 @@ fn the_lock_falls_with_what_was_left_out_and_is_not_called_as_wanted() {
 fn losing_history_takes_its_own_word_only_where_it_would_happen() {
     let prometheus = WorkloadRef::new("mon", Kind::Deployment, "prometheus");
     let mut review = all_new();
-    review.plan.changes[3].prices = vec![
-        Price::LosesHistory {
+    review.plan.changes[3].impacts = vec![
+        Impact::LosesHistory {
             prometheus: prometheus.clone(),
         },
-        Price::Restarts {
+        Impact::Restarts {
             workload: prometheus.clone(),
             pods: 2,
         },
@@ -295,9 +302,9 @@ fn a_run_is_named_by_its_time() {
     );
 }
 
-/// [`review`], its listener and policy of use only with the mark.
-fn serving(mark: Verdict) -> Review {
-    let mut review = review([Verdict::New, Verdict::New, mark, Verdict::New]);
+/// [`review`], its listener and policy of use only with the annotation.
+fn serving(annotation: Verdict) -> Review {
+    let mut review = review([Verdict::New, Verdict::New, annotation, Verdict::New]);
     for part in ["policy", "listener"] {
         review.plan.serves.insert(id(part), vec![id("mark")]);
     }

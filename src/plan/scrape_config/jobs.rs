@@ -25,7 +25,7 @@ pub struct Job {
     /// Keyed on `prometheus.istio.io/secure-envoy-port`.
     pub secure_envoy: bool,
     /// Leaves out whatever carries the mark.
-    pub leaves_marked_out: bool,
+    pub leaves_annotated_out: bool,
 }
 
 impl Job {
@@ -104,14 +104,14 @@ fn one(yaml: &Yaml) -> Result<Job, String> {
         envoy_stats: false,
         secure: false,
         secure_envoy: false,
-        leaves_marked_out: false,
+        leaves_annotated_out: false,
     };
     let kind = probe::kind(&job.read());
     job.secure = kind.keyed;
     job.secure_envoy = kind.keyed_envoy;
     job.plaintext = kind.plaintext;
     job.envoy_stats = kind.envoy_stats;
-    job.leaves_marked_out = kind.leaves_annotated;
+    job.leaves_annotated_out = kind.leaves_annotated;
     Ok(job)
 }
 

@@ -504,7 +504,7 @@ scrape_configs:
                     j.envoy_stats,
                     j.secure,
                     j.secure_envoy,
-                    j.leaves_marked_out,
+                    j.leaves_annotated_out,
                 ],
             )
         })

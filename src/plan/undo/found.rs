@@ -81,7 +81,7 @@ fn intent(seen: &Seen, prometheus: &WorkloadRef, job: &str) -> Option<Intent> {
         Kind::ConfigMap | Kind::Secret => Part::ScrapeJob,
         Kind::Namespace => Part::Injection,
         _ if seen.object == prometheus.object() => Part::PrometheusPod,
-        _ => Part::Mark,
+        _ => Part::Annotation,
     };
     let mut intent = Intent {
         run: FOUND.into(),

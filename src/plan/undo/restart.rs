@@ -1,12 +1,12 @@
-//! What an undo restarts: its rollouts, their price, and the history that a Prometheus may lose with its pod.
+//! What an undo restarts: its rollouts, their impact, and the history that a Prometheus may lose with its pod.
 
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{Storage, storage_of};
-use crate::plan::{Action, Await, Change, Price};
+use crate::plan::{Action, Await, Change, Impact};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A change of a pod template: its rollout is waited for, and its price said.
+/// A change of a pod template: its rollout is waited for, and its impact said.
 pub(super) fn restart(
     change: &mut Change,
     prometheus: Option<&WorkloadRef>,
@@ -39,16 +39,16 @@ pub(super) fn restart(
         usize::try_from(count.as_u64().unwrap_or(1)).unwrap_or(1)
     });
     change.then.push(Await::Rollout(workload.clone()));
-    change.prices.push(Price::Restarts {
+    change.impacts.push(Impact::Restarts {
         workload: workload.clone(),
         pods,
     });
     if prometheus == Some(&workload) {
-        change.prices.push(Price::ScrapeGap {
+        change.impacts.push(Impact::ScrapeGap {
             prometheus: workload.clone(),
         });
         if now.as_deref().map(storage_of) == Some(Storage::EmptyDir) {
-            change.prices.push(Price::LosesHistory {
+            change.impacts.push(Impact::LosesHistory {
                 prometheus: workload,
             });
         }
@@ -79,19 +79,19 @@ fn operated(
         Await::Operated(workload.clone()),
         Await::Rollout(workload.clone()),
     ]);
-    change.prices.extend([
-        Price::Restarts {
+    change.impacts.extend([
+        Impact::Restarts {
             workload: workload.clone(),
             pods: usize::try_from(pods).unwrap_or(1),
         },
-        Price::ScrapeGap {
+        Impact::ScrapeGap {
             prometheus: workload.clone(),
         },
     ]);
     // Without a claim its data is in an emptyDir (prometheus-operator, `makeStatefulSetSpec`).
     let lasting = |spec: &Value| !spec["storage"]["volumeClaimTemplate"].is_null();
     if spec.is_some_and(|spec| !lasting(spec)) {
-        change.prices.push(Price::LosesHistory {
+        change.impacts.push(Impact::LosesHistory {
             prometheus: workload.clone(),
         });
     }

@@ -2,7 +2,7 @@ use super::super::path::LeafPath;
 use super::super::record::TextRecord;
 use super::super::scrape_config::TextEdit;
 use super::*;
-use crate::plan::Price;
+use crate::plan::Impact;
 use serde_json::json;
 
 fn web() -> ObjectRef {
@@ -151,7 +151,7 @@ fn a_creation_without_a_result_is_judged_by_its_owner() {
 
 #[test]
 fn leaves_go_back_to_absent_and_to_their_values() {
-    let mut it = intent(0, Part::Mark, web());
+    let mut it = intent(0, Part::Annotation, web());
     it.leaves = vec![
         leaf(label("new"), None, Some(json!("1"))),
         leaf(label("inject"), Some(json!("false")), Some(json!("true"))),
@@ -167,8 +167,8 @@ fn leaves_go_back_to_absent_and_to_their_values() {
     );
     assert_eq!(plan.changes[0].then, [Await::Rollout(item())]);
     assert_eq!(
-        plan.changes[0].prices,
-        [Price::Restarts {
+        plan.changes[0].impacts,
+        [Impact::Restarts {
             workload: item(),
             pods: 2
         }]
@@ -178,7 +178,7 @@ fn leaves_go_back_to_absent_and_to_their_values() {
 #[test]
 fn a_map_that_was_absent_goes_whole_but_not_with_what_others_put_there() {
     let annotations = LeafPath::fields(["spec", "template", "metadata", "annotations"]);
-    let mut it = intent(0, Part::Mark, web());
+    let mut it = intent(0, Part::Annotation, web());
     it.leaves = vec![leaf(annotations, None, Some(json!({"m": "15020"})))];
     let mut entries = vec![started()];
     entries.extend(wrote(it, "u"));
@@ -204,7 +204,7 @@ fn is_left_alone(plan: &Plan) -> bool {
 
 #[test]
 fn what_others_changed_since_is_left_alone_and_all_three_are_said() {
-    let mut it = intent(0, Part::Mark, web());
+    let mut it = intent(0, Part::Annotation, web());
     it.leaves = vec![leaf(
         label("inject"),
         Some(json!("false")),
@@ -226,7 +226,7 @@ fn what_others_changed_since_is_left_alone_and_all_three_are_said() {
 
 #[test]
 fn an_intent_without_a_result_is_judged_by_the_live_object() {
-    let mut it = intent(0, Part::Mark, web());
+    let mut it = intent(0, Part::Annotation, web());
     it.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
     let entries = [started(), Entry::Intent(Box::new(it))];
     let (plan, notes) = run(&entries, &[(web(), deployment(json!({})))]);
@@ -237,7 +237,7 @@ fn an_intent_without_a_result_is_judged_by_the_live_object() {
 
 #[test]
 fn a_write_that_failed_is_not_taken_back() {
-    let mut it = intent(0, Part::Mark, web());
+    let mut it = intent(0, Part::Annotation, web());
     it.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
     let entries = [
         started(),
@@ -250,12 +250,12 @@ fn a_write_that_failed_is_not_taken_back() {
 
 #[test]
 fn what_the_run_took_back_itself_is_not_brought_again() {
-    let mut mark = intent(0, Part::Mark, web());
-    mark.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
+    let mut annotation = intent(0, Part::Annotation, web());
+    annotation.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
     let mut back = intent(1, Part::Undo, web());
     back.leaves = vec![leaf(label("a"), Some(json!("1")), None)];
     let mut entries = vec![started()];
-    entries.extend(wrote(mark, "u"));
+    entries.extend(wrote(annotation, "u"));
     entries.extend(wrote(back, "u"));
     let (plan, notes) = run(&entries, &[(web(), deployment(json!({})))]);
     assert!(
@@ -266,7 +266,7 @@ fn what_the_run_took_back_itself_is_not_brought_again() {
 
 #[test]
 fn a_successor_and_a_pod_that_is_gone() {
-    let mut it = intent(0, Part::Mark, web());
+    let mut it = intent(0, Part::Annotation, web());
     it.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
     let mut pod = it.clone();
     pod.seq = 1;
@@ -287,7 +287,7 @@ fn a_deleted_listener_comes_back_and_asks() {
     let sidecar = ObjectRef::new(Kind::Sidecar, "shop", "metrics");
     let was = json!({"kind": "Sidecar", "metadata": {"name": "metrics", "uid": "old", "resourceVersion": "3"},
         "spec": {"ingress": [{"port": {"number": 15091}}]}});
-    let mut it = intent(0, Part::Repair, sidecar.clone());
+    let mut it = intent(0, Part::Fix, sidecar.clone());
     it.uid = Some("old".into());
     it.deleted = Some(was.clone());
     let mut entries = vec![started()];
@@ -340,7 +340,7 @@ fn our_job_and_our_rule_are_taken_out() {
     };
     let mut entries = vec![started()];
     entries.extend(text(0, Part::ScrapeJob, &[insert], CONFIG, "x"));
-    entries.extend(text(1, Part::OldJobs, &[add], "x", "y"));
+    entries.extend(text(1, Part::PlaintextJobs, &[add], "x", "y"));
     let now = "scrape_configs:\n- job_name: ours\n  scheme: https\n- job_name: a\n  relabel_configs:\n  - {action: drop, regex: '15020'}\n";
     let (plan, notes) = run(&entries, &[config(now)]);
     assert!(notes.is_empty(), "{notes:?}");
@@ -401,7 +401,7 @@ fn names_are_taken_out_whatever_a_later_run_has_added() {
     let first = end(&["shop/Deployment/web"]);
     entries.extend(text(
         0,
-        Part::OldJobs,
+        Part::PlaintextJobs,
         std::slice::from_ref(&first),
         RULES,
         "x",
@@ -468,7 +468,7 @@ fn a_replaced_job_comes_back_as_it_was() {
         },
     ];
     let mut entries = vec![started()];
-    entries.extend(text(0, Part::Repair, &edits, before, "x"));
+    entries.extend(text(0, Part::Fix, &edits, before, "x"));
     let (plan, notes) = run(
         &entries,
         &[config("scrape_configs:\n- job_name: b\n  scheme: https\n")],
@@ -503,8 +503,8 @@ fn the_reverse_of_need_and_a_single_restart() {
         name: "ours".into(),
         job: json!({"job_name": "ours"}),
     };
-    let mut mark = intent(5, Part::Mark, web());
-    mark.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
+    let mut annotation = intent(5, Part::Annotation, web());
+    annotation.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
     let mut pod = intent(1, Part::PrometheusPod, prometheus().object());
     pod.leaves = vec![leaf(label("a"), None, Some(json!("1")))];
     pod.item = None;
@@ -520,7 +520,7 @@ fn the_reverse_of_need_and_a_single_restart() {
         "a",
     ));
     entries.extend(wrote(create(4, Part::Listener, Kind::Sidecar), "s"));
-    entries.extend(wrote(mark, "u"));
+    entries.extend(wrote(annotation, "u"));
 
     let named = |kind| ObjectRef::new(kind, "shop", "meshscrape-web");
     let uid = |uid: &str| json!({"metadata": {"uid": uid}});
@@ -553,15 +553,15 @@ fn the_reverse_of_need_and_a_single_restart() {
             "Deployment mon/prometheus",
         ]
     );
-    let [mark, listener, rules, strict, job, pod] = &plan.changes[..] else {
+    let [annotation, listener, rules, strict, job, pod] = &plan.changes[..] else {
         panic!()
     };
-    assert_eq!(listener.needs, std::slice::from_ref(&mark.id));
+    assert_eq!(listener.needs, std::slice::from_ref(&annotation.id));
     assert_eq!(listener.before, [Await::TargetsGone(item())]);
     assert_eq!(rules.before, [Await::Settle(SETTLE)]);
     assert_eq!(rules.needs, std::slice::from_ref(&listener.id));
     assert_eq!(strict.needs, std::slice::from_ref(&listener.id));
-    assert_eq!(job.needs, std::slice::from_ref(&mark.id));
+    assert_eq!(job.needs, std::slice::from_ref(&annotation.id));
     assert_eq!(pod.needs, std::slice::from_ref(&job.id));
     // The job was written before the pod: there is no reloader, so the restart drops it.
     assert!(job.then.is_empty());
@@ -575,7 +575,7 @@ fn the_reverse_of_need_and_a_single_restart() {
             },
         ]
     );
-    assert!(pod.prices.contains(&Price::LosesHistory {
+    assert!(pod.impacts.contains(&Impact::LosesHistory {
         prometheus: prometheus()
     }));
 }

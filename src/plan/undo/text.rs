@@ -2,6 +2,7 @@
 
 use super::{Draft, NoteKind, UndoNote, Written, rank};
 use crate::mesh::kinds::ObjectRef;
+use crate::plan::purpose::Purpose;
 use crate::plan::scrape_config::{self, TextEdit};
 use crate::plan::{Action, Part, keyed, mask};
 use serde_json::Value;
@@ -95,8 +96,8 @@ pub(super) fn reverse(
         disputed.append(&mut edits);
     }
 
-    // Rules in old jobs come out first, jobs of ours only when nothing is marked for them any more. A rule that takes
-    // every marked pod out comes back when none is marked by the run.
+    // Rules in old jobs come out first, jobs of ours only when nothing is annotated for them any more. A rule that takes
+    // every annotated pod out comes back when none is annotated by the run.
     let is_rule = |edit: &TextEdit| {
         matches!(
             edit,
@@ -116,7 +117,7 @@ pub(super) fn reverse(
             continue;
         };
         let part = if rules {
-            Part::OldJobs
+            Part::PlaintextJobs
         } else {
             Part::ScrapeJob
         };
@@ -130,10 +131,12 @@ pub(super) fn reverse(
                 key: key.to_owned(),
                 edits: of_this.iter().map(|(edit, _)| edit.clone()).collect(),
             },
-            why: if rules {
-                format!("removes the run's rules from the plaintext jobs in {key}")
-            } else {
-                format!("removes the run's scrape job from {key}")
+            purpose: match rules {
+                true => Purpose::RemovesRules { file: key.into() },
+                false => Purpose::RemovesJob {
+                    file: key.into(),
+                    changed: false,
+                },
             },
             seq,
             rank: rank(part, object),
@@ -145,9 +148,10 @@ pub(super) fn reverse(
             object: object.clone(),
             part: Part::ScrapeJob,
             item: None,
-            why: format!(
-                "removes the run's scrape job from {key}, which others changed since the run"
-            ),
+            purpose: Purpose::RemovesJob {
+                file: key.into(),
+                changed: true,
+            },
             action: Action::Text {
                 key: key.to_owned(),
                 edits: vec![edit],

@@ -7,31 +7,41 @@ use std::sync::Arc;
 fn reviewed(kind: Kind, part: Part, action: Action, live: Value) -> Reviewed {
     let object = ObjectRef::new(kind, "shop", "web");
     Reviewed {
-        change: Change::new(object, part, action, ""),
+        change: Change::new(
+            object,
+            part,
+            action,
+            crate::plan::purpose::Purpose::SecureJob,
+        ),
         live: Some(Arc::new(live)),
         after: None,
         verdict: Verdict::Changes,
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     }
 }
 
-/// The mark on a Deployment with this metadata.
-fn mark(metadata: Value) -> Reviewed {
+/// The annotation on a Deployment with this metadata.
+fn annotation(metadata: Value) -> Reviewed {
     let intent = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"template": {"metadata": {"annotations": {"prometheus.istio.io/secure-port": "15091"}}}},
     });
     let live = json!({"metadata": metadata, "spec": {"template": {"metadata": {}}}});
-    reviewed(Kind::Deployment, Part::Mark, Action::Apply { intent }, live)
+    reviewed(
+        Kind::Deployment,
+        Part::Annotation,
+        Action::Apply { intent },
+        live,
+    )
 }
 
 fn of(metadata: Value) -> Upstream {
-    upstream(&mark(metadata)).expect("an owner")
+    upstream(&annotation(metadata)).expect("an owner")
 }
 
 fn helm(chart: &str) -> Value {
@@ -60,7 +70,7 @@ fn a_chart_that_is_not_known_gets_the_fields_and_two_places() {
             .contains("the values of the release news in shop")
     );
     assert!(found.place.contains("post-renderer"), "{}", found.place);
-    let Action::Apply { intent } = mark(json!({})).change.action else {
+    let Action::Apply { intent } = annotation(json!({})).change.action else {
         panic!("an apply");
     };
     assert_eq!(read(&found), intent);
@@ -115,18 +125,18 @@ fn flux_is_named_by_what_applies_it() {
 
 #[test]
 fn who_has_no_owner_has_no_upstream() {
-    assert_eq!(upstream(&mark(json!({}))), None);
+    assert_eq!(upstream(&annotation(json!({}))), None);
     let mut ours = helm("web-1.2.0");
     ours["labels"]["app.kubernetes.io/managed-by"] = MANAGER.into();
-    assert_eq!(upstream(&mark(ours)), None);
-    let mut new = mark(helm("web-1.2.0"));
+    assert_eq!(upstream(&annotation(ours)), None);
+    let mut new = annotation(helm("web-1.2.0"));
     new.live = None;
     assert_eq!(upstream(&new), None);
 }
 
 #[test]
 fn an_unknown_manager_is_named_by_its_conflict() {
-    let mut item = mark(json!({}));
+    let mut item = annotation(json!({}));
     for (manager, hands) in [("kubectl", Hands::Person), ("terraform", Hands::Controller)] {
         item.conflicts.push(Conflict {
             manager: manager.into(),
@@ -254,7 +264,7 @@ fn what_is_deleted_has_to_go_where_it_comes_from() {
     let action = Action::Delete { uid: "u".into() };
     let live =
         json!({"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "landing:x"}}});
-    let found = upstream(&reviewed(Kind::Sidecar, Part::Repair, action, live)).expect("an owner");
+    let found = upstream(&reviewed(Kind::Sidecar, Part::Fix, action, live)).expect("an owner");
     assert!(found.fragments.is_empty());
     assert_eq!(
         found.place,

@@ -1,7 +1,7 @@
 //! What hinders a rollout, and the same rollout with one thing otherwise.
 
 use super::absent;
-use crate::plan::hurdles::{Around, hurdles};
+use crate::plan::rollout_problems::{Around, rollout_problems};
 use crate::problems::{Code, Problem};
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn codes(found: Vec<Problem>) -> Vec<Code> {
 
 #[test]
 fn each_comes_and_is_absent_where_one_thing_is_otherwise() {
-    let alone = |live: &Value| hurdles(live, &Around::default());
+    let alone = |live: &Value| rollout_problems(live, &Around::default());
     let paused = |paused: bool| alone(&live("Deployment", json!({"paused": paused})));
     assert_eq!(codes(paused(true)), [Code::RolloutPaused]);
     absent(Code::RolloutPaused, paused(false));
@@ -61,7 +61,7 @@ fn bounds_count_where_the_rollout_meets_them() {
             new: Some(&pod),
             ..Around::default()
         };
-        hurdles(&rolling(1, 0), &around)
+        rollout_problems(&rolling(1, 0), &around)
     };
     assert_eq!(codes(quota("4")), [Code::QuotaTooSmall]);
     absent(Code::QuotaTooSmall, quota("5"));
@@ -74,7 +74,7 @@ fn bounds_count_where_the_rollout_meets_them() {
             budgets: &budgets,
             ..Around::default()
         };
-        hurdles(&rolling(1, away), &around)
+        rollout_problems(&rolling(1, away), &around)
     };
     assert_eq!(codes(budget(1)), [Code::BudgetNotAsked]);
     absent(Code::BudgetNotAsked, budget(0));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::answers::{Mark, MetricsPort};
+use crate::answers::{Annotate, MetricsPort};
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Listed, Owner, OwnerTool, SidecarState, Unread};
@@ -218,7 +218,10 @@ fn ending_the_plaintext_jobs_with_15090_is_forbidden_where_it_loses() {
     let mut answers = answers(false);
     answers.options.port = MetricsPort::Envoy;
     let default = plan(&mesh, &answers);
-    assert!(part(&default, Part::OldJobs).is_none(), "the old jobs stay");
+    assert!(
+        part(&default, Part::PlaintextJobs).is_none(),
+        "the old jobs stay"
+    );
     assert_eq!(said(&default, Code::PlaintextScrapeStays), ["httpbin"]);
     assert!(
         forbidden(&mesh, &answers)
@@ -228,9 +231,9 @@ fn ending_the_plaintext_jobs_with_15090_is_forbidden_where_it_loses() {
     answers.options.stop_plaintext_jobs = Some(true);
     assert!(refusal(&mesh, &answers).contains("--lose-metrics"));
     answers.options.port = MetricsPort::Merged;
-    assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_some());
+    assert!(part(&plan(&mesh, &answers), Part::PlaintextJobs).is_some());
     answers.options.stop_plaintext_jobs = Some(false);
-    assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_none());
+    assert!(part(&plan(&mesh, &answers), Part::PlaintextJobs).is_none());
 }
 
 #[test]
@@ -239,7 +242,7 @@ fn with_15090_scraped_today_nothing_is_lost() {
     with_workload(&mut mesh, |w| w.scraped.plaintext = Some(15090));
     let mut answers = answers(false);
     answers.options.port = MetricsPort::Envoy;
-    assert!(part(&plan(&mesh, &answers), Part::OldJobs).is_some());
+    assert!(part(&plan(&mesh, &answers), Part::PlaintextJobs).is_some());
 }
 
 #[test]
@@ -252,7 +255,7 @@ fn an_app_scraped_by_itself_where_merging_is_off_keeps_its_job() {
             .annotations
             .insert("prometheus.istio.io/merge-metrics".into(), "false".into());
     });
-    assert!(part(&plan(&mesh, &answers(false)), Part::OldJobs).is_none());
+    assert!(part(&plan(&mesh, &answers(false)), Part::PlaintextJobs).is_none());
 }
 
 #[test]
@@ -264,9 +267,10 @@ fn running_pods_cannot_be_marked_where_a_restart_comes() {
     let why = forbidden(&mesh, &answers);
     assert!(
         why.iter()
-            .any(|f| f.choice == Choice::Mark(Mark::Pods) && f.item == Some(id("demo", "httpbin")))
+            .any(|f| f.choice == Choice::Annotate(Annotate::Pods)
+                && f.item == Some(id("demo", "httpbin")))
     );
-    answers.options.mark = Mark::Pods;
+    answers.options.annotate = Annotate::Pods;
     let of = (&id("demo", "httpbin")).into();
     let why = words::sentence(&Problem::RestartRemovesAnnotation { of });
     assert!(refusal(&mesh, &answers).contains(&why));
@@ -282,7 +286,7 @@ fn marks_on_running_pods_with_plaintext_closed_are_forbidden() {
         );
     });
     let mut answers = answers(false);
-    answers.options.mark = Mark::Pods;
+    answers.options.annotate = Annotate::Pods;
     let of = (&id("demo", "httpbin")).into();
     let why = words::sentence(&Problem::MetricsInsidePodOnly { of });
     assert!(refusal(&mesh, &answers).contains(&why));
@@ -294,9 +298,13 @@ fn items_carry_their_own_options() {
     let gateway = id("istio-system", "istio-ingressgateway");
     answers.each.entry(gateway.clone()).or_default().port = Some(MetricsPort::Envoy);
     let chosen = select(&mesh(), &answers).expect("a selection");
-    let expected: Vec<(WorkloadRef, MetricsPort, Mark)> = vec![
-        (id("demo", "httpbin"), MetricsPort::Merged, Mark::Template),
-        (gateway, MetricsPort::Envoy, Mark::Template),
+    let expected: Vec<(WorkloadRef, MetricsPort, Annotate)> = vec![
+        (
+            id("demo", "httpbin"),
+            MetricsPort::Merged,
+            Annotate::Template,
+        ),
+        (gateway, MetricsPort::Envoy, Annotate::Template),
     ];
     assert_eq!(chosen.refs(&answers), expected);
 }
@@ -371,40 +379,43 @@ fn a_prometheus_of_helm_can_be_taken_and_one_of_the_operator_cannot() {
 #[test]
 fn pods_annotated_otherwise_than_their_template_are_annotated_again_without_a_restart() {
     use crate::plan::{Action, Part};
-    let marks = |workload: crate::mesh::Workload| {
+    let annotated = |workload: crate::mesh::Workload| {
         let mut mesh = mesh();
         mesh.workloads = vec![Arc::new(workload)];
         let mut answers = Answers::default();
         answers.workloads.insert(id("shop", "cart"));
         let plan = plan(&mesh, &answers);
-        let marks = plan.changes.into_iter().filter(|c| c.part == Part::Mark);
-        marks
-            .map(|c| (c.object.name.clone(), c.prices.len(), c.action))
+        let annotations = plan
+            .changes
+            .into_iter()
+            .filter(|c| c.part == Part::Annotation);
+        annotations
+            .map(|c| (c.object.name.clone(), c.impacts.len(), c.action))
             .collect::<Vec<_>>()
     };
     let mut cart = workload("shop", "cart");
     let annotations = &mut cart.template.metadata.annotations;
-    annotations.insert(crate::recipe::MARK.into(), "15091".into());
+    annotations.insert(crate::recipe::ANNOTATION.into(), "15091".into());
     cart.pods[0].secure_port = Some("15091".into());
     for port in [None, Some("15092".to_owned())] {
         cart.pods[1].secure_port = port;
-        let found = marks(cart.clone());
+        let found = annotated(cart.clone());
         let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["cart", "cart-2"]);
-        let (_, prices, Action::Apply { intent }) = &found[1] else {
+        let (_, impacts, Action::Apply { intent }) = &found[1] else {
             panic!("{found:?}");
         };
-        assert_eq!(*prices, 0);
+        assert_eq!(*impacts, 0);
         assert_eq!(
-            intent["metadata"]["annotations"][crate::recipe::MARK],
+            intent["metadata"]["annotations"][crate::recipe::ANNOTATION],
             "15091"
         );
     }
     // While older pods are still being replaced they differ by right; where all restart they come right.
     let mut rolling = cart.clone();
     rolling.rolled_out = false;
-    assert_eq!(marks(rolling).len(), 1);
-    let mut unmarked = cart;
-    unmarked.template.metadata.annotations.clear();
-    assert_eq!(marks(unmarked).len(), 1);
+    assert_eq!(annotated(rolling).len(), 1);
+    let mut unannotated = cart;
+    unannotated.template.metadata.annotations.clear();
+    assert_eq!(annotated(unannotated).len(), 1);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The workloads whose plaintext scrape ends, by job.
 fn ended(plan: &Plan) -> Vec<(String, Vec<String>)> {
-    let Some(last) = part(plan, Part::OldJobs) else {
+    let Some(last) = part(plan, Part::PlaintextJobs) else {
         return Vec::new();
     };
     let edits = edits(last).iter().map(|edit| match edit {
@@ -53,7 +53,7 @@ fn one_on_15090_keeps_its_plaintext_scrape_and_holds_nobody_back() {
     let made = plan(&mesh, &answers);
     assert_eq!(ended(&made), by_job(&[("kubernetes-pods", &[HTTPBIN])]));
     assert_eq!(said(&made, Code::PlaintextScrapeStays), ["other"]);
-    let last = part(&made, Part::OldJobs).expect("ends");
+    let last = part(&made, Part::PlaintextJobs).expect("ends");
     assert_eq!(last.before, [Await::TargetsUp(vec![id("demo", "httpbin")])]);
 }
 
@@ -110,7 +110,7 @@ fn a_job_leaves_out_what_it_can_discover() {
         assert_ne!(limited, SAMPLE);
         with_config(&mut mesh, &limited);
         let plan = plan(&mesh, &answers(false));
-        assert_eq!(part(&plan, Part::OldJobs).is_some(), ends, "{only}");
+        assert_eq!(part(&plan, Part::PlaintextJobs).is_some(), ends, "{only}");
     }
 }
 

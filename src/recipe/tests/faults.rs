@@ -223,15 +223,15 @@ fn fault_10_the_service_entry_is_local_or_exported_everywhere() {
 #[test]
 fn fault_11_the_mark_is_lost_with_the_pod() {
     let plan = plan(&mesh(), &answers(true));
-    let marks: Vec<&Change> = plan
+    let annotations: Vec<&Change> = plan
         .changes
         .iter()
-        .filter(|c| c.part == Part::Mark)
+        .filter(|c| c.part == Part::Annotation)
         .collect();
-    assert_eq!(marks.len(), 2);
-    for mark in marks {
-        assert_eq!(mark.object.kind, Kind::Deployment);
-        let annotations = &intent(mark)["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations.len(), 2);
+    for annotation in annotations {
+        assert_eq!(annotation.object.kind, Kind::Deployment);
+        let annotations = &intent(annotation)["spec"]["template"]["metadata"]["annotations"];
         assert_eq!(
             *annotations,
             json!({"prometheus.istio.io/secure-port": "15091"})
@@ -256,7 +256,7 @@ fn fault_12_prometheus_io_annotations_are_touched() {
 fn fault_13_the_old_job_goes_on_or_ends_too_early() {
     let plan = plan(&mesh(), &answers(true));
     let last = plan.changes.last().expect("changes");
-    assert_eq!(last.part, Part::OldJobs);
+    assert_eq!(last.part, Part::PlaintextJobs);
     let Some(crate::plan::Await::TargetsUp(items)) = last.before.first() else {
         panic!("it waits for nothing: {:?}", last.before);
     };
@@ -297,9 +297,11 @@ fn fault_16_a_native_sidecar_is_a_sidecar() {
             });
     });
     let plan = plan(&mesh, &answers(false));
-    let mark = intent(of(&plan, Kind::Deployment, "httpbin"));
+    let annotation = intent(of(&plan, Kind::Deployment, "httpbin"));
     assert!(
-        mark["spec"]["template"]["metadata"].get("labels").is_none(),
+        annotation["spec"]["template"]["metadata"]
+            .get("labels")
+            .is_none(),
         "no second injection"
     );
 }

@@ -1,7 +1,7 @@
 //! What a plan says of itself, by code: each brought about, and absent from the plan of the sample.
 
 use super::*;
-use crate::answers::{Mark, MetricsPort};
+use crate::answers::{Annotate, MetricsPort};
 use crate::mesh::objects::{AuthorizationPolicy, EnvoyFilter, Meta, NetworkPolicy};
 use crate::mesh::{Listed, Progress, SidecarState, Storage};
 use crate::problems::tests::absent;
@@ -185,11 +185,11 @@ fn beside_what_brings_it_about_nothing_is_said_of_workloads() {
         }),
     );
     absent(Code::PortsAsOfToday, of_workload(|w| w.services.clear()));
-    let marks = || beside(|_, answers| answers.options.mark = Mark::Pods);
-    absent(Code::NoPodToAnnotate, marks());
+    let annotations = || beside(|_, answers| answers.options.annotate = Annotate::Pods);
+    absent(Code::NoPodToAnnotate, annotations());
     absent(
         Code::AnnotationEndsWithPod,
-        beside(|_, answers| answers.options.mark = Mark::Template),
+        beside(|_, answers| answers.options.annotate = Annotate::Template),
     );
     absent(
         Code::OneProtocolKept,
@@ -381,10 +381,10 @@ fn of_jobs_that_stay() {
 #[test]
 fn of_the_annotation() {
     brings(Code::AnnotationEndsWithPod, |_, answers| {
-        answers.options.mark = Mark::Pods;
+        answers.options.annotate = Annotate::Pods;
     });
     brings(Code::NoPodToAnnotate, |mesh, answers| {
-        answers.options.mark = Mark::Pods;
+        answers.options.annotate = Annotate::Pods;
         with_workload(mesh, |w| w.pods.iter_mut().for_each(|p| p.proxy = None));
     });
     let of = brings(Code::AnnotatedByOthers, |mesh, _| {
@@ -524,7 +524,7 @@ fn what_forbids_a_choice_has_its_code() {
         forbids(merged, |mesh| with_workload(mesh, |w| w.status_port = 0)),
         [Code::StatusPortOff]
     );
-    let pods = Choice::Mark(Mark::Pods);
+    let pods = Choice::Annotate(Annotate::Pods);
     assert_eq!(forbids(pods, |_| {}), []);
     assert_eq!(
         forbids(pods, |mesh| with_workload(mesh, |w| {

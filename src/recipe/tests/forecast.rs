@@ -120,7 +120,7 @@ fn without_the_job_nothing_is_found_over_mutual_tls() {
     // The plaintext job leaves out what is annotated, whoever takes its place.
     assert_eq!(codes(&made), [Code::TargetLost, Code::SecureTargetMissing]);
     // Without the annotations nothing ends, though nothing comes either.
-    let made = self::made(&meshed_mesh(), &answers(false), Some(Part::Mark));
+    let made = self::made(&meshed_mesh(), &answers(false), Some(Part::Annotation));
     absent(Code::TargetLost, of_forecast(&made));
     absent(Code::SecureTargetMissing, of_forecast(&made));
 }
@@ -242,7 +242,7 @@ fn a_scrape_by_addresses_does_not_end_and_is_named() {
     let found = made(&mesh, &answers, None);
     assert_eq!(codes(&found), [Code::ScrapedByOtherDiscovery]);
     let plan = plan(&mesh, &answers);
-    let last = part(&plan, Part::OldJobs).expect("the plaintext job ends");
+    let last = part(&plan, Part::PlaintextJobs).expect("the plaintext job ends");
     assert!(
         edits(last)
             .iter()

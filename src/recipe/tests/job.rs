@@ -131,7 +131,7 @@ fn without_an_old_job_there_is_a_sane_one() {
         targets,
         ["__address__", "__address__", "namespace", "pod", "node"]
     );
-    assert!(part(&plan, Part::OldJobs).is_none());
+    assert!(part(&plan, Part::PlaintextJobs).is_none());
 }
 
 #[test]

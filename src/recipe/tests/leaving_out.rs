@@ -16,7 +16,7 @@ fn review(plan: Plan) -> Review {
             conflicts: Vec::new(),
             warnings: Vec::new(),
             pod: None,
-            hurdles: Vec::new(),
+            rollout_problems: Vec::new(),
             intent: None,
         });
     }
@@ -48,14 +48,14 @@ fn without_prometheus_nothing_is_of_use() {
 #[test]
 fn without_its_mark_a_workloads_listener_and_policies_go_and_the_gateway_stays() {
     let left = without(&mesh(), true, |c| {
-        c.part == Part::Mark && c.object.name == "httpbin"
+        c.part == Part::Annotation && c.object.name == "httpbin"
     });
-    assert!(left.contains(&Part::Mark) && left.contains(&Part::Route));
+    assert!(left.contains(&Part::Annotation) && left.contains(&Part::Route));
     assert!(!left.contains(&Part::Policy), "{left:?}");
     let left = without(&mesh(), true, |c| {
-        c.part == Part::Mark && c.object.name != "httpbin"
+        c.part == Part::Annotation && c.object.name != "httpbin"
     });
-    assert!(left.contains(&Part::Mark) && left.contains(&Part::Policy));
+    assert!(left.contains(&Part::Annotation) && left.contains(&Part::Policy));
     assert!(!left.contains(&Part::Route), "{left:?}");
 }
 
@@ -63,7 +63,7 @@ fn without_its_mark_a_workloads_listener_and_policies_go_and_the_gateway_stays()
 fn where_the_pods_carry_the_mark_already_the_listener_stays() {
     let mut mesh = mesh();
     with_workload(&mut mesh, |w| w.scraped.secure = true);
-    let left = without(&mesh, false, |c| c.part == Part::Mark);
+    let left = without(&mesh, false, |c| c.part == Part::Annotation);
     assert!(left.contains(&Part::Listener) && left.contains(&Part::Policy));
 }
 

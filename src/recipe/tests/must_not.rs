@@ -1,10 +1,10 @@
 //! What the corrected recipe itself costs, and what it must not do (facts/istio, second list).
 
 use super::*;
-use crate::answers::{Injection, Mark, MetricsPort};
+use crate::answers::{Annotate, Injection, MetricsPort};
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{ControlPlane, NamespaceInjection, SidecarState, Storage};
-use crate::plan::{Await, Price};
+use crate::plan::{Await, Impact};
 use crate::recipe::testing::*;
 use serde_json::json;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ fn order_policies_read_back_then_a_second_then_the_listener_then_the_mark() {
         of(&plan, Kind::PeerAuthentication, NAME),
         of(&plan, Kind::AuthorizationPolicy, NAME),
     );
-    let (listener, mark) = (
+    let (listener, annotation) = (
         of(&plan, Kind::Sidecar, NAME),
         of(&plan, Kind::Deployment, "httpbin"),
     );
@@ -28,24 +28,28 @@ fn order_policies_read_back_then_a_second_then_the_listener_then_the_mark() {
         assert!(listener.needs.contains(&policy.id));
     }
     assert_eq!(listener.before, [Await::Settle(Duration::from_secs(1))]);
-    assert!(mark.needs.contains(&listener.id));
-    assert!(mark.then.contains(&Await::Rollout(id("demo", "httpbin"))));
+    assert!(annotation.needs.contains(&listener.id));
+    assert!(
+        annotation
+            .then
+            .contains(&Await::Rollout(id("demo", "httpbin")))
+    );
 }
 
 #[test]
-fn kept_ports_are_not_free_and_the_price_is_said() {
+fn kept_ports_are_not_free_and_the_impact_is_said() {
     let mut mesh = mesh();
     let filter = ObjectRef::new(Kind::EnvoyFilter, "demo", "rate-limit");
     with_workload(&mut mesh, |w| w.envoy_filters = vec![filter.clone()]);
     let first = plan(&mesh, &answers(false));
     let workload = id("demo", "httpbin");
     assert_eq!(
-        of(&first, Kind::Sidecar, NAME).prices,
+        of(&first, Kind::Sidecar, NAME).impacts,
         [
-            Price::CutsConnections {
+            Impact::CutsConnections {
                 workload: workload.clone()
             },
-            Price::EnvoyFilterStops { filter, workload },
+            Impact::EnvoyFilterStops { filter, workload },
         ]
     );
     with_workload(&mut mesh, |w| {
@@ -53,7 +57,7 @@ fn kept_ports_are_not_free_and_the_price_is_said() {
     });
     let again = plan(&mesh, &answers(false));
     assert!(
-        of(&again, Kind::Sidecar, NAME).prices.is_empty(),
+        of(&again, Kind::Sidecar, NAME).impacts.is_empty(),
         "what stands costs nothing again"
     );
 }
@@ -70,17 +74,17 @@ fn meshed_clients_of_prometheus_are_not_cut_off() {
 fn losing_the_history_is_said_and_a_lasting_volume_loses_none() {
     let mut mesh = mesh();
     let prometheus = id("istio-system", "prometheus");
-    let loses = Price::LosesHistory {
+    let loses = Impact::LosesHistory {
         prometheus: prometheus.clone(),
     };
-    let gap = Price::ScrapeGap { prometheus };
+    let gap = Impact::ScrapeGap { prometheus };
     let first = plan(&mesh, &answers(false));
-    let prices = &of(&first, Kind::Deployment, "prometheus").prices;
-    assert!(prices.contains(&loses) && prices.contains(&gap));
+    let impacts = &of(&first, Kind::Deployment, "prometheus").impacts;
+    assert!(impacts.contains(&loses) && impacts.contains(&gap));
     with_prometheus(&mut mesh, |p| p.storage = Storage::Lasting("data".into()));
     let second = plan(&mesh, &answers(false));
-    let prices = &of(&second, Kind::Deployment, "prometheus").prices;
-    assert!(!prices.contains(&loses) && prices.contains(&gap));
+    let impacts = &of(&second, Kind::Deployment, "prometheus").impacts;
+    assert!(!impacts.contains(&loses) && impacts.contains(&gap));
 }
 
 #[test]
@@ -109,9 +113,9 @@ fn with_a_reloader_the_job_follows_the_pod_and_without_one_it_restarts_once() {
         pod.then[..],
         [Await::Rollout(_), Await::ConfigLoaded { .. }]
     ));
-    let mark = of(&without, Kind::Deployment, "httpbin");
+    let annotation = of(&without, Kind::Deployment, "httpbin");
     for change in &without.changes[..2] {
-        assert!(mark.needs.contains(&change.id));
+        assert!(annotation.needs.contains(&change.id));
     }
     assert!(plan(&mesh, &answers(false)).changes.len() == without.changes.len());
 }
@@ -139,7 +143,7 @@ fn a_set_up_prometheus_that_only_a_restart_loads_is_restarted_for_a_new_job_and_
         again.action,
         part(&first, Part::PrometheusPod).expect("it").action
     );
-    assert!(again.prices.is_empty());
+    assert!(again.impacts.is_empty());
 }
 
 #[test]
@@ -251,16 +255,16 @@ fn a_namespace_label_names_who_else_would_be_injected() {
         json!({"istio-injection": "enabled"})
     );
     assert_eq!(
-        change.prices,
-        [Price::AlsoInjected {
+        change.impacts,
+        [Impact::AlsoInjected {
             namespace: "demo".into(),
             workloads: vec![id("demo", "other")]
         }]
     );
-    let mark = of(&plan, Kind::Deployment, "httpbin");
-    assert!(mark.needs.contains(&change.id));
+    let annotation = of(&plan, Kind::Deployment, "httpbin");
+    assert!(annotation.needs.contains(&change.id));
     assert!(
-        intent(mark)["spec"]["template"]["metadata"]
+        intent(annotation)["spec"]["template"]["metadata"]
             .get("labels")
             .is_none()
     );
@@ -277,20 +281,20 @@ fn marks_on_running_pods_name_the_very_pod() {
         });
     });
     let mut answers = answers(false);
-    answers.options.mark = Mark::Pods;
+    answers.options.annotate = Annotate::Pods;
     let plan = plan(&mesh, &answers);
-    let marks: Vec<&Change> = plan
+    let annotations: Vec<&Change> = plan
         .changes
         .iter()
-        .filter(|c| c.part == Part::Mark)
+        .filter(|c| c.part == Part::Annotation)
         .collect();
-    assert_eq!(marks.len(), 1);
-    assert_eq!(intent(marks[0])["metadata"]["uid"], "uid-httpbin-1");
+    assert_eq!(annotations.len(), 1);
+    assert_eq!(intent(annotations[0])["metadata"]["uid"], "uid-httpbin-1");
     assert!(
-        marks[0]
-            .prices
+        annotations[0]
+            .impacts
             .iter()
-            .all(|p| !matches!(p, Price::Restarts { .. }))
+            .all(|p| !matches!(p, Impact::Restarts { .. }))
     );
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::mesh::objects::VolumeMount;
 use crate::plan::LeafEdit;
 use crate::plan::path::Step;
+use crate::plan::purpose::{Certificates, Purpose};
 use crate::problems::{Code, Problem};
 use crate::reach::outbound::{Defaults, EXCLUDE_PORTS, INCLUDE_RANGES, outbound};
 use crate::recipe::testing::*;
@@ -331,11 +332,11 @@ fn a_reloader_that_watches_folders_watches_the_certificates_too() {
     );
     let meta = &template["spec"]["template"]["metadata"];
     assert_eq!(meta["labels"]["sidecar.istio.io/inject"], "true");
-    assert!(
-        change.why.contains("reload reloads Prometheus"),
-        "{}",
-        change.why
-    );
+    let purpose = Purpose::Certificates {
+        way: Certificates::Sidecar,
+        reloader: Some("reload".into()),
+    };
+    assert_eq!(change.purpose, purpose);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Every combination of what a mesh can be and what can be chosen; what must be true of each plan.
 
 use super::*;
-use crate::answers::{Injection, Mark, MetricsPort};
+use crate::answers::{Annotate, Injection, MetricsPort};
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{Leftover, LeftoverKind, MtlsMode, NamespaceInjection, SidecarState, Storage};
 use crate::plan::{Await, ChangeId};
@@ -68,18 +68,21 @@ pub fn invariants(plan: &Plan) {
             }
         }
     }
-    for mark in plan.changes.iter().filter(|c| c.part == Part::Mark) {
+    for annotation in plan.changes.iter().filter(|c| c.part == Part::Annotation) {
         let listener = plan
             .changes
             .iter()
-            .find(|c| c.part == Part::Listener && c.item == mark.item);
-        let listener = listener.expect("a mark without a listener");
-        assert!(mark.needs.contains(&listener.id));
+            .find(|c| c.part == Part::Listener && c.item == annotation.item);
+        let listener = listener.expect("a annotation without a listener");
+        assert!(annotation.needs.contains(&listener.id));
         let job = part(plan, Part::ScrapeJob).expect("a job");
-        assert!(mark.needs.contains(&job.id), "a mark without a job");
+        assert!(
+            annotation.needs.contains(&job.id),
+            "a annotation without a job"
+        );
     }
     for (i, change) in plan.changes.iter().enumerate() {
-        if change.part == Part::OldJobs {
+        if change.part == Part::PlaintextJobs {
             assert_eq!(i, plan.changes.len() - 1, "the old jobs come last");
             assert!(matches!(change.before[..], [Await::TargetsUp(_)]));
         }
@@ -104,7 +107,7 @@ fn every_combination_keeps_what_must_hold() {
         },
         SidecarState::AfterRestart,
     ];
-    for (mode, state, port, mark, injection, reloader, lasting, repair, stop) in
+    for (mode, state, port, annotation, injection, reloader, lasting, repair, stop) in
         combinations(&states)
     {
         let mut mesh = mesh();
@@ -128,20 +131,23 @@ fn every_combination_keeps_what_must_hold() {
         });
         let mut answers = answers(true);
         answers.options.port = port;
-        answers.options.mark = mark;
+        answers.options.annotate = annotation;
         answers.options.injection = injection;
         answers.options.inject = true;
         answers.options.repair = repair;
         answers.options.stop_plaintext_jobs = stop;
         let loses = port == MetricsPort::Envoy && stop == Some(true);
-        let unfit = mark == Mark::Pods
+        let unfit = annotation == Annotate::Pods
             && matches!(
                 state,
                 SidecarState::Switchable { .. } | SidecarState::AfterRestart
             );
         match crate::recipe::plan(&mesh, &answers) {
             Ok(plan) => {
-                assert!(!loses && !unfit, "{state:?} {port:?} {mark:?} {stop:?}");
+                assert!(
+                    !loses && !unfit,
+                    "{state:?} {port:?} {annotation:?} {stop:?}"
+                );
                 invariants(&plan);
                 assert_eq!(
                     Ok(plan),
@@ -160,7 +166,7 @@ type Row<'a> = (
     MtlsMode,
     &'a SidecarState,
     MetricsPort,
-    Mark,
+    Annotate,
     Injection,
     bool,
     bool,
@@ -176,9 +182,9 @@ fn combinations(states: &[SidecarState]) -> impl Iterator<Item = Row<'_>> {
             [MetricsPort::Merged, MetricsPort::Envoy]
                 .into_iter()
                 .flat_map(move |port| {
-                    [Mark::Template, Mark::Pods]
+                    [Annotate::Template, Annotate::Pods]
                         .into_iter()
-                        .flat_map(move |mark| {
+                        .flat_map(move |annotation| {
                             [Injection::Template, Injection::Namespace]
                                 .into_iter()
                                 .flat_map(move |injection| {
@@ -188,8 +194,9 @@ fn combinations(states: &[SidecarState]) -> impl Iterator<Item = Row<'_>> {
                                                 [None, Some(true), Some(false)].into_iter().map(
                                                     move |stop| {
                                                         (
-                                                            mode, state, port, mark, injection,
-                                                            reloader, lasting, repair, stop,
+                                                            mode, state, port, annotation,
+                                                            injection, reloader, lasting, repair,
+                                                            stop,
                                                         )
                                                     },
                                                 )

@@ -315,11 +315,11 @@ fn a_native_port_needs_none_of_them_and_an_unmarked_pod_has_no_port() {
         ..labelled()
     };
     assert_eq!(guard(&native, &Objects::default()), Guard::NotAsked);
-    let unmarked = Expected {
+    let unannotated = Expected {
         secure_port: None,
         ..labelled()
     };
-    assert_eq!(guard(&unmarked, &Objects::default()), Guard::NotAsked);
+    assert_eq!(guard(&unannotated, &Objects::default()), Guard::NotAsked);
 }
 
 fn of_gateway(change: impl Fn(&mut Value, &mut Value, &mut Value)) -> Guard {

@@ -1,6 +1,6 @@
 //! How fast workloads restart: a row of the Options step.
 
-use crate::answers::{Mark, Pace};
+use crate::answers::{Annotate, Pace};
 use crate::mesh::SidecarState;
 use crate::wizard::refuse::plural;
 use crate::wizard::state::{OptionCell, OptionChoice, OptionRow, State};
@@ -14,7 +14,7 @@ impl State {
             .filter(|(workload, gateway)| {
                 let injected =
                     !gateway && matches!(workload.sidecar, SidecarState::Switchable { .. });
-                injected || self.answers.mark_of(&workload.id) == Mark::Template
+                injected || self.answers.annotate_of(&workload.id) == Annotate::Template
             })
             .count();
         if items < 2 {
@@ -45,10 +45,10 @@ impl State {
             0 | 1 => "",
             _ => "a shared fault appears only after every workload started to restart",
         };
-        let cell = |pace, label: &str, price: String, risk: &str| OptionCell {
+        let cell = |pace, label: &str, impact: String, risk: &str| OptionCell {
             choice: OptionChoice::Pace(pace),
             label: label.to_owned(),
-            price,
+            impact,
             risk: risk.to_owned(),
             chosen: self.answers.options.pace == pace,
             blocked: None,

@@ -55,8 +55,8 @@ pub struct Forbidden {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OptionChoice {
     Port(crate::answers::MetricsPort),
-    MarkTemplate,
-    MarkPods,
+    AnnotateTemplate,
+    AnnotatePods,
     InjectTemplate,
     InjectNamespace,
     Pace(crate::answers::Pace),
@@ -79,7 +79,7 @@ pub struct OptionCell {
     /// `15020 merged: Envoy, agent and app`
     pub label: String,
     /// What it costs: restarts, cut connections. Empty: nothing.
-    pub price: String,
+    pub impact: String,
     /// What can go wrong. Empty: nothing.
     pub risk: String,
     pub chosen: bool,
@@ -87,16 +87,16 @@ pub struct OptionCell {
     pub blocked: Option<String>,
 }
 
-/// A workload or gateway with its own port and mark.
+/// A workload or gateway with its own port and annotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EachRow {
     pub item: WorkloadRef,
     pub gateway: bool,
     pub port: crate::answers::MetricsPort,
-    pub mark: crate::answers::Mark,
+    pub annotate: crate::answers::Annotate,
     /// It differs from the options for all.
     pub port_differs: bool,
-    pub mark_differs: bool,
+    pub annotate_differs: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,7 +106,7 @@ pub struct OptionsStep {
     pub rows: List<OptionRow>,
     /// The choice under the cursor within the row.
     pub column: usize,
-    /// `e`: the list of single items is open; the column is then 0 port, 1 mark.
+    /// `e`: the list of single items is open; the column is then 0 port, 1 annotation.
     pub each: Option<List<EachRow>>,
     /// The plan of the present choices, or why the recipe refuses them. `None`: being made.
     pub planned: Option<Result<Planned, Error>>,
@@ -114,6 +114,6 @@ pub struct OptionsStep {
     pub forbidden: Vec<Forbidden>,
     /// The choices for which the plan was asked for.
     pub planned_for: Option<Arc<Answers>>,
-    /// Prices of the whole plan, one sentence each, gravest first.
-    pub prices: Vec<String>,
+    /// Impacts of the whole plan, one sentence each, gravest first.
+    pub impacts: Vec<String>,
 }

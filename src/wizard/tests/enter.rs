@@ -75,7 +75,7 @@ fn the_flag_lets_all_of_them_in() {
 fn restarting_pods_that_nobody_could_check_takes_a_second_yes() {
     let unasked = |change: &Change| {
         let mut reviewed = Reviewed::clone(&reviewed(change, Verdict::Changes));
-        if change.part == Part::Mark {
+        if change.part == Part::Annotation {
             reviewed.pod = Some(PodVerdict::Unknown(Problem::PodsNotChecked {
                 of: (&reviewed.change.object).into(),
                 why: "no permission".into(),

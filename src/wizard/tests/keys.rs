@@ -243,7 +243,7 @@ fn the_first_green_target_is_at_most_fifteen_keys_away() {
     };
     press(&mut state, "enter enter space enter a enter enter");
     let mut history = plan();
-    history.changes[0].prices.push(Price::LosesHistory {
+    history.changes[0].impacts.push(Impact::LosesHistory {
         prometheus: id("istio-system", "prometheus"),
     });
     tell_plan(&mut state, history.clone());

@@ -7,7 +7,7 @@ fn single_items_can_differ_and_only_their_difference_is_kept() {
     keys(&mut state, "e down space right space");
     let item = state.options.each.as_ref().unwrap().rows[1].item.clone();
     assert_eq!(state.answers.port_of(&item), MetricsPort::Envoy);
-    assert_eq!(state.answers.mark_of(&item), Mark::Pods);
+    assert_eq!(state.answers.annotate_of(&item), Annotate::Pods);
     assert_eq!(state.effective().each.len(), 1);
     keys(&mut state, "space left space");
     assert!(state.answers.each.is_empty());
@@ -49,14 +49,14 @@ fn what_all_choices_cost_alike_is_said_once() {
     let said = crate::words::impacts(&plan_of_cuts());
     let others = crate::words::impacts(&plan());
     let cut = said.iter().find(|one| !others.contains(one)).expect("one");
-    assert!(cells.into_iter().all(|cell| !cell.price.contains(cut)));
-    let all = state.options.prices.iter();
+    assert!(cells.into_iter().all(|cell| !cell.impact.contains(cut)));
+    let all = state.options.impacts.iter();
     assert_eq!(all.filter(|one| *one == cut).count(), 1);
 }
 
 fn plan_of_cuts() -> Plan {
     let mut plan = plan();
-    plan.prices.push(Price::CutsConnections {
+    plan.impacts.push(Impact::CutsConnections {
         workload: id("shop", "cart"),
     });
     plan

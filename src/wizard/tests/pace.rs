@@ -27,16 +27,16 @@ fn at_pace() -> State {
 }
 
 #[test]
-fn one_by_one_is_the_pace_until_another_is_chosen_and_each_says_its_price() {
+fn one_by_one_is_the_pace_until_another_is_chosen_and_each_says_its_impact() {
     let mut state = at_pace();
     let row = pace_row(&state).clone();
     let chosen: Vec<bool> = row.choices.iter().map(|cell| cell.chosen).collect();
     assert_eq!(chosen, [true, false, false]);
-    assert!(row.choices[0].price.contains("2 rollouts one at a time"));
-    assert!(row.choices[1].price.contains("must be UP before the next"));
+    assert!(row.choices[0].impact.contains("2 rollouts one at a time"));
+    assert!(row.choices[1].impact.contains("must be UP before the next"));
     assert!(
         row.choices[2]
-            .price
+            .impact
             .contains("2 workloads restart in parallel")
     );
     assert!(row.choices[2].risk.contains("fault"));
@@ -69,12 +69,12 @@ fn another_pace_asks_for_no_new_plan_and_is_in_the_saved_answers() {
 #[test]
 fn marks_on_running_pods_restart_nothing_and_a_single_workload_has_no_pace() {
     let mut state = at_pace();
-    state.answers.options.mark = Mark::Pods;
+    state.answers.options.annotate = Annotate::Pods;
     state.derive_options();
     let row = pace_row(&state);
-    assert_eq!(row.choices[0].price, "");
-    assert_eq!(row.choices[2].price, "");
-    assert!(row.choices[1].price.contains("must be UP"));
+    assert_eq!(row.choices[0].impact, "");
+    assert_eq!(row.choices[2].impact, "");
+    assert!(row.choices[1].impact.contains("must be UP"));
 
     let mut one = started(shop());
     keys(
@@ -88,8 +88,8 @@ fn marks_on_running_pods_restart_nothing_and_a_single_workload_has_no_pace() {
 #[test]
 fn the_question_before_writing_and_the_writing_have_the_pace() {
     let mut plan = plan();
-    let mut other = change(Kind::Deployment, "catalog", Part::Mark, &[]);
-    other.prices.push(Price::Restarts {
+    let mut other = change(Kind::Deployment, "catalog", Part::Annotation, &[]);
+    other.impacts.push(Impact::Restarts {
         workload: id("shop", "catalog"),
         pods: 1,
     });

@@ -87,10 +87,10 @@ fn what_a_key_said_while_the_server_was_asked_falls_with_the_last_answer() {
     assert_eq!(state.notice, None);
 }
 
-/// Of the mark, a field is this manager's.
+/// Of the annotation, a field is this manager's.
 fn held_by(change: &Change, manager: &str, hands: Hands) -> Arc<Reviewed> {
     let mut item = (*reviewed(change, Verdict::Changes)).clone();
-    if change.part == Part::Mark {
+    if change.part == Part::Annotation {
         item.conflicts.push(Conflict {
             manager: manager.into(),
             field: ".spec.template.metadata.annotations".into(),
@@ -121,7 +121,7 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
         of: Subject::new("Deployment", "mon", "prometheus"),
     }];
     let mut state = in_review(whole, |c| match c.part {
-        Part::Mark => owned_by_helm(c),
+        Part::Annotation => owned_by_helm(c),
         _ => reviewed(c, Verdict::New),
     });
     let owners = state.review.rows.rows.iter().map(|row| row.owner);
@@ -184,8 +184,8 @@ fn a_controllers_field_is_taken_by_name_only() {
 #[test]
 fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
     let mut state = in_review(plan(), |c| held_by(c, "kubectl-edit", Hands::Person));
-    let marked = state.review.rows.rows.iter().map(|row| row.takes);
-    assert_eq!(marked.collect::<Vec<_>>(), [1, 0, 0]);
+    let annotated = state.review.rows.rows.iter().map(|row| row.takes);
+    assert_eq!(annotated.collect::<Vec<_>>(), [1, 0, 0]);
     keys(&mut state, "enter");
     let lines = state.dialog.clone().unwrap().lines.join("\n");
     let said = "1 field that a person set with kubectl is overwritten; see it in the review.";
@@ -318,7 +318,7 @@ fn a_way_of_looking_opens_the_diff_where_it_is_not_seen() {
 #[test]
 fn losing_history_takes_a_second_yes() {
     let mut with_history = plan();
-    with_history.changes[0].prices.push(Price::LosesHistory {
+    with_history.changes[0].impacts.push(Impact::LosesHistory {
         prometheus: id("istio-system", "prometheus"),
     });
     let mut state = in_review(with_history, |c| reviewed(c, Verdict::New));
@@ -393,13 +393,13 @@ fn a_long_review_begins_with_what_matters_and_leads_to_it() {
     }
     whole
         .changes
-        .push(change(Kind::VirtualService, "old", Part::Repair, &[]));
+        .push(change(Kind::VirtualService, "old", Part::Fix, &[]));
     whole
         .changes
-        .push(change(Kind::Deployment, "cart", Part::Mark, &[]));
+        .push(change(Kind::Deployment, "cart", Part::Annotation, &[]));
     let mut state = in_review(whole, |c| match (c.part, c.object.name.as_str()) {
-        (Part::Repair, _) => reviewed(c, Verdict::Deletes),
-        (Part::Mark, _) => held_by(c, "kubectl-edit", Hands::Person),
+        (Part::Fix, _) => reviewed(c, Verdict::Deletes),
+        (Part::Annotation, _) => held_by(c, "kubectl-edit", Hands::Person),
         _ => reviewed(c, Verdict::New),
     });
     let name = |state: &State| state.review.rows.current().unwrap().object.name.clone();

@@ -2,32 +2,32 @@
 
 use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
-use crate::plan::{Plan, Price};
+use crate::plan::{Impact, Plan};
 use crate::text::few;
 use std::collections::BTreeSet;
 
 /// Every impact of the plan, one sentence each; what cannot be undone comes first.
 pub fn all(plan: &Plan) -> Vec<String> {
-    let mut all: Vec<&Price> = plan
-        .prices
+    let mut all: Vec<&Impact> = plan
+        .impacts
         .iter()
-        .chain(plan.changes.iter().flat_map(|change| &change.prices))
+        .chain(plan.changes.iter().flat_map(|change| &change.impacts))
         .collect();
-    all.sort_by_key(|price| rank(price));
+    all.sort_by_key(|impact| rank(impact));
     let mut seen = BTreeSet::new();
-    all.retain(|price| seen.insert((*price).clone()));
+    all.retain(|impact| seen.insert((*impact).clone()));
     let mut scraping = BTreeSet::new();
     // Where its history goes, the pause of its scraping is said with that.
     let mut losing = BTreeSet::new();
-    for price in &all {
-        match price {
-            Price::ScrapeGap { prometheus } => scraping.insert(prometheus.clone()),
-            Price::LosesHistory { prometheus } => losing.insert(prometheus.clone()),
+    for impact in &all {
+        match impact {
+            Impact::ScrapeGap { prometheus } => scraping.insert(prometheus.clone()),
+            Impact::LosesHistory { prometheus } => losing.insert(prometheus.clone()),
             _ => false,
         };
     }
-    all.retain(|price| match price {
-        Price::ScrapeGap { prometheus } => !losing.contains(prometheus),
+    all.retain(|impact| match impact {
+        Impact::ScrapeGap { prometheus } => !losing.contains(prometheus),
         _ => true,
     });
     let gateways: BTreeSet<&WorkloadRef> = plan
@@ -43,28 +43,28 @@ pub fn all(plan: &Plan) -> Vec<String> {
     let mut sentences = Vec::new();
     // Where the summed ones stand: before the rest of their rank.
     let mut sums_at = 0;
-    for price in all {
-        match price {
-            Price::Restarts { workload, pods } if scraping.contains(workload) => {
+    for impact in all {
+        match impact {
+            Impact::Restarts { workload, pods } if scraping.contains(workload) => {
                 of_prometheus += pods;
             }
-            Price::Restarts { workload, pods } => {
+            Impact::Restarts { workload, pods } => {
                 match gateways.contains(workload) {
                     true => restarting_gateways += 1,
                     false => restarting += 1,
                 }
                 restarts += pods;
             }
-            Price::CutsConnections { .. } => cut += 1,
+            Impact::CutsConnections { .. } => cut += 1,
             other => {
                 let also = match other {
-                    Price::LosesHistory { .. } => {
+                    Impact::LosesHistory { .. } => {
                         "; scraping and alerting pause during the restart"
                     }
                     _ => "",
                 };
                 sentences.push(sentence(other) + also);
-                if matches!(other, Price::LosesHistory { .. }) {
+                if matches!(other, Impact::LosesHistory { .. }) {
                     sums_at = sentences.len();
                 }
             }
@@ -106,28 +106,28 @@ pub fn all(plan: &Plan) -> Vec<String> {
     sentences
 }
 
-fn rank(price: &Price) -> u8 {
-    match price {
-        Price::LosesHistory { .. } => 0,
-        Price::Restarts { .. } => 1,
-        Price::CutsConnections { .. } => 2,
-        Price::ScrapeGap { .. } => 3,
-        Price::FirstSidecar { .. } => 4,
-        Price::AlsoInjected { .. } => 5,
-        Price::EnvoyFilterStops { .. } => 6,
+fn rank(impact: &Impact) -> u8 {
+    match impact {
+        Impact::LosesHistory { .. } => 0,
+        Impact::Restarts { .. } => 1,
+        Impact::CutsConnections { .. } => 2,
+        Impact::ScrapeGap { .. } => 3,
+        Impact::FirstSidecar { .. } => 4,
+        Impact::AlsoInjected { .. } => 5,
+        Impact::EnvoyFilterStops { .. } => 6,
     }
 }
 
 /// An impact in one sentence.
-pub fn sentence(price: &Price) -> String {
-    match price {
-        Price::LosesHistory { prometheus } => {
+pub fn sentence(impact: &Impact) -> String {
+    match impact {
+        Impact::LosesHistory { prometheus } => {
             format!("history of {prometheus} is lost: it restarts and its data is in an emptyDir")
         }
-        Price::ScrapeGap { prometheus } => {
+        Impact::ScrapeGap { prometheus } => {
             format!("{prometheus} restarts: scraping and alerting pause during the restart")
         }
-        Price::FirstSidecar { workload, strict } => {
+        Impact::FirstSidecar { workload, strict } => {
             let clients = match strict {
                 true => "; its mTLS mode is STRICT, so clients without a sidecar are refused",
                 false => "",
@@ -137,7 +137,7 @@ pub fn sentence(price: &Price) -> String {
                  istio-proxy{clients}"
             )
         }
-        Price::AlsoInjected {
+        Impact::AlsoInjected {
             namespace,
             workloads,
         } => {
@@ -150,14 +150,14 @@ pub fn sentence(price: &Price) -> String {
                 few(&names, 5)
             )
         }
-        Price::EnvoyFilterStops { filter, workload } => format!(
+        Impact::EnvoyFilterStops { filter, workload } => format!(
             "{filter} stops matching at {workload}: it selects an inbound cluster or route that is renamed"
         ),
-        Price::Restarts { workload, pods } => {
+        Impact::Restarts { workload, pods } => {
             let restart = if *pods == 1 { "restarts" } else { "restart" };
             format!("{} of {workload} {restart}", plural(*pods, "pod", "pods"))
         }
-        Price::CutsConnections { workload } => format!(
+        Impact::CutsConnections { workload } => format!(
             "connections to {workload} that have been open for more than about 45 s are cut once"
         ),
     }

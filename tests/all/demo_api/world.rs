@@ -44,7 +44,7 @@ spec:
     - {port: {number: 15091, name: http-metrics, protocol: HTTP}, defaultEndpoint: "127.0.0.1:15020"}
     - {port: {number: 8080, name: http, protocol: HTTP}}
 "#;
-const MARK: &str = r#"
+const ANNOTATION: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: httpbin, namespace: default}
@@ -131,7 +131,7 @@ async fn the_corrected_recipe_makes_httpbin_up_over_mtls_and_plaintext_is_reset(
     add_job(&client).await;
     apply(&client, "me", POLICIES).await;
     apply(&client, "me", LISTENER).await;
-    apply(&client, "me", MARK).await;
+    apply(&client, "me", ANNOTATION).await;
     wait(30).await;
     let found = targets(&client, SECURE, "httpbin").await;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -180,7 +180,7 @@ async fn a_listener_without_strict_is_down_and_serves_plaintext() {
     apply(&client, "me", PROMETHEUS_POD).await;
     add_job(&client).await;
     apply(&client, "me", LISTENER).await;
-    apply(&client, "me", MARK).await;
+    apply(&client, "me", ANNOTATION).await;
     wait(40).await;
     let found = targets(&client, SECURE, "httpbin").await;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -267,7 +267,7 @@ async fn a_network_policy_keeps_prometheus_off_one_workload() {
     let (_, client) = builtin();
     apply(&client, "me", PROMETHEUS_POD).await;
     add_job(&client).await;
-    for text in [POLICIES, LISTENER, MARK] {
+    for text in [POLICIES, LISTENER, ANNOTATION] {
         let other = text
             .replace("namespace: default", "namespace: fulfilment")
             .replace("httpbin", "shipping");

@@ -108,7 +108,7 @@ impl Script {
                 let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
                 kubectl.send("DELETE", path, "json", &body).await?;
             }
-            ["mark_pod", ns, name, uid, at, path] => {
+            ["annotate_pod", ns, name, uid, at, path] => {
                 let pod = kubectl.get(&url("pods", ns, name)).await?;
                 if pod["metadata"]["uid"] == uid {
                     kubectl.apply_at(at, &self.yaml(path), false).await?;

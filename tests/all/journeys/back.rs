@@ -72,7 +72,7 @@ async fn a_failed_rollout_is_taken_back_by_its_button_and_the_other_workload_sta
             outcome
                 .written
                 .iter()
-                .any(|id| id.0 == "Deployment/shop/cart#mark")
+                .any(|id| id.0 == "Deployment/shop/cart#annotation")
         );
         user
     })
@@ -82,9 +82,9 @@ async fn a_failed_rollout_is_taken_back_by_its_button_and_the_other_workload_sta
         let left = simulation.object(kind, "default", "meshscrape-httpbin");
         assert!(left.is_none(), "{kind}");
     }
-    let marked = template("shop", "cart");
+    let annotated = template("shop", "cart");
     assert_eq!(
-        marked["metadata"]["annotations"]["prometheus.istio.io/secure-port"],
+        annotated["metadata"]["annotations"]["prometheus.istio.io/secure-port"],
         "15091"
     );
     journey.dressed();

@@ -78,14 +78,14 @@ async fn a_prometheus_that_goes_in_the_middle_of_the_way_back_does_not_hold_it_u
     journey.apply(&choose(&[HTTPBIN])).await;
     let simulation = journey.simulation.clone();
     let gone = tokio::spawn(async move {
-        let marked = |simulation: &Simulation| {
+        let annotated = |simulation: &Simulation| {
             let live = simulation
                 .object("Deployment", "default", "httpbin")
                 .unwrap();
             let template = &live["spec"]["template"]["metadata"]["annotations"];
             !template["prometheus.istio.io/secure-port"].is_null()
         };
-        while marked(&simulation) {
+        while annotated(&simulation) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         for kind in ["Deployment", "ConfigMap"] {
@@ -104,7 +104,7 @@ async fn a_prometheus_that_goes_in_the_middle_of_the_way_back_does_not_hold_it_u
     assert!(left.is_empty(), "undo left:\n{}", left.join("\n"));
 }
 
-/// Starts to take the newest run back, and is cut off when the mark is gone.
+/// Starts to take the newest run back, and is cut off when the annotation is gone.
 async fn cut_off(journey: &Journey) {
     let answers = choose(&[HTTPBIN]);
     let (selection, _) = journey.plan(&answers).await.unwrap();

@@ -252,7 +252,7 @@ async fn a_workload_that_was_deleted_is_skipped_whole_and_the_others_go_on() {
     );
 }
 
-/// The Deployment goes with the very request that writes its listener, or while its mark rolls out.
+/// The Deployment goes with the very request that writes its listener, or while its annotation rolls out.
 #[tokio::test(start_paused = true)]
 async fn a_workload_that_goes_while_it_is_written_leaves_nothing_of_ours_behind() {
     for before_its_mark in [true, false] {
@@ -262,7 +262,7 @@ async fn a_workload_that_goes_while_it_is_written_leaves_nothing_of_ours_behind(
         let simulation = journey.simulation.clone();
         let events = Arc::clone(&journey.events);
         let cut = tokio::spawn(async move {
-            let rolls = |event: &ApplyEvent| matches!(event, ApplyEvent::Step { id, state: StepState::Rollout { .. } } if id.0.contains("httpbin#mark"));
+            let rolls = |event: &ApplyEvent| matches!(event, ApplyEvent::Step { id, state: StepState::Rollout { .. } } if id.0.contains("httpbin#annotation"));
             let settles = |event: &ApplyEvent| matches!(event, ApplyEvent::Step { id, state: StepState::Waiting { .. } } if id.0.contains("httpbin#listener"));
             let due = |event: &ApplyEvent| match before_its_mark {
                 true => settles(event),

@@ -64,7 +64,7 @@ async fn without_any_record_what_is_ours_goes_and_what_cannot_be_known_is_said()
     assert!(again.unwrap_err().what.contains("no changes of meshscrape"));
 }
 
-fn mark(journey: &Journey) -> Value {
+fn annotation(journey: &Journey) -> Value {
     let httpbin = journey
         .simulation
         .object("Deployment", "default", "httpbin")
@@ -110,7 +110,7 @@ async fn what_somebody_changed_since_stays_unless_the_user_says_otherwise() {
         } else {
             json!("15092")
         };
-        assert_eq!(mark(&journey), wanted);
+        assert_eq!(annotation(&journey), wanted);
         // Nothing else hangs on that decision.
         assert!(
             journey
@@ -149,7 +149,7 @@ async fn an_older_run_is_not_taken_from_under_a_newer_one() {
         undo.plan
             .changes
             .iter()
-            .all(|change| change.part != Part::Repair)
+            .all(|change| change.part != Part::Fix)
     );
     carry_out(&journey, undo).await;
     let undo = plan_undo(&journey.session, &homes, None, &[])

@@ -66,8 +66,8 @@ async fn what_is_taken_from_its_owners_comes_up_and_goes_back() {
 async fn the_word_for_a_tool_takes_the_fields_of_its_managers_and_of_nobody_else() {
     let journey = Journey::new();
     let of = ("marketing", "landing-pages");
-    let mark = json!({"prometheus.istio.io/secure-port": "15099"});
-    annotate(&journey, of, "argocd-controller", mark.clone()).await;
+    let annotation = json!({"prometheus.istio.io/secure-port": "15099"});
+    annotate(&journey, of, "argocd-controller", annotation.clone()).await;
     let mut answers = choose(&["marketing/Deployment/landing-pages"]);
     answers.take.insert("argocd".into());
     let (_, plan) = journey.plan(&answers).await.unwrap();
@@ -83,7 +83,7 @@ async fn the_word_for_a_tool_takes_the_fields_of_its_managers_and_of_nobody_else
     assert_eq!(conflict.ours, Some(json!("15091")));
 
     // A second manager holds the same field: the first one's name does not cover it.
-    annotate(&journey, of, "terraform", mark).await;
+    annotate(&journey, of, "terraform", annotation).await;
     let (_, plan) = journey.plan(&answers).await.unwrap();
     let review = journey.review(plan, &answers).await;
     let stopped = review

@@ -1,7 +1,7 @@
 //! Apply, second run and undo of each kind of choice.
 
 use super::{Journey, choose, choose_gateway, differing, writes};
-use meshscrape::answers::{Answers, Injection, Mark, MetricsPort, Pace};
+use meshscrape::answers::{Annotate, Answers, Injection, MetricsPort, Pace};
 use meshscrape::engine::apply::Control;
 use meshscrape::engine::event::{ApplyEvent, Decision, Ended, StepState};
 use meshscrape::plan::review::{ItemState, NotApprovable, Word};
@@ -130,8 +130,8 @@ async fn injection_switched_on_by_the_namespace_names_who_else_gets_a_sidecar() 
         format!(
             "{:?}",
             (
-                &plan.prices,
-                plan.changes.iter().map(|c| &c.prices).collect::<Vec<_>>()
+                &plan.impacts,
+                plan.changes.iter().map(|c| &c.impacts).collect::<Vec<_>>()
             )
         )
         .contains("bystander"),
@@ -152,41 +152,49 @@ async fn injection_switched_on_by_the_namespace_names_who_else_gets_a_sidecar() 
 #[tokio::test(start_paused = true)]
 async fn marks_on_running_pods_restart_nothing_and_go_again() {
     let journey = Journey::new();
-    let marks = |journey: &Journey| -> Vec<(String, Value)> {
+    let annotations = |journey: &Journey| -> Vec<(String, Value)> {
         let pods = journey.simulation.objects("Pod", "default");
         pods.iter()
             .map(|pod| {
                 let annotations = &pod["metadata"]["annotations"];
-                let mark = annotations["prometheus.istio.io/secure-port"].clone();
-                (pod["metadata"]["uid"].as_str().unwrap().to_owned(), mark)
+                let annotation = annotations["prometheus.istio.io/secure-port"].clone();
+                (
+                    pod["metadata"]["uid"].as_str().unwrap().to_owned(),
+                    annotation,
+                )
             })
             .collect()
     };
-    let before = marks(&journey);
-    assert!(before.iter().all(|(_, mark)| mark.is_null()));
+    let before = annotations(&journey);
+    assert!(before.iter().all(|(_, annotation)| annotation.is_null()));
     let mut answers = choose(&["default/Deployment/httpbin"]);
-    answers.options.mark = Mark::Pods;
+    answers.options.annotate = Annotate::Pods;
     let objects = journey.objects();
     let outcome = journey.apply(&answers).await;
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
     assert!(outcome.all_up, "{:#?}", outcome.board);
-    let marked = marks(&journey);
-    assert!(marked.iter().all(|(_, mark)| mark == "15091"), "{marked:?}");
+    let annotated = annotations(&journey);
+    assert!(
+        annotated
+            .iter()
+            .all(|(_, annotation)| annotation == "15091"),
+        "{annotated:?}"
+    );
     let uids = |of: &[(String, Value)]| of.iter().map(|(uid, _)| uid.clone()).collect::<Vec<_>>();
-    assert_eq!(uids(&marked), uids(&before));
+    assert_eq!(uids(&annotated), uids(&before));
     journey.nothing_to_change(&answers).await;
     back(&journey, &answers, &[], objects).await;
-    assert_eq!(marks(&journey), before);
+    assert_eq!(annotations(&journey), before);
 }
 
 #[tokio::test(start_paused = true)]
-async fn on_15090_the_old_jobs_stay_and_both_prices_are_said() {
+async fn on_15090_the_old_jobs_stay_and_both_impacts_are_said() {
     let journey = Journey::new();
     let mut answers = choose(&["default/Deployment/httpbin"]);
     answers.options.port = MetricsPort::Envoy;
     let (_, plan) = journey.plan(&answers).await.unwrap();
     assert!(
-        plan.changes.iter().all(|c| c.part != Part::OldJobs),
+        plan.changes.iter().all(|c| c.part != Part::PlaintextJobs),
         "{plan:#?}"
     );
     let stays = plan.findings.iter().find_map(|problem| match problem {
@@ -211,7 +219,7 @@ async fn on_15090_the_old_jobs_stay_and_both_prices_are_said() {
 #[tokio::test(start_paused = true)]
 async fn where_somebody_has_marked_pods_left_out_15090_is_refused_for_what_it_would_lose() {
     let journey = Journey::new();
-    leave_marked_out(&journey);
+    leave_annotated_out(&journey);
     let mut answers = choose(&["shop/Deployment/cart"]);
     answers.options.port = MetricsPort::Envoy;
     let error = journey.plan(&answers).await.unwrap_err();
@@ -238,7 +246,7 @@ async fn what_the_published_recipe_left_is_repaired_and_comes_up() {
     let journey = Journey::new();
     let answers = choose(&["returns/Deployment/returns-api"]);
     let (_, plan) = journey.plan(&answers).await.unwrap();
-    let repairs = plan.changes.iter().filter(|c| c.part == Part::Repair);
+    let repairs = plan.changes.iter().filter(|c| c.part == Part::Fix);
     assert!(repairs.count() > 0, "{plan:#?}");
     there_and_back(&journey, &answers, &["Sidecar returns/secure-metrics"]).await;
 }
@@ -246,8 +254,8 @@ async fn what_the_published_recipe_left_is_repaired_and_comes_up() {
 #[tokio::test(start_paused = true)]
 async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
     let journey = Journey::new();
-    // Helm applies the very annotation that is our mark, with another value.
-    let mark = json!({
+    // Helm applies the very annotation that is our annotation, with another value.
+    let annotation = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": "httpbin", "namespace": "default"},
         "spec": {"template": {"metadata": {"annotations": {"prometheus.istio.io/secure-port": "15099"}}}},
@@ -255,7 +263,7 @@ async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
     let path = "/apis/apps/v1/namespaces/default/deployments/httpbin?fieldManager=helm&force=true";
     let request = http::Request::patch(path)
         .header("content-type", "application/apply-patch+yaml")
-        .body(mark.to_string().into_bytes())
+        .body(annotation.to_string().into_bytes())
         .unwrap();
     journey
         .simulation
@@ -285,7 +293,7 @@ async fn a_field_of_helm_stops_the_run_until_it_is_taken_by_name() {
 }
 
 /// Somebody's own rule, by which the plaintext jobs leave out whatever carries the annotation.
-fn leave_marked_out(journey: &Journey) {
+fn leave_annotated_out(journey: &Journey) {
     let mut live = journey
         .simulation
         .object("ConfigMap", "istio-system", "prometheus")
@@ -307,20 +315,20 @@ fn leave_marked_out(journey: &Journey) {
 async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave_it_out() {
     for pace in [Pace::One, Pace::Canary] {
         let journey = Journey::new();
-        leave_marked_out(&journey);
+        leave_annotated_out(&journey);
         journey
             .apply(&choose(&["default/Deployment/httpbin"]))
             .await;
         let mut answers = choose(&["fulfilment/Deployment/shipping", "shop/Deployment/cart"]);
         answers.options.pace = pace;
         let outcome = journey.apply(&answers).await;
-        let marked = |ids: &[ChangeId], name: &str| {
-            let mark = format!("Deployment/{name}#mark");
-            ids.iter().any(|id| id.0 == mark)
+        let annotated = |ids: &[ChangeId], name: &str| {
+            let annotation = format!("Deployment/{name}#annotation");
+            ids.iter().any(|id| id.0 == annotation)
         };
         let told = journey.told();
         assert!(
-            marked(&outcome.taken_back, "fulfilment/shipping"),
+            annotated(&outcome.taken_back, "fulfilment/shipping"),
             "{told:#?}"
         );
         match pace {
@@ -329,9 +337,9 @@ async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave
                     panic!("{outcome:?}");
                 };
                 assert!(error.what.contains("so the change was undone"), "{error}");
-                assert!(marked(&outcome.not_written, "shop/cart"), "{told:#?}");
+                assert!(annotated(&outcome.not_written, "shop/cart"), "{told:#?}");
             }
-            _ => assert!(marked(&outcome.written, "shop/cart"), "{told:#?}"),
+            _ => assert!(annotated(&outcome.written, "shop/cart"), "{told:#?}"),
         }
         let live = journey
             .simulation
@@ -345,7 +353,7 @@ async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave
 #[tokio::test(start_paused = true)]
 async fn a_canary_that_was_taken_back_is_written_again_by_retry() {
     let journey = Journey::new();
-    leave_marked_out(&journey);
+    leave_annotated_out(&journey);
     journey
         .apply(&choose(&["default/Deployment/httpbin"]))
         .await;
@@ -362,25 +370,30 @@ async fn a_canary_that_was_taken_back_is_written_again_by_retry() {
         .write_under(approved, &selection, &answers, None, control)
         .await;
     let told = journey.told();
-    let mark = "Deployment/fulfilment/shipping#mark: ";
+    let annotation = "Deployment/fulfilment/shipping#annotation: ";
     let count = |word: &str| {
-        let wanted = format!("{mark}{word}");
+        let wanted = format!("{annotation}{word}");
         told.iter().filter(|line| line.starts_with(&wanted)).count()
     };
     assert_eq!(count("Writing"), 2, "{told:#?}");
     assert_eq!(count("TakenBack"), 2, "{told:#?}");
-    let stopped = "Deployment/fulfilment/shipping#mark stopped: ";
+    let stopped = "Deployment/fulfilment/shipping#annotation stopped: ";
     assert_eq!(
         told.iter().filter(|line| line.starts_with(stopped)).count(),
         2
     );
-    assert!(outcome.taken_back.iter().any(|id| mark.starts_with(&id.0)));
+    assert!(
+        outcome
+            .taken_back
+            .iter()
+            .any(|id| annotation.starts_with(&id.0))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mark_whose_target_stays_down_is_taken_back_where_the_old_jobs_leave_it_out() {
     let journey = Journey::new();
-    leave_marked_out(&journey);
+    leave_annotated_out(&journey);
     let first = journey
         .apply(&choose(&["default/Deployment/httpbin"]))
         .await;
@@ -395,7 +408,7 @@ async fn a_mark_whose_target_stays_down_is_taken_back_where_the_old_jobs_leave_i
     let taken: Vec<&str> = outcome.taken_back.iter().map(|id| id.0.as_str()).collect();
     assert_eq!(
         taken,
-        ["Deployment/fulfilment/shipping#mark"],
+        ["Deployment/fulfilment/shipping#annotation"],
         "{:#?}",
         journey.told()
     );
@@ -456,7 +469,7 @@ async fn before_the_yes_only_reads_reviews_and_dry_runs_are_sent() {
 async fn an_undo_leaves_the_listener_until_prometheus_has_dropped_its_targets() {
     let journey = Journey::new();
     let mut answers = choose(&["default/Deployment/httpbin"]);
-    answers.options.mark = Mark::Pods;
+    answers.options.annotate = Annotate::Pods;
     journey.apply(&answers).await;
     let begun = journey.simulation.requests().len();
     journey.undo(&answers).await;
@@ -469,9 +482,9 @@ async fn an_undo_leaves_the_listener_until_prometheus_has_dropped_its_targets() 
             .rposition(|r| r.method == method && r.path.contains(path));
         found.unwrap_or_else(|| panic!("no {method} {path} in {undo:#?}"))
     };
-    let unmarked = at("PATCH", "/namespaces/default/pods/");
+    let unannotated = at("PATCH", "/namespaces/default/pods/");
     let gone = at("DELETE", "/sidecars/meshscrape-httpbin");
-    let asked = undo[unmarked..gone].iter();
+    let asked = undo[unannotated..gone].iter();
     let asked = asked.filter(|r| r.path.contains("/api/v1/targets"));
     assert!(asked.count() > 0, "the listener went unasked");
     let told = journey.told().join("\n");

@@ -148,7 +148,7 @@ async fn each_cause_stops_the_run_in_its_own_words() {
             outcome
                 .not_written
                 .iter()
-                .any(|id| id.0.ends_with("#old-jobs")),
+                .any(|id| id.0.ends_with("#plaintext-jobs")),
             "{workload}: {outcome:?}"
         );
         journey.dressed();
@@ -253,7 +253,7 @@ mod samples {
                 outcome
                     .not_written
                     .iter()
-                    .any(|id| id.0.ends_with("#old-jobs")),
+                    .any(|id| id.0.ends_with("#plaintext-jobs")),
                 "{workload}: {outcome:?}"
             );
         }

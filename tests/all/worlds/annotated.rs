@@ -55,7 +55,7 @@ async fn a_pod_annotated_by_hand_is_a_change_of_the_plan_and_told_by_status() {
         assert_eq!(changes.len(), 1, "{changes:#?}");
         assert_eq!(
             (&changes[0]["kind"], &changes[0]["part"]),
-            (&json!("Pod"), &json!("mark"))
+            (&json!("Pod"), &json!("annotation"))
         );
         assert_eq!(plan["summary"]["podsThatRestart"], 0);
 

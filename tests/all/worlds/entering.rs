@@ -35,9 +35,9 @@ fn of_kind<'a>(plan: &'a Value, part: &'a str, name: &'a str) -> Option<&'a Valu
         .find(|change| change["part"] == part && change["name"] == name)
 }
 
-fn prices(change: &Value) -> Vec<&str> {
-    let all = change["prices"].as_array().into_iter().flatten();
-    all.filter_map(|price| price["kind"].as_str()).collect()
+fn impacts(change: &Value) -> Vec<&str> {
+    let all = change["impacts"].as_array().into_iter().flatten();
+    all.filter_map(|impact| impact["kind"].as_str()).collect()
 }
 
 /// The evidence of what a list holds of a workload by this name of a problem.
@@ -51,8 +51,8 @@ fn of_problem<'a>(list: &'a Value, problem: &str, workload: &str) -> Option<&'a 
 async fn a_namespace_skips_what_is_not_in_the_mesh_and_names_it() {
     let world = outside("");
     let plan = world.plan("-n yard shop").await;
-    assert!(of_kind(&plan, "mark", "web").is_some(), "{plan}");
-    assert!(of_kind(&plan, "mark", "old").is_none(), "{plan}");
+    assert!(of_kind(&plan, "annotation", "web").is_some(), "{plan}");
+    assert!(of_kind(&plan, "annotation", "old").is_none(), "{plan}");
     let skipped = of_problem(&plan["skipped"], "NoSidecarYet", "old");
     assert!(skipped.is_some(), "{plan}");
     assert_eq!(of_problem(&plan["skipped"], "NoSidecarYet", "web"), None);
@@ -83,8 +83,12 @@ async fn with_the_flag_it_enters_and_that_is_an_impact_of_its_own() {
     let world = outside("");
     for args in ["-n yard --inject", "-w yard/Deployment/old --inject"] {
         let plan = world.plan(args).await;
-        let mark = of_kind(&plan, "mark", "old").unwrap_or_else(|| panic!("{plan}"));
-        assert_eq!(prices(mark), ["restarts", "firstSidecar"], "{mark}");
+        let annotation = of_kind(&plan, "annotation", "old").unwrap_or_else(|| panic!("{plan}"));
+        assert_eq!(
+            impacts(annotation),
+            ["restarts", "firstSidecar"],
+            "{annotation}"
+        );
     }
     let (code, words) = world.call("apply -n yard --inject --yes").await.told();
     assert_eq!(code, 0, "{words}");
@@ -167,8 +171,8 @@ async fn metrics_that_a_first_sidecar_would_lose_are_named_and_their_scrape_stay
     assert_eq!(lost("tls").unwrap()["https"], true);
     assert_eq!(lost("old"), None);
     let merging = |name: &str| {
-        let mark = of_kind(&plan, "mark", name).unwrap_or_else(|| panic!("{plan}"));
-        let diff = mark["diff"].to_string();
+        let annotation = of_kind(&plan, "annotation", name).unwrap_or_else(|| panic!("{plan}"));
+        let diff = annotation["diff"].to_string();
         diff.contains("prometheus.istio.io/merge-metrics")
     };
     assert!(merging("two") && merging("tls"), "{plan}");
@@ -358,9 +362,9 @@ async fn the_dry_run_of_a_pod_shows_what_could_not_be_read() {
         unread.then_some(meshscrape::demo::Fault::Status(403, words))
     }));
     let plan = world.plan("-w shop/Deployment/web --inject").await;
-    let mark = of_kind(&plan, "mark", "web").unwrap_or_else(|| panic!("{plan}"));
-    assert_eq!(mark["pod"]["verdict"], "unfit", "{mark}");
-    assert_eq!(mark["state"], "refused", "{mark}");
+    let annotation = of_kind(&plan, "annotation", "web").unwrap_or_else(|| panic!("{plan}"));
+    assert_eq!(annotation["pod"]["verdict"], "unfit", "{annotation}");
+    assert_eq!(annotation["state"], "refused", "{annotation}");
     let (code, words) = world.call("apply -n shop --yes --inject").await.told();
     assert_eq!(code, 4, "{words}");
     assert!(world.simulation.objects("Sidecar", "shop").is_empty());

@@ -353,10 +353,10 @@ spec:
 async fn a_native_port_that_refuses_plaintext_through_the_passthrough_is_secured() {
     let world = World::of(&format!("{NATIVE}{WEB}"));
     let pods = world.simulation.objects("Pod", "shop");
-    let marked =
+    let annotated =
         |pod: &&Value| pod["metadata"]["annotations"]["prometheus.istio.io/secure-port"] == "15092";
     assert_eq!(
-        pods.iter().filter(marked).count(),
+        pods.iter().filter(annotated).count(),
         1,
         "the injector annotates it"
     );

@@ -184,7 +184,7 @@ async fn jobs_are_added_to_the_secret_that_is_named_and_all_comes_back() {
         [
             "Prometheus/monitoring/k8s#prometheus-pod",
             "Secret/monitoring/extra-jobs#scrape-job",
-            "Secret/monitoring/extra-jobs#old-jobs",
+            "Secret/monitoring/extra-jobs#plaintext-jobs",
         ]
     );
 
@@ -308,7 +308,7 @@ async fn a_monitor_ends_by_a_relabelling_of_its_own() {
         found.expect("the monitor")
     };
     let before = content(&monitor());
-    let id = "PodMonitor/istio-monitors/envoy-stats-monitor#old-jobs";
+    let id = "PodMonitor/istio-monitors/envoy-stats-monitor#plaintext-jobs";
     let plan = world.plan(CHOSEN).await;
     let last = plan["changes"]
         .as_array()
@@ -348,7 +348,7 @@ async fn a_monitor_that_another_prometheus_uses_stays() {
     let world = World::of(&format!("{}{MONITOR}{another}", without_secret()));
     let plan = world.plan(CHOSEN).await;
     let ids = plan["changes"].to_string();
-    assert!(!ids.contains("#old-jobs"), "{ids}");
+    assert!(!ids.contains("#plaintext-jobs"), "{ids}");
     let stays = found(&plan, Code::SharedMonitorStays).expect("said");
     assert_eq!(
         stays["evidence"]["other"],
@@ -425,7 +425,7 @@ async fn without_the_running_configuration_no_plaintext_job_ends() {
     world.simulation.deny("get", "", "services/proxy", None);
     let plan = world.plan(CHOSEN).await;
     let ids = plan["changes"].to_string();
-    assert!(!ids.contains("#old-jobs"), "{ids}");
+    assert!(!ids.contains("#plaintext-jobs"), "{ids}");
     assert!(
         ids.contains("Secret/monitoring/extra-jobs#scrape-job"),
         "{ids}"

@@ -154,10 +154,10 @@ async fn a_mark_of_somebody_else_ends_nothing() {
         "annotations: {prometheus",
         "annotations: {prometheus.istio.io/secure-port: \"15092\", proxy.istio.io/config: '{\"proxyMetadata\": {\"ENVOY_SECURE_MERGED_METRICS_PORT\": \"15092\"}}', prometheus",
     );
-    for mark in ["template", "pods"] {
+    for annotation in ["template", "pods"] {
         let world = world(&[&hand, &native]);
         let (code, words) = world
-            .call(&format!("apply {WEB_HERE} --annotate {mark} --yes"))
+            .call(&format!("apply {WEB_HERE} --annotate {annotation} --yes"))
             .await
             .told();
         assert_eq!(code, 0, "{words}");

@@ -193,7 +193,7 @@ async fn a_config_that_a_sidecar_renders_is_edited_where_it_comes_from() {
         let mut all = changes.iter();
         all.find(|change| change["part"] == part).expect("a change")
     };
-    for part in ["scrapeJob", "oldJobs"] {
+    for part in ["scrapeJob", "plaintextJobs"] {
         let change = edited(part);
         assert_eq!(
             (&change["kind"], &change["name"]),
@@ -236,7 +236,7 @@ async fn a_prometheus_that_cannot_be_written_says_what_makes_its_config() {
             "configMap: {name: source}",
             "secret: {secretName: source}",
             "MS205",
-            "Secret source",
+            r#""secret":"source""#,
         ),
     ] {
         assert!(RENDERED.contains(from), "{from}");

@@ -1,6 +1,7 @@
 //! What Prometheus's ServiceAccount may list: without it nothing is discovered, whatever the jobs say.
 
 use super::{WEB, World};
+use meshscrape::problems::Code;
 use serde_json::Value;
 
 /// The rule of kube-prometheus's ClusterRole, bound to the base's Prometheus, and one more rule.
@@ -108,7 +109,10 @@ async fn a_prometheus_that_may_not_list_pods_blocks_and_says_which_rule_to_add()
         "resources: [pods]",
         "kubernetes-pods",
     ] {
-        assert!(words.contains(said), "{said}: {words}");
+        assert!(
+            crate::tells(&words, Code::PodsNotListed, said),
+            "{said}: {words}"
+        );
     }
     // It scrapes nothing today either, so that nothing of today ends.
     let plan = world.plan("-w shop/Deployment/web").await;

@@ -12,29 +12,32 @@ fn change(kind: Kind, part: Part, intent: Value) -> Change {
             ObjectRef::new(kind, "shop", "web"),
             part,
             Action::Apply { intent },
-            "",
+            crate::plan::purpose::Purpose::SecureJob,
         )
     }
 }
 
 /// What is known of a plan that opens 15091 for 15020 of a Deployment, and of its annotation.
-fn mark() -> (Reviewed, Known) {
+fn annotation() -> (Reviewed, Known) {
     let ingress = json!([{"port": {"number": 15091}, "defaultEndpoint": "127.0.0.1:15020"}]);
     let sidecar = json!({"spec": {"ingress": ingress}});
-    let mark = change(Kind::Deployment, Part::Mark, json!({}));
+    let annotation = change(Kind::Deployment, Part::Annotation, json!({}));
     let plan = Plan {
-        changes: vec![change(Kind::Sidecar, Part::Listener, sidecar), mark.clone()],
+        changes: vec![
+            change(Kind::Sidecar, Part::Listener, sidecar),
+            annotation.clone(),
+        ],
         ..Plan::default()
     };
     let reviewed = Reviewed {
-        change: mark,
+        change: annotation,
         live: None,
         after: None,
         verdict: Verdict::Changes,
         conflicts: Vec::new(),
         warnings: Vec::new(),
         pod: None,
-        hurdles: Vec::new(),
+        rollout_problems: Vec::new(),
         intent: None,
     };
     (reviewed, Known::of(&plan))
@@ -49,8 +52,8 @@ fn answered(annotations: Value, captured: &str) -> Value {
 
 #[test]
 fn a_pod_that_admission_takes_may_still_be_in_vain() {
-    let (mark, known) = mark();
-    let of = |pod: Value| unfit(&mark, &pod, &known);
+    let (annotation, known) = annotation();
+    let of = |pod: Value| unfit(&annotation, &pod, &known);
     absent(Code::NoSidecarAdded, of(answered(json!({}), "*")));
     absent(Code::PortNeverReached, of(answered(json!({}), "15091")));
     let at = |port: &str| json!({"status.sidecar.istio.io/port": port});
@@ -73,7 +76,7 @@ fn a_pod_that_admission_takes_may_still_be_in_vain() {
 
 #[test]
 fn of_a_namespace_that_gets_its_label_first_nothing_is_known_yet() {
-    let (mark, mut known) = mark();
+    let (annotation, mut known) = annotation();
     let answer = |body| Answer {
         body,
         warnings: Vec::new(),
@@ -81,15 +84,15 @@ fn of_a_namespace_that_gets_its_label_first_nothing_is_known_yet() {
     let bare = json!({"spec": {"containers": [{"name": "web"}]}});
     absent(
         Code::SidecarNotChecked,
-        findings(&mark, &answer(bare.clone()), &known),
+        findings(&annotation, &answer(bare.clone()), &known),
     );
     known.created.insert("shop".into());
-    assert_eq!(unfit(&mark, &bare, &known), None);
-    let found = findings(&mark, &answer(bare), &known);
+    assert_eq!(unfit(&annotation, &bare, &known), None);
+    let found = findings(&annotation, &answer(bare), &known);
     let codes: Vec<Code> = found.iter().map(Problem::code).collect();
     assert_eq!(codes, [Code::SidecarNotChecked]);
     assert_eq!(
-        findings(&mark, &answer(answered(json!({}), "*")), &known),
+        findings(&annotation, &answer(answered(json!({}), "*")), &known),
         []
     );
 }

@@ -9,17 +9,17 @@ fn id(namespace: &str, name: &str) -> WorkloadRef {
 #[test]
 fn restarts_are_summed_and_a_lost_history_is_said_with_its_pause() {
     let of = id("istio-system", "prometheus");
-    let restart = |workload: &WorkloadRef, pods| Price::Restarts {
+    let restart = |workload: &WorkloadRef, pods| Impact::Restarts {
         workload: workload.clone(),
         pods,
     };
     let plan = Plan {
-        prices: vec![
+        impacts: vec![
             restart(&of, 1),
-            Price::ScrapeGap {
+            Impact::ScrapeGap {
                 prometheus: of.clone(),
             },
-            Price::LosesHistory { prometheus: of },
+            Impact::LosesHistory { prometheus: of },
             restart(&id("shop", "cart"), 2),
         ],
         ..Plan::default()
@@ -44,10 +44,10 @@ fn restarts_are_summed_and_a_lost_history_is_said_with_its_pause() {
             ObjectRef::new(Kind::Gateway, "istio-system", "meshscrape-edge"),
             Part::Listener,
             Action::Delete { uid: String::new() },
-            "",
+            crate::plan::purpose::Purpose::SecureJob,
         )
     });
-    with_gateway.prices.push(restart(&edge, 1));
+    with_gateway.impacts.push(restart(&edge, 1));
     assert_eq!(
         all(&with_gateway)[1],
         "3 pods of 1 workload and 1 gateway, and 1 pod of Prometheus restart"
@@ -56,17 +56,17 @@ fn restarts_are_summed_and_a_lost_history_is_said_with_its_pause() {
 
 #[test]
 fn prometheus_is_no_workload_in_what_restarts() {
-    let restarts = |workload: WorkloadRef, pods| Price::Restarts { workload, pods };
+    let restarts = |workload: WorkloadRef, pods| Impact::Restarts { workload, pods };
     let prometheus = id("istio-system", "prometheus");
     let mut plan = Plan {
-        prices: vec![
+        impacts: vec![
             restarts(prometheus.clone(), 1),
-            Price::ScrapeGap { prometheus },
+            Impact::ScrapeGap { prometheus },
         ],
         ..Plan::default()
     };
     assert!(all(&plan).contains(&"1 pod of Prometheus restarts".to_owned()));
-    plan.prices.push(restarts(id("default", "httpbin"), 2));
+    plan.impacts.push(restarts(id("default", "httpbin"), 2));
     let both = "2 pods of 1 workload and 1 pod of Prometheus restart";
     assert!(all(&plan).contains(&both.to_owned()), "{:?}", all(&plan));
 }

@@ -7,7 +7,7 @@ async fn marked_pods_are_scraped_twice_until_the_old_job_leaves_them_out() {
     let (_, client) = builtin();
     apply(&client, "me", PROMETHEUS_POD).await;
     add_job(&client).await;
-    for text in [POLICIES, LISTENER, MARK] {
+    for text in [POLICIES, LISTENER, ANNOTATION] {
         apply(&client, "me", text).await;
     }
     wait(40).await;
@@ -106,7 +106,7 @@ async fn up_lies_for_a_while_after_a_policy_has_gone() {
     let (simulation, client) = builtin();
     apply(&client, "me", PROMETHEUS_POD).await;
     add_job(&client).await;
-    for text in [POLICIES, LISTENER, MARK] {
+    for text in [POLICIES, LISTENER, ANNOTATION] {
         apply(&client, "me", text).await;
     }
     wait(40).await;

@@ -4,7 +4,8 @@ use super::*;
 async fn a_rollout_takes_seconds_and_one_gets_stuck() {
     let (_, client) = builtin();
     let mark = |name: &str| {
-        MARK.replace("httpbin", name)
+        ANNOTATION
+            .replace("httpbin", name)
             .replace("namespace: default", "namespace: shop")
     };
     apply(&client, "me", &mark("storefront")).await;
@@ -43,8 +44,8 @@ async fn dropped_intents_go_and_hooks_hear_of_writes() {
     let heard = Arc::new(Mutex::new(0));
     let counter = heard.clone();
     simulation.on_write(Box::new(move |_| *counter.lock().unwrap() += 1));
-    apply(&client, "me", MARK).await;
-    apply(&client, "me", MARK).await;
+    apply(&client, "me", ANNOTATION).await;
+    apply(&client, "me", ANNOTATION).await;
     assert_eq!(*heard.lock().unwrap(), 1, "an idle apply writes nothing");
     apply(
         &client,
@@ -133,7 +134,8 @@ async fn a_watch_tells_of_changes() {
 async fn every_kind_of_workload_rolls_out_and_back() {
     let (simulation, client) = builtin();
     let marked = |kind: &str, ns: &str, name: &str| {
-        MARK.replace("kind: Deployment", &format!("kind: {kind}"))
+        ANNOTATION
+            .replace("kind: Deployment", &format!("kind: {kind}"))
             .replace("httpbin", name)
             .replace("namespace: default", &format!("namespace: {ns}"))
     };
@@ -193,7 +195,7 @@ async fn a_paused_deployment_waits() {
         .metadata
         .name
         .clone();
-    apply(&client, "me", MARK).await;
+    apply(&client, "me", ANNOTATION).await;
     wait(30).await;
     assert_eq!(
         pods(&client, "default", "app=httpbin").await[0]

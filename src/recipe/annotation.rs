@@ -1,13 +1,14 @@
-//! The mark `prometheus.istio.io/secure-port`, by which the scrape job discovers, and nothing beside it.
+//! The annotation `prometheus.istio.io/secure-port`, by which the scrape job discovers, and nothing beside it.
 //!
 //! Facts: on a running pod it is lost with the pod (fault 11); `prometheus.io/path` in a template without a port
 //! makes the agent scrape the app at `:80` (fault 12), so that no `prometheus.io/*` is written here.
 
-use super::{MARK, SECURE_PORT, injection, select::Item, template_intent};
-use crate::answers::{Injection, Mark};
+use super::{ANNOTATION, SECURE_PORT, injection, select::Item, template_intent};
+use crate::answers::{Annotate, Injection};
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, MtlsMode, Pod, Workload};
-use crate::plan::{Action, Await, Change, Part, Price};
+use crate::plan::purpose::Purpose;
+use crate::plan::{Action, Await, Change, Impact, Part};
 use crate::problems::{Problem, Subject};
 use crate::reach::injector::MERGE;
 use serde_json::json;
@@ -16,7 +17,7 @@ use serde_json::json;
 /// Annotated again they cost no restart, and a later pod has the template's value anyway.
 fn strayed(workload: &Workload) -> impl Iterator<Item = &Pod> {
     let port = SECURE_PORT.to_string();
-    let stays = workload.template.metadata.annotations.get(MARK) == Some(&port);
+    let stays = workload.template.metadata.annotations.get(ANNOTATION) == Some(&port);
     let wanted = stays && workload.rolled_out;
     running(workload)
         .into_iter()
@@ -45,16 +46,16 @@ pub(super) fn changes(
     injection: Injection,
     keep_own: bool,
 ) -> Vec<Change> {
-    match item.mark {
-        Mark::Template => {
+    match item.annotation {
+        Annotate::Template => {
             let template = template(mesh, item, injection, keep_own);
             // New pods take the template's annotation.
-            let restarts = !template.prices.is_empty();
+            let restarts = !template.impacts.is_empty();
             let pods = strayed(item.workload).filter(|_| !restarts);
             let pods = pods.map(|pod| strayed_pod(item.workload, pod));
             std::iter::once(template).chain(pods).collect()
         }
-        Mark::Pods => pods(item),
+        Annotate::Pods => pods(item),
     }
 }
 
@@ -66,37 +67,32 @@ fn template(mesh: &Mesh, item: &Item, by: Injection, keep_own: bool) -> Change {
         Some(_) => Default::default(),
         None => injection::template_labels(mesh, workload, by_namespace),
     };
-    let mut metadata = json!({"annotations": {MARK: SECURE_PORT.to_string()}});
+    let mut metadata = json!({"annotations": {ANNOTATION: SECURE_PORT.to_string()}});
     let meta = &workload.template.metadata;
     let entering = item.gateway.is_none() && workload.enters_mesh();
     let keeps = entering && keep_own;
     if keeps {
         metadata["annotations"][MERGE] = json!("false");
     }
-    let mut restarts = meta.annotations.get(MARK) != Some(&SECURE_PORT.to_string());
+    let mut restarts = meta.annotations.get(ANNOTATION) != Some(&SECURE_PORT.to_string());
     if !labels.is_empty() {
         restarts |= labels.iter().any(|(k, v)| meta.labels.get(k) != Some(v));
         metadata["labels"] = json!(labels);
     }
-    let why = match entering {
-        true => format!(
-            "{} gets its sidecar and the annotation secure-port",
-            workload.id.name
-        ),
-        false => format!(
-            "Prometheus discovers the pods of {} by this annotation",
-            workload.id.name
-        ),
+    let name = workload.id.name.clone();
+    let purpose = match entering {
+        true => Purpose::FirstSidecar { workload: name },
+        false => Purpose::Discovered { workload: name },
     };
-    let mut prices = Vec::new();
+    let mut impacts = Vec::new();
     if restarts {
-        prices.push(Price::Restarts {
+        impacts.push(Impact::Restarts {
             workload: workload.id.clone(),
             pods: workload.desired as usize,
         });
     }
     if entering {
-        prices.push(Price::FirstSidecar {
+        impacts.push(Impact::FirstSidecar {
             workload: workload.id.clone(),
             strict: workload.mtls.0 == MtlsMode::Strict,
         });
@@ -110,14 +106,14 @@ fn template(mesh: &Mesh, item: &Item, by: Injection, keep_own: bool) -> Change {
         findings: apart.into_iter().collect(),
         item: Some(workload.id.clone()),
         then: vec![Await::Rollout(workload.id.clone())],
-        prices,
+        impacts,
         ..Change::new(
             object.clone(),
-            Part::Mark,
+            Part::Annotation,
             Action::Apply {
                 intent: template_intent(&object, json!({ "metadata": metadata })),
             },
-            why,
+            purpose,
         )
     }
 }
@@ -130,25 +126,23 @@ fn pods(item: &Item) -> Vec<Change> {
     running(item.workload)
         .into_iter()
         .map(|pod| {
-            let why = format!("Prometheus discovers pod {} by this annotation", pod.name);
-            on_pod(item.workload, pod, why, Some(lost(pod)))
+            let purpose = Purpose::PodDiscovered {
+                pod: pod.name.clone(),
+            };
+            on_pod(item.workload, pod, purpose, Some(lost(pod)))
         })
         .collect()
 }
 
 fn strayed_pod(workload: &Workload, pod: &Pod) -> Change {
-    let has = match &pod.secure_port {
-        Some(port) => format!("says {port}"),
-        None => "is missing".to_owned(),
+    let purpose = Purpose::PodDiffers {
+        pod: pod.name.clone(),
+        has: pod.secure_port.clone(),
     };
-    let why = format!(
-        "The annotation secure-port of pod {} {has}; its template says {SECURE_PORT}",
-        pod.name
-    );
-    on_pod(workload, pod, why, None)
+    on_pod(workload, pod, purpose, None)
 }
 
-fn on_pod(workload: &Workload, pod: &Pod, why: String, finding: Option<Problem>) -> Change {
+fn on_pod(workload: &Workload, pod: &Pod, purpose: Purpose, finding: Option<Problem>) -> Change {
     let object = ObjectRef::new(Kind::Pod, &workload.id.namespace, &pod.name);
     let intent = json!({
         "apiVersion": "v1",
@@ -157,12 +151,12 @@ fn on_pod(workload: &Workload, pod: &Pod, why: String, finding: Option<Problem>)
             "name": pod.name,
             "namespace": workload.id.namespace,
             "uid": pod.uid,
-            "annotations": {MARK: SECURE_PORT.to_string()},
+            "annotations": {ANNOTATION: SECURE_PORT.to_string()},
         },
     });
     Change {
         item: Some(workload.id.clone()),
         findings: finding.into_iter().collect(),
-        ..Change::new(object, Part::Mark, Action::Apply { intent }, why)
+        ..Change::new(object, Part::Annotation, Action::Apply { intent }, purpose)
     }
 }

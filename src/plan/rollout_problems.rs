@@ -32,7 +32,7 @@ pub struct Pace {
 }
 
 /// What the rollout of this live workload will meet. Nothing, for kinds without rollouts.
-pub fn hurdles(live: &Value, around: &Around<'_>) -> Vec<Problem> {
+pub fn rollout_problems(live: &Value, around: &Around<'_>) -> Vec<Problem> {
     let mut found: Vec<Problem> = held(live).into_iter().collect();
     let Some(pace) = pace(live).filter(|pace| pace.pods > 0) else {
         return found;

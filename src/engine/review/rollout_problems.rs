@@ -4,8 +4,8 @@ use crate::cluster::Cluster;
 use crate::cluster::api::encode;
 use crate::gather::Gather;
 use crate::plan::Plan;
-use crate::plan::hurdles::{Around, hurdles, pace};
 use crate::plan::review::{PodVerdict, Reviewed};
+use crate::plan::rollout_problems::{Around, pace, rollout_problems};
 use crate::problems::Problem;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,7 +119,7 @@ pub(super) async fn find(
         new,
         refused: refused.as_ref().map(|(_, said)| said.as_str()),
     };
-    reviewed.hurdles = hurdles(after, &around);
+    reviewed.rollout_problems = rollout_problems(after, &around);
     if let Some((of, said)) = refused
         && pace.is_none_or(|pace| pace.away > 0)
     {

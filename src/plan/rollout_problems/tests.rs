@@ -38,11 +38,11 @@ fn daemon(strategy: Value) -> Value {
 }
 
 fn alone(live: &Value) -> Vec<Problem> {
-    hurdles(live, &Around::default())
+    rollout_problems(live, &Around::default())
 }
 
-fn kinds(hurdles: &[Problem]) -> Vec<Code> {
-    hurdles.iter().map(Problem::code).collect()
+fn kinds(rollout_problems: &[Problem]) -> Vec<Code> {
+    rollout_problems.iter().map(Problem::code).collect()
 }
 
 /// Its evidence.
@@ -155,7 +155,7 @@ fn with(live: &Value, quotas: &[Value], old: Option<&Value>, new: Option<&Value>
         new,
         ..Around::default()
     };
-    hurdles(live, &around)
+    rollout_problems(live, &around)
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_refusal_tells_what_the_pod_would_have_taken() {
         ),
         ..Around::default()
     };
-    let found = hurdles(&deployment(3, json!({})), &around);
+    let found = rollout_problems(&deployment(3, json!({})), &around);
     assert!(told(&found[0]).contains("needs=600m"), "{found:?}");
 }
 
@@ -264,7 +264,7 @@ fn budget(selector: Value, allowed: u64) -> Value {
 #[test]
 fn a_budget_is_told_of_only_where_the_rollout_takes_pods_away_past_it() {
     let around = |budgets: &[Value], live: &Value| {
-        hurdles(
+        rollout_problems(
             live,
             &Around {
                 budgets,

@@ -2,48 +2,48 @@
 
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Prometheus, Storage, Workload};
-use crate::plan::Price;
+use crate::plan::Impact;
 use crate::problems::Problem;
 
 /// A new Sidecar renames the inbound chains and routes of the workload's ports: connections that live longer
 /// than about 45 s are cut once, and EnvoyFilters on the old names stop matching in silence.
-pub(super) fn listener(workload: &Workload) -> Vec<Price> {
+pub(super) fn listener(workload: &Workload) -> Vec<Impact> {
     let stands = workload.ours.iter().any(|o| o.kind == Kind::Sidecar);
     if stands || workload.services.is_empty() {
         return Vec::new();
     }
-    let mut prices = vec![Price::CutsConnections {
+    let mut impacts = vec![Impact::CutsConnections {
         workload: workload.id.clone(),
     }];
-    prices.extend(
+    impacts.extend(
         workload
             .envoy_filters
             .iter()
-            .map(|filter| Price::EnvoyFilterStops {
+            .map(|filter| Impact::EnvoyFilterStops {
                 filter: filter.clone(),
                 workload: workload.id.clone(),
             }),
     );
-    prices
+    impacts
 }
 
 /// Prometheus restarts once; with an `emptyDir` its history goes.
-pub(super) fn prometheus(of: &Prometheus) -> Vec<Price> {
-    let mut prices = vec![
-        Price::Restarts {
+pub(super) fn prometheus(of: &Prometheus) -> Vec<Impact> {
+    let mut impacts = vec![
+        Impact::Restarts {
             workload: of.id.clone(),
             pods: of.desired as usize,
         },
-        Price::ScrapeGap {
+        Impact::ScrapeGap {
             prometheus: of.id.clone(),
         },
     ];
     if matches!(of.storage, Storage::EmptyDir) {
-        prices.push(Price::LosesHistory {
+        impacts.push(Impact::LosesHistory {
             prometheus: of.id.clone(),
         });
     }
-    prices
+    impacts
 }
 
 /// What its restart may bring besides.

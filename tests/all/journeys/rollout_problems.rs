@@ -49,12 +49,12 @@ async fn review(journey: &Journey, workload: &str) -> Review {
 fn found(review: &Review) -> Vec<Code> {
     let items = review.items.values();
     items
-        .flat_map(|item| item.hurdles.iter().map(|hurdle| hurdle.code()))
+        .flat_map(|item| item.rollout_problems.iter().map(|problem| problem.code()))
         .collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
+async fn each_problem_is_said_at_its_change_in_words_and_json() {
     for (workload, kind, says) in [
         (
             HTTPBIN,
@@ -91,12 +91,12 @@ async fn each_hurdle_is_said_at_its_change_in_words_and_json() {
         assert!(crate::tells(&text, kind, says), "{text}");
         let value = json::review(&review);
         let changes = value["changes"].as_array().unwrap();
-        let hurdle = changes
+        let problem = changes
             .iter()
             .flat_map(|change| change["problems"].as_array().unwrap())
             .find(|problem| problem["code"] == kind.text())
             .unwrap();
-        let told = format!("{}{}", hurdle["message"], hurdle["remedy"]);
+        let told = format!("{}{}", problem["message"], problem["remedy"]);
         assert!(crate::tells(&told, kind, says), "{told}");
     }
 }
@@ -127,11 +127,11 @@ async fn a_full_quota_does_not_hinder_a_set_whose_old_pods_go_first() {
     full(&journey, "orders");
     let review = review(&journey, DATABASE).await;
     assert_eq!(found(&review), []);
-    let marks = review
+    let annotations = review
         .items
         .iter()
-        .find(|(id, _)| id.0 == "StatefulSet/orders/orders-db#mark");
-    let said = marks.and_then(|(_, item)| item.pod.clone());
+        .find(|(id, _)| id.0 == "StatefulSet/orders/orders-db#annotation");
+    let said = annotations.and_then(|(_, item)| item.pod.clone());
     assert!(
         matches!(
             &said,
