@@ -10,7 +10,7 @@ pub(crate) mod tests;
 
 pub use check::{Findings, cluster, counts, groups, of_board, of_mesh, shared_identity};
 pub use forecast::of_forecast;
-pub use remedy::Remedy;
+pub use remedy::{Choice, Remedy};
 pub use table::{
     Code, Declared, Effect, FilterDoes, Item, JobPart, Lost, NotCaptured, Problem, Refusal, RestsOn,
 };

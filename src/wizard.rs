@@ -16,6 +16,7 @@ pub mod list;
 pub mod msg;
 pub mod namespaces;
 pub mod options;
+mod problems;
 pub mod prometheus;
 pub mod refuse;
 pub mod review;

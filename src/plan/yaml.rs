@@ -460,9 +460,10 @@ mod tests {
         use crate::plan::review::{RunId, tests::change};
         use crate::plan::{Plan, purpose::Purpose, scrape_config::TextEdit};
         let mut apply = change("a", &[]);
-        apply.purpose = Purpose::PodDiscovered {
+        let purpose = Purpose::PodDiscovered {
             pod: "opens\nnothing".into(),
         };
+        apply.purpose = purpose.clone();
         apply.action = Action::Apply {
             intent: json!({"kind": "K", "data": {"on": "yes"}}),
         };
@@ -490,7 +491,9 @@ mod tests {
             documents,
             [json!({"kind": "K", "data": {"on": "yes"}}), Value::Null]
         );
-        assert!(yaml.contains("# opens\n# nothing\n"), "{yaml}");
+        for line in crate::words::purpose(&purpose).lines() {
+            assert!(yaml.contains(&format!("# {line}\n")), "{yaml}");
+        }
         assert!(
             yaml.contains("# # in prometheus.yml, remove the job j\n"),
             "{yaml}"

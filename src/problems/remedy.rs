@@ -1,6 +1,6 @@
 //! What can be done about a problem.
 
-use super::{Item, Problem};
+use super::{Item, Problem, Subject};
 use serde::Serialize;
 
 /// Who can do it, and how.
@@ -35,25 +35,59 @@ impl Item {
     }
 }
 
-impl Problem {
-    pub fn remedy(&self) -> Remedy {
-        let of = self.of();
-        let plan = |choice: String| Remedy::Changes {
-            command: format!("meshscrape plan {choice}"),
-        };
-        let command = |command: String| Remedy::Command { command };
+/// What to choose, so that the plan holds the changes that end a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// All of a namespace.
+    Namespace(String),
+    /// A workload, by its subject.
+    Workload(Subject),
+    Item(Item),
+}
+
+impl Choice {
+    /// On the command line.
+    fn flags(&self) -> String {
         match self {
-            Problem::NamespaceSidecar { .. } => plan(format!("-n {}", of.namespace)),
+            Choice::Namespace(name) => format!("-n {name}"),
+            Choice::Workload(of) => format!("-w {}/{}/{}", of.namespace, of.kind, of.name),
+            Choice::Item(item) => item.choice(),
+        }
+    }
+}
+
+impl Problem {
+    /// `None`: no change of a plan ends it.
+    pub fn choice(&self) -> Option<Choice> {
+        let of = self.of();
+        match self {
+            Problem::NamespaceSidecar { .. } => Some(Choice::Namespace(of.namespace.clone())),
             Problem::PathWithoutPort { .. } | Problem::AnnotationOnPodsOnly { .. } => {
-                plan(format!("-w {}/{}/{}", of.namespace, of.kind, of.name))
+                Some(Choice::Workload(of.clone()))
             }
             Problem::AnnotationChanged { item, .. }
             | Problem::ObjectGone { item, .. }
             | Problem::ObjectAltered { item, .. }
             | Problem::GuardGone { item, .. }
-            | Problem::GuardAltered { item, .. } => Remedy::Changes {
-                command: format!("meshscrape apply {}", item.choice()),
-            },
+            | Problem::GuardAltered { item, .. } => Some(Choice::Item(item.clone())),
+            _ => None,
+        }
+    }
+
+    pub fn remedy(&self) -> Remedy {
+        let of = self.of();
+        if let Some(choice) = self.choice() {
+            // What an earlier run wrote is written again; the rest is new, and looked at first.
+            let verb = match &choice {
+                Choice::Item(_) => "apply",
+                _ => "plan",
+            };
+            return Remedy::Changes {
+                command: format!("meshscrape {verb} {}", choice.flags()),
+            };
+        }
+        let command = |command: String| Remedy::Command { command };
+        match self {
             Problem::RolloutPaused { .. } => command(format!(
                 "kubectl -n {} rollout resume deployment/{}",
                 of.namespace, of.name

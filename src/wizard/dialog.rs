@@ -12,15 +12,9 @@ use crate::engine::event::Decision;
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{ChangeId, Part};
-use crate::problems::groups;
 use crate::text::few;
-use crate::words;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Of one code so many are listed, and lines in all.
-const LISTED: usize = 12;
-const LINES: usize = 200;
 
 /// The file that answers are saved to unless the user types another name.
 pub const ANSWERS_FILE: &str = "meshscrape-answers.yaml";
@@ -400,37 +394,6 @@ impl State {
         )
     }
 
-    /// The problems of the cluster, by code, each with its object and what to do.
-    pub(super) fn list_problems(&mut self) {
-        let mut lines = Vec::new();
-        let mut left = self.mesh.problems.len();
-        for (code, problems) in groups(&self.mesh.problems) {
-            lines.push(format!(
-                "{} {code}  {}",
-                code.severity().name(),
-                words::title(code)
-            ));
-            for problem in problems.iter().take(LISTED) {
-                let reason = words::reason(problem);
-                lines.push(format!("  {}: {reason}", problem.of()));
-            }
-            if problems.len() > LISTED {
-                lines.push(format!("  and {} more", problems.len() - LISTED));
-            }
-            left -= problems.len();
-            if lines.len() > LINES && left > 0 {
-                lines.push(format!("{left} more: meshscrape check lists them all"));
-                break;
-            }
-        }
-        self.dialog = Some(dialog(
-            DialogKind::Problems,
-            "Problems in this cluster",
-            lines,
-            vec![button("Close", Answer::Cancel, false)],
-        ));
-    }
-
     /// Text of the question that the window had no room for yet; then an answer that writes or loses something
     /// shows the next page of it instead.
     fn reads_on_first(&mut self, answer: Answer) -> bool {
@@ -532,7 +495,11 @@ impl State {
                 let text = dialog.input.unwrap_or_default();
                 self.export(text.trim(), answer == Answer::Replace)
             }
-            DialogKind::Exported | DialogKind::Problems => Vec::new(),
+            DialogKind::Problems => {
+                self.choose_fixes();
+                Vec::new()
+            }
+            DialogKind::Exported => Vec::new(),
             DialogKind::QuitChoices if answer == Answer::Stop => self.leave(),
             DialogKind::QuitChoices => {
                 self.dialog = Some(self.save_dialog());

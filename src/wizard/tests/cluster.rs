@@ -304,7 +304,31 @@ fn the_first_step_counts_the_problems_and_lists_them() {
             .any(|line| line.contains("billing/mine"))
     );
     keys(&mut state, "esc");
+    assert!(state.dialog.is_none() && state.answers.workloads.is_empty());
+    // What ends it is taken into the plan: the namespace's workloads, and nobody's that has no such remedy.
+    keys(&mut state, "p tab enter");
     assert!(state.dialog.is_none());
+    let chosen: Vec<String> = state
+        .answers
+        .workloads
+        .iter()
+        .map(|id| id.to_string())
+        .collect();
+    assert!(!chosen.is_empty(), "{:?}", state.notice);
+    for id in &state.answers.workloads {
+        assert_eq!(id.namespace, "shop");
+        assert!(
+            state
+                .mesh
+                .workload(id)
+                .unwrap()
+                .is_free(&state.answers.take)
+        );
+    }
+    assert!(state.answers.namespaces.contains("shop"));
+    // Once all of them are chosen there is nothing left to take.
+    keys(&mut state, "p");
+    assert_eq!(state.dialog.clone().unwrap().buttons.len(), 1);
     // Nothing was found: no line and no key.
     let mut state = started(shop());
     keys(&mut state, "p");
