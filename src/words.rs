@@ -5,7 +5,9 @@ mod en;
 mod explained;
 mod listed;
 
+use crate::plan::export::Gap;
 use crate::plan::purpose::Purpose;
+use crate::plan::undo::UndoNote;
 use crate::plan::{Impact, Plan};
 use crate::problems::{Code, Problem, Remedy};
 use crate::reach::forecast::Forecast;
@@ -144,6 +146,30 @@ pub fn purpose(of: &Purpose) -> String {
     match LANGUAGE {
         Language::English => en::purposes::sentence(of),
         Language::Pseudo => format!("{of:?}"),
+    }
+}
+
+/// Why an export cannot hold all that is to be changed at a Prometheus.
+pub fn gap(of: &Gap) -> String {
+    match LANGUAGE {
+        Language::English => en::export::gap(of),
+        Language::Pseudo => format!("{of:?}"),
+    }
+}
+
+/// What an undo says of an object.
+pub fn undo_note(of: &UndoNote) -> String {
+    match LANGUAGE {
+        Language::English => en::undo::note(of),
+        Language::Pseudo => format!("{} {:?}", of.object, of.what),
+    }
+}
+
+/// Why pods of an owner of this kind cannot be secured.
+pub fn why_not(kind: &str) -> Cow<'static, str> {
+    match LANGUAGE {
+        Language::English => en::others::why_not(kind).into(),
+        Language::Pseudo => format!("OtherOwner {kind}").into(),
     }
 }
 

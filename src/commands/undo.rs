@@ -9,7 +9,6 @@ use crate::engine::{self, settle};
 use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::keeping;
-use crate::plan::undo::UndoNote;
 use crate::plan::undo::found::FOUND;
 
 /// What the user says yes to.
@@ -92,8 +91,11 @@ async fn take_back(
     call.note(&undo.warnings);
     for note in &undo.notes {
         let line = match json {
-            true => events::note(&note.words()).to_string(),
-            false => format!("note: {}", crate::text::line(&note.words())),
+            true => events::note(&crate::words::undo_note(note)).to_string(),
+            false => format!(
+                "note: {}",
+                crate::text::line(&crate::words::undo_note(note))
+            ),
         };
         written(writeln!(call.out, "{line}"))?;
     }
@@ -151,7 +153,7 @@ async fn take_back(
         .notes
         .iter()
         .filter(|note| note.asks())
-        .map(UndoNote::words)
+        .map(crate::words::undo_note)
         .collect();
     if !(opens.is_empty() || word.reopen) {
         let mut error =

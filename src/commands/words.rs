@@ -466,7 +466,7 @@ fn others(others: &[Arc<OtherPods>]) -> String {
             flat(&other.kind),
             flat(&other.namespace),
             flat(&other.name),
-            other.why()
+            crate::words::why_not(&other.kind)
         );
     }
     out

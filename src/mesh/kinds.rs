@@ -326,7 +326,7 @@ fn not_secured(kind: &str, text: &str) -> String {
     };
     format!(
         "`{text}` cannot be secured: {}; kinds that can: {SECURED}",
-        super::others::why_not(named)
+        crate::words::why_not(named)
     )
 }
 

@@ -7,7 +7,8 @@ use super::review::{Review, Reviewed};
 use super::{Action, Change, ChangeId, Part};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
-use crate::mesh::{Owner, PrometheusFlavour};
+use crate::mesh::{Owner, PrometheusFlavour, Unread};
+use crate::problems::Problem;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -54,9 +55,19 @@ pub struct Setup {
     /// Objects of the plan that somebody else keeps as they are, and who.
     pub owned: BTreeMap<ObjectRef, Owner>,
     /// Why its own changes could not be worked out; `None`: they could.
-    pub gap: Option<String>,
+    pub gap: Option<Gap>,
     /// Jobs that somebody has to add where its configuration really comes from: name and job.
     pub by_hand: Vec<(String, Value)>,
+}
+
+/// Why the changes at a Prometheus cannot be worked out whole.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gap {
+    /// Its operator writes its configuration into a Secret.
+    Operator(WorkloadRef),
+    Blocked(Problem),
+    NotFound(WorkloadRef),
+    Unread(WorkloadRef, Unread),
 }
 
 /// How Prometheus comes to read a changed file.

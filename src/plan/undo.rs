@@ -49,46 +49,34 @@ pub enum NoteKind {
     BroughtBack,
     /// It brings back somebody's listener on 15091 without the policies that guard one.
     OpensListener,
-    /// It cannot be put back: why.
-    Cannot(String),
+    /// It cannot be put back.
+    Cannot(Cannot),
+}
+
+/// Why a scrape job cannot be put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cannot {
+    /// The file is no configuration of Prometheus any more.
+    Unreadable {
+        file: String,
+    },
+    /// Records of older versions do not hold what was replaced or taken out.
+    ReplacedUnrecorded {
+        job: String,
+    },
+    RemovedUnrecorded {
+        job: String,
+    },
+    /// By an undo, which is not undone.
+    Restored {
+        job: String,
+    },
 }
 
 impl UndoNote {
     /// Must the user say yes to this on its own?
     pub fn asks(&self) -> bool {
         self.what == NoteKind::OpensListener
-    }
-
-    pub fn words(&self) -> String {
-        let object = &self.object;
-        let say = |value: &Option<Value>| match value {
-            Some(value) => value.to_string(),
-            None => "absent".to_owned(),
-        };
-        match &self.what {
-            NoteKind::ChangedSince {
-                field,
-                before,
-                after,
-                now,
-            } => format!(
-                "{object}: {field} was changed by others since the run and stays, unless you include it: before the run {}, after the run {}, now {}",
-                say(before),
-                say(after),
-                say(now)
-            ),
-            NoteKind::Gone => format!("{object} is gone: nothing to undo"),
-            NoteKind::Successor => {
-                format!("{object} was recreated since this run: it stays")
-            }
-            NoteKind::BroughtBack => format!(
-                "{object} was deleted by this run and is restored; its field manager becomes {MANAGER}"
-            ),
-            NoteKind::OpensListener => {
-                format!("{object}: restoring it opens port 15091 to plaintext, without policies")
-            }
-            NoteKind::Cannot(why) => format!("{object}: {why}"),
-        }
     }
 }
 

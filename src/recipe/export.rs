@@ -9,11 +9,10 @@ use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{
     ConfigHome, Mesh, Owner, OwnerTool, PodHome, Prometheus, PrometheusConfig, PrometheusFlavour,
 };
-use crate::plan::export::{Reload, Setup};
+use crate::plan::export::{Gap, Reload, Setup};
 use crate::plan::scrape_config::{TextEdit, jobs};
 use crate::plan::{Action, Part, Plan};
 use crate::problems::Problem;
-use crate::words;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -83,7 +82,7 @@ fn the_one(mesh: &Mesh, take: &BTreeSet<String>) -> Result<Option<WorkloadRef>, 
 }
 
 /// The mesh without the obstacles that are an owner's, and why the chosen Prometheus's own part is missing.
-fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<String>) {
+fn unlocked(mesh: &Mesh, answers: &Answers) -> (Mesh, Option<Gap>) {
     let mut free = mesh.clone();
     for workload in &mut free.workloads {
         if workload.owner.is_some() {
@@ -132,22 +131,20 @@ fn release(obstacles: &mut Vec<Problem>, owner: Option<&Owner>) {
 }
 
 /// Why what is to be changed at this Prometheus cannot be worked out whole.
-fn gap_of(of: &Prometheus) -> Option<String> {
+fn gap_of(of: &Prometheus) -> Option<Gap> {
+    let id = || of.id.clone();
     if of.flavour == PrometheusFlavour::Operator {
-        return Some(format!(
-            "{} is run by the Prometheus operator, which writes its configuration into a Secret: today's jobs are not known, so the job is Istio's usual one",
-            of.id
-        ));
+        return Some(Gap::Operator(id()));
     }
     if let Some(obstacle) = of.obstacles.first() {
-        return Some(words::reason(obstacle).trim_end_matches('.').to_owned());
+        return Some(Gap::Blocked(obstacle.clone()));
     }
     match &of.config {
-        None => Some(format!("the configuration of {} was not found", of.id)),
-        Some(config) => config.text.as_ref().err().map(|why| {
-            let why = words::unread(why);
-            format!("the configuration of {} could not be read: {why}", of.id)
-        }),
+        None => Some(Gap::NotFound(id())),
+        Some(config) => {
+            let unread = config.text.as_ref().err().cloned();
+            unread.map(|why| Gap::Unread(id(), why))
+        }
     }
 }
 
@@ -222,7 +219,7 @@ fn without(plan: &mut Plan, id: &WorkloadRef, gone: &[Part]) {
     }
 }
 
-fn setup(of: &Prometheus, gap: Option<String>) -> Setup {
+fn setup(of: &Prometheus, gap: Option<Gap>) -> Setup {
     let text = of
         .config
         .as_ref()

@@ -1,15 +1,18 @@
 //! English.
 
+pub(super) mod export;
 pub(super) mod forecast;
 pub(super) mod impacts;
+pub(super) mod others;
 pub(super) mod plan;
 pub(super) mod purposes;
 mod rollouts;
 mod targets;
+pub(super) mod undo;
 pub(super) mod waits;
 
 use crate::mesh::kinds::ObjectRef;
-use crate::mesh::{OwnerTool, Unread, others};
+use crate::mesh::{OwnerTool, Unread};
 use crate::problems::{NotCaptured, Problem, Refusal, Subject};
 
 pub(super) fn label(of: &Problem) -> &'static str {

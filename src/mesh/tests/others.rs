@@ -1,6 +1,7 @@
 use super::*;
-use crate::mesh::others::{in_plaintext, why_not};
+use crate::mesh::others::in_plaintext;
 use crate::problems::{Code, Problem};
+use crate::words::why_not;
 
 const OTHERS: &str = "
 ---
@@ -116,7 +117,7 @@ fn a_kind_that_cannot_be_secured_says_why() {
         ("shop/Pod/debug", why_not("Pod")),
     ] {
         let error = text.parse::<WorkloadRef>().unwrap_err();
-        assert!(error.contains(why) && error.contains(text), "{error}");
+        assert!(error.contains(&*why) && error.contains(text), "{error}");
     }
     let error = "shop/Rollout/cart".parse::<WorkloadRef>().unwrap_err();
     assert!(error.contains("rollout"), "{error}");

@@ -5,6 +5,7 @@ use crate::gather::Gather;
 use crate::mesh::{PrometheusFlavour, ended};
 use crate::plan::scrape_config::{TextEdit, emit, ended_rules};
 use crate::plan::{Action, Part, mask};
+use crate::words;
 use serde_json::{Map, Value};
 
 /// What the pod gets, whatever holds its template.
@@ -146,7 +147,7 @@ pub(super) fn files(steps: &[Step], setup: &Setup) -> Vec<File> {
             _ => "Place: entries of scrape_configs, before the others; replace a job of the same name.",
         }));
         if let Some(gap) = &setup.gap {
-            text.push_str(&comment(gap));
+            text.push_str(&comment(&words::gap(gap)));
         }
         for edit in edits(steps, Part::ScrapeJob) {
             if let TextEdit::RemoveJob { name } = edit {

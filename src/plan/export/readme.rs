@@ -260,7 +260,7 @@ fn limits(
 ) {
     out.push_str("\n## What cannot be applied as it is\n\n");
     if let Some(gap) = &setup.gap {
-        let _ = writeln!(out, "- {}.", line(gap));
+        let _ = writeln!(out, "- {}.", line(&words::gap(gap)));
     }
     if !setup.by_hand.is_empty() {
         out.push_str("- The scrape job (prometheus/scrape-job.yaml) is for you to add to the text that Prometheus's configuration is made from.\n");

@@ -145,7 +145,11 @@ fn the_operators_prometheus_gets_values_and_a_resource_and_no_patch() {
         ];
     });
     let (made, setup) = made(&it, false);
-    assert!(setup.gap.unwrap().contains("operator"));
+    assert!(
+        matches!(setup.gap, Some(super::Gap::Operator(_))),
+        "{:?}",
+        setup.gap
+    );
     let all = values(&made, "values/kube-prometheus-stack.yaml");
     let spec = &all["prometheus"]["prometheusSpec"];
     assert_eq!(

@@ -214,14 +214,14 @@ fn what_others_changed_since_is_left_alone_and_all_three_are_said() {
     entries.extend(wrote(it, "u"));
     let (plan, notes) = run(&entries, &[(web(), deployment(json!({"inject": "never"})))]);
     assert!(is_left_alone(&plan));
-    let words = notes[0].words();
-    for part in [
-        "before the run \"false\"",
-        "after the run \"true\"",
-        "now \"never\"",
-    ] {
-        assert!(words.contains(part), "{words}");
-    }
+    let NoteKind::ChangedSince {
+        before, after, now, ..
+    } = &notes[0].what
+    else {
+        panic!("{:?}", notes[0]);
+    };
+    let all = [before, after, now].map(|value| value.as_ref().and_then(Value::as_str));
+    assert_eq!(all, [Some("false"), Some("true"), Some("never")]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Edits of `prometheus.yml` taken back: our job by its name, our rule by its value; never the whole text.
 
-use super::{Draft, NoteKind, UndoNote, Written, rank};
+use super::{Cannot, Draft, NoteKind, UndoNote, Written, rank};
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::purpose::Purpose;
 use crate::plan::scrape_config::{self, TextEdit};
@@ -44,9 +44,9 @@ pub(super) fn reverse(
         return;
     };
     let Some(mut work) = keyed::text(live, key).and_then(|text| jobs(&text)) else {
-        note(NoteKind::Cannot(format!(
-            "{key} cannot be read as a Prometheus configuration: remove meshscrape's jobs by hand"
-        )));
+        note(NoteKind::Cannot(Cannot::Unreadable {
+            file: key.to_owned(),
+        }));
         return;
     };
     let mut edits: Vec<(TextEdit, &Written)> = Vec::new();
@@ -207,15 +207,15 @@ fn inverse(
                 }
                 (Some(at), Some(was)) if same(&work[at], was) => Ok(None),
                 (at, Some(was)) => Err(changed(name, Some(was), Some(job), at.map(|at| &work[at]))),
-                (_, None) => Err(NoteKind::Cannot(format!(
-                    "the job {name} was replaced, and what it was is not recorded"
-                ))),
+                (_, None) => Err(NoteKind::Cannot(Cannot::ReplacedUnrecorded {
+                    job: name.clone(),
+                })),
             }
         }
         // Only an undo restores, and an undo is not taken back.
-        TextEdit::RestoreJob { name, .. } => Err(NoteKind::Cannot(format!(
-            "the job {name} was brought back by an undo: apply again instead"
-        ))),
+        TextEdit::RestoreJob { name, .. } => {
+            Err(NoteKind::Cannot(Cannot::Restored { job: name.clone() }))
+        }
         TextEdit::RemoveJob { name } => match (find(work, name), was) {
             (Some(at), Some(was)) if same(&work[at], was) => Ok(None),
             (Some(at), was) => Err(changed(name, was, None, Some(&work[at]))),
@@ -226,9 +226,9 @@ fn inverse(
                     job: was.clone(),
                 }))
             }
-            (None, None) => Err(NoteKind::Cannot(format!(
-                "the job {name} was taken out, and what it was is not recorded"
-            ))),
+            (None, None) => Err(NoteKind::Cannot(Cannot::RemovedUnrecorded {
+                job: name.clone(),
+            })),
         },
         TextEdit::AddRule { job, rule } => Ok(rules(work, job).and_then(|rules| {
             let at = rules.iter().position(|other| other == rule)?;
