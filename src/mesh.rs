@@ -10,6 +10,7 @@ mod certificates;
 mod config_source;
 mod discovered;
 mod gateway;
+mod generated;
 mod governed;
 mod homes;
 mod images;

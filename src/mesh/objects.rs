@@ -388,6 +388,8 @@ pub struct LeanServicePort {
 pub struct ConfigMap {
     pub metadata: Meta,
     pub data: BTreeMap<String, String>,
+    #[serde(rename = "binaryData")]
+    pub binary_data: BTreeMap<String, String>,
 }
 
 /// Istio objects: their specs are small and few, and read by path.

@@ -3,6 +3,7 @@
 
 use super::assemble::Index;
 use super::config_source::{Mounted, Source, config_path, flag, follow, mount_of, option, reloads};
+use super::generated::generated;
 use super::homes;
 use super::images::last_part;
 use super::injection::Decision;
@@ -545,6 +546,18 @@ fn obstacles(
             declared: *declared,
         }),
         Source::ConfigMap { .. } => {
+            if let Some(config) = &prometheus.config
+                && let object = config.home.object()
+                && let Some(Ok(map)) = inventory
+                    .config_maps
+                    .get(&format!("{}/{}", object.namespace, object.name))
+                && generated(map)
+            {
+                found.push(Problem::ConfigGenerated {
+                    of: of(),
+                    config_map: object.clone(),
+                });
+            }
             if let Some(config) = &prometheus.config
                 && let Err(unread) = &config.text
             {

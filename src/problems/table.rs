@@ -120,6 +120,8 @@ problems! {
     "MS214" Risk OthersAdmitted { principals: Vec<String> }
     "MS215" Note OperatorPaused { resource: ObjectRef }
     "MS216" Note Sharded { resource: ObjectRef, shards: u32 }
+    /// Its name ends with the hash of its content, which comes from a file.
+    "MS217" Note ConfigGenerated { config_map: ObjectRef }
     "MS221" Risk JobTakesAnyAnnotation { job: String }
     "MS222" Risk JobFollowsPath { job: String }
     "MS223" Risk JobInPlaintext { job: String }
@@ -177,6 +179,8 @@ problems! {
     "MS270" Note SecretJobStays { job: String }
     /// What ends in a monitor ends for every Prometheus that selects it.
     "MS271" Note SharedMonitorStays { job: String, other: String }
+    /// The port that Prometheus is read at goes through its own sidecar, with what guards it there.
+    "MS272" Note InboundStaysCaptured { port: u16 }
 
     // 3xx: workloads.
 

@@ -144,6 +144,7 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::StorageNotKnown, "recipe::findings"),
     (Code::VolumeMayBlock, "recipe::findings"),
     (Code::OutboundStaysCaptured, "recipe::pod"),
+    (Code::InboundStaysCaptured, "recipe::pod"),
     (Code::MeshExclusionsReplaced, "recipe::pod"),
     (Code::NoSidecarYet, "worlds::entering"),
     (Code::NothingInNamespace, "recipe::choices"),

@@ -181,6 +181,7 @@ fn in_its_configuration(mesh: &Mesh, id: &WorkloadRef) -> bool {
                     | Problem::ConfigWritten { .. }
                     | Problem::ConfigUnnamed { .. }
                     | Problem::ConfigVariable { .. }
+                    | Problem::ConfigGenerated { .. }
             ) || of.owner.as_ref().is_some_and(|owner| owner.is(obstacle))
         })
     })

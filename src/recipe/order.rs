@@ -199,6 +199,7 @@ fn prometheus(
     let pod = prometheus_pod::prometheus_pod(mesh, of, repair, fingerprint)?;
     let jobs = scrape_job::scrape_jobs(config, &pod.certificates, repair);
     plan.findings.extend(jobs.findings);
+    plan.findings.extend(prometheus_pod::captured(of, repair));
     if pod.change.is_none() {
         let said = of
             .faults

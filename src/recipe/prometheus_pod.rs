@@ -15,6 +15,7 @@ use crate::plan::purpose::{Certificates, Purpose};
 use crate::plan::scrape_config::emit;
 use crate::plan::{Action, Await, Change, Expected, LeafEdit, Part};
 use crate::problems::Problem;
+use crate::reach::capture::left_out;
 use crate::reach::outbound::{EXCLUDE_PORTS, INCLUDE_RANGES};
 use crate::reach::sends::{Peer, peers};
 use serde_json::{Map, Value, json};
@@ -147,14 +148,11 @@ fn capture(of: &Prometheus, repair: bool) -> Result<BTreeMap<String, String>, Er
         return Ok(annotations);
     };
     let today = &of.template.metadata.annotations;
-    // Whoever set this meant that nothing be captured inbound (fault 6).
-    let meant = repair
-        && read_proxy_config(of)?
-            .get("proxyMetadata")
-            .is_some_and(|metadata| !metadata["INBOUND_CAPTURE_PORTS"].is_null());
     match today.get(INBOUND) {
         Some(ports) => _ = annotations.insert(INBOUND.to_owned(), ports.clone()),
-        None if meant => _ = annotations.insert(INBOUND.to_owned(), String::new()),
+        None if repair && captures_nothing(of)? => {
+            _ = annotations.insert(INBOUND.to_owned(), String::new())
+        }
         None => {}
     }
     if outbound.captures_port(SECURE_PORT) {
@@ -175,6 +173,26 @@ fn capture(of: &Prometheus, repair: bool) -> Result<BTreeMap<String, String>, Er
         annotations.insert(EXCLUDE_PORTS.into(), ports.clone());
     }
     Ok(annotations)
+}
+
+/// That the port it is read at is captured by the sidecar that it has, and stays so.
+pub(super) fn captured(of: &Prometheus, repair: bool) -> Option<Problem> {
+    of.outbound.as_ref()?;
+    if repair && captures_nothing(of).unwrap_or(true) {
+        return None;
+    }
+    let left_out = left_out(&of.template.metadata.annotations, of.http_port);
+    left_out.is_none().then(|| Problem::InboundStaysCaptured {
+        of: (&of.id).into(),
+        port: of.http_port,
+    })
+}
+
+/// Whoever set this meant that nothing be captured inbound (fault 6).
+fn captures_nothing(of: &Prometheus) -> Result<bool, Error> {
+    let config = read_proxy_config(of)?;
+    let metadata = config.get("proxyMetadata");
+    Ok(metadata.is_some_and(|metadata| !metadata["INBOUND_CAPTURE_PORTS"].is_null()))
 }
 
 /// Whom it speaks to by its configuration; `None`: that was not read.

@@ -20,6 +20,19 @@ fn more(text: &str) -> String {
     format!("{}\n---\n{text}\n", quiet())
 }
 
+/// Prometheus's ConfigMap under the name that kustomize gives it, with this in place of its first line.
+fn hashed(first: &str) -> String {
+    let named = "metadata: {name: prometheus, namespace: istio-system, uid: config-uid}";
+    let text = with(
+        named,
+        &named.replace("name: prometheus", "name: prometheus-28chkddcb6"),
+    );
+    let volume = "configMap: {name: prometheus}";
+    assert!(text.contains(volume));
+    text.replace(volume, "configMap: {name: prometheus-28chkddcb6}")
+        .replacen("scrape_configs:", first, 1)
+}
+
 /// An Istio object in the workload's namespace, with its pods' labels for `SELECTED`.
 fn istio(kind: &str, spec: &str) -> String {
     let group = match kind {
@@ -266,6 +279,12 @@ fn texts() -> Vec<(Code, String, String)> {
             C::ConfigUnnamed,
             with(config_file, "").replace("prom/prometheus:v3.10.0", "acme/prometheus:1"),
             with(config_file, ""),
+        ),
+        (
+            C::ConfigGenerated,
+            hashed("scrape_configs:"),
+            // Somebody edited it: it is no longer what was generated.
+            hashed("global: {}\n    scrape_configs:"),
         ),
         (
             C::ConfigVariable,

@@ -116,6 +116,7 @@ fn beside_what_brings_it_about_nothing_is_said_of_prometheus() {
         of_prometheus(|p| p.reloader = false),
     );
     absent(Code::OutboundStaysCaptured, of_prometheus(injected));
+    absent(Code::InboundStaysCaptured, of_prometheus(injected));
     absent(Code::MeshExclusionsReplaced, of_prometheus(injected));
 }
 

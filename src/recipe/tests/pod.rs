@@ -241,6 +241,7 @@ fn whom_it_sends_to_through_the_mesh_is_said() {
     };
     let change = of(&plan, Kind::Deployment, "prometheus");
     assert!(change.findings.contains(&stays), "{:?}", change.findings);
+    assert_eq!(said(&plan, Code::InboundStaysCaptured).len(), 1);
     assert_eq!(said(&plan, Code::MeshExclusionsReplaced), [""; 0]);
     // The injector's own values are not at hand.
     with_prometheus(&mut mesh, |p| {

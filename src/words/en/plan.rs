@@ -32,6 +32,7 @@ pub fn label(of: &Problem) -> Option<&'static str> {
         P::ConfigReadAtStart { .. } => "restart",
         P::UndoLosesHistory { .. } | P::StorageNotKnown { .. } => "history",
         P::VolumeMayBlock { .. } => "volume",
+        P::InboundStaysCaptured { .. } => "inbound",
         P::OutboundStaysCaptured { .. } | P::MeshExclusionsReplaced { .. } => "outbound",
         P::NoSidecarYet { .. } => "no sidecar",
         P::NothingInNamespace { .. } => "no workloads",
@@ -155,6 +156,9 @@ fn of_prometheus(of: &Problem, names: &str) -> Option<String> {
                 "Outbound traffic of {names} still goes through its sidecar, except port {SECURE_PORT}. {through}"
             )
         }
+        P::InboundStaysCaptured { port, .. } => format!(
+            "Port {port} of {names} stays captured by its sidecar. The policies and logins that guard it stay."
+        ),
         P::MeshExclusionsReplaced { annotation, .. } => format!(
             "{annotation} replaces the mesh's own list, which could not be read (ConfigMap istio-sidecar-injector)."
         ),
