@@ -5,6 +5,7 @@
 pub mod inner;
 
 use crate::evidence;
+use crate::forecast;
 use crate::matrix::choices;
 use crate::objects::{Objects, objects, same, text};
 use crate::program::{beside, folder};
@@ -69,7 +70,7 @@ const STOPPERS: &[(&str, usize, &str)] = &[
 ];
 
 /// Through these a run comes to its end by itself.
-const HURDLES: &[(&str, usize, &str)] = &[
+const PASSED: &[(&str, usize, &str)] = &[
     ("GET object", 3, "503"),
     ("PATCH deployments", 1, "half an answer"),
     // A look after it finds nobody whose field that would be.
@@ -86,7 +87,7 @@ const UNDO_STOPPERS: &[(&str, usize, &str)] = &[
     ("DELETE authorizationpolicies", 1, "404"),
 ];
 
-const UNDO_HURDLES: &[(&str, usize, &str)] = &[
+const UNDO_PASSED: &[(&str, usize, &str)] = &[
     ("GET object", 3, "500"),
     (
         "DELETE peerauthentications",
@@ -351,11 +352,15 @@ fn killed_beside(
     let (before, mut machine) = begun(cell, checks)?;
     let namespace = cell.namespace();
     let apply = cell.apply();
+    let forecast = forecast::before(cell.name, &cell.choices());
     killed_again_and_again(checks, &mut machine, &apply, APPLY_KILLS)?;
     checks.must("it goes on to its end", || {
         let resume = "meshscrape apply --resume --yes --lose-history --timeout 300";
         machine.run(resume, Vec::new())?.well()
     })?;
+    checks.add("its targets are as the plan had said", || {
+        forecast::held(&forecast?)
+    });
     checks.add("all is as if nothing had happened", || {
         same(&whole()?, &ageless(objects(&namespace)?))
     });
@@ -397,18 +402,22 @@ fn faults(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
     let (before, mut machine) = begun(cell, checks)?;
     let namespace = cell.namespace();
     let apply = cell.apply();
+    let forecast = forecast::before(cell.name, &cell.choices());
     stopped_by(checks, &mut machine, &apply, STOPPERS)?;
     checks.must(
-        &format!("apply comes through {} faults", HURDLES.len()),
+        &format!("apply comes through {} faults", PASSED.len()),
         || {
-            let rollout_problems: Vec<Trouble> = HURDLES.iter().map(trouble).collect();
-            let told = machine.run(&apply, rollout_problems.clone())?;
-            match rollout_problems.iter().find(|problem| !told.met(problem)) {
+            let faults: Vec<Trouble> = PASSED.iter().map(trouble).collect();
+            let told = machine.run(&apply, faults.clone())?;
+            match faults.iter().find(|fault| !told.met(fault)) {
                 Some(never) => Err(format!("no such request came: {never:?}, {}", told.words())),
                 None => told.well(),
             }
         },
     )?;
+    checks.add("its targets are as the plan had said", || {
+        forecast::held(&forecast?)
+    });
     checks.add("a second apply writes nothing", || {
         let told = machine.run(&apply, Vec::new())?;
         let writes = told.of("WRITE").len();
@@ -420,8 +429,8 @@ fn faults(cell: &Cell, checks: &mut Checks) -> Result<(), Stop> {
     // Each run that was stopped part way wrote a part of the whole.
     stopped_by(checks, &mut machine, UNDO, UNDO_STOPPERS)?;
     checks.must(
-        &format!("undo comes through {} faults", UNDO_HURDLES.len()),
-        || all_taken_back(&mut machine, UNDO_HURDLES.iter().map(trouble).collect()),
+        &format!("undo comes through {} faults", UNDO_PASSED.len()),
+        || all_taken_back(&mut machine, UNDO_PASSED.iter().map(trouble).collect()),
     )?;
     checks.add("all is as if nothing had been applied", || {
         as_before(&namespace, &before)

@@ -1,6 +1,7 @@
 //! What the program said of the targets before it wrote, held against what Prometheus reports afterwards.
 
 use crate::objects::text;
+use crate::program::Program;
 use crate::prom::Prom;
 use crate::shell::until;
 use serde_json::Value;
@@ -21,6 +22,13 @@ const OF_ONE_POD: [&str; 6] = [
     "apps_kubernetes_io_pod_index",
     "statefulset_kubernetes_io_pod_name",
 ];
+
+/// What a plan of these choices says of the targets, for a cell that applies by other ways than [`Program::apply`].
+pub fn before(cell: &str, choices: &[String]) -> Result<Value, String> {
+    let program = Program::new(&format!("{cell}-plan"), choices)?;
+    let (_, plan) = program.plan()?;
+    Ok(plan["forecast"].clone())
+}
 
 /// Compares until they are equal; the scrapes that were compared, or the differences.
 pub fn held(forecast: &Value) -> Result<String, String> {

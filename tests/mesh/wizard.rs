@@ -1,6 +1,7 @@
 //! The wizard itself, from its first screen to green targets, with keys in a pseudo-terminal.
 
 use crate::evidence;
+use crate::forecast;
 use crate::matrix::{choices, secured};
 use crate::program::{beside, folder};
 use crate::pty::Terminal;
@@ -35,6 +36,7 @@ pub fn run(checks: &mut Checks) -> Result<(), Stop> {
     checks.must("the samples stand", || {
         world::build(&namespace, "PERMISSIVE").map(|()| namespace.clone())
     })?;
+    let forecast = forecast::before(NAME, &choices(&namespace, 15020, "template"));
     checks.must("the wizard, by keys, to green targets", || {
         // The driver panics with the screen where something never shows.
         catch_unwind(AssertUnwindSafe(|| keys(&namespace))).map_err(|panic| {
@@ -42,6 +44,9 @@ pub fn run(checks: &mut Checks) -> Result<(), Stop> {
             words.unwrap_or_else(|| "the terminal's driver broke off".into())
         })
     })?;
+    checks.add("its targets are as the plan had said", || {
+        forecast::held(&forecast?)
+    });
     secured(checks, &namespace, subjects)
 }
 
