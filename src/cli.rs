@@ -5,7 +5,6 @@ use crate::cluster::direct::{Direct, Way, secret};
 use crate::commands::check;
 use crate::commands::events::HELP as EVENTS;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::named::Named;
 use crate::plan::ChangeId;
@@ -481,14 +480,14 @@ impl Choices {
             None => Answers::default(),
         };
         if !(self.namespaces.is_empty() && self.workloads.is_empty() && self.gateways.is_empty()) {
-            answers.namespaces = self.namespaces.iter().cloned().gather();
-            answers.workloads = self.workloads.iter().filter_map(Named::whole).gather();
+            answers.namespaces = self.namespaces.iter().cloned().collect();
+            answers.workloads = self.workloads.iter().filter_map(Named::whole).collect();
             let parts = self
                 .workloads
                 .iter()
                 .filter(|named| named.whole().is_none());
-            answers.named = parts.cloned().gather();
-            answers.gateways = self.gateways.iter().cloned().gather();
+            answers.named = parts.cloned().collect();
+            answers.gateways = self.gateways.iter().cloned().collect();
         }
         if let Some(prometheus) = &self.prometheus {
             answers.prometheus = Some(prometheus.clone());

@@ -8,7 +8,6 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod fault;
-pub mod gather;
 pub mod journal;
 pub mod mesh;
 pub mod plan;

@@ -49,7 +49,6 @@ pub use running::as_written;
 pub use scraped::dialect;
 
 use crate::answers::MetricsPort;
-use crate::gather::Gather;
 use crate::problems::Problem;
 use crate::reach::authorization::Refused;
 use crate::reach::outbound::Outbound;
@@ -437,7 +436,7 @@ impl Scraped {
     pub fn ports(&self, prometheus: &WorkloadRef, job: &str) -> Option<BTreeSet<u16>> {
         let own = self.by.as_ref()?.iter();
         let own = own.filter(|by| *by.prometheus == *prometheus && &*by.job == job);
-        Some(own.map(|by| by.port).gather())
+        Some(own.map(|by| by.port).collect())
     }
 }
 
@@ -656,7 +655,7 @@ impl Mesh {
             .prometheus_servers
             .iter()
             .map(|p| &p.id.namespace)
-            .gather();
+            .collect();
         spaces.into_iter().cloned().collect()
     }
 

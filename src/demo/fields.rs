@@ -1,6 +1,5 @@
 //! Sets of field paths, and their `fieldsV1` form, as server-side apply keeps them.
 
-use crate::gather::Gather;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -304,7 +303,8 @@ fn insert(node: &mut Map<String, Value>, path: &[Step]) {
     let key = match step {
         Step::Field(name) => format!("f:{name}"),
         Step::Item(keys) => {
-            let map: Map<String, Value> = keys.iter().map(|(k, v)| (k.clone(), v.value())).gather();
+            let map: Map<String, Value> =
+                keys.iter().map(|(k, v)| (k.clone(), v.value())).collect();
             format!("k:{}", Value::Object(map))
         }
     };

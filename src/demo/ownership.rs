@@ -1,6 +1,5 @@
 //! Who owns which field: server-side apply, and what ordinary writes do to owners.
 
-use crate::gather::Gather;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -149,7 +148,7 @@ pub fn apply(
                     i,
                 )
             })
-            .gather();
+            .collect();
         owners.sort_by_key(|o| {
             order
                 .get(&format!("{}/{}", o.manager, o.operation))
@@ -225,7 +224,7 @@ pub fn update(
         )
         .filter(|path| !matches!(path.first(), Some(Step::Field(f)) if f == "status"))
         .cloned()
-        .gather();
+        .collect();
     for owner in &mut owners {
         let ours = is_us(owner);
         owner.fields.retain(|path| {

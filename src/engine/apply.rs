@@ -25,7 +25,6 @@ use super::watch::{Beside, Watch, Watched};
 use super::{identity, release, runs, settle, undo};
 use crate::answers::{Answers, Pace};
 use crate::error::{Error, Kind};
-use crate::gather::Gather;
 use crate::journal::VERSION;
 use crate::mesh;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
@@ -207,7 +206,7 @@ pub async fn apply(
         guard: Guard::default(),
     };
     let ids = changes.iter().map(|change| change.change().id.clone());
-    let places = ids.zip(0..).gather();
+    let places = ids.zip(0..).collect();
     let mut run = Run {
         id: approved.run().0.clone(),
         seq: 0,

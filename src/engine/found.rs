@@ -5,7 +5,6 @@ use super::session::Session;
 use super::undo::{UndoPlan, plan_of};
 use crate::cluster::api::encode;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, MANAGER, ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::keeping;
@@ -105,7 +104,7 @@ fn items(mesh: &Mesh) -> BTreeMap<ObjectRef, WorkloadRef> {
             let ours = workload.ours.iter().cloned();
             ours.map(|object| (object, workload.id.clone()))
         })
-        .gather()
+        .collect()
 }
 
 /// Whole objects of ours. A kind that is not installed holds none; one that may not be listed is said.

@@ -6,7 +6,6 @@ use super::session::{Journal, RunNote, Session};
 use crate::answers::Answers;
 use crate::cluster::ApiError;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::journal::{self, copy};
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::Part;
@@ -477,7 +476,7 @@ pub(super) async fn live(session: &Session, entries: &[Entry]) -> Result<Live, E
             Entry::Intent(intent) => Some(intent.object.clone()),
             _ => None,
         })
-        .gather();
+        .collect();
     stream::iter(objects)
         .map(|object| async move {
             let live = session.cluster.get(&object).await.map_err(|error| {
@@ -509,7 +508,7 @@ async fn records(
     let records = by_run
         .into_iter()
         .map(|(run, secrets)| (run, copy::entries(&secrets)));
-    Ok(records.gather())
+    Ok(records.collect())
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::cluster::error::{ApiError, Reason};
 use crate::cluster::retry;
 use crate::engine::session::Session;
 use crate::error::{Error, Tells};
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, MANAGER, ObjectRef};
 use crate::plan::leaves::patch;
 use crate::plan::owners::Owners;
@@ -566,12 +565,12 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
         // Ours by a patch of an earlier version's undo: nobody's to be asked for.
         .filter(|c| c.manager != MANAGER)
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .gather();
+        .collect();
     let then: BTreeSet<(&str, &str)> = reviewed
         .conflicts
         .iter()
         .map(|c| (c.manager.as_str(), c.field.as_str()))
-        .gather();
+        .collect();
     if now == then {
         return Ok(());
     }

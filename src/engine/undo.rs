@@ -7,7 +7,6 @@ use super::session::Session;
 use super::steps;
 use super::waits::{About, Around, Waited};
 use crate::error::{Error, Kind};
-use crate::gather::Gather;
 use crate::journal::VERSION;
 use crate::mesh::kinds::{Kind as Of, ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Prometheus};
@@ -176,7 +175,7 @@ fn keep_items(entries: &mut Vec<Entry>, run: &str, only: &[WorkloadRef]) -> Resu
     let of = |item: &Option<WorkloadRef>| item.as_ref().is_some_and(|item| only.contains(item));
     let items: BTreeSet<WorkloadRef> = intents(entries)
         .filter_map(|intent| intent.item.clone())
-        .gather();
+        .collect();
     if let Some(unknown) = only.iter().find(|item| !items.contains(*item)) {
         let names: Vec<String> = items.iter().map(WorkloadRef::to_string).collect();
         return Err(Error::new(format!("run {run} wrote nothing for {unknown}"))
@@ -185,7 +184,7 @@ fn keep_items(entries: &mut Vec<Entry>, run: &str, only: &[WorkloadRef]) -> Resu
     let seqs: BTreeSet<u32> = intents(entries)
         .filter(|intent| of(&intent.item))
         .map(|intent| intent.seq)
-        .gather();
+        .collect();
     keep_seqs(entries, &seqs);
     Ok(())
 }
@@ -247,7 +246,7 @@ fn keep_changes(entries: &mut Vec<Entry>, only: &BTreeSet<ChangeId>) {
     let seqs: BTreeSet<u32> = intents(entries)
         .filter(|intent| only.contains(&intent.change))
         .map(|intent| intent.seq)
-        .gather();
+        .collect();
     keep_seqs(entries, &seqs);
 }
 
@@ -327,7 +326,7 @@ async fn straight_on(
     let places = changes.iter().enumerate();
     let last: BTreeMap<&ObjectRef, usize> = places
         .map(|(at, change)| (&change.change().object, at))
-        .gather();
+        .collect();
     for (at, change) in changes.iter().enumerate() {
         let restart_follows = around.restarted_by(&changes[at + 1..]);
         let about = |wrote| About {

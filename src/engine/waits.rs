@@ -11,7 +11,6 @@ use super::lock::Guard;
 use super::session::{Clock, Session};
 use super::watch::{Loaded, Watch};
 use crate::error::{Error, Tells};
-use crate::gather::Gather;
 use crate::mesh;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::record::Entry;
@@ -374,7 +373,7 @@ impl Around<'_> {
         let told = teller(self.session.clock, report);
         let deadline = Instant::now() + self.up_within;
         let awaited = Awaited {
-            items: Some(items.iter().copied().cloned().gather()),
+            items: Some(items.iter().copied().cloned().collect()),
             ..Awaited::default()
         };
         let tell = |board: Arc<Board>| {

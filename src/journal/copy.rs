@@ -1,7 +1,6 @@
 //! A run's record as Secrets: what stands in the cluster beside the file on this machine.
 
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::plan::ChangeId;
 use crate::plan::keeping::{KEY, record, record_object};
 use crate::plan::record::Entry;
@@ -61,7 +60,7 @@ pub fn entries(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
             Entry::Intent(intent) if intent.seq < PLANNED => Some(intent.change.clone()),
             _ => None,
         })
-        .gather();
+        .collect();
     lines.retain(|line| match line {
         Entry::Intent(intent) if intent.seq >= PLANNED => {
             !ended && !announced.contains(&intent.change)

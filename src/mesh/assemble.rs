@@ -15,7 +15,6 @@ use super::{
     Prometheus, Workload, gateway, governed, inbound, leftovers, others, prometheus, rules,
     workload,
 };
-use crate::gather::Gather;
 use crate::reach::path::Rules;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -411,7 +410,7 @@ fn progress(inventory: &Inventory) -> BTreeMap<Listed, Progress> {
     groups
         .into_iter()
         .map(|(name, parts)| (name, slowest(&parts)))
-        .gather()
+        .collect()
 }
 
 fn slowest(parts: &[&Progress]) -> Progress {

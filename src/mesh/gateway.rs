@@ -9,7 +9,6 @@ use super::pods::PROXY;
 use super::workload::{Base, base, secure, takes};
 use super::{Gateway, GatewayFlavour, Inventory, Workload};
 use super::{leftovers, obstacles as against};
-use crate::gather::Gather;
 use crate::problems::{Problem, Subject};
 use std::collections::BTreeMap;
 
@@ -75,7 +74,7 @@ fn selector(item: &lean::Workload, others: &[&lean::Workload]) -> Labels {
     let mut selector: Labels = ["app", "istio"]
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), labels.get(key)?.clone())))
-        .gather();
+        .collect();
     let shared = |selector: &Labels| {
         others
             .iter()

@@ -6,7 +6,6 @@ use super::labels::is_ours;
 use super::objects::{self as lean, Labels};
 use super::workload::SECURE;
 use super::{Governed, Istio, Prometheus, Workload, leftovers, mtls};
-use crate::gather::Gather;
 use crate::reach::Verdict;
 use crate::reach::authorization::{
     Ground, HEADERS_OF_PROMETHEUS, Listener, Open, Peer, Pods, Refused, Request, Why, attaches,
@@ -158,7 +157,7 @@ pub(super) fn envoy_filters(index: &Index<'_>, workload: &Workload) -> Vec<Objec
         .iter()
         .filter(|service| service.target.is_some_and(|target| target != service.port))
         .map(|service| service.port)
-        .gather();
+        .collect();
     if renamed.is_empty() {
         return Vec::new();
     }

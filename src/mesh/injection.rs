@@ -4,7 +4,6 @@
 use super::istio::{Injecting, MeshConfig, injecting};
 use super::objects::{Labels, PodSpec, WebhookRule};
 use super::{ControlPlane, Inventory, NamespaceInjection, Progress};
-use crate::gather::Gather;
 use crate::problems::{Problem, Subject};
 use crate::reach::injection::{self, Hook, IGNORED, NotInjected, Pod, called};
 use crate::reach::injector::{self, LeftAlone, Takes};
@@ -116,7 +115,7 @@ pub(super) fn of_namespace(name: &str, labels: &Labels) -> NamespaceInjection {
 
 impl<'a> Injector<'a> {
     pub fn new(inventory: &'a Inventory, planes: &[ControlPlane], mesh: &MeshConfig) -> Self {
-        let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).gather();
+        let mut revisions: BTreeSet<String> = planes.iter().map(|p| p.revision.clone()).collect();
         let mut rules = Vec::new();
         for webhook in &inventory.webhooks.items {
             let injects = |rule: &&WebhookRule| rule.name.ends_with("sidecar-injector.istio.io");
@@ -141,7 +140,7 @@ impl<'a> Injector<'a> {
             inside: planes
                 .iter()
                 .map(|plane| (plane.revision.clone(), injecting(inventory, plane, mesh)))
-                .gather(),
+                .collect(),
             complete,
             revisions,
         }

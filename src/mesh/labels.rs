@@ -1,7 +1,6 @@
 //! Matching by labels, with an index so that ten thousand pods cost no more than their labels.
 
 use super::objects::{Labels, Meta};
-use crate::gather::Gather;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,7 +30,7 @@ pub(super) fn labels_at(spec: &Value, pointer: &str) -> Labels {
         .map(|map| {
             map.iter()
                 .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-                .gather()
+                .collect()
         })
         .unwrap_or_default()
 }

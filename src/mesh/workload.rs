@@ -8,7 +8,6 @@ use super::objects::{self as lean, Labels, Template};
 use super::{
     Inventory, SidecarState, Workload, governed, inbound, obstacles, owner, pods, scraped,
 };
-use crate::gather::Gather;
 use crate::reach::inbound::Contradiction;
 use crate::reach::injector;
 use serde_json::Value;
@@ -188,7 +187,10 @@ pub(super) fn workload(
 
 fn sidecar(pods: &[super::Pod], revision: Option<String>, decision: &Decision) -> SidecarState {
     let living = pods.iter().filter(|pod| !pod.terminating);
-    let versions: BTreeSet<&String> = living.clone().filter_map(|pod| pod.proxy.as_ref()).gather();
+    let versions: BTreeSet<&String> = living
+        .clone()
+        .filter_map(|pod| pod.proxy.as_ref())
+        .collect();
     let with = living.clone().filter(|pod| pod.proxy.is_some()).count();
     let without = living.count() - with;
     match (with, without, decision) {

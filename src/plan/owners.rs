@@ -3,7 +3,6 @@
 use super::path::serde_json_key::KeyValue;
 use super::path::{LeafPath, Step, keyed};
 use super::review::Hands;
-use crate::gather::Gather;
 use crate::mesh::kinds::MANAGER;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -81,7 +80,7 @@ impl Owners {
             .iter()
             .filter(|owner| owner.apply == apply && owner.manager == manager)
             .flat_map(|owner| owner.leaves.iter().cloned())
-            .gather()
+            .collect()
     }
 }
 

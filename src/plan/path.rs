@@ -1,7 +1,6 @@
 //! Paths of leaves inside an object. List elements are addressed by the keys that server-side apply
 //! uses, so that a path stays right when neighbours come and go.
 
-use crate::gather::Gather;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use serde_json_key::KeyValue;
@@ -309,7 +308,7 @@ fn new_element(keys: &[(String, KeyValue)]) -> Value {
         _ => Value::Object(
             keys.iter()
                 .map(|(key, value)| (key.clone(), value.value()))
-                .gather(),
+                .collect(),
         ),
     }
 }

@@ -5,7 +5,6 @@ use super::release::Taken;
 use super::scrape_config::{TextEdit, effective, freed, text_of_job, text_of_rule};
 use super::{ChangeId, Part, mask};
 use crate::answers::Answers;
-use crate::gather::Gather;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -173,7 +172,7 @@ impl TextRecord {
                 }
                 _ => None,
             })
-            .gather();
+            .collect();
         let was_text = edits
             .iter()
             .filter_map(|edit| match edit {
@@ -186,7 +185,7 @@ impl TextRecord {
                 }
                 _ => None,
             })
-            .gather();
+            .collect();
         let was_rule = edits
             .iter()
             .filter_map(|edit| match edit {
@@ -195,7 +194,7 @@ impl TextRecord {
                 }
                 _ => None,
             })
-            .gather();
+            .collect();
         TextRecord {
             key: key.into(),
             edits: effective(before, edits),

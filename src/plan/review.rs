@@ -7,7 +7,6 @@ pub use approved::{Approved, ApprovedChange, NotApprovable, Word};
 pub use state::{ItemState, LeftOut, skipped};
 
 use super::{Change, ChangeId, Impact, Plan, keeping};
-use crate::gather::Gather;
 use crate::mesh::OwnerTool;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::problems::Problem;
@@ -183,7 +182,7 @@ impl Reviewed {
             .iter()
             .filter(|conflict| conflict.hands == Hands::Controller)
             .map(|conflict| conflict.manager.as_str())
-            .gather()
+            .collect()
     }
 }
 
@@ -277,7 +276,7 @@ impl Review {
     /// Impacts of what approval would write, each once.
     pub fn impacts(&self) -> BTreeSet<Impact> {
         let states = self.states();
-        self.impacts_with(&states).cloned().gather()
+        self.impacts_with(&states).cloned().collect()
     }
 
     /// EnvoyFilters that match names which would change.
@@ -287,7 +286,7 @@ impl Review {
             Impact::EnvoyFilterStops { filter, .. } => Some(filter.clone()),
             _ => None,
         });
-        filters.gather()
+        filters.collect()
     }
 
     /// Prometheus servers that would lose their history; losing it takes a confirmation of its own.
@@ -302,7 +301,7 @@ impl Review {
             .iter()
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
             .map(|change| &change.object)
-            .gather();
+            .collect();
         // A impact of the plan as a whole counts where something of that Prometheus's pod is written.
         let of_plan = self.plan.impacts.iter().filter(|impact| {
             matches!(impact, Impact::LosesHistory { prometheus } if written.contains(&prometheus.object()))
@@ -314,7 +313,7 @@ impl Review {
                 Impact::LosesHistory { prometheus } => Some(prometheus.clone()),
                 _ => None,
             })
-            .gather();
+            .collect();
         lost.into_iter().collect()
     }
 

@@ -9,7 +9,6 @@ use super::review::{Hands, Reviewed, Verdict};
 use super::scrape_config::{TextEdit, emit, ended_rules, jobs};
 use super::yaml::to_yaml;
 use super::{Action, Part, keyed, mask};
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, MANAGER};
 use crate::mesh::{Owner, OwnerTool};
 use serde_json::{Value, json};
@@ -244,7 +243,7 @@ fn values(item: &Reviewed, chart: &str) -> Option<Vec<Fragment>> {
                 .ok()?
                 .into_iter()
                 .map(|job| (job.name.clone(), job.rules().to_vec()))
-                .gather();
+                .collect();
             Some(vec![fragment(
                 "values, once every new target is UP; the rules of today with the new ones",
                 &json!({"scrapeConfigs": with_rules(&rules, &today)}),

@@ -6,7 +6,6 @@
 use super::{METRICS_PATH, SECURE_PORT, ours, own, scrape_job};
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::purpose::{Purpose, Reader};
@@ -179,7 +178,7 @@ impl Access {
         let all: BTreeSet<String> = workloads
             .flat_map(|workload| self.readers(workload).principals)
             .filter(|principal| *principal != self.own)
-            .gather();
+            .collect();
         let all: Vec<String> = all.into_iter().collect();
         (!all.is_empty()).then(|| Problem::OthersAdmitted {
             of: (&of.id).into(),

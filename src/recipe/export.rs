@@ -4,7 +4,6 @@
 use super::{order, select};
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::{
     ConfigHome, Mesh, Owner, OwnerTool, PodHome, Prometheus, PrometheusConfig, PrometheusFlavour,
@@ -208,7 +207,7 @@ fn without(plan: &mut Plan, id: &WorkloadRef, gone: &[Part]) {
         .iter()
         .filter(|change| gone.contains(&change.part))
         .map(|change| change.id.clone())
-        .gather();
+        .collect();
     plan.changes.retain(|change| !ids.contains(&change.id));
     if gone.contains(&Part::PrometheusPod) {
         let said = order::of_prometheus(id);
@@ -247,7 +246,7 @@ fn setup(of: &Prometheus, gap: Option<Gap>) -> Setup {
             .iter()
             .filter(|job| job.plaintext || job.envoy_stats)
             .map(|job| (job.name.clone(), job.rules().to_vec()))
-            .gather(),
+            .collect(),
         owned: of
             .owner
             .iter()
@@ -261,7 +260,7 @@ fn setup(of: &Prometheus, gap: Option<Gap>) -> Setup {
                     .map(|object| (object, owner.clone()))
             })
             .chain(stand_in(of, gap.is_some()))
-            .gather(),
+            .collect(),
         gap,
         by_hand: Vec::new(),
     }
@@ -288,5 +287,5 @@ fn owned(mesh: &Mesh) -> BTreeMap<ObjectRef, Owner> {
     workloads
         .chain(gateways)
         .filter_map(|(object, owner)| Some((object, owner.clone()?)))
-        .gather()
+        .collect()
 }

@@ -4,7 +4,6 @@
 use super::old_jobs::everything;
 use super::{SECURE_PORT, added_jobs, ended_monitors, select};
 use crate::answers::Answers;
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
 use crate::mesh::objects::{self as lean, Labels};
 use crate::mesh::{self, Mesh, Prometheus, SidecarState, Workload};
@@ -62,12 +61,12 @@ pub fn forecast(
         .iter()
         .filter(|change| change.part == Part::Annotation && skipped.contains(&change.id))
         .filter_map(|change| change.item.as_ref())
-        .gather();
+        .collect();
     let items: BTreeSet<&WorkloadRef> = chosen
         .items(answers)
         .map(|item| &item.workload.id)
         .filter(|id| !stays.contains(id))
-        .gather();
+        .collect();
     let mut made = Made::default();
     for workload in everything(mesh) {
         let chosen = items.contains(&workload.id);

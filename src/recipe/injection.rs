@@ -6,7 +6,6 @@
 use super::{INJECT, select::Selection};
 use crate::answers::{Answers, Injection};
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Mesh, NamespaceInjection, SidecarState, Workload};
 use crate::plan::purpose::Purpose;
@@ -79,7 +78,7 @@ pub(super) fn namespaces(
         .iter()
         .filter(|w| switchable(w))
         .map(|w| w.id.namespace.as_str())
-        .gather();
+        .collect();
     names
         .into_iter()
         .filter(|name| {

@@ -9,7 +9,6 @@ use super::order::reloads;
 use super::select::{Item, Selection};
 use super::{JOB, scrape_job::Config};
 use crate::answers::{Answers, MetricsPort};
-use crate::gather::Gather;
 use crate::mesh::ended;
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::mesh::{Mesh, Prometheus, Workload};
@@ -143,7 +142,7 @@ pub(super) fn decide(
     let ports: BTreeMap<&WorkloadRef, MetricsPort> = items
         .iter()
         .map(|item| (&item.workload.id, item.port))
-        .gather();
+        .collect();
     let stays = answers.options.stop_plaintext_jobs == Some(false);
     // The user has seen what, by name.
     let loses_them = answers.options.loses_metrics();
@@ -304,7 +303,7 @@ impl Decision {
 
     /// Every workload whose plaintext scrape ends at the end.
     pub fn ends(&self) -> BTreeSet<&WorkloadRef> {
-        self.last.iter().flat_map(|(_, items)| items).gather()
+        self.last.iter().flat_map(|(_, items)| items).collect()
     }
 }
 
@@ -354,7 +353,7 @@ fn ending(decision: &Decision, object: ObjectRef, action: Action, of: &Prometheu
         jobs: last.iter().map(|(job, _)| job.clone()).collect(),
         by: JOB.to_owned(),
     };
-    let ends: BTreeSet<WorkloadRef> = last.iter().flat_map(|(_, of)| of).cloned().gather();
+    let ends: BTreeSet<WorkloadRef> = last.iter().flat_map(|(_, of)| of).cloned().collect();
     let jobs = last.iter().map(|(job, items)| LeavesOut {
         job: job.clone(),
         of: items.clone(),

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{ConfigHome, Listed, Mesh, Progress, Prometheus, others};
 use crate::plan::purpose::Purpose;
@@ -44,7 +43,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
     let by_space: BTreeMap<String, ChangeId> = namespaces
         .iter()
         .map(|c| (c.object.name.clone(), c.id.clone()))
-        .gather();
+        .collect();
     plan.changes.extend(namespaces);
 
     let leaves_out = old_jobs::leave_annotated_out(of, &config.jobs);
@@ -295,7 +294,7 @@ fn findings(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers)
     let of_items = chosen
         .items(answers)
         .map(|item| &item.workload.id.namespace);
-    let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).gather();
+    let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).collect();
     for space in spaces {
         let others = mesh.others_in(space);
         let stay = others::stay_in_plaintext(space, others);
@@ -336,7 +335,7 @@ fn findings(plan: &mut Plan, mesh: &Mesh, chosen: &Selection, answers: &Answers)
         .iter()
         .filter(|change| change.part == Part::Annotation)
         .filter_map(|change| change.item.as_ref())
-        .gather();
+        .collect();
     let unannotated: Vec<Problem> = chosen
         .items(answers)
         .map(|item| &item.workload.id)

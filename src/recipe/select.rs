@@ -2,7 +2,6 @@
 
 use crate::answers::{Annotate, Answers, GatewayRef, MetricsPort};
 use crate::error::{Error, nearest};
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::{Gateway, Listed, Mesh, Owner, Prometheus, Workload, others};
 use crate::problems::{Problem, Subject, cluster};
@@ -305,7 +304,7 @@ pub fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
         .map(|n| &n.name)
         .chain(of_items)
         .cloned()
-        .gather();
+        .collect();
     if names.contains(name) {
         return Ok(());
     }

@@ -13,7 +13,6 @@ use crate::engine::session::{Clock, Session};
 use crate::engine::watch::{Beside, SharedMemory, Watch, follow, monitor};
 use crate::engine::{discover, found, review, runs, undo};
 use crate::error::{Error, Result};
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Told, observe};
 use crate::plan::export::export;
@@ -426,7 +425,7 @@ impl Jobs {
                     ApplyEvent::Again { id, item, may } => {
                         // What was approved of it was approved with its managers.
                         let managers = item.controllers().into_iter().map(str::to_owned);
-                        let taken = managers.filter(|_| may).gather();
+                        let taken = managers.filter(|_| may).collect();
                         let view = Arc::new(view::of(&item, &taken));
                         Msg::Again { id, view, may }
                     }

@@ -11,7 +11,6 @@ use super::state::{
 };
 use crate::answers::{Annotate, Answers, Injection, ItemOptions, MetricsPort, Pace};
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{SidecarState, Workload};
 use crate::plan::Part;
@@ -29,7 +28,7 @@ impl State {
             .workloads
             .iter()
             .map(|id| id.namespace.clone())
-            .gather();
+            .collect();
         answers.each.retain(|id, each| {
             *each != ItemOptions::default()
                 && (answers.workloads.contains(id)

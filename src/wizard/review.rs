@@ -12,7 +12,6 @@ use super::state::{
 use super::update::error_notice;
 use crate::answers::Answers;
 use crate::error::Error;
-use crate::gather::Gather;
 use crate::mesh::kinds::Kind;
 use crate::plan::review::{
     Hands, ItemState, LeftOut, NotApprovable, PodVerdict, Review, Reviewed, Verdict, Word,
@@ -163,7 +162,7 @@ impl State {
                     .into_iter()
                     .filter(|manager| self.has_taken(manager))
                     .map(str::to_owned)
-                    .gather(),
+                    .collect(),
             }],
             None => Vec::new(),
         }

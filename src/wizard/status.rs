@@ -3,7 +3,6 @@
 use super::msg::Effect;
 use super::namespaces::{matches, words};
 use super::state::{Connection, State};
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::targets::{self, Board};
 use jiff::SignedDuration;
@@ -87,7 +86,7 @@ impl State {
         match (now.is_empty(), then.is_empty()) {
             (true, _) => Arc::clone(then),
             (false, true) => Arc::clone(now),
-            (false, false) => Arc::new(now.union(then).cloned().gather()),
+            (false, false) => Arc::new(now.union(then).cloned().collect()),
         }
     }
 

@@ -14,7 +14,6 @@ use crate::demo::answers::Reply;
 use crate::demo::json::namespace;
 use crate::demo::kinds;
 use crate::demo::routes::Query;
-use crate::gather::Gather;
 
 fn success(data: Value) -> Reply {
     Reply::json(200, &json!({"status": "success", "data": data}))
@@ -164,7 +163,7 @@ impl World {
         }
         let counts: BTreeMap<&str, usize> = pools()
             .map(|pool| (pool.job.name.as_str(), pool.dropped.len()))
-            .gather();
+            .collect();
         success(
             json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}),
         )

@@ -1,7 +1,6 @@
 //! How a run ends: its last line, its undo, and what is told of it.
 
 use super::*;
-use crate::gather::Gather;
 use crate::text::few;
 
 impl Run {
@@ -197,7 +196,7 @@ impl Run {
                     .is_some_and(|f| fates.contains(f))
             })
             .filter_map(|change| change.item.clone())
-            .gather()
+            .collect()
     }
 
     pub(super) fn given_up_items(&self) -> impl Iterator<Item = WorkloadRef> {
@@ -238,9 +237,9 @@ impl Run {
         // For those that keep their plaintext scrape all the time was waited already.
         let waited = !self.kept_plaintext.is_empty();
         let awaited = Awaited {
-            items: Some(items.iter().filter(|i| !out.contains(i)).cloned().gather()),
+            items: Some(items.iter().filter(|i| !out.contains(i)).cloned().collect()),
             probe: options.probe,
-            no_double: old_jobs.flat_map(ApprovedChange::ends).gather(),
+            no_double: old_jobs.flat_map(ApprovedChange::ends).collect(),
         };
         let board = if items.is_empty() || self.fates.is_empty() {
             Arc::default()

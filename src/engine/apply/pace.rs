@@ -1,7 +1,6 @@
 //! How fast workloads restart, and what is taken back of one of them.
 
 use super::*;
-use crate::gather::Gather;
 
 impl Run {
     /// With the pace `all`, is this a change that is written while earlier rollouts still go on?
@@ -86,7 +85,7 @@ impl Run {
             })
             .filter(|other| self.fates.get(&other.id) == Some(&Fate::Written))
             .map(|other| other.id.clone())
-            .gather();
+            .collect();
         let why = error.what.clone();
         if !of.is_empty() {
             self.take_back(around, change, &of, why.clone()).await?;

@@ -3,7 +3,6 @@
 use super::*;
 use crate::cluster::ApiError;
 use crate::engine::review;
-use crate::gather::Gather;
 use crate::mesh::kinds::Kind as Of;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -232,7 +231,7 @@ impl Run {
                 .filter(|other| other.item.as_ref() == Some(item))
                 .filter(|other| self.fates.get(&other.id) == Some(&Fate::Written))
                 .map(|other| other.id.clone())
-                .gather();
+                .collect();
             if !of.is_empty() {
                 self.take_back(around, change, &of, why.clone()).await?;
             }

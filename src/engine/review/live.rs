@@ -2,7 +2,6 @@
 //! questions would cost more than the dry runs.
 
 use crate::cluster::{ApiError, Cluster};
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::{Part, Plan};
 use serde_json::Value;
@@ -101,7 +100,7 @@ fn named(objects: Vec<Value>) -> Objects {
             let name = (name(&object, "namespace"), name(&object, "name"));
             (name, Some(Arc::new(object)))
         })
-        .gather()
+        .collect()
 }
 
 #[cfg(test)]

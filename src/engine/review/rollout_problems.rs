@@ -2,7 +2,6 @@
 
 use crate::cluster::Cluster;
 use crate::cluster::api::encode;
-use crate::gather::Gather;
 use crate::plan::Plan;
 use crate::plan::review::{PodVerdict, Reviewed};
 use crate::plan::rollout_problems::{Around, pace, rollout_problems};
@@ -39,7 +38,7 @@ pub(super) struct Namespaces {
 impl Namespaces {
     pub fn of(plan: &Plan) -> Self {
         let objects = plan.changes.iter().map(|change| &change.object);
-        let names: BTreeSet<&str> = objects.map(|object| &*object.namespace).gather();
+        let names: BTreeSet<&str> = objects.map(|object| &*object.namespace).collect();
         Namespaces {
             many: names.len(),
             ..Namespaces::default()

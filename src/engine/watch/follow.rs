@@ -3,7 +3,6 @@
 use super::Watched;
 use crate::answers::Answers;
 use crate::error::{Error, Result};
-use crate::gather::Gather;
 use crate::mesh::{Mesh, OtherPods, Prometheus, Workload};
 use crate::recipe::{self, Selection};
 use crate::targets::Ground;
@@ -131,7 +130,7 @@ pub fn watched(mesh: &Mesh, answers: &Answers) -> Vec<Watched> {
 /// Pods of other owners beside these items, and in the namespaces that were named.
 pub fn others(mesh: &Mesh, answers: &Answers, watched: &[Watched]) -> Vec<Arc<OtherPods>> {
     let of_items = watched.iter().map(|watched| &watched.item.namespace);
-    let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).gather();
+    let spaces: BTreeSet<&String> = of_items.chain(&answers.namespaces).collect();
     let others = spaces.into_iter().flat_map(|space| mesh.others_in(space));
     others.cloned().collect()
 }

@@ -2,7 +2,6 @@
 
 use super::prometheus::{self, Pod};
 use super::{File, Setup, Step, comment, file};
-use crate::gather::Gather;
 use crate::mesh::PrometheusFlavour;
 use crate::mesh::ended;
 use crate::plan::mask;
@@ -110,7 +109,7 @@ pub(in crate::plan) fn by_name(jobs: &[(&str, &Value)]) -> Value {
     let jobs = jobs
         .iter()
         .map(|(name, job)| ((*name).to_owned(), without_name(job)));
-    Value::Object(jobs.gather::<Map<_, _>>())
+    Value::Object(jobs.collect::<Map<_, _>>())
 }
 
 /// `scrapeConfigs` of the old jobs, each with its rules before those of today.

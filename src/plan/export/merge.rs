@@ -1,6 +1,5 @@
 //! Single leaves as a strategic-merge patch, which names list elements by their keys and not by their places.
 
-use crate::gather::Gather;
 use crate::plan::LeafEdit;
 use crate::plan::path::Step;
 use serde_json::{Map, Value, json};
@@ -45,7 +44,7 @@ fn place(at: &mut Value, steps: &[Step], to: Option<&Value>) {
                 Some(i) => i,
                 None => {
                     let named = keys.iter().map(|(key, value)| (key.clone(), value.value()));
-                    list.push(Value::Object(named.gather()));
+                    list.push(Value::Object(named.collect()));
                     list.len() - 1
                 }
             };

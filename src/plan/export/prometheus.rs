@@ -1,7 +1,6 @@
 //! Prometheus's own part: its pod, its new jobs, and the rule for its old ones, as files to paste from.
 
 use super::{File, Setup, Step, comment, file, merge};
-use crate::gather::Gather;
 use crate::mesh::{PrometheusFlavour, ended};
 use crate::plan::scrape_config::{TextEdit, emit, ended_rules};
 use crate::plan::{Action, Part, mask};
@@ -52,7 +51,7 @@ fn some(value: &Value) -> Value {
             .iter()
             .filter(|(_, value)| !value.is_null())
             .map(|(key, value)| (key.clone(), some(value)))
-            .gather::<Map<_, _>>()
+            .collect::<Map<_, _>>()
             .into(),
         Value::Array(list) => list.iter().map(some).collect(),
         other => other.clone(),

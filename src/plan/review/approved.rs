@@ -1,7 +1,6 @@
 //! What the user's word approved, and the one way to it.
 
 use super::{ItemState, LeftOut, PodVerdict, Review, Reviewed, RunId, Verdict};
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{Action, Await, Change, ChangeId, Part, keeping, keyed, scrape_config};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +89,7 @@ impl ApprovedChange {
             scrape_config::TextEdit::EndPlaintext { items, .. } => Some(items),
             _ => None,
         });
-        ended.flatten().cloned().gather()
+        ended.flatten().cloned().collect()
     }
     /// The same change, less than what was approved: the plaintext scrape ends only for those of which this holds.
     /// `None`: nothing would be left of it.
@@ -181,7 +180,7 @@ impl Review {
             .iter()
             .filter(|change| matches!(states.get(&change.id), Some(ItemState::LeftOut(_))))
             .filter_map(|change| change.item.clone())
-            .gather();
+            .collect();
         let changes: Vec<ApprovedChange> = self
             .plan
             .changes

@@ -1,7 +1,6 @@
 //! What comes of each change: the server's verdict, the user's word, and what it hangs on.
 
 use super::{PodVerdict, Review, RunId, Verdict};
-use crate::gather::Gather;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{Action, Change, ChangeId, Part, Plan};
 use crate::words;
@@ -109,7 +108,7 @@ impl Review {
             .changes
             .iter()
             .map(|change| (&change.id, change))
-            .gather();
+            .collect();
         let mut unused = BTreeMap::new();
         let mut states = loop {
             let mut states = BTreeMap::new();

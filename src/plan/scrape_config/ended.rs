@@ -1,7 +1,6 @@
 //! Which workloads a plaintext job leaves out, as edits of its rules: see [`crate::mesh::ended`].
 
 use super::{TextEdit, Yaml, parse, rules_of};
-use crate::gather::Gather;
 use crate::mesh::ended::{can_name, read, rule};
 use crate::mesh::kinds::WorkloadRef;
 use serde_json::Value;
@@ -9,8 +8,8 @@ use std::collections::BTreeSet;
 
 /// The rules that name these workloads, one for each namespace.
 pub fn ended_rules(items: &[WorkloadRef]) -> Vec<Value> {
-    let all: BTreeSet<WorkloadRef> = items.iter().cloned().gather();
-    let spaces: BTreeSet<&str> = all.iter().map(|item| item.namespace.as_str()).gather();
+    let all: BTreeSet<WorkloadRef> = items.iter().cloned().collect();
+    let spaces: BTreeSet<&str> = all.iter().map(|item| item.namespace.as_str()).collect();
     let rules = spaces.into_iter().filter_map(|space| rule(space, &all));
     rules.collect()
 }
@@ -38,7 +37,7 @@ fn next(rules: &[Value], items: &[WorkloadRef], end: bool) -> Option<Next> {
         false => named.contains(first),
     });
     let Some((old, all)) = there else {
-        return rule(space, &wanted.cloned().gather()).map(Next::Add);
+        return rule(space, &wanted.cloned().collect()).map(Next::Add);
     };
     let mut all = all.clone();
     for item in wanted {
@@ -81,7 +80,7 @@ pub(in crate::plan) fn rename(
     items: &[WorkloadRef],
     end: bool,
 ) -> Vec<WorkloadRef> {
-    let named: BTreeSet<WorkloadRef> = rules.iter().filter_map(read).flatten().gather();
+    let named: BTreeSet<WorkloadRef> = rules.iter().filter_map(read).flatten().collect();
     while let Some(next) = next(rules, items, end) {
         match next {
             Next::Add(rule) => rules.insert(0, rule),
@@ -118,7 +117,7 @@ pub fn effective(text: &str, edits: &[TextEdit]) -> Vec<TextEdit> {
     for edit in edits {
         let named = |job: &str| -> BTreeSet<WorkloadRef> {
             let rules = rules(&now, job).ok().flatten().unwrap_or_default();
-            rules.iter().filter_map(read).flatten().gather()
+            rules.iter().filter_map(read).flatten().collect()
         };
         let edit = match edit {
             TextEdit::EndPlaintext { job, items } => {

@@ -1,7 +1,6 @@
 //! The scrape jobs of a `prometheus.yml`, and what each has to do with the secure port.
 
 use super::{Yaml, parse};
-use crate::gather::Gather;
 use crate::mesh::ended;
 use crate::mesh::kinds::WorkloadRef;
 use crate::reach::job::{self, Dialect};
@@ -44,7 +43,7 @@ impl Job {
     /// The workloads whose annotated pods it leaves out by name.
     pub fn leaves_out(&self) -> BTreeSet<WorkloadRef> {
         let rules = self.rules().iter();
-        rules.filter_map(ended::read).flatten().gather()
+        rules.filter_map(ended::read).flatten().collect()
     }
 
     /// The rule of earlier versions, which leaves out whatever carries the mark, as it is written here.

@@ -1,7 +1,6 @@
 //! The rows of the review: in which order they are shown, which of them a filter leaves, and the ways from one that
 //! matters to the next.
 
-use crate::gather::Gather;
 use crate::plan::Part;
 use crate::wizard::msg::Effect;
 use crate::wizard::namespaces::{matches, words};
@@ -88,7 +87,7 @@ impl State {
         if self.review.done && self.review.order.is_empty() {
             rows.sort_by_key(ReviewRow::rank);
             let ids = rows.iter().map(|row| row.id.clone());
-            self.review.order = ids.zip(0..).gather();
+            self.review.order = ids.zip(0..).collect();
         } else if self.review.done {
             rows.sort_by_key(|row| self.review.order.get(&row.id).copied());
         } else {

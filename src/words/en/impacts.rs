@@ -1,6 +1,5 @@
 //! What a plan costs.
 
-use crate::gather::Gather;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::{Impact, Plan};
 use crate::text::few;
@@ -35,7 +34,7 @@ pub fn all(plan: &Plan) -> Vec<String> {
         .iter()
         .filter(|change| change.object.kind == Kind::Gateway)
         .filter_map(|change| change.item.as_ref())
-        .gather();
+        .collect();
     let mut restarts = 0;
     let (mut restarting, mut restarting_gateways) = (0, 0);
     let mut of_prometheus = 0;
