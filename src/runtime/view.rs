@@ -211,7 +211,7 @@ fn notes(
 /// What of an undo takes a word of its own, in sentences.
 pub(super) fn undo_asks(plan: &UndoPlan) -> Vec<String> {
     let asks = plan.notes.iter().filter(|note| note.asks());
-    asks.map(|note| crate::words::undo_note(note)).collect()
+    asks.map(crate::words::undo_note).collect()
 }
 
 /// Why it is not certain that the run was made in this cluster, in sentences.
@@ -227,7 +227,7 @@ pub(super) fn undo_notes(plan: &UndoPlan) -> Vec<String> {
     plan.warnings
         .iter()
         .cloned()
-        .chain(plan.notes.iter().map(|note| crate::words::undo_note(note)))
+        .chain(plan.notes.iter().map(crate::words::undo_note))
         .collect()
 }
 

@@ -36,8 +36,10 @@ pub fn held(forecast: &Value) -> Result<String, String> {
     let namespace = prometheus.split('/').next().unwrap_or_default();
     let mut wanted: BTreeMap<&str, BTreeSet<Scrape>> = BTreeMap::new();
     for workload in forecast["workloads"].as_array().into_iter().flatten() {
-        // Where no pod runs nothing is seen.
-        if workload["pods"] == 0 {
+        // Where no pod runs nothing is seen; what other cells have is being changed by them.
+        let place = text(&workload["workload"]);
+        let of_others = place.starts_with("mesh-") && !place.starts_with(namespace);
+        if workload["pods"] == 0 || of_others {
             continue;
         }
         let all = wanted.entry(text(&workload["workload"])).or_default();
