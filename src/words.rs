@@ -153,7 +153,12 @@ pub fn purpose(of: &Purpose) -> String {
 pub fn gap(of: &Gap) -> String {
     match LANGUAGE {
         Language::English => en::export::gap(of),
-        Language::Pseudo => format!("{of:?}"),
+        Language::Pseudo => match of {
+            Gap::Operator(id) => format!("{id} Operator"),
+            Gap::Blocked(problem) => reason(problem).trim_end_matches('.').to_owned(),
+            Gap::NotFound(id) => format!("{id} NotFound"),
+            Gap::Unread(id, why) => format!("{id} Unread {why:?}"),
+        },
     }
 }
 

@@ -163,7 +163,8 @@ fn the_operators_prometheus_gets_values_and_a_resource_and_no_patch() {
     let resource = values(&made, "prometheus/prometheus-resource.yaml");
     assert_eq!(resource["metadata"]["name"], "k8s");
     assert_eq!(resource["spec"]["volumeMounts"], spec["volumeMounts"]);
-    assert!(text(&made, "prometheus/scrape-job.yaml").contains("operator"));
+    let of = it.prometheus_servers[0].id.to_string();
+    assert!(text(&made, "prometheus/scrape-job.yaml").contains(&of));
     assert!(!made.files.iter().any(|f| f.text.contains("kind: Deployment\n") && f.text.contains("name: prometheus\n")));
     // Policies and listener need nothing of it; the annotation waits.
     let script = text(&made, SCRIPT);

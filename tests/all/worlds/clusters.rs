@@ -3,7 +3,9 @@
 use super::{WEB, World};
 use meshscrape::engine::session::Journal;
 use meshscrape::journal::MemoryJournal;
+use meshscrape::mesh::kinds::{Kind, ObjectRef};
 use meshscrape::plan::record::Entry;
+use meshscrape::plan::undo::{NoteKind, UndoNote};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -182,7 +184,14 @@ async fn a_configmap_that_was_made_anew_keeps_its_text() {
     let (code, words) = world.call("undo --yes").await.told();
     assert_eq!(code, 0, "{words}");
     assert_eq!(ours(&world), (0, true), "{words}");
-    assert!(words.contains("was recreated since this run"), "{words}");
+    let note = UndoNote {
+        object: ObjectRef::new(Kind::ConfigMap, "istio-system", "prometheus"),
+        what: NoteKind::Successor,
+    };
+    assert!(
+        words.contains(&meshscrape::words::undo_note(&note)),
+        "{words}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
