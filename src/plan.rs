@@ -336,3 +336,28 @@ pub enum Impact {
         workloads: Vec<WorkloadRef>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_records_of_before_are_known_by_their_names_of_now() {
+        let read = |text: &str| serde_json::from_value::<ChangeId>(text.into()).unwrap().0;
+        for (before, now) in [
+            (
+                "Deployment/shop/cart#mark",
+                "Deployment/shop/cart#annotation",
+            ),
+            ("ConfigMap/i/p#old-jobs", "ConfigMap/i/p#plaintext-jobs"),
+            ("Gateway/i/g#repair", "Gateway/i/g#fix"),
+            ("Pod/shop/mark#policy", "Pod/shop/mark#policy"),
+        ] {
+            assert_eq!(read(before), now);
+        }
+        let part = |text: &str| serde_json::from_value::<Part>(text.into()).unwrap();
+        assert_eq!(part("mark"), Part::Annotation);
+        assert_eq!(part("oldJobs"), Part::PlaintextJobs);
+        assert_eq!(part("repair"), Part::Fix);
+    }
+}
