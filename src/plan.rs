@@ -82,8 +82,16 @@ const FORMER: [(&str, &str); 3] = [
 impl From<String> for ChangeId {
     fn from(text: String) -> ChangeId {
         let renamed = text.rsplit_once('#').and_then(|(object, part)| {
-            let (_, now) = FORMER.iter().find(|(former, _)| *former == part)?;
-            Some(format!("{object}#{now}"))
+            // An undo's: `undo-mark`, `undo-mark-changed-since`.
+            let (undo, part) = match part.strip_prefix("undo-") {
+                Some(part) => ("undo-", part),
+                None => ("", part),
+            };
+            FORMER.iter().find_map(|(former, now)| {
+                let rest = part.strip_prefix(former)?;
+                let whole = rest.is_empty() || rest.starts_with('-');
+                whole.then(|| format!("{object}#{undo}{now}{rest}"))
+            })
         });
         ChangeId(renamed.unwrap_or(text))
     }
@@ -351,6 +359,12 @@ mod tests {
             ),
             ("ConfigMap/i/p#old-jobs", "ConfigMap/i/p#plaintext-jobs"),
             ("Gateway/i/g#repair", "Gateway/i/g#fix"),
+            ("Pod/shop/a#undo-mark-7", "Pod/shop/a#undo-annotation-7"),
+            (
+                "ConfigMap/i/p#undo-old-jobs",
+                "ConfigMap/i/p#undo-plaintext-jobs",
+            ),
+            ("Pod/shop/a#marker", "Pod/shop/a#marker"),
             ("Pod/shop/mark#policy", "Pod/shop/mark#policy"),
         ] {
             assert_eq!(read(before), now);

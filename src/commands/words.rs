@@ -317,7 +317,7 @@ fn sign(item: &Reviewed) -> char {
     }
 }
 
-/// A impact in one sentence.
+/// An impact in one sentence.
 pub fn impact(impact: &Impact) -> String {
     flat(&crate::words::impact(impact)).into_owned()
 }

@@ -163,14 +163,8 @@ impl Store {
     }
 
     fn note(&mut self, kind: &'static Kind, happened: Happened, object: Arc<Value>) {
-        match self.touched.get_mut(namespace(&object)) {
-            Some(last) => *last = self.revision,
-            None => {
-                _ = self
-                    .touched
-                    .insert(namespace(&object).to_owned(), self.revision)
-            }
-        }
+        let ns = namespace(&object).to_owned();
+        self.touched.insert(ns, self.revision);
         if self.log.len() == LOG {
             self.log.pop_front();
         }

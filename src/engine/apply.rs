@@ -550,7 +550,7 @@ impl Run {
         around.wait(what, &about).await
     }
 
-    /// A annotation takes its pod out of the old jobs at once where those leave annotated pods out, so a annotation
+    /// An annotation takes its pod out of the old jobs at once where those leave annotated pods out, so an annotation
     /// whose target does not come UP goes away again: no workload stays unscraped. The run then goes on,
     /// but for a canary, which must not be followed by the others.
     async fn not_up(

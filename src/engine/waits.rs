@@ -344,7 +344,7 @@ impl Around<'_> {
     }
 
     /// Waits until Prometheus has dropped the targets of an item whose annotations are gone. It never holds up the way
-    /// back: a annotation that somebody set meanwhile would do so for ever.
+    /// back: an annotation that somebody set meanwhile would do so for ever.
     async fn targets_gone(&self, item: &WorkloadRef, id: &ChangeId) -> Waited {
         let deadline = Instant::now() + DROPPED;
         self.waiting(id, format!("Prometheus to drop the targets of {item}"));

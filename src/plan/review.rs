@@ -302,7 +302,7 @@ impl Review {
             .filter(|change| states.get(&change.id).is_some_and(ItemState::is_written))
             .map(|change| &change.object)
             .collect();
-        // A impact of the plan as a whole counts where something of that Prometheus's pod is written.
+        // An impact of the plan as a whole counts where something of that Prometheus's pod is written.
         let of_plan = self.plan.impacts.iter().filter(|impact| {
             matches!(impact, Impact::LosesHistory { prometheus } if written.contains(&prometheus.object()))
         });

@@ -464,7 +464,7 @@ fn plan(
             id = ChangeId(format!("{id}-{}", draft.seq));
         }
         let needed = |other: &Change, rank: u8| match (draft.rank, rank) {
-            // A annotation without its listener is a target that fails; a listener without its policies is open.
+            // An annotation without its listener is a target that fails; a listener without its policies is open.
             (2, 1) | (3, 2) => other.item == draft.item,
             // The job goes when nothing is annotated for it; certificates when nothing reads them.
             (5, 1) | (6, 5) | (7, 6) => true,

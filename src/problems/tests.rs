@@ -4,6 +4,15 @@ use super::*;
 use crate::words;
 use std::collections::BTreeSet;
 
+/// The evidence of a problem, for other rooms' tests.
+pub(crate) fn told(of: &Problem) -> String {
+    let values = of.values().into_iter();
+    let values: Vec<String> = values
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    values.join(" ")
+}
+
 #[test]
 fn every_code_stands_once_with_a_text_and_an_explanation() {
     let mut seen = BTreeSet::new();

@@ -119,7 +119,7 @@ pub(super) fn check(mesh: &Mesh, answers: &Answers, chosen: &Selection) -> Resul
     Ok(())
 }
 
-/// The old jobs leave annotated pods out already, so that a annotation ends the plaintext scrape at once.
+/// The old jobs leave annotated pods out already, so that an annotation ends the plaintext scrape at once.
 fn ended(chosen: &Selection) -> bool {
     let of = &chosen.prometheus;
     scrape_job::config(of).is_ok_and(|c| old_jobs::leave_annotated_out(of, &c.jobs))

@@ -312,7 +312,7 @@ pub(super) fn old(jobs: &[Job]) -> impl Iterator<Item = &Job> {
     jobs.iter().filter(|job| job.plaintext || job.envoy_stats)
 }
 
-/// Whether a annotation takes its pod out of an old job at once: by somebody's own rule, or by that of an earlier version
+/// Whether an annotation takes its pod out of an old job at once: by somebody's own rule, or by that of an earlier version
 /// where what takes its place is read at the next start only.
 pub(super) fn leave_annotated_out(of: &Prometheus, jobs: &[Job]) -> bool {
     let replaced = |job: &Job| job.rule_of_earlier_versions().is_some() && reloads(of);

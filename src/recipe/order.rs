@@ -66,7 +66,7 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
                         .extend(by_space.get(&item.workload.id.namespace).cloned());
                 }
             }
-            // From then on a annotation takes its pod out of the old jobs at once.
+            // From then on an annotation takes its pod out of the old jobs at once.
             if leaves_out && let Some(last) = annotations.last_mut() {
                 last.then
                     .push(Await::TargetsUp(vec![item.workload.id.clone()]));

@@ -296,8 +296,11 @@ pub fn checks(mesh: &Mesh, take: &BTreeSet<String>) -> Vec<CheckLine> {
     lines
 }
 
-/// How many problems of each severity; `None`: nothing was found.
+/// How many problems of each severity; `None`: nothing was found, or the cluster is still being read.
 fn problems(mesh: &Mesh) -> Option<CheckLine> {
+    if filling(mesh) {
+        return None;
+    }
     let counts = counts(&mesh.problems);
     let found: Vec<String> = counts
         .iter()

@@ -69,7 +69,7 @@ pub(super) fn stopped(
         lines.extend(shown_again(again));
     }
     let go_on = match row {
-        // A annotation that is left out is taken back: its pods would be scraped by nobody.
+        // An annotation that is left out is taken back: its pods would be scraped by nobody.
         Some(row) if row.written && row.part == Part::Annotation => "Undo its annotation",
         Some(row) if row.written && row.part == Part::Injection => "Undo this change",
         Some(row) if row.written => "Skip and continue",

@@ -339,7 +339,8 @@ fn step_keys(state: &State) -> Vec<Binding> {
             } else {
                 all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
             }
-            if !state.mesh.problems.is_empty() {
+            // What is still being read is not missing.
+            if state.cluster.whole && !state.mesh.problems.is_empty() {
                 all.push(Binding::new(Char('p'), "problems", Action::ListProblems));
             }
             if let Some(earlier) = state.cluster.earlier.as_ref().filter(|found| found.undo) {

@@ -2,10 +2,9 @@
 
 use super::dialog::{button, dialog};
 use super::state::{Answer, DialogKind, Notice, State, Tone};
-use crate::answers::GatewayRef;
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
-use crate::problems::{Choice, groups};
+use crate::problems::{Choice, Subject, groups};
 use crate::text::few;
 use crate::words;
 use std::collections::BTreeSet;
@@ -13,19 +12,6 @@ use std::collections::BTreeSet;
 /// Of one code so many are listed, and lines in all; `meshscrape check` says them all.
 const LISTED: usize = 12;
 const LINES: usize = 200;
-
-/// What the problems of the cluster ask to be chosen, can be chosen, and is not yet.
-#[derive(Default)]
-struct Fixes {
-    workloads: BTreeSet<WorkloadRef>,
-    gateways: BTreeSet<GatewayRef>,
-}
-
-impl Fixes {
-    fn count(&self) -> usize {
-        self.workloads.len() + self.gateways.len()
-    }
-}
 
 impl State {
     /// The problems of the cluster, by code, each with its object and what to do.
@@ -52,7 +38,7 @@ impl State {
             }
         }
         let mut buttons = vec![button("Close", Answer::Cancel, false)];
-        if let fixes @ 1.. = self.fixes().count() {
+        if let fixes @ 1.. = self.fixes().len() {
             buttons.push(button(
                 &format!("Choose {fixes} to fix"),
                 Answer::Yes,
@@ -67,53 +53,26 @@ impl State {
         ));
     }
 
-    fn fixes(&self) -> Fixes {
-        let mut fixes = Fixes::default();
+    /// What the problems of the cluster ask to be chosen, can be chosen, and is not yet.
+    fn fixes(&self) -> BTreeSet<WorkloadRef> {
+        let mut fixes = BTreeSet::new();
         for problem in self.mesh.problems.iter() {
-            let of = problem.of();
-            match problem.choice() {
-                Some(Choice::Namespace(name)) => {
-                    let all = self.workloads_of(&name).iter();
-                    fixes.workloads.extend(
-                        all.filter(|workload| self.may_choose(workload))
-                            .map(|workload| workload.id.clone()),
-                    );
-                }
-                Some(Choice::Workload(_)) => {
-                    let mut all = self.workloads_of(&of.namespace).iter();
-                    let found = all.find(|workload| {
-                        workload.id.name == of.name && workload.id.kind.name() == of.kind
-                    });
-                    let found = found.filter(|workload| self.may_choose(workload));
-                    fixes
-                        .workloads
-                        .extend(found.map(|workload| workload.id.clone()));
-                }
-                Some(Choice::Item(item)) if item.gateway => {
-                    let gateway = self.mesh.gateway(&item.id.namespace, &item.id.name);
-                    if gateway.is_some_and(|of| of.workload.is_free(&self.answers.take)) {
-                        fixes.gateways.insert(GatewayRef {
-                            namespace: item.id.namespace.clone(),
-                            name: item.id.name.clone(),
-                        });
-                    }
-                }
-                Some(Choice::Item(item)) => {
-                    let found = self.mesh.workload(&item.id);
-                    let found = found.filter(|workload| self.may_choose(workload));
-                    fixes
-                        .workloads
-                        .extend(found.map(|workload| workload.id.clone()));
-                }
-                None => {}
-            }
+            let (namespace, only) = match problem.choice() {
+                Some(Choice::Namespace(name)) => (name, None),
+                Some(Choice::Workload(of)) => (of.namespace.clone(), Some(of)),
+                // Of what an earlier run wrote; the monitor finds those.
+                Some(Choice::Item(_)) | None => continue,
+            };
+            let all = self.workloads_of(&namespace).iter();
+            let asked = all.filter(|workload| {
+                let meant = only
+                    .as_ref()
+                    .is_none_or(|of| Subject::from(&workload.id) == *of);
+                meant && self.may_choose(workload)
+            });
+            fixes.extend(asked.map(|workload| workload.id.clone()));
         }
-        fixes
-            .workloads
-            .retain(|id| !self.answers.workloads.contains(id));
-        fixes
-            .gateways
-            .retain(|id| !self.answers.gateways.contains(id));
+        fixes.retain(|id| !self.answers.workloads.contains(id));
         fixes
     }
 
@@ -122,18 +81,13 @@ impl State {
         workload.is_free(&self.answers.take) && !self.stays_outside(workload)
     }
 
-    /// The workloads and gateways whose changes end what was listed; the review shows each change.
+    /// The workloads whose changes end what was listed; the review shows each change.
     pub(super) fn choose_fixes(&mut self) {
-        let fixes = self.fixes();
         let mut names: Vec<String> = Vec::new();
-        for id in &fixes.workloads {
+        for id in self.fixes() {
             self.answers.namespaces.insert(id.namespace.clone());
-            self.choose(id, true);
+            self.choose(&id, true);
             names.push(format!("{}/{}", id.namespace, id.name));
-        }
-        for id in fixes.gateways {
-            names.push(format!("{}/{}", id.namespace, id.name));
-            self.answers.gateways.insert(id);
         }
         self.notice = Some(Notice {
             tone: Tone::Plain,

@@ -552,7 +552,7 @@ async fn leaving_out_a_policy_leaves_out_all_that_hangs_on_it() {
     );
 }
 
-/// A annotation of what was given up may stand from before, and its pods would then be scraped by nobody.
+/// An annotation of what was given up may stand from before, and its pods would then be scraped by nobody.
 #[tokio::test(start_paused = true)]
 async fn after_something_was_left_out_the_old_jobs_are_held_though_they_do_not_hang_on_it() {
     let world = world();

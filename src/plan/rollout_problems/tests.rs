@@ -1,5 +1,6 @@
 use super::quota::amount;
 use super::*;
+use crate::problems::tests::told;
 use crate::problems::{Code, Remedy};
 use serde_json::json;
 
@@ -43,15 +44,6 @@ fn alone(live: &Value) -> Vec<Problem> {
 
 fn kinds(rollout_problems: &[Problem]) -> Vec<Code> {
     rollout_problems.iter().map(Problem::code).collect()
-}
-
-/// Its evidence.
-fn told(of: &Problem) -> String {
-    let values = of.values().into_iter();
-    let values: Vec<String> = values
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    values.join(" ")
 }
 
 /// What to do.

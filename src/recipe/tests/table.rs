@@ -73,12 +73,12 @@ pub fn invariants(plan: &Plan) {
             .changes
             .iter()
             .find(|c| c.part == Part::Listener && c.item == annotation.item);
-        let listener = listener.expect("a annotation without a listener");
+        let listener = listener.expect("an annotation without a listener");
         assert!(annotation.needs.contains(&listener.id));
         let job = part(plan, Part::ScrapeJob).expect("a job");
         assert!(
             annotation.needs.contains(&job.id),
-            "a annotation without a job"
+            "an annotation without a job"
         );
     }
     for (i, change) in plan.changes.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::wizard::state::{Notice, ReviewRow, Sign, Standing, State, Tone};
 pub enum Rank {
     /// It keeps everything from being written until somebody decides.
     Stops,
-    /// Something of the user's goes: an object, or what a impact says is lost.
+    /// Something of the user's goes: an object, or what an impact says is lost.
     Loses,
     /// A warning, a field of somebody else's, an owner that may revert it.
     Warns,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::problems::tests::told;
 use crate::problems::{Code, tests::absent};
 use serde_json::json;
 
@@ -19,15 +20,6 @@ fn pod(owner: &str, status: Value) -> Value {
 fn waiting(reason: &str) -> Value {
     json!({"containerStatuses": [{"name": "app", "image": "r/cart:2", "ready": false, "restartCount": 4,
         "state": {"waiting": {"reason": reason, "message": "its own words"}}}]})
-}
-
-/// Its evidence.
-fn told(of: &Problem) -> String {
-    let values = of.values().into_iter();
-    let values: Vec<String> = values
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    values.join(" ")
 }
 
 #[test]
