@@ -1,8 +1,9 @@
 //! The objects of a namespace, whole, to be compared before and after.
 
-use crate::shell::{get, kubectl};
+use crate::shell::{get, kubectl, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Made by controllers of the cluster from other objects.
 const MADE: &[&str] = &[
@@ -21,7 +22,13 @@ const MADE: &[&str] = &[
 /// Everything in a namespace by kind and name, without what the server counts or reports.
 pub type Objects = BTreeMap<String, Value>;
 
+/// Every object of every kind. Cells run at the same time, and one of them brings the kinds of the operator: asked
+/// again where a kind was listed before the server served it.
 pub fn objects(namespace: &str) -> Result<Objects, String> {
+    until(Duration::from_secs(30), || read(namespace))
+}
+
+fn read(namespace: &str) -> Result<Objects, String> {
     let kinds = kubectl(&[
         "api-resources",
         "--namespaced",
