@@ -25,7 +25,7 @@ mod world;
 mod write;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -120,9 +120,12 @@ impl Simulation {
     /// As [`Simulation::from_scenario`].
     pub fn beginning_at(text: &str, start: Timestamp) -> Result<Simulation, String> {
         let scenario = scenario::Scenario::parse(text)?;
-        let latency = scenario.settings.latency.is_some();
-        let world = scenario.into_world(start)?;
-        Ok(Simulation {
+        Ok(Simulation::over(scenario.into_world(start)?))
+    }
+
+    fn over(world: World) -> Simulation {
+        let latency = world.settings.latency.is_some();
+        Simulation {
             inner: Arc::new(Inner {
                 world: Mutex::new(world),
                 rules: Mutex::new(Rules {
@@ -132,16 +135,20 @@ impl Simulation {
                 log: Mutex::default(),
                 begun: Instant::now(),
             }),
-        })
+        }
     }
 
-    /// The scenario that ships with the program.
+    /// The scenario that ships with the program, built once and copied after that.
     ///
     /// # Panics
     /// Never with the shipped text: a test builds it.
     pub fn builtin() -> Simulation {
-        Simulation::from_scenario(BUILTIN)
-            .unwrap_or_else(|error| panic!("the demo's scenario: {error}"))
+        static BUILT: LazyLock<World> = LazyLock::new(|| {
+            scenario::Scenario::parse(BUILTIN)
+                .and_then(|scenario| scenario.into_world(Timestamp::now()))
+                .unwrap_or_else(|error| panic!("the demo's scenario: {error}"))
+        });
+        Simulation::over(BUILT.beginning(Timestamp::now()))
     }
 
     /// The world, brought up to now.

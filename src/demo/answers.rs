@@ -21,6 +21,11 @@ impl Reply {
         Reply::bytes(code, "application/json", body.to_string())
     }
 
+    /// JSON that is text already.
+    pub fn written(body: String) -> Reply {
+        Reply::bytes(200, "application/json", body)
+    }
+
     pub fn text(code: u16, body: impl Into<String>) -> Reply {
         Reply::bytes(code, "text/plain; charset=utf-8", body.into())
     }

@@ -377,21 +377,20 @@ fn list(world: &World, call: &Call, to: &Objects, all: &[&Arc<Value>]) -> Reply 
         }
     }
     let metadata_only = call.accept.contains("as=PartialObjectMetadataList");
-    let items: Vec<Value> = rest[..page]
-        .iter()
-        .map(|object| {
-            if metadata_only {
-                return partial(object);
-            }
-            let mut item = (***object).clone();
-            if to.kind.is_builtin() {
-                let map = as_map(&mut item);
-                map.remove("apiVersion");
-                map.remove("kind");
-            }
-            item
-        })
-        .collect();
+    // Written as text at once: a list may be long, and nothing of it is changed.
+    let item = |item: &Arc<Value>| {
+        if metadata_only {
+            return partial(item).to_string();
+        }
+        let named = to.kind.is_builtin();
+        let fields = item.as_object().into_iter().flatten();
+        let fields = fields.filter(|(key, _)| !named || !matches!(&***key, "apiVersion" | "kind"));
+        let fields: Vec<String> = fields
+            .map(|(key, value)| format!("\"{key}\":{value}"))
+            .collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let items: Vec<String> = rest[..page].iter().copied().map(item).collect();
     let (version, kind) = if metadata_only {
         (
             "meta.k8s.io/v1".to_owned(),
@@ -400,10 +399,10 @@ fn list(world: &World, call: &Call, to: &Objects, all: &[&Arc<Value>]) -> Reply 
     } else {
         (to.kind.api_version(), format!("{}List", to.kind.kind))
     };
-    Reply::json(
-        200,
-        &json!({"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}),
-    )
+    let items = items.join(",");
+    Reply::written(format!(
+        r#"{{"kind":"{kind}","apiVersion":"{version}","metadata":{metadata},"items":[{items}]}}"#
+    ))
 }
 
 fn hex(text: &str) -> String {

@@ -109,6 +109,12 @@ pub fn labels(object: &Value) -> &Value {
     at(object, "/metadata/labels")
 }
 
+/// A map of these, which are moved: `json!` writes what it is given anew.
+pub fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let fields = fields.into_iter();
+    Value::Object(fields.map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
 /// A stable 64-bit number from text (FNV-1a), for names, addresses and staggering.
 pub fn number_of(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fields::{
     FieldSet, Path, Printed, Step, from_v1, leaves, merge, remove_at, to_v1, value_at,
 };
-use super::json::{at, list, map_at, text};
+use super::json::{at, list, map_at, object as object_of, text};
 use super::kinds::Kind;
 
 /// One entry of `managedFields`.
@@ -54,11 +54,14 @@ fn set_owners(object: &mut Value, owners: &[Owner]) {
         .iter()
         .filter(|owner| !owner.fields.is_empty())
         .map(|owner| {
-            let mut entry = json!({
-                "manager": owner.manager, "operation": owner.operation,
-                "apiVersion": owner.api_version, "time": owner.time,
-                "fieldsType": "FieldsV1", "fieldsV1": to_v1(&owner.fields),
-            });
+            let mut entry = object_of([
+                ("manager", json!(owner.manager)),
+                ("operation", json!(owner.operation)),
+                ("apiVersion", json!(owner.api_version)),
+                ("time", json!(owner.time)),
+                ("fieldsType", json!("FieldsV1")),
+                ("fieldsV1", to_v1(&owner.fields)),
+            ]);
             if !owner.subresource.is_empty() {
                 map_at(&mut entry, &[]).insert("subresource".into(), json!(owner.subresource));
             }

@@ -32,7 +32,7 @@ pub struct Event {
 type Place = (String, String);
 
 /// What makes the uids of one cluster others than those of any other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Seed(u64);
 
 impl Default for Seed {
@@ -41,7 +41,7 @@ impl Default for Seed {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     cluster: Seed,
     objects: BTreeMap<(&'static str, &'static str), BTreeMap<Place, Arc<Value>>>,

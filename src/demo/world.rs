@@ -39,7 +39,7 @@ pub use injection::Mesh;
 /// The manager that the world's own writes go under.
 pub const CONTROLLER: &str = "kube-controller-manager";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     pub store: Store,
     pub settings: Settings,
@@ -83,6 +83,14 @@ impl World {
             pod_targets: HashMap::new(),
             mesh: None,
             counter: 0,
+        }
+    }
+
+    /// The same world, beginning at another time.
+    pub fn beginning(&self, start: Timestamp) -> World {
+        World {
+            start,
+            ..self.clone()
         }
     }
 

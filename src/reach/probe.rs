@@ -3,7 +3,7 @@
 
 use super::discovery::Pod;
 use super::job::{Discovery, Job, Role};
-use super::relabel::Action;
+use super::relabel::{Action, Rule};
 use super::scrape::{Around, Discovered, Target};
 use crate::mesh::objects::{
     Condition, ContainerPort, Labels, LeanContainer, LeanServicePort, OwnerReference, Service,
@@ -158,10 +158,9 @@ fn plain(targets: &BTreeSet<Target>) -> BTreeSet<u16> {
     plain.filter_map(|target| target.place().1).collect()
 }
 
-/// The job without the filters that read no annotation of a secure port.
-fn open(job: &Job) -> Job {
-    let mut open = job.clone();
-    open.rules.retain(|rule| {
+/// The job without the filters that read no annotation of a secure port; `None`: it has no other.
+fn open(job: &Job) -> Option<Job> {
+    let keyed = |rule: &Rule| {
         let filter = matches!(
             rule.action,
             Action::Keep | Action::Drop | Action::KeepEqual | Action::DropEqual
@@ -171,31 +170,41 @@ fn open(job: &Job) -> Job {
                 || name.ends_with("_prometheus_istio_io_secure_envoy_port")
         };
         !filter || rule.source.iter().any(reads)
-    });
-    open
+    };
+    if job.rules.iter().all(keyed) {
+        return None;
+    }
+    let mut open = job.clone();
+    open.rules.retain(keyed);
+    Some(open)
+}
+
+/// Only such a discovery brings a target at a pod's own address.
+fn finds_pods(discovery: &Discovery) -> bool {
+    matches!(discovery, Discovery::Kubernetes(sd) if matches!(sd.role, Role::Pod | Role::Endpoints(_)))
 }
 
 pub fn kind(whole: &Job) -> Kind {
-    let job = whole;
     let mut kind = Kind::default();
-    let scrape = |more: &[(&'static str, &'static str)]| {
+    if !whole.discoveries.iter().any(finds_pods) {
+        return kind;
+    }
+    let scrape = |job: &Job, more: &[(&'static str, &'static str)]| {
         let mut all = vec![STATUS];
         all.extend(SCRAPED);
         all.extend(more);
         targets(job, &all)
     };
-    let (none, annotated) = (scrape(&[]), scrape(&[(SECURE_PORT, "15091")]));
+    let none = scrape(whole, &[]);
+    let annotated = scrape(whole, &[(SECURE_PORT, "15091")]);
     // Whom a job keyed on the annotation takes besides is another question.
-    let job = &open(job);
-    let scrape_all = |more: &[(&'static str, &'static str)]| {
-        let mut all = vec![STATUS];
-        all.extend(SCRAPED);
-        all.extend(more);
-        targets(job, &all)
+    let open = open(whole);
+    let (bare, secured) = match &open {
+        Some(open) => (scrape(open, &[]), scrape(open, &[(SECURE_PORT, "15091")])),
+        None => (none.clone(), annotated.clone()),
     };
-    let bare = scrape_all(&[]);
-    let secured = scrape_all(&[(SECURE_PORT, "15091")]);
-    let envoy = scrape_all(&[(SECURE_ENVOY_PORT, "15091")]);
+    let job = open.as_ref().unwrap_or(whole);
+    let envoy = scrape(job, &[(SECURE_ENVOY_PORT, "15091")]);
     let decides = |own: &BTreeSet<Target>| {
         let port = at(&bare, PORT).is_none() && at(own, PORT).is_some();
         port || (bare.is_empty() && !own.is_empty())
@@ -235,7 +244,8 @@ pub fn kind(whole: &Job) -> Kind {
         ("prometheus.io/port", "8080"),
     ];
     let mut ports = plain(&none);
-    ports.extend(plain(&targets(job, &slow)));
+    let unannotated = targets(job, &slow);
+    ports.extend(plain(&unannotated));
     ports.extend(plain(&targets(job, &unmeshed)));
     kind.envoy_stats = ports == BTreeSet::from([15090]);
     kind.plaintext = !ports.is_empty() && !kind.envoy_stats;
@@ -245,7 +255,7 @@ pub fn kind(whole: &Job) -> Kind {
         !plain(before).is_empty() && plain(after).is_empty()
     };
     kind.leaves_annotated =
-        goes(&none, &annotated) || goes(&targets(job, &slow), &targets(job, &slow_annotated));
+        goes(&none, &annotated) || goes(&unannotated, &targets(job, &slow_annotated));
     kind
 }
 

@@ -11,18 +11,27 @@ use super::prometheus::{Pool, PromRun};
 use super::relabel::Labels;
 use super::scrape::{Health, Target};
 use crate::demo::answers::Reply;
-use crate::demo::json::namespace;
+use crate::demo::json::{namespace, object};
 use crate::demo::kinds;
 use crate::demo::routes::Query;
 
 fn success(data: Value) -> Reply {
-    Reply::json(200, &json!({"status": "success", "data": data}))
+    Reply::written(format!(r#"{{"status":"success","data":{data}}}"#))
 }
 
 fn bad_data(why: &str) -> Reply {
     Reply::json(
         400,
         &json!({"status": "error", "errorType": "bad_data", "error": why}),
+    )
+}
+
+fn of(labels: &Labels) -> Value {
+    let pairs = labels.iter();
+    Value::Object(
+        pairs
+            .map(|(k, v)| (k.clone(), Value::String(v.clone())))
+            .collect(),
     )
 }
 
@@ -156,17 +165,22 @@ impl World {
         }
         if state != "active" {
             for pool in pools() {
-                dropped.extend(pool.dropped.iter().map(
-                    |labels| json!({"discoveredLabels": **labels, "scrapePool": pool.job.name}),
-                ));
+                dropped.extend(pool.dropped.iter().map(|labels| {
+                    object([
+                        ("discoveredLabels", of(labels)),
+                        ("scrapePool", json!(pool.job.name)),
+                    ])
+                }));
             }
         }
         let counts: BTreeMap<&str, usize> = pools()
             .map(|pool| (pool.job.name.as_str(), pool.dropped.len()))
             .collect();
-        success(
-            json!({"activeTargets": active, "droppedTargets": dropped, "droppedTargetCounts": counts}),
-        )
+        success(object([
+            ("activeTargets", Value::Array(active)),
+            ("droppedTargets", Value::Array(dropped)),
+            ("droppedTargetCounts", json!(counts)),
+        ]))
     }
 
     fn target(&self, pool: &Pool, target: &Target) -> Value {
@@ -179,14 +193,22 @@ impl World {
             || "0001-01-01T00:00:00Z".to_owned(),
             |at| time(self.wall(at)),
         );
-        json!({
-            "discoveredLabels": *target.discovered, "labels": target.labels,
-            "scrapePool": pool.job.name, "scrapeUrl": target.url,
-            "globalUrl": target.url.replace("localhost", "prometheus"),
-            "lastError": target.error, "lastScrape": last, "lastScrapeDuration": target.took,
-            "health": health, "scrapeInterval": words(pool.job.interval),
-            "scrapeTimeout": words(pool.job.timeout),
-        })
+        object([
+            ("discoveredLabels", of(&target.discovered)),
+            ("labels", of(&target.labels)),
+            ("scrapePool", json!(pool.job.name)),
+            ("scrapeUrl", json!(target.url)),
+            (
+                "globalUrl",
+                json!(target.url.replace("localhost", "prometheus")),
+            ),
+            ("lastError", json!(target.error)),
+            ("lastScrape", json!(last)),
+            ("lastScrapeDuration", json!(target.took)),
+            ("health", json!(health)),
+            ("scrapeInterval", json!(words(pool.job.interval))),
+            ("scrapeTimeout", json!(words(pool.job.timeout))),
+        ])
     }
 
     fn query(&self, pod: &str, expression: &str) -> Reply {

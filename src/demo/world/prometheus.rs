@@ -29,7 +29,7 @@ pub struct Source {
 }
 
 /// One Prometheus.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PromRun {
     pub namespace: String,
     pub pod: String,
@@ -56,7 +56,7 @@ pub struct PromRun {
     pub(super) found: HashMap<(String, String), (String, Vec<Found>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     pub job: Job,
     /// Its TLS files could be read; without them Prometheus makes no pool at all.
