@@ -4,6 +4,8 @@
 mod en;
 mod explained;
 mod listed;
+pub mod say;
+pub(crate) mod texts;
 
 use crate::plan::export::Gap;
 use crate::plan::purpose::Purpose;

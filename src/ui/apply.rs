@@ -6,6 +6,7 @@ use super::theme::Role;
 use super::widgets::{self, gauge, item, list, panel, percent};
 use super::words::age;
 use crate::engine::event::{Ended, StepState};
+use crate::words::say::ui as say;
 use crate::wizard::state::{ApplyRow, ApplyStep, LineSign, State};
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -15,10 +16,10 @@ pub fn heading(state: &State) -> Words {
     let apply = &state.apply;
     let (done, all) = apply.progress();
     let verb = match (apply.undoing || apply.takes_back(), apply.running) {
-        (true, true) => "Undoing",
-        (true, false) => "Undone",
-        (false, true) => "Applying",
-        (false, false) => "Apply",
+        (true, true) => say::UNDOING,
+        (true, false) => say::UNDONE,
+        (false, true) => say::APPLYING,
+        (false, false) => say::APPLY,
     };
     Words::strong(verb)
         .and(Role::Plain, format!("  {done} of {all}  "))
@@ -32,7 +33,7 @@ pub fn question(state: &State) -> (Role, String) {
     if let Some((id, _)) = &apply.stopped {
         return (
             Role::Bad,
-            format!("✕ Stopped at {}: decide what to do.", id.object()),
+            say::stopped_at(&id.object()),
         );
     }
     if state.quit_after {

@@ -1,0 +1,1 @@
+//! Texts of what talks to the API server, and of records.

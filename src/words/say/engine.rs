@@ -1,0 +1,1 @@
+//! Texts of runs, as they happen.
