@@ -25,7 +25,7 @@ pub mod named;
 mod observed;
 mod obstacles;
 pub mod others;
-mod owner;
+pub mod owner;
 mod pods;
 mod prometheus;
 mod rules;
@@ -57,6 +57,7 @@ use crate::reach::rights::{Accounts, Looks};
 use kinds::{Kind, ObjectRef, WorkloadRef};
 use objects as lean;
 use serde::Serialize;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -393,13 +394,28 @@ pub enum SidecarState {
     Impossible,
 }
 
+/// An object of others that governs pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Governing {
+    pub object: ObjectRef,
+    pub spec: Value,
+    /// By their labels; otherwise with all pods of a namespace, or of the mesh.
+    pub selects: bool,
+    /// Who would revert a change of it.
+    pub owner: Option<Owner>,
+}
+
 /// Istio objects of others that select or govern the pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Governed {
-    pub sidecars: Vec<ObjectRef>,
-    pub peer_authentications: Vec<ObjectRef>,
-    /// ALLOW policies that let no Prometheus of this cluster in to port 15091.
-    pub allow_policies: Vec<ObjectRef>,
+    /// Those with a selector that takes them; where there is none, the one of the namespace or of the mesh.
+    pub sidecars: Vec<Arc<Governing>>,
+    /// The one with a selector that counts: the oldest, unless ours is older.
+    pub peer_authentication: Option<Arc<Governing>>,
+    /// ALLOW policies that let no Prometheus of this cluster in to port 15091, those of its namespace first.
+    pub allow_policies: Vec<Arc<Governing>>,
+    /// Where our Sidecar no longer says what the one says that it stands for: fields of `spec`.
+    pub stale: Vec<String>,
     /// A policy that refuses every Prometheus of this cluster there.
     pub refuses: Option<Refused>,
 }

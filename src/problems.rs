@@ -12,7 +12,8 @@ pub use check::{Findings, cluster, counts, groups, of_board, of_mesh, shared_ide
 pub use forecast::of_forecast;
 pub use remedy::{Choice, Remedy};
 pub use table::{
-    Code, Declared, Effect, FilterDoes, Item, JobPart, Lost, NotCaptured, Problem, Refusal, RestsOn,
+    Code, Declared, Effect, FilterDoes, Item, JobPart, Lost, NotCaptured, Problem, Refusal,
+    RestsOn, Unmerged,
 };
 
 use crate::mesh::kinds::{ObjectRef, WorkloadRef};

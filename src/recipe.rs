@@ -15,6 +15,7 @@ mod forecast;
 mod gateway;
 mod impacts;
 mod injection;
+mod merged;
 mod mtls;
 mod old_jobs;
 mod order;

@@ -102,6 +102,8 @@ pub(super) struct Index<'a> {
     /// The mesh-wide setting that opens native secure ports in every pod, if any.
     pub native_port: Option<String>,
     pub rules: Arc<Rules>,
+    /// What others govern pods with.
+    pub governing: governed::All<'a>,
     /// The identity of every Prometheus, where it is known.
     pub scrapers: Vec<String>,
     pub today: Today<'a>,
@@ -209,6 +211,7 @@ pub fn assemble(inventory: &Inventory) -> Mesh {
         merge: istio.prometheus_merge,
         native_port,
         rules: Arc::clone(&rules),
+        governing: governed::all(inventory),
         scrapers: Vec::new(),
         today: Today::new(inventory, &[]),
         no_labels: Labels::new(),

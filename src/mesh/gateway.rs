@@ -117,7 +117,7 @@ pub(super) fn gateway(
     } = base(index, kind, item);
     // Gateways have no Sidecar and no inbound capture: only policies for the pod count.
     workload.governed_by.sidecars.clear();
-    workload.governed_by.peer_authentications.clear();
+    workload.governed_by.peer_authentication = None;
     let flavour = flavour(index, item);
     let others: Vec<&lean::Workload> = all_workloads(inventory)
         .filter(|(other, found)| (*other, &found.metadata.uid) != (kind, &item.metadata.uid))

@@ -2,36 +2,79 @@
 
 use super::assemble::Index;
 use super::kinds::{Kind, ObjectRef};
-use super::labels::is_ours;
+use super::labels::{is_ours, labels_at};
 use super::objects::{self as lean, Labels};
 use super::workload::SECURE;
-use super::{Governed, Istio, Prometheus, Workload, leftovers, mtls};
+use super::{Governed, Governing, Inventory, Istio, Prometheus, Workload, leftovers, mtls, owner};
 use crate::reach::Verdict;
 use crate::reach::authorization::{
     Ground, HEADERS_OF_PROMETHEUS, Listener, Open, Peer, Pods, Refused, Request, Why, attaches,
     decide,
 };
-use serde_json::Value;
-use std::collections::BTreeSet;
+use serde_json::{Map, Value};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What others have put over these pods: Sidecars (the one with a selector before the namespace's before the
-/// mesh's), PeerAuthentications with a selector, policies that keep every Prometheus off port 15091.
+/// Every object of others that governs pods, once, however many it governs.
+pub(super) type All<'a> = HashMap<(Kind, &'a str, &'a str), Arc<Governing>>;
+
+pub(super) fn all(inventory: &Inventory) -> All<'_> {
+    let mut all = All::new();
+    let note = |kind: Kind, meta: &lean::Meta, spec: &Value, selector: &str| {
+        let of = Governing {
+            object: reference(kind, meta),
+            spec: spec.clone(),
+            selects: !labels_at(spec, selector).is_empty(),
+            owner: owner::owner(meta),
+        };
+        Arc::new(of)
+    };
+    for one in &inventory.sidecars.items {
+        let of = note(
+            Kind::Sidecar,
+            &one.metadata,
+            &one.spec,
+            "/workloadSelector/labels",
+        );
+        all.insert(key(Kind::Sidecar, &one.metadata), of);
+    }
+    for one in &inventory.peer_authentications.items {
+        let kind = Kind::PeerAuthentication;
+        let of = note(kind, &one.metadata, &one.spec, "/selector/matchLabels");
+        all.insert(key(kind, &one.metadata), of);
+    }
+    for one in &inventory.authorization_policies.items {
+        let kind = Kind::AuthorizationPolicy;
+        let of = note(kind, &one.metadata, &one.spec, "/selector/matchLabels");
+        all.insert(key(kind, &one.metadata), of);
+    }
+    all
+}
+
+fn key<'a>(kind: Kind, meta: &'a lean::Meta) -> (Kind, &'a str, &'a str) {
+    (kind, &meta.namespace, &meta.name)
+}
+
+/// What others have put over these pods.
 pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> Governed {
     let foreign = |sidecar: &&&lean::Sidecar| {
         !is_ours(&sidecar.metadata) && !leftovers::is_published_sidecar(&sidecar.spec)
+    };
+    let found = |kind: Kind, meta: &lean::Meta| {
+        let key = (kind, meta.namespace.as_str(), meta.name.as_str());
+        index.governing.get(&key).cloned()
     };
     let oldest = |all: &[&lean::Sidecar]| {
         all.iter()
             .filter(foreign)
             .min_by(|a, b| mtls::by_age(&a.metadata).cmp(&mtls::by_age(&b.metadata)))
-            .map(|s| reference(Kind::Sidecar, &s.metadata))
+            .and_then(|s| found(Kind::Sidecar, &s.metadata))
     };
     let own = index.sidecars.selecting(namespace, labels);
-    let mut sidecars: Vec<ObjectRef> = own
+    let mut sidecars: Vec<Arc<Governing>> = own
         .iter()
         .filter(foreign)
-        .map(|s| reference(Kind::Sidecar, &s.metadata))
+        .filter_map(|s| found(Kind::Sidecar, &s.metadata))
         .collect();
     if sidecars.is_empty() {
         sidecars.extend(
@@ -58,17 +101,53 @@ pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> G
         Some(Refused::NotAllowed(all)) => (all, None),
         Some(other) => (Vec::new(), Some(other)),
     };
+    let mut allow_policies: Vec<Arc<Governing>> = allow_policies
+        .iter()
+        .filter_map(|of| {
+            let key = (of.kind, of.namespace.as_str(), of.name.as_str());
+            index.governing.get(&key).cloned()
+        })
+        .collect();
+    allow_policies.sort_by_key(|of| (of.object.namespace != namespace, !of.selects));
     Governed {
         sidecars,
-        peer_authentications: index
+        peer_authentication: index
             .mtls
             .selecting(namespace, labels)
-            .into_iter()
-            .map(mtls::reference)
-            .collect(),
+            .and_then(|policy| found(Kind::PeerAuthentication, &policy.metadata)),
         allow_policies,
+        stale: Vec::new(),
         refuses,
     }
+}
+
+/// Fields of a Sidecar's `spec` that say which pods it governs and how they are reached, not what they reach.
+const INBOUND: [&str; 2] = ["workloadSelector", "ingress"];
+
+/// What our Sidecar says otherwise than the one that it stands for, which governs no pod of it any more.
+pub(super) fn stale(ours: &Value, stands_for: Option<&Governing>) -> Vec<String> {
+    let nothing = Map::new();
+    let theirs = stands_for.and_then(|of| of.spec.as_object());
+    let (theirs, ours) = (
+        theirs.unwrap_or(&nothing),
+        ours.as_object().unwrap_or(&nothing),
+    );
+    let fields: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+    let mut stale: Vec<String> = fields
+        .into_iter()
+        .filter(|field| !INBOUND.contains(&field.as_str()))
+        .filter(|field| theirs.get(*field) != ours.get(*field))
+        .cloned()
+        .collect();
+    let listed = |of: &Map<String, Value>| match of.get("ingress") {
+        Some(Value::Array(entries)) => entries.clone(),
+        _ => Vec::new(),
+    };
+    let kept = listed(ours);
+    if listed(theirs).iter().any(|entry| !kept.contains(entry)) {
+        stale.push("ingress".to_owned());
+    }
+    stale
 }
 
 /// The identities under which pods of this cluster's Prometheus servers scrape.

@@ -78,20 +78,18 @@ impl<'a> Mtls<'a> {
             .unwrap_or_else(|| self.mesh())
     }
 
-    /// Policies of others with a selector that take these pods; istiod counts the oldest alone.
-    pub fn selecting(&self, namespace: &str, labels: &Labels) -> Vec<&'a PeerAuthentication> {
+    /// The policy of others that counts of those with a selector that takes these pods; `None`: there is none, or ours
+    /// is older.
+    pub fn selecting(&self, namespace: &str, labels: &Labels) -> Option<&'a PeerAuthentication> {
         if namespace == self.root {
-            return Vec::new();
+            return None;
         }
-        let mut found = self.policies.selecting(namespace, labels);
-        found.retain(|policy| !is_ours(&policy.metadata));
-        found.sort_unstable_by(|a, b| by_age(&a.metadata).cmp(&by_age(&b.metadata)));
-        found
+        let found = self.policies.selecting(namespace, labels);
+        oldest(&found).filter(|policy| !is_ours(&policy.metadata))
     }
 
     pub fn workload(&self, namespace: &str, labels: &Labels) -> Mode {
         self.selecting(namespace, labels)
-            .first()
             .and_then(|policy| Some((mode(policy)?, Some(reference(policy)))))
             .unwrap_or_else(|| self.namespace(namespace))
     }

@@ -5,11 +5,12 @@ use super::inbound::Machine;
 use super::injection::{self, Decision};
 use super::istio::{self, NATIVE_PORTS};
 use super::kinds::{Kind, ObjectRef};
+use super::labels::{labels_at, subset};
 use super::objects::{self as lean, Labels};
 use super::owner;
 use super::workload::{self, Catches, SECURE};
 use super::{Progress, SidecarState, Workload};
-use crate::problems::{NotCaptured, Problem, Refusal, Subject};
+use crate::problems::{NotCaptured, Problem, Refusal, Subject, Unmerged};
 use crate::reach::authorization::{Refused, Rule};
 use crate::reach::capture;
 use crate::reach::inbound::{Contradiction, ServicePort};
@@ -69,15 +70,16 @@ pub(super) fn obstacles(
             });
         }
     }
-    let governed = &workload.governed_by;
-    found.extend(governed.sidecars.iter().map(|sidecar| Problem::OwnSidecar {
-        of: of(),
-        sidecar: sidecar.clone(),
-    }));
-    let peers = governed.peer_authentications.iter();
-    found.extend(peers.map(|policy| Problem::OwnPeerAuthentication {
-        of: of(),
-        policy: policy.clone(),
+    found.extend(sidecars(workload));
+    let peer = workload.governed_by.peer_authentication.iter();
+    found.extend(peer.filter_map(|policy| {
+        let owner = policy.owner.as_ref()?;
+        Some(Problem::OwnPeerAuthentication {
+            of: of(),
+            policy: policy.object.clone(),
+            tool: owner.tool,
+            owner: owner.name.clone(),
+        })
     }));
     found.extend(allow_policies(workload));
     found.extend(of_policy(workload));
@@ -122,11 +124,59 @@ pub(super) fn obstacles(
     found
 }
 
+/// Sidecars that the listener can neither be added to nor stand beside.
+fn sidecars(workload: &Workload) -> impl Iterator<Item = Problem> {
+    let all = &workload.governed_by.sidecars;
+    let ours = workload.ours.iter().any(|of| of.kind == Kind::Sidecar);
+    let several = all.iter().filter(|of| of.selects).count() + usize::from(ours) > 1;
+    all.iter().filter_map(move |of| {
+        let why = match &of.owner {
+            _ if of.selects && several => Unmerged::Several,
+            _ if !of.selects => match opens(&of.spec) {
+                true => Unmerged::OpensPort,
+                false => return None,
+            },
+            Some(owner) => Unmerged::Owned {
+                tool: owner.tool,
+                owner: owner.name.clone(),
+            },
+            None if workload.secured_port.is_none() && opens(&of.spec) => Unmerged::OpensPort,
+            // Then our policies hold for every pod that gets the listener.
+            None if !subset(
+                &workload.selector,
+                &labels_at(&of.spec, "/workloadSelector/labels"),
+            ) =>
+            {
+                Unmerged::SelectsMore
+            }
+            None => return None,
+        };
+        Some(Problem::OwnSidecar {
+            of: (&workload.id).into(),
+            sidecar: of.object.clone(),
+            why,
+        })
+    })
+}
+
+fn opens(sidecar: &serde_json::Value) -> bool {
+    let entries = sidecar["ingress"].as_array();
+    entries.is_some_and(|all| all.iter().any(workload::secure))
+}
+
+/// Every ALLOW policy that a rule for Prometheus could be added to belongs to a tool that would revert it.
 pub(super) fn allow_policies(workload: &Workload) -> impl Iterator<Item = Problem> {
-    let policies = workload.governed_by.allow_policies.iter();
-    policies.map(|policy| Problem::AllowPolicy {
-        of: (&workload.id).into(),
-        policy: policy.clone(),
+    let policies = &workload.governed_by.allow_policies;
+    let free = policies.iter().any(|policy| policy.owner.is_none());
+    let policies = policies.iter().filter(move |_| !free);
+    policies.filter_map(|policy| {
+        let owner = policy.owner.as_ref()?;
+        Some(Problem::AllowPolicy {
+            of: (&workload.id).into(),
+            policy: policy.object.clone(),
+            tool: owner.tool,
+            owner: owner.name.clone(),
+        })
     })
 }
 

@@ -8,7 +8,8 @@ use crate::problems::{Problem, Subject};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub(super) fn owner(meta: &Meta) -> Option<Owner> {
+/// Who would revert a direct change of an object; `None`: nobody that its metadata names.
+pub fn owner(meta: &Meta) -> Option<Owner> {
     let label = |key: &str| meta.labels.get(key).map(String::as_str);
     let annotation = |key: &str| meta.annotations.get(key).map(String::as_str);
     let managed = |names: &[&str]| {

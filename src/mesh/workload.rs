@@ -180,6 +180,7 @@ pub(super) fn workload(
     workload.former_name = former_name(index, &workload);
     (workload.ours, workload.secured_port) = ours(index, &workload);
     workload.admits = admits(index, &workload);
+    workload.governed_by.stale = stale(index, &workload);
     workload.obstacles =
         obstacles::obstacles(index, catches, item, &workload, decision, &contradictions);
     workload
@@ -264,19 +265,39 @@ fn ours(index: &Index<'_>, workload: &Workload) -> (Vec<ObjectRef>, Option<u16>)
     );
     let sidecar = index.our_sidecars.get(&key);
     note(sidecar.is_some(), Kind::Sidecar);
-    let port = sidecar.and_then(|sidecar| {
-        let entry = sidecar.spec["ingress"]
-            .as_array()?
-            .iter()
-            .find(|entry| secure(entry))?;
-        entry["defaultEndpoint"]
-            .as_str()?
-            .rsplit(':')
-            .next()?
-            .parse()
-            .ok()
-    });
+    let port = match sidecar {
+        Some(sidecar) => behind(&sidecar.spec),
+        // One of others that the listener was added to; its guards are ours.
+        None => match &workload.governed_by.sidecars[..] {
+            [one] if one.selects && !found.is_empty() => behind(&one.spec),
+            _ => None,
+        },
+    };
     (found, port)
+}
+
+/// The port that a Sidecar's secure listener leads to.
+fn behind(spec: &Value) -> Option<u16> {
+    let mut entries = spec["ingress"].as_array()?.iter();
+    let entry = entries.find(|entry| secure(entry))?;
+    let endpoint = entry["defaultEndpoint"].as_str()?;
+    endpoint.rsplit(':').next()?.parse().ok()
+}
+
+/// Where our Sidecar no longer says what the one says that it stands for.
+fn stale(index: &Index<'_>, workload: &Workload) -> Vec<String> {
+    let mut ours = workload.ours.iter();
+    let ours = ours.find(|of| of.kind == Kind::Sidecar).and_then(|of| {
+        let key = (of.namespace.as_str(), of.name.as_str());
+        index.our_sidecars.get(&key)
+    });
+    let unread = || index.unread.iter().any(|(list, _)| *list == "Sidecars");
+    match (ours, &workload.governed_by.sidecars[..]) {
+        (Some(_), []) if unread() => Vec::new(),
+        (Some(ours), []) => governed::stale(&ours.spec, None),
+        (Some(ours), [one]) if !one.selects => governed::stale(&ours.spec, Some(one)),
+        _ => Vec::new(),
+    }
 }
 
 /// Whom our own policy lets in to the secure port: the exceptions of its DENY rules.

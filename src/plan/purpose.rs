@@ -15,6 +15,8 @@ pub enum Purpose {
     MutualTlsOnly { workload: String },
     /// AuthorizationPolicy: nobody but the reader reads the secure port, and there the metrics' path alone.
     OneReader { workload: String, reader: Reader },
+    /// An ALLOW policy of others: a rule lets the reader in to the metrics' path on the secure port.
+    AllowsReader { workload: String, reader: Reader },
     /// Sidecar: the secure port leads to a port inside the pod.
     LeadsInside { workload: String, port: u16 },
     /// ServiceEntry: a name for a port of the gateway itself.

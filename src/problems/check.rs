@@ -18,6 +18,14 @@ pub fn of_mesh(mesh: &Mesh) -> Vec<Problem> {
     let gateways = mesh.gateways.iter().map(|gateway| &gateway.workload);
     for workload in workloads.chain(gateways) {
         found.extend(workload.obstacles.iter().cloned());
+        let governed = &workload.governed_by;
+        found.extend(
+            (!governed.stale.is_empty()).then(|| Problem::SidecarCopyStale {
+                of: (&workload.id).into(),
+                sidecar: governed.sidecars.first().map(|of| of.object.clone()),
+                fields: governed.stale.clone(),
+            }),
+        );
     }
     found.extend(mesh.gateways.iter().filter_map(|of| of.unfit.clone()));
     found.extend(mesh.differences.iter().cloned());

@@ -62,9 +62,9 @@ impl Problem {
         let of = self.of();
         match self {
             Problem::NamespaceSidecar { .. } => Some(Choice::Namespace(of.namespace.clone())),
-            Problem::PathWithoutPort { .. } | Problem::AnnotationOnPodsOnly { .. } => {
-                Some(Choice::Workload(of.clone()))
-            }
+            Problem::SidecarCopyStale { .. }
+            | Problem::PathWithoutPort { .. }
+            | Problem::AnnotationOnPodsOnly { .. } => Some(Choice::Workload(of.clone())),
             Problem::AnnotationChanged { item, .. }
             | Problem::ObjectGone { item, .. }
             | Problem::ObjectAltered { item, .. }

@@ -196,9 +196,11 @@ problems! {
     "MS310" Note InRootNamespace {}
     /// A tool would revert a direct change.
     "MS311" Note Owned { tool: OwnerTool, owner: String }
-    "MS312" Note OwnSidecar { sidecar: ObjectRef } as "IST0110"
-    "MS313" Note OwnPeerAuthentication { policy: ObjectRef }
-    "MS314" Note AllowPolicy { policy: ObjectRef }
+    /// A Sidecar of others that the listener can neither be added to nor stand beside.
+    "MS312" Note OwnSidecar { sidecar: ObjectRef, why: Unmerged } as "IST0110"
+    /// What others govern the workload with, and a tool would revert.
+    "MS313" Note OwnPeerAuthentication { policy: ObjectRef, tool: OwnerTool, owner: String }
+    "MS314" Note AllowPolicy { policy: ObjectRef, tool: OwnerTool, owner: String }
     "MS315" Note NoMatchLabels {}
     "MS316" Note SharedLabels { other: String }
     "MS317" Note MachineCarriesLabels { entry: ObjectRef }
@@ -218,6 +220,8 @@ problems! {
     "MS326" Note PolicyDenies { policy: ObjectRef, rule: usize }
     /// A CUSTOM policy whose provider the mesh does not define: istiod denies then.
     "MS327" Note ProviderNotDefined { policy: ObjectRef, provider: String }
+    /// Our Sidecar stands for another one, which says otherwise by now.
+    "MS328" Risk SidecarCopyStale { sidecar: Option<ObjectRef>, fields: Vec<String> }
     /// A Sidecar without a selector whose only listener is the secure one.
     "MS331" Risk NamespaceSidecar {}
     "MS332" Risk PathWithoutPort { path: String }
@@ -245,6 +249,8 @@ problems! {
     /// The published task's Sidecar opened it for workloads that were not chosen.
     "MS356" Loses PortCloses { sidecar: ObjectRef }
     "MS357" Risk ReadersRemoved { principals: Vec<String> }
+    /// Our Sidecar takes the place of one of the namespace or of the mesh for these pods.
+    "MS358" Note SidecarCopied { sidecar: ObjectRef, fields: Vec<String> }
     /// What may keep Prometheus off the secure port.
     "MS361" Risk NetworkPolicyWouldStop { policies: Vec<ObjectRef>, egress: bool }
     "MS362" Risk NetworkPolicyByAddress { policy: ObjectRef }
@@ -478,6 +484,20 @@ pub enum RestsOn {
     Header(String),
     Metadata(String),
     Providers,
+}
+
+/// Why the secure listener can neither be added to a Sidecar of others nor stand beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unmerged {
+    /// Several Sidecars select the pods.
+    Several,
+    /// It selects other pods too, which would get the listener without its policies.
+    SelectsMore,
+    /// It has a listener on the secure port already.
+    OpensPort,
+    /// A tool would revert the change.
+    Owned { tool: OwnerTool, owner: String },
 }
 
 /// The annotation that leaves the secure port out of inbound capture.

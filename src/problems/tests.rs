@@ -38,11 +38,15 @@ fn evidence_is_named_as_in_the_table() {
     let problem = Problem::OwnSidecar {
         of: Subject::new("Deployment", "shop", "cart"),
         sidecar: ObjectRef::new(crate::mesh::kinds::Kind::Sidecar, "shop", "mine"),
+        why: Unmerged::SelectsMore,
     };
     let values = problem.values();
     assert_eq!(
         values,
-        [("sidecar".to_owned(), "Sidecar shop/mine".to_owned())]
+        [
+            ("sidecar".to_owned(), "Sidecar shop/mine".to_owned()),
+            ("why".to_owned(), "selectsMore".to_owned()),
+        ]
     );
     assert_eq!(problem.of().to_string(), "Deployment shop/cart");
     assert!(words::reason(&problem).contains("shop/mine"));
@@ -174,6 +178,8 @@ const BY_TESTS: &[(Code, &str)] = &[
     (Code::AnnotationEndsWithPod, "recipe::findings"),
     (Code::PortCloses, "recipe::repairs"),
     (Code::ReadersRemoved, "recipe::findings"),
+    (Code::SidecarCopied, "recipe::merged"),
+    (Code::SidecarCopyStale, "worlds::merged"),
     (Code::NetworkPolicyWouldStop, "worlds::reached"),
     (Code::NetworkPolicyByAddress, "worlds::reached"),
     (Code::NodeNetwork, "recipe::findings"),

@@ -3,7 +3,8 @@
 //! Facts: behind 15020 stands the agent's whole mux, with `/quitquitquit` and `/debug` (fault 2). DENY, since the
 //! first ALLOW would close every other port of the pod. Principals are written without `spiffe://` here.
 
-use super::{METRICS_PATH, SECURE_PORT, ours, own, scrape_job};
+use super::select::Item;
+use super::{METRICS_PATH, SECURE_PORT, merged, ours, own, scrape_job};
 use crate::answers::Answers;
 use crate::error::Error;
 use crate::mesh::kinds::Kind;
@@ -167,6 +168,11 @@ impl Access {
             readers.principals.push(self.own.clone());
         }
         readers
+    }
+
+    /// The rule that an ALLOW policy of others needs, so that the chosen Prometheus is let in.
+    pub fn allowed(&self, mesh: &Mesh, of: &Prometheus, item: &Item<'_>) -> Option<Change> {
+        merged::allowed(mesh, of, item, &self.own, &self.who)
     }
 
     /// Who else goes on reading these.

@@ -2,8 +2,8 @@
 
 use super::select::{Item, Selection, select};
 use super::{
-    added_jobs, annotation, authorization, ended_monitors, forbidden, gateway, injection, mtls,
-    old_jobs, prometheus_pod, reaching, repair, scrape_job, sidecar,
+    added_jobs, annotation, authorization, ended_monitors, forbidden, gateway, injection, merged,
+    mtls, old_jobs, prometheus_pod, reaching, repair, scrape_job, sidecar,
 };
 use crate::answers::Answers;
 use crate::error::Error;
@@ -75,7 +75,8 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
             // Pods that carry the annotation already are scraped without these.
             if !ids.is_empty() && !item.workload.scraped.secure {
                 for part in parts {
-                    plan.serves.insert(part.clone(), ids.clone());
+                    let served = plan.serves.entry(part.clone()).or_default();
+                    served.extend(ids.iter().cloned());
                 }
             }
             annotated.push((item.workload.id.clone(), ids));
@@ -83,19 +84,22 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         };
 
     for item in of_workloads {
-        let policies = [
-            mtls::peer_authentication(item.workload),
-            authorization::policy(item.workload, &access.readers(item.workload)),
-        ];
+        let peers = match &item.workload.governed_by.peer_authentication {
+            Some(theirs) => merged::peer_authentication(item.workload, theirs),
+            None => mtls::peer_authentication(item.workload),
+        };
+        let readers = access.readers(item.workload);
+        let mut policies = vec![peers, authorization::policy(item.workload, &readers)];
+        policies.extend(access.allowed(mesh, of, item));
         selects_something(item)?;
-        let ids = policies.each_ref().map(|c| c.id.clone());
-        let mut parts = ids.to_vec();
+        let ids: Vec<ChangeId> = policies.iter().map(|c| c.id.clone()).collect();
+        let mut parts = ids.clone();
         let mut listener = sidecar::listener(item.workload, item.port, ids)?;
         listener.findings.extend(reaching::doubts(mesh, of, item));
         let id = listener.id.clone();
         parts.push(id.clone());
         listeners.insert(item.workload.id.clone(), id.clone());
-        plan.changes.extend(policies);
+        with_shared(&mut plan, policies);
         plan.changes.push(listener);
         annotations_of(&mut plan, item, &id, &parts);
     }
@@ -124,19 +128,24 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         }
         let [entry, route, mut listener] =
             gateway::changes(of, item.port, &access.readers(item.workload));
+        let allowed = access.allowed(mesh, &chosen.prometheus, item);
+        let mut parts: Vec<ChangeId> = allowed.iter().map(|c| c.id.clone()).collect();
+        listener.needs.extend(parts.iter().cloned());
+        with_shared(&mut plan, allowed);
         listener
             .findings
             .extend(reaching::doubts(mesh, &chosen.prometheus, item));
         listeners.insert(item.workload.id.clone(), listener.id.clone());
-        gateway_annotations.push((item, [&entry, &route, &listener].map(|c| c.id.clone())));
+        parts.extend([&entry, &route, &listener].map(|c| c.id.clone()));
+        gateway_annotations.push((item, listener.id.clone(), parts));
         plan.changes.extend([entry, route, listener]);
     }
     if fixes {
         plan.changes
             .extend(repair::gateways(mesh, &chosen, &listeners));
     }
-    for (item, parts) in gateway_annotations {
-        annotations_of(&mut plan, item, &parts[2], &parts);
+    for (item, listener, parts) in gateway_annotations {
+        annotations_of(&mut plan, item, &listener, &parts);
     }
     for (space, label) in &by_space {
         let of_space = annotated
@@ -172,6 +181,15 @@ pub fn plan(mesh: &Mesh, answers: &Answers) -> Result<Plan, Error> {
         .extend(access.beside(of, items.iter().map(|item| item.workload)));
     findings(&mut plan, mesh, &chosen, answers);
     Ok(plan)
+}
+
+/// Changes of policies, of which an object of others may govern several items: it is changed once.
+fn with_shared(plan: &mut Plan, policies: impl IntoIterator<Item = Change>) {
+    for policy in policies {
+        if plan.changes.iter().all(|known| known.id != policy.id) {
+            plan.changes.push(policy);
+        }
+    }
 }
 
 /// Pod and job; returns what every annotation needs of them.

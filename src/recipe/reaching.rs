@@ -3,7 +3,7 @@
 //!
 //! Our own objects are not among the rules that are asked: what they say is what the recipe writes.
 
-use super::{METRICS_PATH, SECURE_PORT, authorization, select::Item};
+use super::{METRICS_PATH, SECURE_PORT, authorization, merged, select::Item};
 use crate::error::Error;
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{Mesh, Prometheus};
@@ -51,6 +51,11 @@ pub fn reaching(mesh: &Mesh, of: &Prometheus, item: &Item<'_>) -> Vec<(Link, Ste
 pub(super) fn check(mesh: &Mesh, of: &Prometheus, items: &[Item<'_>]) -> Result<(), Error> {
     for item in items {
         for (_, step) in reaching(mesh, of, item) {
+            if let Some(Fault::Refused(Refused::NotAllowed(all))) = step.fault()
+                && merged::writable(mesh, &item.workload.id.namespace, all).is_some()
+            {
+                continue;
+            }
             if let Some((why, hint)) = step.fault().and_then(|fault| refusal(fault)) {
                 return Err(Error::refused(format!(
                     "{} could not reach port {SECURE_PORT} of {}",

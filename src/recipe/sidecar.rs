@@ -4,16 +4,16 @@
 //! the workload's service ports, so that each target port stands here with the protocol that istiod reads today, or
 //! with none, which keeps detection (fault 3).
 
-use super::{SECURE_PORT, impacts, ours, own};
+use super::{SECURE_PORT, impacts, merged, ours, own};
 use crate::answers::MetricsPort;
 use crate::error::Error;
-use crate::mesh::Workload;
 use crate::mesh::kinds::Kind;
+use crate::mesh::{Governing, Workload};
 use crate::plan::purpose::Purpose;
 use crate::plan::{Action, Await, Change, ChangeId, Part};
 use crate::problems::{Declared, Problem};
 use crate::reach::inbound::{Protocol, ServicePort, by_target};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -22,37 +22,110 @@ use std::time::Duration;
 pub(super) fn listener(
     workload: &Workload,
     port: MetricsPort,
-    policies: [ChangeId; 2],
+    policies: Vec<ChangeId>,
 ) -> Result<Change, Error> {
-    let object = ours(Kind::Sidecar, workload);
-    let (kept, doubtful) = ingress(workload)?;
-    let mut ingress = vec![json!({
+    let entry = json!({
         "port": {"number": SECURE_PORT, "name": "http-metrics", "protocol": "HTTP"},
         "defaultEndpoint": format!("127.0.0.1:{}", workload.behind(port)),
-    })];
-    ingress.extend(kept);
-    let intent = own(
-        &object,
-        json!({"workloadSelector": {"labels": workload.selector}, "ingress": ingress}),
-    );
-    let mut findings = doubtful;
+    });
+    let (object, action, mut findings) = match workload.governed_by.sidecars.first() {
+        Some(theirs) if theirs.selects => {
+            let (action, doubtful) = added(workload, theirs, entry)?;
+            (theirs.object.clone(), action, doubtful)
+        }
+        theirs => {
+            let object = ours(Kind::Sidecar, workload);
+            let (spec, doubtful) = whole(workload, theirs.map(AsRef::as_ref), entry)?;
+            let intent = own(&object, spec);
+            (object, Action::Apply { intent }, doubtful)
+        }
+    };
     findings.extend(impacts::strays(workload));
     Ok(Change {
         item: Some(workload.id.clone()),
-        needs: policies.to_vec(),
+        needs: policies,
         before: vec![Await::Settle(Duration::from_secs(1))],
         impacts: impacts::listener(workload),
         findings,
         ..Change::new(
             object,
             Part::Listener,
-            Action::Apply { intent },
+            action,
             Purpose::LeadsInside {
                 workload: workload.id.name.clone(),
                 port: workload.behind(port),
             },
         )
     })
+}
+
+/// A Sidecar of our own. It governs the pods in place of `theirs`, that of the namespace or of the mesh, and istiod
+/// merges none: what that one says of them it says too.
+fn whole(
+    workload: &Workload,
+    theirs: Option<&Governing>,
+    entry: Value,
+) -> Result<(Value, Vec<Problem>), Error> {
+    let mut spec = Map::new();
+    let mut findings = Vec::new();
+    let said = theirs.and_then(|of| of.spec.as_object());
+    for (field, value) in said.into_iter().flatten() {
+        spec.insert(field.clone(), value.clone());
+    }
+    if let (Some(theirs), false) = (theirs, spec.is_empty()) {
+        findings.push(Problem::SidecarCopied {
+            of: (&workload.id).into(),
+            sidecar: theirs.object.clone(),
+            fields: spec.keys().cloned().collect(),
+        });
+    }
+    let (kept, doubtful) = kept(workload, spec.get("ingress"))?;
+    findings.extend(doubtful);
+    spec.insert(
+        "workloadSelector".to_owned(),
+        json!({"labels": workload.selector}),
+    );
+    let ingress: Vec<Value> = [entry].into_iter().chain(kept).collect();
+    spec.insert("ingress".to_owned(), ingress.into());
+    Ok((spec.into(), findings))
+}
+
+/// The listener in the Sidecar of others that selects the workload's pods.
+fn added(
+    workload: &Workload,
+    theirs: &Governing,
+    entry: Value,
+) -> Result<(Action, Vec<Problem>), Error> {
+    let today = &theirs.spec["ingress"];
+    let others: Vec<Value> = list(today).filter(|one| !opens(one)).cloned().collect();
+    let (kept, doubtful) = kept(workload, Some(&others.into()))?;
+    let wanted: Vec<Value> = match list(today).any(opens) {
+        // Where it stands, so that nothing changes where nothing is to change.
+        true => list(today)
+            .map(|one| match opens(one) {
+                true => entry.clone(),
+                false => one.clone(),
+            })
+            .collect(),
+        false => kept.into_iter().chain([entry]).collect(),
+    };
+    Ok((merged::replaced("ingress", today, wanted), doubtful))
+}
+
+fn list(of: &Value) -> impl Iterator<Item = &Value> {
+    of.as_array().into_iter().flatten()
+}
+
+fn opens(entry: &Value) -> bool {
+    entry["port"]["number"] == SECURE_PORT
+}
+
+/// The listeners that the pods have today: those that the governing Sidecar lists, else one for each inbound port.
+fn kept(workload: &Workload, listed: Option<&Value>) -> Result<(Vec<Value>, Vec<Problem>), Error> {
+    match listed.and_then(Value::as_array) {
+        Some(listed) if !listed.is_empty() => Ok((listed.clone(), Vec::new())),
+        _ => ingress(workload),
+    }
 }
 
 /// One entry for each target port, and what leads to it in more than one declared way.

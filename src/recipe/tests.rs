@@ -8,6 +8,7 @@ mod forecast;
 mod golden;
 mod job;
 mod leaving_out;
+mod merged;
 mod must_not;
 mod pod;
 mod readers;

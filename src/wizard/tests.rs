@@ -30,6 +30,7 @@ use crate::mesh::{
 };
 use crate::plan::review::{Conflict, Hands, Review, Reviewed, RunId, Verdict};
 use crate::plan::{Action as Write, Change, ChangeId, Impact, Part, Plan};
+use crate::problems::Unmerged;
 use crate::problems::{Problem, Subject};
 use crate::recipe::testing::{SAMPLE, gateway, id, prometheus, workload};
 use serde_json::json;
@@ -64,7 +65,8 @@ fn host_network(of: Subject) -> Problem {
 
 fn own_sidecar(of: Subject) -> Problem {
     let sidecar = ObjectRef::new(Kind::Sidecar, &of.namespace, "mine");
-    Problem::OwnSidecar { of, sidecar }
+    let why = Unmerged::Several;
+    Problem::OwnSidecar { of, sidecar, why }
 }
 
 fn owned_by(tool: OwnerTool) -> fn(Subject) -> Problem {

@@ -13,7 +13,8 @@ pub(super) mod waits;
 
 use crate::mesh::kinds::ObjectRef;
 use crate::mesh::{OwnerTool, Unread};
-use crate::problems::{NotCaptured, Problem, Refusal, Subject};
+use crate::problems::{NotCaptured, Problem, Refusal, Subject, Unmerged};
+use std::fmt::Display;
 
 pub(super) fn label(of: &Problem) -> &'static str {
     use Problem as P;
@@ -71,7 +72,7 @@ pub(super) fn label(of: &Problem) -> &'static str {
         P::PortNotCaptured { .. } => "not captured",
         P::NativePort { .. } => "native port",
         P::OtherOwner { .. } => "other owner",
-        P::NamespaceSidecar { .. } => "Sidecar",
+        P::NamespaceSidecar { .. } | P::SidecarCopyStale { .. } => "Sidecar",
         P::PathWithoutPort { .. } | P::AnnotationOnPodsOnly { .. } => "annotations",
         P::ManagedByGatewayApi { .. } => "Gateway API",
         P::Waypoint { .. } => "waypoint",
@@ -301,14 +302,36 @@ pub(super) fn sentence(of: &Problem) -> String {
             the(subject)
         ),
         P::Owned { tool, owner, .. } => owned(subject, *tool, owner),
-        P::OwnSidecar { sidecar, .. } => format!(
-            "The {sidecar} applies to its pods. A new Sidecar with a selector would replace it completely."
+        P::OwnSidecar { sidecar, why, .. } => match why {
+            Unmerged::Several => format!(
+                "The {sidecar} is one of several Sidecars that select its pods, and Istio applies only the oldest one."
+            ),
+            Unmerged::SelectsMore => format!(
+                "The {sidecar} selects its pods and others. With the listener in it, port 15091 of the others would open \
+                 without policies."
+            ),
+            Unmerged::OpensPort => {
+                format!("The {sidecar} already has a listener on port 15091 for its pods.")
+            }
+            Unmerged::Owned { tool, owner } => owned(sidecar, *tool, owner),
+        },
+        P::OwnPeerAuthentication {
+            policy,
+            tool,
+            owner,
+            ..
+        } => format!(
+            "Of PeerAuthentications that select its pods Istio applies the oldest one. {}",
+            owned(policy, *tool, owner)
         ),
-        P::OwnPeerAuthentication { policy, .. } => format!(
-            "The {policy} already selects its pods, and Istio applies only the oldest one."
-        ),
-        P::AllowPolicy { policy, .. } => format!(
-            "The {policy} allows only what it lists for its pods, so 15091 would be refused to Prometheus."
+        P::AllowPolicy {
+            policy,
+            tool,
+            owner,
+            ..
+        } => format!(
+            "The {policy} allows only what it lists for its pods, so it refuses 15091 to Prometheus. {}",
+            owned(policy, *tool, owner)
         ),
         P::PolicyDenies { policy, rule, .. } => {
             format!("The {policy} denies Prometheus access to port 15091 of its pods (rule {rule}).")
@@ -388,6 +411,15 @@ pub(super) fn sentence(of: &Problem) -> String {
             the(subject),
             others::why_not(&subject.kind)
         ),
+        P::SidecarCopyStale {
+            sidecar, fields, ..
+        } => {
+            let what = match sidecar {
+                Some(sidecar) => format!("differs from {sidecar}, which it replaces for these pods"),
+                None => "replaces a Sidecar for these pods that no longer exists".to_owned(),
+            };
+            format!("The Sidecar of {subject} {what}: {}.", fields.join(", "))
+        }
         P::NamespaceSidecar { .. } => format!(
             "The {subject} applies to every workload of its namespace. It removes the listeners of their own ports, and \
              plaintext to 15091 is served unless mTLS is STRICT."
@@ -446,8 +478,8 @@ pub(super) fn unread(why: &Unread) -> String {
     }
 }
 
-fn owned(subject: &Subject, tool: OwnerTool, owner: &str) -> String {
-    let the = the(subject);
+fn owned(of: &impl Display, tool: OwnerTool, owner: &str) -> String {
+    let the = format!("The {of}");
     match tool {
         OwnerTool::Helm => format!(
             "{the} belongs to the Helm release {owner}, whose next upgrade may revert a direct change."
@@ -528,11 +560,20 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
             OwnerTool::Flux => "Commit the change to what Flux reconciles instead.".into(),
             OwnerTool::Operator => format!("Change the {owner} instead."),
         },
-        P::OwnSidecar { .. } => "Add the 15091 listener to that Sidecar by hand, or remove it.".into(),
+        P::OwnSidecar { why, .. } => match why {
+            Unmerged::Several => "Keep one Sidecar that selects these pods.".into(),
+            Unmerged::SelectsMore => "Give the workload a Sidecar of its own.".into(),
+            Unmerged::OpensPort => "Remove that listener.".into(),
+            Unmerged::Owned { .. } => {
+                "Add a listener for 15091, and every inbound port, to the Sidecar in its source.".into()
+            }
+        },
         P::OwnPeerAuthentication { .. } => {
-            "Set portLevelMtls for 15091 to STRICT in that one by hand, or remove it.".into()
+            "Set portLevelMtls for 15091 to STRICT in its source.".into()
         }
-        P::AllowPolicy { .. } => "Allow Prometheus on 15091 there by hand, or remove it.".into(),
+        P::AllowPolicy { .. } => {
+            "Add a rule that allows Prometheus on 15091 to the policy in its source.".into()
+        }
         P::PolicyDenies { .. } => {
             "Remove port 15091 or Prometheus's identity from that rule (notPorts, notPrincipals).".into()
         }
@@ -551,7 +592,7 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
         P::ServesSecurePort { .. } => "Serve it on another port.".into(),
         P::PortNotCaptured { .. } => "Correct the annotation on its pod template.".into(),
         P::NativePort { .. } => "Remove the setting.".into(),
-        P::NamespaceSidecar { .. } => return None,
+        P::NamespaceSidecar { .. } | P::SidecarCopyStale { .. } => return None,
         P::GatewayServesPlaintext { .. }
         | P::GatewayOpenToMesh { .. }
         | P::EntryHostOverruled { .. }

@@ -390,6 +390,11 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "The published task's Sidecar has no selector, so it opened 15091 for the whole namespace. It is removed, \
              and workloads that were not chosen get no Sidecar in its place.",
         ),
+        C::SidecarCopied => (
+            "a Sidecar is copied",
+            "Istio merges no Sidecars: one with a selector replaces that of the namespace or of the mesh. The new one \
+             repeats the other's egress, outbound policy and connection pools.",
+        ),
         C::ReadersRemoved => (
             "identities lose access",
             "With --only-this-prometheus the policy admits the chosen Prometheus alone. Others that an earlier run \
@@ -497,16 +502,23 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
         ),
         C::OwnSidecar => (
             "another Sidecar applies",
-            "Only one Sidecar governs a pod. A second one with a selector would replace the first completely, or be \
-             ignored.",
+            "Only one Sidecar governs a pod. Where one selects the pods, meshscrape adds its listener to that one, unless \
+             it selects other pods too, has the port already, is one of several, or belongs to a tool.",
         ),
         C::OwnPeerAuthentication => (
             "another PeerAuthentication applies",
-            "Of several PeerAuthentications that select a pod only the oldest counts.",
+            "Of several PeerAuthentications that select a pod only the oldest counts. meshscrape adds the port to that \
+             one, unless it belongs to a tool that would revert the change.",
         ),
         C::AllowPolicy => (
             "an ALLOW policy that would refuse Prometheus",
-            "Once an ALLOW policy selects a pod, requests that match no ALLOW rule are refused.",
+            "Once an ALLOW policy selects a pod, requests that match no ALLOW rule are refused. meshscrape adds a rule \
+             for Prometheus to such a policy, unless it belongs to a tool that would revert the change.",
+        ),
+        C::SidecarCopyStale => (
+            "a copied Sidecar is out of date",
+            "A Sidecar with a selector replaces that of the namespace or of the mesh for its pods, so meshscrape repeats \
+             what that one says. It has changed since: the pods still follow the copy.",
         ),
         C::PolicyDenies => (
             "a DENY policy that refuses Prometheus",

@@ -260,13 +260,18 @@ pub fn watch_listeners(simulation: &Simulation, naked: &Arc<Mutex<Vec<String>>>)
         for (kind, needs) in NEEDS {
             for listener in simulation.objects(kind, "") {
                 let meta = &listener["metadata"];
-                if meta["labels"]["app.kubernetes.io/managed-by"] != "meshscrape" {
+                let ours = meta["labels"]["app.kubernetes.io/managed-by"] == "meshscrape";
+                if !ours && !has_our_entry(&listener) {
                     continue;
                 }
                 let (ns, name) = (meta["namespace"].as_str(), meta["name"].as_str());
                 let (ns, name) = (ns.unwrap(), name.unwrap());
                 for need in needs {
-                    if simulation.object(need, ns, name).is_none() {
+                    let guards = || {
+                        let mut all = simulation.objects(need, ns).into_iter();
+                        all.any(|one| guards(&one, &listener))
+                    };
+                    if simulation.object(need, ns, name).is_none() && !guards() {
                         let words = format!("{kind} {ns}/{name} without {need}");
                         seen.lock().unwrap().push(words);
                     }
@@ -274,6 +279,24 @@ pub fn watch_listeners(simulation: &Simulation, naked: &Arc<Mutex<Vec<String>>>)
             }
         }
     }));
+}
+
+/// A Sidecar of others to which our listener was added.
+fn has_our_entry(listener: &Value) -> bool {
+    let mut entries = listener["spec"]["ingress"].as_array().into_iter().flatten();
+    let selects = listener["spec"]["workloadSelector"].is_object();
+    selects && entries.any(|one| one["port"]["name"] == "http-metrics")
+}
+
+/// A policy of whatever name that speaks of the secure port of all pods that the Sidecar selects.
+fn guards(policy: &Value, listener: &Value) -> bool {
+    let labels = &listener["spec"]["workloadSelector"]["labels"];
+    let Some(selector) = policy["spec"]["selector"]["matchLabels"].as_object() else {
+        return false;
+    };
+    let mut pairs = selector.iter();
+    let of_port = policy["spec"].to_string().contains("\"15091\"");
+    of_port && pairs.all(|(key, value)| labels.get(key) == Some(value))
 }
 
 fn strip(object: &mut Value) {

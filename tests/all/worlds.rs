@@ -16,6 +16,7 @@ mod identity;
 mod jobs;
 mod late;
 mod locks;
+mod merged;
 mod operator;
 mod others;
 mod plaintext;

@@ -183,6 +183,12 @@ fn texts() -> Vec<(Code, String, String)> {
             &format!("{{action: CUSTOM, provider: {{name: gone}}, rules: [{{{rule}}}]}}"),
         )
     };
+    let argo = |text: &str| {
+        text.replace(
+            "{name: mine,",
+            "{name: mine, labels: {argocd.argoproj.io/instance: shop},",
+        )
+    };
     let allow = |app: &str| {
         istio(
             "AuthorizationPolicy",
@@ -454,27 +460,27 @@ fn texts() -> Vec<(Code, String, String)> {
             C::OwnSidecar,
             istio(
                 "Sidecar",
-                "{workloadSelector: {labels: {app: cart}}, egress: [{hosts: ['./*']}]}",
+                "{workloadSelector: {labels: {version: v1}}, egress: [{hosts: ['./*']}]}",
             ),
             istio(
                 "Sidecar",
-                "{workloadSelector: {labels: {app: other}}, egress: [{hosts: ['./*']}]}",
+                "{workloadSelector: {labels: {app: cart, version: v1}}, egress: [{hosts: ['./*']}]}",
             ),
         ),
         (
             C::OwnPeerAuthentication,
+            argo(&istio(
+                "PeerAuthentication",
+                "{selector: {matchLabels: {app: cart}}}",
+            )),
             istio(
                 "PeerAuthentication",
                 "{selector: {matchLabels: {app: cart}}}",
             ),
-            istio(
-                "PeerAuthentication",
-                "{selector: {matchLabels: {app: other}}}",
-            ),
         ),
         (C::PolicyDenies, deny(""), deny(ON_8080)),
         (C::ProviderNotDefined, ask(""), ask(ON_8080)),
-        (C::AllowPolicy, allow("cart"), allow("other")),
+        (C::AllowPolicy, argo(&allow("cart")), allow("cart")),
         (
             C::NoMatchLabels,
             with(

@@ -133,7 +133,7 @@ fn sidecars_do_not_reach_gateways_but_allow_policies_do() {
 ---
 {apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: mesh, namespace: istio-system}, spec: {egress: [{hosts: ['./*']}]}}
 ---
-{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: lock, namespace: istio-system}, spec: {selector: {matchLabels: {istio: ingressgateway}}, rules: []}}
+{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: lock, namespace: istio-system, labels: {argocd.argoproj.io/instance: mesh}}, spec: {selector: {matchLabels: {istio: ingressgateway}}, rules: []}}
 ");
     assert_eq!(words(&gateway.workload.obstacles), ["AllowPolicy"]);
     assert!(

@@ -1,7 +1,8 @@
 use super::Said;
 use super::*;
-use crate::mesh::MtlsMode;
 use crate::mesh::kinds::ObjectRef;
+use crate::mesh::{MtlsMode, OwnerTool};
+use crate::problems::Unmerged;
 
 fn peer(name: &str, namespace: &str, year: u32, spec: &str) -> String {
     format!(
@@ -70,24 +71,33 @@ fn namespace_and_mesh_wide_policies_are_no_obstacle() {
     assert!(cart(&two).obstacles.is_empty());
 }
 
+const CART: &str = "{selector: {matchLabels: {app: cart}}}";
+
 #[test]
-fn one_with_a_selector_is() {
-    let own = peer(
-        "own",
-        "shop",
-        2025,
-        "{selector: {matchLabels: {app: cart}}}",
+fn the_oldest_with_a_selector_takes_the_port_unless_a_tool_would_revert_it() {
+    let two = peer("younger", "shop", 2026, CART) + &peer("own", "shop", 2025, CART);
+    let cart = cart(&two);
+    assert!(cart.obstacles.is_empty(), "{:?}", cart.obstacles);
+    let governs = cart.governed_by.peer_authentication.as_ref();
+    assert_eq!(governs.map(|of| of.object.name.as_str()), Some("own"));
+    let flux = two.replace(
+        "{name: own,",
+        "{name: own, labels: {kustomize.toolkit.fluxcd.io/name: apps},",
     );
-    let cart = cart(&own);
+    let cart = super::cart(&flux);
     assert_eq!(words(&cart.obstacles), ["OwnPeerAuthentication"]);
     assert!(cart.obstacles[0].said().contains("shop/own"));
-    let other = peer(
-        "other",
-        "shop",
-        2025,
-        "{selector: {matchLabels: {app: till}}}",
-    );
-    assert!(super::cart(&other).obstacles.is_empty());
+    // Ours is older: theirs counts for nothing.
+    let ours = peer("own", "shop", 2025, CART)
+        + &peer(
+            "meshscrape-cart, labels: {app.kubernetes.io/managed-by: meshscrape}",
+            "shop",
+            2024,
+            CART,
+        );
+    assert_eq!(super::cart(&ours).governed_by.peer_authentication, None);
+    let other = peer("other", "shop", 2025, &CART.replace("cart", "till"));
+    assert_eq!(super::cart(&other).governed_by.peer_authentication, None);
 }
 
 #[test]
@@ -137,13 +147,79 @@ fn a_sidecar_governs_by_selector_by_namespace_and_by_mesh() {
         ("istio-system/mesh", sidecar("mesh", "istio-system", EGRESS)),
     ] {
         let cart = cart(&text);
-        assert_eq!(words(&cart.obstacles), ["OwnSidecar"], "{name}");
-        assert!(
-            cart.obstacles[0].said().contains(name),
-            "{}",
-            cart.obstacles[0].said()
-        );
+        assert!(cart.obstacles.is_empty(), "{name}: {:?}", cart.obstacles);
+        let [governs] = &cart.governed_by.sidecars[..] else {
+            panic!("{name}");
+        };
+        assert_eq!(governs.object.to_string(), format!("Sidecar {name}"));
+        assert_eq!(governs.selects, name == "shop/own");
+        assert_eq!(governs.spec["egress"][0]["hosts"][0], "./*");
     }
+}
+
+#[test]
+fn a_sidecar_that_cannot_be_added_to_is_an_obstacle() {
+    let selects = "workloadSelector: {labels: {app: cart}}";
+    let own = |name: &str, more: &str| sidecar(name, "shop", &format!("{{{selects}{more}}}"));
+    let why = |text: &str| {
+        let cart = cart(text);
+        let found = cart.obstacles.iter().map(|problem| match problem {
+            Problem::OwnSidecar { why, .. } => why.clone(),
+            other => panic!("{other:?}"),
+        });
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(why(&own("a", "")), []);
+    let two = own("a", "") + &own("b", "");
+    assert_eq!(why(&two), [Unmerged::Several, Unmerged::Several]);
+    let opened = own("a", ", ingress: [{port: {number: 15091}}]");
+    assert_eq!(why(&opened), [Unmerged::OpensPort]);
+    let wide = own("a", "").replace("{app: cart}", "{version: v1}");
+    assert_eq!(why(&wide), [Unmerged::SelectsMore]);
+    let helm = own("a", "").replace(
+        "{name: a,",
+        "{name: a, labels: {argocd.argoproj.io/instance: shop},",
+    );
+    let owned = Unmerged::Owned {
+        tool: OwnerTool::ArgoCd,
+        owner: "shop".into(),
+    };
+    assert_eq!(why(&helm), [owned]);
+    // One of the namespace is copied, and stays as it is.
+    let wide = sidecar("a", "shop", EGRESS).replace(
+        "{name: a,",
+        "{name: a, labels: {argocd.argoproj.io/instance: shop},",
+    );
+    assert_eq!(why(&wide), []);
+}
+
+#[test]
+fn a_copy_that_no_longer_says_what_it_stands_for_is_told() {
+    let ours = |more: &str| {
+        sidecar(
+            "meshscrape-cart, labels: {app.kubernetes.io/managed-by: meshscrape}",
+            "shop",
+            &format!(
+                "{{workloadSelector: {{labels: {{app: cart}}}}, ingress: [{{port: {{number: 15091}}, defaultEndpoint: '127.0.0.1:15020'}}]{more}}}"
+            ),
+        )
+    };
+    let stale = |text: &str| cart(text).governed_by.stale.clone();
+    let wide = sidecar("all", "shop", EGRESS);
+    let same = ", egress: [{hosts: ['./*']}]";
+    assert_eq!(stale(&(ours(same) + &wide)), [""; 0]);
+    assert_eq!(stale(&(ours("") + &wide)), ["egress"]);
+    assert_eq!(stale(&ours("")), [""; 0]);
+    assert_eq!(stale(&ours(same)), ["egress"]);
+    let more = sidecar(
+        "all",
+        "shop",
+        "{egress: [{hosts: ['./*']}], ingress: [{port: {number: 8080}}], outboundTrafficPolicy: {mode: REGISTRY_ONLY}}",
+    );
+    assert_eq!(
+        stale(&(ours(same) + &more)),
+        ["outboundTrafficPolicy", "ingress"]
+    );
 }
 
 #[test]
@@ -155,10 +231,9 @@ fn only_the_nearest_sidecar_governs() {
     ) + &sidecar("all", "shop", EGRESS)
         + &sidecar("mesh", "istio-system", EGRESS);
     let cart = cart(&three);
-    assert_eq!(
-        cart.governed_by.sidecars,
-        [ObjectRef::new(Kind::Sidecar, "shop", "own")]
-    );
+    let all = cart.governed_by.sidecars.iter();
+    let names: Vec<String> = all.map(|of| of.object.to_string()).collect();
+    assert_eq!(names, ["Sidecar shop/own"]);
 }
 
 #[test]
@@ -197,7 +272,7 @@ fn policy(namespace: &str, spec: &str) -> String {
 }
 
 #[test]
-fn allow_policies_that_reach_the_pods_are_obstacles() {
+fn allow_policies_that_refuse_prometheus_are_told() {
     for text in [
         policy(
             "shop",
@@ -207,7 +282,14 @@ fn allow_policies_that_reach_the_pods_are_obstacles() {
         policy("istio-system", "{action: ALLOW}"),
         policy("istio-system", "{selector: {matchLabels: {app: cart}}}"),
     ] {
-        assert_eq!(words(&cart(&text).obstacles), ["AllowPolicy"], "{text}");
+        let free = cart(&text);
+        assert!(free.obstacles.is_empty(), "{text}");
+        assert_eq!(free.governed_by.allow_policies.len(), 1, "{text}");
+        let owned = text.replace(
+            "{name: p,",
+            "{name: p, labels: {argocd.argoproj.io/instance: shop},",
+        );
+        assert_eq!(words(&cart(&owned).obstacles), ["AllowPolicy"], "{text}");
     }
     for text in [
         policy("shop", "{rules: [{}]}"),
@@ -222,6 +304,7 @@ fn allow_policies_that_reach_the_pods_are_obstacles() {
         ),
     ] {
         assert!(cart(&text).obstacles.is_empty(), "{text}");
+        assert!(cart(&text).governed_by.allow_policies.is_empty(), "{text}");
     }
 }
 

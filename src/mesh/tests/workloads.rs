@@ -305,9 +305,7 @@ spec:
         "a second run must be possible: {:?}",
         cart.obstacles
     );
-    assert!(
-        cart.governed_by.sidecars.is_empty() && cart.governed_by.peer_authentications.is_empty()
-    );
+    assert!(cart.governed_by.sidecars.is_empty() && cart.governed_by.peer_authentication.is_none());
 }
 
 #[test]
@@ -319,7 +317,7 @@ kind: Sidecar
 metadata: {name: meshscrape-cart, namespace: shop, managedFields: [{manager: kubectl, operation: Update}]}
 spec: {workloadSelector: {labels: {app: cart}}, ingress: [{port: {number: 15091}, defaultEndpoint: '127.0.0.1:15020'}]}
 ");
-    assert!(cart.ours.is_empty());
+    assert!(cart.ours.is_empty() && cart.secured_port.is_none());
     assert_eq!(words(&cart.obstacles), ["OwnSidecar"]);
 }
 

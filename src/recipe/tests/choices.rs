@@ -3,7 +3,7 @@ use crate::answers::{Annotate, MetricsPort};
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Listed, Owner, OwnerTool, SidecarState, Unread};
-use crate::problems::{Problem, Subject};
+use crate::problems::{Problem, Subject, Unmerged};
 use crate::recipe::testing::*;
 use crate::recipe::{Choice, forbidden, select};
 use crate::words;
@@ -13,6 +13,7 @@ fn own_sidecar(of: impl Into<Subject>) -> Problem {
     Problem::OwnSidecar {
         of: of.into(),
         sidecar: ObjectRef::new(Kind::Sidecar, "demo", "mine"),
+        why: Unmerged::Several,
     }
 }
 

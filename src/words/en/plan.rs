@@ -37,7 +37,7 @@ pub fn label(of: &Problem) -> Option<&'static str> {
         P::NoSidecarYet { .. } => "no sidecar",
         P::NothingInNamespace { .. } => "no workloads",
         P::OthersInPlaintext { .. } => "other owner",
-        P::PortsAsOfToday { .. } => "Sidecar",
+        P::PortsAsOfToday { .. } | P::SidecarCopied { .. } => "Sidecar",
         P::NoPodToAnnotate { .. } => "no pods",
         P::AnnotatedByOthers { .. } | P::AnnotationEndsWithPod { .. } => "annotations",
         P::OneProtocolKept { .. } => "protocols differ",
@@ -255,6 +255,13 @@ fn of_items(of: &Problem, names: &str) -> Option<String> {
         }
         P::PortCloses { sidecar, .. } => format!(
             "Port {SECURE_PORT} closes at {names}: only {sidecar} opened it, which this plan removes."
+        ),
+        P::SidecarCopied {
+            sidecar, fields, ..
+        } => format!(
+            "A Sidecar of its own replaces {sidecar} for {names}, and repeats its {}. A later change of {sidecar} \
+             reaches {names} with the next apply.",
+            fields.join(", ")
         ),
         P::ReadersRemoved { principals, .. } => format!(
             "{} can no longer read the metrics of {names} over mutual TLS.",

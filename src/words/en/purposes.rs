@@ -13,6 +13,13 @@ pub fn sentence(of: &Purpose) -> String {
             "Only {} reads port {SECURE_PORT} of {workload}, and only {METRICS_PATH}",
             name(reader)
         ),
+        Purpose::AllowsReader { workload, reader } => format!(
+            "{} may read {METRICS_PATH} on port {SECURE_PORT} of {workload}, which this ALLOW policy refuses today",
+            match reader {
+                Reader::Prometheus => "Prometheus".to_owned(),
+                account => name(account),
+            }
+        ),
         Purpose::LeadsInside { workload, port } => {
             format!("Port {SECURE_PORT} of {workload} leads to {port} inside the pod")
         }

@@ -51,6 +51,17 @@ async fn back(journey: &Journey, answers: &Answers, anew: &[&str], mut before: s
     assert!(left.is_empty(), "undo left:\n{}", left.join("\n"));
 }
 
+/// A Sidecar, a PeerAuthentication, an ALLOW policy that select the workload; a Sidecar of its namespace.
+#[tokio::test(start_paused = true)]
+async fn what_others_govern_is_added_to_and_left_as_it_was() {
+    let journey = Journey::new();
+    let of = |app: &str| format!("billing/Deployment/{app}");
+    let all: Vec<String> = ["invoices", "ledger", "tax"].map(of).to_vec();
+    let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
+    all.push("loyalty/Deployment/points");
+    there_and_back(&journey, &choose(&all), &[]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stateful_set() {
     let journey = Journey::new();

@@ -10,14 +10,14 @@ metadata: {name: own, namespace: shop}
 spec:
   selector: {matchLabels: {app: own}}
   template:
-    metadata: {labels: {app: own}, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9000"}}
+    metadata: {labels: {app: own, tier: web}, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9000"}}
     spec:
       containers: [{name: own, image: "example.org/own:1", ports: [{name: http, containerPort: 9000}]}]
 ---
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: mine, namespace: shop}
-spec: {workloadSelector: {labels: {app: own}}, egress: [{hosts: ["./*"]}]}
+spec: {workloadSelector: {labels: {tier: web}}, egress: [{hosts: ["./*"]}]}
 "#;
 
 /// A risk: the Sidecar of the published task.
