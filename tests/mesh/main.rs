@@ -10,6 +10,7 @@ mod disturbed;
 mod ended;
 mod evidence;
 mod forecast;
+mod governed;
 mod guards;
 mod inbound;
 mod injector;
@@ -181,6 +182,14 @@ fn tests() -> Vec<Test> {
         namespace: Some(wizard::namespace()),
         turn: Turn::Beside,
     });
+    all.extend(governed::CELLS.iter().map(|cell| Test {
+        name: cell.name.into(),
+        about: cell.about(),
+        run: Box::new(|checks| cell.run(checks)),
+        evidence: Box::new(|| cell.evidence()),
+        namespace: Some(cell.namespace()),
+        turn: Turn::Beside,
+    }));
     all.push(Test {
         name: guards::NAME.into(),
         about: vec![(

@@ -48,11 +48,20 @@ async fn policies_that_refuse_prometheus_are_blockers_and_others_are_none() {
         "{action: DENY, rules: [{from: [{source: {notRequestPrincipals: ['*']}}]}]}",
         "{action: DENY, rules: [{to: [{operation: {notPorts: ['8080']}}]}]}",
         "{action: CUSTOM, provider: {name: gone}, rules: [{}]}",
-        "{rules: [{to: [{operation: {ports: ['8080']}}]}]}",
     ] {
         let words = refused(&policy(spec)).await;
         assert!(words.contains("shop/theirs"), "{spec}: {words}");
     }
+    // An ALLOW policy gets a rule, unless it is somebody's who takes it out again.
+    let allow = policy("{rules: [{to: [{operation: {ports: ['8080']}}]}]}");
+    let rule = plan(&allow).await["changes"].to_string();
+    assert!(rule.contains("AuthorizationPolicy/shop/theirs"), "{rule}");
+    let owned = allow.replace(
+        "{name: theirs,",
+        "{name: theirs, labels: {argocd.argoproj.io/instance: shop},",
+    );
+    let words = refused(&owned).await;
+    assert!(words.contains("shop/theirs"), "{words}");
     for spec in [
         "{rules: [{}]}",
         "{rules: [{from: [{source: {namespaces: [istio-system]}}]}]}",
