@@ -66,8 +66,8 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
     };
     let call = Call {
         colour: call.colour,
-        out: &mut Cleaned::new(call.out, exit),
-        err: &mut Cleaned::new(call.err, text::Exit::Words),
+        out: &mut Cleaned::new(call.out, exit).of_demo(call.choices.demo),
+        err: &mut Cleaned::new(call.err, text::Exit::Words).of_demo(call.choices.demo),
         choices: call.choices,
         world: call.world,
         stop: call.stop,

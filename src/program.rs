@@ -24,11 +24,16 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    let demo = cli.choices.demo;
     let outcome = start(cli);
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{}", said(&error));
+            let mut said = said(&error);
+            if demo {
+                said = crate::text::in_demo(&said).into_owned();
+            }
+            let _ = writeln!(std::io::stderr(), "{said}");
             ExitCode::from(error.kind.exit_code())
         }
     }

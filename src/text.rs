@@ -90,6 +90,7 @@ pub enum Exit {
 pub struct Cleaned<W> {
     out: W,
     exit: Exit,
+    demo: bool,
     /// The beginning of a character that the last write cut in two.
     cut: Vec<u8>,
 }
@@ -99,12 +100,50 @@ impl<W: Write> Cleaned<W> {
         Cleaned {
             out,
             exit,
+            demo: false,
             cut: Vec::new(),
         }
     }
 
+    /// Commands that are named stay in the demo: without its flag they would mean a real cluster.
+    pub fn of_demo(mut self, demo: bool) -> Self {
+        self.demo = demo;
+        self
+    }
+
     fn put(&mut self, text: &str) -> io::Result<()> {
-        self.out.write_all(out_of(text, self.exit).as_bytes())
+        let safe = out_of(text, self.exit);
+        match self.demo {
+            true => self.out.write_all(in_demo(&safe).as_bytes()),
+            false => self.out.write_all(safe.as_bytes()),
+        }
+    }
+}
+
+/// Every command of this program in a text, with the flag that keeps it in the demo.
+pub fn in_demo(text: &str) -> Cow<'_, str> {
+    const PROGRAM: &str = "meshscrape ";
+    const FLAG: &str = "--demo";
+    let is_command = |rest: &str| {
+        let verb = rest.split(|c: char| !c.is_ascii_lowercase()).next();
+        let known = ["plan", "apply", "status", "undo", "check", "export"];
+        verb.is_some_and(|verb| known.contains(&verb))
+    };
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(PROGRAM) {
+        let (before, after) = rest.split_at(at + PROGRAM.len());
+        out.push_str(before);
+        let line = after.lines().next().unwrap_or_default();
+        if is_command(after) && !line.contains(FLAG) {
+            out.push_str(FLAG);
+            out.push(' ');
+        }
+        rest = after;
+    }
+    match out.is_empty() {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(out + rest),
     }
 }
 
@@ -188,6 +227,29 @@ pub fn few<S: Borrow<str>>(names: &[S], most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_command_that_is_named_in_the_demo_stays_there() {
+        for (said, is) in [
+            (
+                "run meshscrape undo 7 --yes",
+                "run meshscrape --demo undo 7 --yes",
+            ),
+            (
+                "meshscrape undo --demo --yes",
+                "meshscrape undo --demo --yes",
+            ),
+            ("meshscrape needs 60x16", "meshscrape needs 60x16"),
+            ("Sidecar shop/meshscrape-web", "Sidecar shop/meshscrape-web"),
+            (
+                "meshscrape plan\nmeshscrape check, then",
+                "meshscrape --demo plan\nmeshscrape --demo check, then",
+            ),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(super::in_demo(said), is);
+        }
+    }
+
     use super::{Cleaned, Exit, clean, few, line};
     use std::borrow::Cow;
     use std::io::Write;

@@ -314,7 +314,11 @@ pub fn known_namespace(mesh: &Mesh, name: &str) -> Result<(), Error> {
 
 /// Why a namespace brings nothing.
 fn empty(mesh: &Mesh, name: &str) -> impl Iterator<Item = Problem> {
-    let gateways = mesh.gateways.iter().map(|g| &g.workload.id);
+    let free = mesh
+        .gateways
+        .iter()
+        .filter(|g| g.workload.obstacles.is_empty() || g.workload.takeable().is_some());
+    let gateways = free.map(|g| &g.workload.id);
     let named: Vec<String> = gateways
         .filter(|id| id.namespace == name)
         .map(|id| format!("-g {}/{}", id.namespace, id.name))

@@ -18,6 +18,7 @@ use crate::plan::review::{
 };
 use crate::plan::upstream::owner;
 use crate::plan::{Change, ChangeId, Impact};
+use crate::problems::Severity;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -437,6 +438,12 @@ fn row(
     };
     let stops = |impact: &&Impact| matches!(impact, Impact::EnvoyFilterStops { .. });
     let filters = change.impacts.iter().filter(stops).count();
+    let found = |severity| {
+        let all = change.findings.iter();
+        all.filter(move |found| found.severity() >= severity)
+            .count()
+    };
+    let first_sidecar = |impact: &Impact| matches!(impact, Impact::FirstSidecar { .. });
     let (added, removed) = lines.get(&change.id).copied().unwrap_or_default();
     ReviewRow {
         id: change.id.clone(),
@@ -450,9 +457,12 @@ fn row(
         loses: change
             .impacts
             .iter()
-            .any(|impact| matches!(impact, Impact::LosesHistory { .. })),
+            .any(|impact| matches!(impact, Impact::LosesHistory { .. }))
+            || found(Severity::Loses) > 0,
         warnings: notes
             + filters
+            + found(Severity::Risk)
+            + usize::from(change.impacts.iter().any(first_sidecar))
             + item.map_or(0, |item| item.warnings.len() + item.rollout_problems.len()),
         takes: item.map_or(0, |item| {
             item.conflicts

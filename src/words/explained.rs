@@ -854,7 +854,7 @@ pub(super) fn row(code: Code) -> (&'static str, &'static str) {
             "A plaintext job still scrapes the pod: its series are counted twice.",
         ),
         C::OnlyInPlaintext => (
-            "scraped in plaintext only",
+            "annotated, but scraped in plaintext only",
             "The pod has the annotation of the secure port, and no secure job scrapes it.",
         ),
         C::PrometheusNotAsked => (

@@ -30,6 +30,8 @@ pub struct Subject {
     pub port: u16,
     /// Of the namespace.
     pub mode: String,
+    /// An ALLOW policy of others lets Prometheus in to the metrics alone.
+    pub allowed_alone: bool,
 }
 
 /// Envoy's counters by name.
@@ -49,6 +51,7 @@ impl Subject {
             ip: text(&found["status"]["podIP"]).into(),
             port,
             mode: mode.into(),
+            allowed_alone: false,
         })
     }
 
@@ -218,8 +221,8 @@ impl Subject {
             asked.clone()?["metrics"].gives_metrics()
         });
         let refusal = match self.kind {
-            Kind::Sidecar => 403,
-            Kind::Gateway => 404,
+            Kind::Gateway if !self.allowed_alone => 404,
+            _ => 403,
         };
         for (check, name) in [
             ("/quitquitquit is refused to Prometheus too", "quit"),

@@ -355,7 +355,7 @@ pub(super) fn to_do(of: &Problem) -> Option<String> {
                 true => "these pods",
                 false => "Prometheus's pods",
             };
-            return Some(format!("Allow {whom} on port {port} in one of them."));
+            return Some(format!("Allow {whom} on port {port} there."));
         }
         P::PolicyRefuses { port, .. } | P::PolicyMayRefuse { port, .. } => {
             return Some(format!(
