@@ -27,6 +27,7 @@ pub use layout::viewport;
 pub use theme::Theme;
 
 use crate::wizard::{State, Step};
+use crate::words::say::ui as say;
 use layout::Places;
 use paint::{Paint, Words};
 use ratatui::Frame;
@@ -94,28 +95,32 @@ fn question(state: &State) -> (Role, String, String) {
         Step::Status => alone(status::question(state)),
         Step::Options if state.options.each.is_some() => (
             Role::Plain,
-            "Which workloads need other settings?".into(),
-            " Left and right choose port or annotation.".into(),
+            say::EACH_QUESTION.into(),
+            format!(" {}", say::EACH_HOW),
         ),
         Step::Review if state.review.undoes.is_some() => (
             Role::Plain,
-            "Undo these changes?".into(),
-            " Nothing is written until you confirm.".into(),
+            say::UNDO_QUESTION.into(),
+            format!(" {}", say::NOTHING_UNTIL_CONFIRMED),
         ),
         // Said where it is always seen: under a long list there is no room.
         Step::Review if state.nothing_to_write() => (
             Role::Good,
-            "✓ No changes.".into(),
-            " The cluster matches your choices.".into(),
+            format!("✓ {}", say::NO_CHANGES),
+            format!(" {}", say::MATCHES_CHOICES),
         ),
         Step::Review => match state.unscraped() {
             Some(words) => alone((Role::Waiting, format!("▲ {words}"))),
             None => {
                 let more = match state.apply.standing() {
-                    0 => " No changes applied yet.".to_owned(),
-                    n => format!(" Applied before: {}.", words::many(n, "change")),
+                    0 => say::NOTHING_APPLIED_YET.to_owned(),
+                    n => say::applied_before(&words::many(n, say::changes)),
                 };
-                (Role::Plain, state.step.question().into(), more)
+                (
+                    Role::Plain,
+                    state.step.question().into(),
+                    format!(" {more}"),
+                )
             }
         },
         step => alone((Role::Plain, step.question().into())),
@@ -155,35 +160,29 @@ fn title(state: &State, room: usize) -> (Words, Words) {
     match state.step {
         Step::Namespaces => {
             let chosen = state.answers.namespaces.len();
-            (
-                plain,
-                Words::muted(format!("{} chosen", words::count(chosen))),
-            )
+            (plain, Words::muted(say::chosen(&words::count(chosen))))
         }
         Step::Workloads => {
             let chosen = state.answers.workloads.len();
-            (
-                plain,
-                Words::muted(format!("{} chosen", words::count(chosen))),
-            )
+            (plain, Words::muted(say::chosen(&words::count(chosen))))
         }
         Step::Gateways => {
             let chosen = state.answers.gateways.len();
-            (
-                plain,
-                Words::muted(format!("{} chosen", words::count(chosen))),
-            )
+            (plain, Words::muted(say::chosen(&words::count(chosen))))
         }
         Step::Review if state.review.rows.rows.is_empty() => (plain, Words::new()),
         Step::Review => {
-            let lead = if state.review.undoes.is_some() {
-                "Undo: "
-            } else {
-                ""
+            let undoes = state.review.undoes.is_some();
+            let lead = match undoes {
+                true => words::width(&say::undo_heading("")),
+                false => 0,
             };
-            let heading =
-                review::heading(&state.review.counts, room.saturating_sub(lead.len() + 4));
-            (Words::strong(format!("{lead}{heading}")), Words::new())
+            let heading = review::heading(&state.review.counts, room.saturating_sub(lead + 4));
+            let heading = match undoes {
+                true => say::undo_heading(&heading),
+                false => heading,
+            };
+            (Words::strong(heading), Words::new())
         }
         Step::Apply if !state.apply.rows.rows.is_empty() => (apply::heading(state), Words::new()),
         Step::Status => {
@@ -218,8 +217,8 @@ fn filter(paint: &mut Paint, state: &State, inside: Rect) {
         paint.select(Rect::new(inside.x + at, inside.y + 1, 1, 1));
     }
     let found = Words::muted(match state.list_len() {
-        0 if !filter.text.is_empty() => "no row matches the filter".to_owned(),
-        found => words::many(found, "row"),
+        0 if !filter.text.is_empty() => say::NO_ROW_MATCHES.to_owned(),
+        found => words::many(found, say::rows),
     });
     if words.width() + found.width() + 3 < usize::from(inside.width) {
         paint.right(inside.x, inside.y + 1, inside.width, &found);

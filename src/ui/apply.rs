@@ -22,7 +22,7 @@ pub fn heading(state: &State) -> Words {
         (false, false) => say::APPLY,
     };
     Words::strong(verb)
-        .and(Role::Plain, format!("  {done} of {all}  "))
+        .and(Role::Plain, format!("  {}  ", say::done_of(done, all)))
         .join(gauge(done, all, 16))
         .and(Role::Plain, format!("  {}", percent(done, all)))
 }
@@ -31,13 +31,13 @@ pub fn heading(state: &State) -> Words {
 pub fn question(state: &State) -> (Role, String) {
     let apply = &state.apply;
     if let Some((id, _)) = &apply.stopped {
-        return (Role::Bad, say::stopped_at(&id.object()));
+        return (Role::Bad, format!("✕ {}", say::stopped_at(&id.object())));
     }
     if state.quit_after {
-        return (Role::Waiting, "▲ Quitting after the current write.".into());
+        return (Role::Waiting, format!("▲ {}", say::QUITTING_AFTER_WRITE));
     }
     if apply.stopping {
-        return (Role::Waiting, "▲ Stopping after the current write.".into());
+        return (Role::Waiting, format!("▲ {}", say::STOPPING_AFTER_WRITE));
     }
     if apply.running {
         let since = apply
@@ -49,48 +49,32 @@ pub fn question(state: &State) -> (Role, String) {
         if let ((done, all), true) = (apply.progress(), counts.all() > 0)
             && done == all
         {
-            let limit = match state.start.timeout {
-                Duration::ZERO => String::new(),
-                limit => format!(" up to {}", age(limit)),
+            let (up, all) = (counts.up, counts.all());
+            let waiting = match state.start.timeout {
+                Duration::ZERO => say::waiting_for_targets(up, all, &since),
+                limit => say::waiting_up_to(&age(limit), up, all, &since),
             };
-            return (
-                Role::Waiting,
-                format!(
-                    "○ All changes applied; waiting{limit} for targets: {} of {} UP{since}",
-                    counts.up,
-                    counts.all()
-                ),
-            );
+            return (Role::Waiting, format!("○ {waiting}"));
         }
         let what = match apply.undoing || apply.takes_back() {
-            true => "Undoing the changes",
-            false => "Applying the approved changes",
+            true => say::undoing_in_order(&since),
+            false => say::applying_in_order(&since),
         };
-        return (
-            Role::Plain,
-            format!("{what} in order{since}. Stopping is safe."),
-        );
+        return (Role::Plain, what);
     }
     match apply.outcome.as_ref().map(|outcome| &outcome.ended) {
-        Some(Ended::Whole) if apply.undoing && !apply.older.is_empty() => (
-            Role::Waiting,
-            "▲ Run undone. An older run is still applied.".into(),
-        ),
-        Some(Ended::Whole) if apply.undoing => (Role::Good, "✓ Run undone.".into()),
+        Some(Ended::Whole) if apply.undoing && !apply.older.is_empty() => {
+            (Role::Waiting, format!("▲ {}", say::OLDER_RUN_APPLIED))
+        }
+        Some(Ended::Whole) if apply.undoing => (Role::Good, format!("✓ {}", say::RUN_UNDONE)),
         Some(Ended::Whole) => match apply.lacks() {
             Some(lacks) => (Role::Waiting, format!("▲ {lacks}.")),
-            None => (Role::Good, "✓ Every approved change is applied.".into()),
+            None => (Role::Good, format!("✓ {}", say::ALL_APPLIED)),
         },
-        Some(Ended::PartWay(_)) => (
-            Role::Waiting,
-            "▲ Interrupted: applied changes stay in the cluster.".into(),
-        ),
-        Some(Ended::Undone) => (
-            Role::Waiting,
-            "▲ Failed: every change of this run was undone.".into(),
-        ),
-        None if apply.error.is_some() => (Role::Bad, "✕ The run failed.".into()),
-        None => (Role::Muted, "No run is in progress.".into()),
+        Some(Ended::PartWay(_)) => (Role::Waiting, format!("▲ {}", say::INTERRUPTED)),
+        Some(Ended::Undone) => (Role::Waiting, format!("▲ {}", say::FAILED_UNDONE)),
+        None if apply.error.is_some() => (Role::Bad, format!("✕ {}", say::RUN_FAILED)),
+        None => (Role::Muted, say::NO_RUN.into()),
     }
 }
 
@@ -116,20 +100,19 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
         return Words::of(
             Role::Waiting,
             if row.written {
-                "applied, not verified"
+                say::NOT_VERIFIED
             } else {
-                "not written"
+                say::NOT_WRITTEN
             },
         );
     }
     match &row.state {
-        StepState::Pending if !running => Words::muted("not written"),
-        StepState::Pending => Words::muted("pending"),
-        StepState::Waiting { on, gone_by } => Words::plain(format!(
-            "waiting for {}",
-            crate::words::so_far(on, *gone_by)
-        )),
-        StepState::Writing => Words::plain("writing"),
+        StepState::Pending if !running => Words::muted(say::NOT_WRITTEN),
+        StepState::Pending => Words::muted(say::PENDING),
+        StepState::Waiting { on, gone_by } => {
+            Words::plain(say::waiting_for(&crate::words::so_far(on, *gone_by)))
+        }
+        StepState::Writing => Words::plain(say::WRITING),
         StepState::Rollout {
             updated,
             ready,
@@ -140,7 +123,7 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
             let words = if *says_ready {
                 Words::plain(note)
             } else {
-                let words = Words::plain(format!("{ready} of {desired} ready"));
+                let words = Words::plain(say::ready_of(*ready, *desired));
                 match note.is_empty() {
                     true => words,
                     false => words.and(Role::Muted, format!("  {note}")),
@@ -155,12 +138,12 @@ fn said(row: &ApplyRow, running: bool, room: usize) -> Words {
                 words
             }
         }
-        StepState::Done => Words::of(Role::Good, "done"),
-        StepState::Unchanged => Words::muted("in place"),
+        StepState::Done => Words::of(Role::Good, say::DONE),
+        StepState::Unchanged => Words::muted(say::IN_PLACE),
         StepState::Failed(error) => Words::of(Role::Bad, &error.what),
-        StepState::LeftOut => Words::muted("skipped"),
-        StepState::TakenBack(why) => Words::of(Role::Waiting, format!("undone: {why}")),
-        StepState::Held(why) => Words::of(Role::Waiting, format!("not written: {why}")),
+        StepState::LeftOut => Words::muted(say::SKIPPED),
+        StepState::TakenBack(why) => Words::of(Role::Waiting, say::undone_why(why)),
+        StepState::Held(why) => Words::of(Role::Waiting, say::not_written_why(why)),
     }
 }
 
@@ -192,7 +175,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     if apply.rows.rows.is_empty() {
         let words = match &apply.error {
             Some(_) => Words::new(),
-            None => Words::muted("No run yet. Press enter in the review to apply the changes."),
+            None => Words::muted(say::NO_RUN_YET),
         };
         paint.line(places.list.x, places.list.y, places.list.width, &words);
     }
@@ -246,7 +229,7 @@ fn waiting(state: &State, room: usize) -> Vec<Words> {
         })
         .collect();
     if lacking.more > 0 {
-        lines.push(Words::muted(format!("targets more: {}", lacking.more)));
+        lines.push(Words::muted(say::targets_more(lacking.more)));
     }
     lines
 }
@@ -266,11 +249,11 @@ fn of_the_row(apply: &ApplyStep, room: usize, whole: bool) -> Vec<Words> {
         }
         StepState::Waiting { on, gone_by } => {
             let on = crate::words::so_far(on, *gone_by);
-            (Role::Waiting, format!("waiting for {on}"))
+            (Role::Waiting, say::waiting_for(&on))
         }
         StepState::Rollout { note, .. } if !note.is_empty() => (Role::Waiting, note.clone()),
-        StepState::TakenBack(why) => (Role::Waiting, format!("undone: {why}")),
-        StepState::Held(why) => (Role::Waiting, format!("not written: {why}")),
+        StepState::TakenBack(why) => (Role::Waiting, say::undone_why(why)),
+        StepState::Held(why) => (Role::Waiting, say::not_written_why(why)),
         _ if whole => {
             let mut lines = Words::wrapped(Role::Strong, &row.object.to_string(), room);
             lines.push(said(row, apply.running, room));
@@ -285,14 +268,14 @@ fn of_the_row(apply: &ApplyStep, room: usize, whole: bool) -> Vec<Words> {
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let apply = &state.apply;
     let title = if apply.stopped.is_some() || apply.error.is_some() {
-        "What stopped it"
+        say::WHAT_STOPPED_IT
     } else if apply.summary.is_empty() {
-        "Log"
+        say::LOG
     } else {
-        "How it ended"
+        say::HOW_IT_ENDED
     };
     let note = match &apply.run {
-        Some(run) => Words::muted(format!("run {run}")),
+        Some(run) => Words::muted(say::run(run)),
         None => Words::new(),
     };
     let inside = panel(paint, area, &Words::strong(title), &note, false);
@@ -304,7 +287,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     }
     if let Some(again) = &apply.again {
         lines.push(Words::new());
-        lines.push(Words::muted("The change against the current object"));
+        lines.push(Words::muted(say::AGAINST_CURRENT));
         let changed = again.view.unified.iter();
         lines.extend(
             changed
@@ -318,8 +301,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     // First: the list of what was written may be longer than the panel.
     let ended = apply.outcome.as_ref().map(|outcome| &outcome.ended);
     if let (false, Some(Ended::PartWay(_))) = (apply.undoing, ended) {
-        let ways = "esc: review the remaining changes and resume · u: undo what was applied";
-        lines.extend(item('•', Role::Accent, ways, room));
+        lines.extend(item('•', Role::Accent, say::REVIEW_OR_UNDO, room));
     }
     if let Some(lacks) = apply.lacks() {
         lines.extend(item('▲', Role::Waiting, &lacks, room));
@@ -328,7 +310,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         lines.extend(item('•', Role::Accent, sentence, room));
     }
     if let (true, false, Some(older)) = (apply.undoing, apply.running, apply.older.first()) {
-        let way = format!("u: undo the older run {older}");
+        let way = say::undo_older(older);
         lines.extend(item('•', Role::Accent, &way, room));
     }
     if apply.running {
@@ -357,6 +339,6 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         paint.text(rest.x, y, rest.width, Role::Muted, line);
     }
     if lines.is_empty() && apply.log.is_empty() {
-        paint.text(rest.x, rest.y, rest.width, Role::Muted, "The log is empty.");
+        paint.text(rest.x, rest.y, rest.width, Role::Muted, say::LOG_EMPTY);
     }
 }

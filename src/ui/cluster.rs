@@ -4,8 +4,10 @@ use super::layout::Places;
 use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::widgets::{self, item, list, panel};
+use super::words::width;
 use crate::wizard::list::Row;
 use crate::wizard::state::{About, Check, CheckLine, Connection, State};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
@@ -14,17 +16,17 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     }
     let room = usize::from(places.list.width);
     match &state.cluster.connection {
-        Connection::Reading => wait(paint, places.list, "reading the kubeconfig"),
+        Connection::Reading => wait(paint, places.list, say::READING_KUBECONFIG),
         Connection::Connecting => {
-            let context = state.cluster.context.as_deref().unwrap_or("the cluster");
-            wait(paint, places.list, &format!("connecting to {context}"));
+            let context = state.cluster.context.as_deref();
+            let what = context.map_or(say::CONNECTING.to_owned(), say::connecting_to);
+            wait(paint, places.list, &what);
         }
         Connection::Failed(error) => {
             let mut lines = widgets::error(error, room);
             lines.push(Words::new());
-            lines.push(
-                Words::of(Role::Accent, "r").and(Role::Plain, " retries; no choices are lost"),
-            );
+            let retries = format!(" {}", say::RETRIES);
+            lines.push(Words::of(Role::Accent, "r").and(Role::Plain, retries));
             paint.lines(places.list, &lines);
         }
         Connection::Choosing | Connection::Open => checklist(paint, state, places.list),
@@ -33,7 +35,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
 
 fn wait(paint: &mut Paint, area: Rect, what: &str) {
     let words =
-        Words::of(Role::Accent, paint.spinner().to_string()).and(Role::Plain, format!(" {what} …"));
+        Words::of(Role::Accent, paint.spinner().to_string()).and(Role::Plain, format!(" {what}"));
     paint.line(area.x, area.y, area.width, &words);
 }
 
@@ -51,8 +53,8 @@ fn contexts(paint: &mut Paint, state: &State, places: &Places) {
         |paint, area, row| {
             let Row::Context(name) = row else { return };
             let is_current = current == Some(&**name);
-            let note = if is_current { "current" } else { "" };
-            let room = usize::from(area.width).saturating_sub(note.len() + 2);
+            let note = if is_current { say::CURRENT } else { "" };
+            let room = usize::from(area.width).saturating_sub(width(note) + 2);
             let name = super::paint::safe(name);
             paint.text(
                 area.x,
@@ -80,7 +82,7 @@ fn glyph(paint: &Paint, check: &Check) -> (char, Role) {
 fn check_lines(paint: &Paint, line: &CheckLine, column: usize, room: usize) -> Vec<Words> {
     let (glyph, role) = glyph(paint, &line.check);
     let found = if line.check == Check::Asking && line.found.is_empty() {
-        "asking …"
+        say::ASKING
     } else {
         &line.found
     };
@@ -126,7 +128,7 @@ fn checklist(paint: &mut Paint, state: &State, area: Rect) {
         .cluster
         .checks
         .iter()
-        .map(|line| line.about.label().len());
+        .map(|line| width(line.about.label()));
     let column = (labels.max().unwrap_or(0) + 1).max(16).min(room / 2);
     let all: Vec<Vec<Words>> = state
         .cluster
@@ -151,13 +153,13 @@ fn checklist(paint: &mut Paint, state: &State, area: Rect) {
         .collect();
     paint.lines(area, &lines);
     if lines.is_empty() {
-        wait(paint, area, "asking the API server");
+        wait(paint, area, say::ASKING_API);
     }
 }
 
 /// What the cluster means for the steps to come.
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
-    let title = Words::strong("What is needed");
+    let title = Words::strong(say::WHAT_IS_NEEDED);
     let inside = panel(paint, area, &title, &Words::new(), false);
     let room = usize::from(inside.width);
     let mut lines = Vec::new();
@@ -166,12 +168,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             lines.extend(Words::wrapped(Role::Strong, name, room));
             lines.push(Words::new());
         }
-        lines.extend(Words::wrapped(
-            Role::Plain,
-            "No request is sent before you choose a context, and nothing is written \
-             before you have seen it as a diff.",
-            room,
-        ));
+        lines.extend(Words::wrapped(Role::Plain, say::NO_REQUEST_YET, room));
     } else {
         // What is not well comes first, whole; of the rest the line itself says what was found.
         let is_bad = |line: &&CheckLine| matches!(line.check, Check::Bad | Check::Warning);
@@ -193,7 +190,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         }
         lines.extend(Words::wrapped(
             Role::Muted,
-            "Nothing is written before you review its diff and confirm.",
+            say::NOTHING_BEFORE_REVIEW,
             room,
         ));
     }
@@ -203,21 +200,17 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
 /// What a line of the checklist is good for.
 fn meaning(about: About) -> &'static str {
     match about {
-        About::Server => "meshscrape reads and writes everything through the API server.",
-        About::Istio => "The Istio version and revision decide which settings the proxies support.",
-        About::DataPlane => "Port 15091 is opened by a workload's sidecar, or by a gateway.",
-        About::TrustDomain => {
-            "The first part of Prometheus's SPIFFE identity (spiffe://TRUST-DOMAIN/…)."
-        }
-        About::RootNamespace => "Sidecars and policies in this namespace apply to the whole mesh.",
-        About::MeshMode => {
-            "The default mTLS mode of workloads without their own policy. Port 15091 always gets STRICT."
-        }
-        About::Prometheus => "The server that will scrape over mTLS. You choose it in step 2.",
-        About::Reading => "The lists that the next steps show, read from the API server.",
-        About::Permissions => "Your permissions, from access reviews. These write nothing.",
-        About::Interrupted => "A run that its record shows as interrupted.",
-        About::Contact => "Queries to the chosen Prometheus. They show which targets are UP.",
-        About::Problems => "What blocks or endangers the set-up in this cluster.",
+        About::Server => say::MEANS_SERVER,
+        About::Istio => say::MEANS_ISTIO,
+        About::DataPlane => say::MEANS_DATA_PLANE,
+        About::TrustDomain => say::MEANS_TRUST_DOMAIN,
+        About::RootNamespace => say::MEANS_ROOT_NAMESPACE,
+        About::MeshMode => say::MEANS_MESH_MODE,
+        About::Prometheus => say::MEANS_PROMETHEUS,
+        About::Reading => say::MEANS_READING,
+        About::Permissions => say::MEANS_PERMISSIONS,
+        About::Interrupted => say::MEANS_INTERRUPTED,
+        About::Contact => say::MEANS_CONTACT,
+        About::Problems => say::MEANS_PROBLEMS,
     }
 }

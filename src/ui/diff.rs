@@ -6,6 +6,7 @@ use super::theme::Role;
 use super::widgets::{item, scrollbar};
 use super::words::width;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, ReviewMode};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 fn roles(sign: LineSign) -> (char, Role, Role) {
@@ -52,7 +53,7 @@ pub fn draw(paint: &mut Paint, area: Rect, view: &ChangeView, mode: ReviewMode, 
         };
     }
     if body == 0 && notes.is_empty() {
-        paint.text(area.x, area.y, area.width, Role::Muted, "No difference.");
+        paint.text(area.x, area.y, area.width, Role::Muted, say::NO_DIFFERENCE);
     }
     scrollbar(
         paint,

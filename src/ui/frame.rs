@@ -7,6 +7,7 @@ use super::widgets::panel;
 use super::words::{count, width};
 use crate::wizard::Step;
 use crate::wizard::state::{State, StepMark};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 /// `meshscrape  prod-eu · Istio 1.31.0 · Kubernetes 1.36        DEMO  read-only`
@@ -14,15 +15,17 @@ pub fn header(paint: &mut Paint, state: &State, area: Rect) {
     let mut right = Words::new();
     if state.start.demo {
         let text = if area.width < layout::WIDE {
-            "▲ DEMO"
+            say::DEMO
         } else {
-            "▲ DEMO: a simulated cluster"
+            say::DEMO_SIMULATED
         };
-        right = right.and(Role::Waiting, text);
+        right = right.and(Role::Waiting, format!("▲ {text}"));
     }
     if state.start.read_only {
         let gap = if right.is_empty() { "" } else { "   " };
-        right = right.and(Role::Plain, gap).and(Role::Strong, "read-only");
+        right = right
+            .and(Role::Plain, gap)
+            .and(Role::Strong, say::READ_ONLY);
     }
     let mut left = Words::of(Role::Accent, "meshscrape").and(Role::Plain, "   ");
     let mut facts = Vec::new();
@@ -114,7 +117,7 @@ pub fn rail(paint: &mut Paint, state: &State, places: &Places) {
     let inside = panel(
         paint,
         places.rail,
-        &Words::plain("Set-up"),
+        &Words::plain(say::SET_UP),
         &Words::new(),
         false,
     );
@@ -179,14 +182,11 @@ pub fn footer(paint: &mut Paint, state: &State, area: Rect) {
 pub fn too_small(paint: &mut Paint, state: &State, area: Rect) {
     let (width, height) = layout::LEAST;
     let keys = match (state.apply.running, state.apply.stopping) {
-        (true, false) => "q or ctrl-c: stop after the current write",
-        (true, true) => "stopping after the current write",
-        (false, _) => "q: quit",
+        (true, false) => say::QUIT_STOPS,
+        (true, true) => say::STOPPING,
+        (false, _) => say::QUIT,
     };
-    let size = format!(
-        "meshscrape needs {width}×{height}, this is {}×{}",
-        area.width, area.height
-    );
+    let size = say::needs_size(width, height, area.width, area.height);
     let room = usize::from(area.width);
     let lines = [size.as_str(), keys]
         .into_iter()

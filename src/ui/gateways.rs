@@ -10,13 +10,14 @@ use crate::answers::GatewayRef;
 use crate::mesh::{Gateway, GatewayFlavour, Listed};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 fn flavour(of: GatewayFlavour) -> &'static str {
     match of {
-        GatewayFlavour::Classic => "classic",
+        GatewayFlavour::Classic => say::CLASSIC,
         GatewayFlavour::GatewayApi => "Gateway API",
-        GatewayFlavour::Waypoint => "waypoint",
+        GatewayFlavour::Waypoint => say::WAYPOINT,
     }
 }
 
@@ -36,18 +37,17 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let roles = state.gateways.rows.iter().map(role).max();
     let widths = columns(area.width.saturating_sub(2), roles.unwrap_or(0));
     let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
-    let head = ["", "gateway", "role", "pods", "today"];
+    let head = [
+        (Fit::Left, ""),
+        (Fit::Left, say::GATEWAY),
+        (Fit::Left, say::ROLE),
+        (Fit::Right, say::PODS),
+        (Fit::Left, say::HEAD_TODAY),
+    ];
     let cells: Vec<_> = head
-        .iter()
+        .into_iter()
         .zip(widths)
-        .map(|(name, width)| {
-            let fit = if *name == "pods" {
-                Fit::Right
-            } else {
-                Fit::Left
-            };
-            (width, fit, Words::muted(name))
-        })
+        .map(|((fit, name), width)| (width, fit, Words::muted(name)))
         .collect();
     paint.cells(heads, &cells);
     list(
@@ -85,12 +85,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     );
     let rows = state.gateways.rows.len();
     if rows == 0 && !state.cluster.filling {
-        rows::empty(
-            paint,
-            places,
-            &state.gateways.filter.text,
-            "No gateway found in this cluster. enter: continue",
-        );
+        rows::empty(paint, places, &state.gateways.filter.text, say::NO_GATEWAY);
     }
     rows::filling(paint, state, places, rows, Listed::Workloads);
 }
@@ -106,7 +101,13 @@ fn columns(width: u16, longest: u16) -> [u16; 5] {
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Gateway(of)) = state.gateways.current() else {
-        panel(paint, area, &Words::strong("Gateway"), &Words::new(), false);
+        panel(
+            paint,
+            area,
+            &Words::strong(say::TITLE_GATEWAY),
+            &Words::new(),
+            false,
+        );
         return;
     };
     let title = Words::strong(&of.workload.id.name);
@@ -115,18 +116,18 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let mut lines = workloads::detail(&of.workload, true, &state.answers, room);
     lines.push(Words::new());
     let kind = format!("{}, {}", flavour(of.flavour), of.role);
-    lines.extend(fact("gateway", Role::Plain, &kind, room));
+    lines.extend(fact(say::GATEWAY, Role::Plain, &kind, room));
     let selector: Vec<String> = of
         .selector
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    lines.extend(fact("selector", Role::Plain, &selector.join(", "), room));
+    lines.extend(fact(say::SELECTOR, Role::Plain, &selector.join(", "), room));
     for object in &of.on_15091 {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("{object} already has a server on 15091."),
+            &say::serves_already(&object.to_string()),
             room,
         ));
     }

@@ -10,6 +10,7 @@
 use super::widgets::inner;
 use crate::wizard::state::{Connection, ReviewMode, State, Viewport};
 use crate::wizard::{Step, keymap};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 /// From here on the side stands beside the step. With less, rows would be cut that are whole at 80 columns.
@@ -267,7 +268,7 @@ pub fn footer(state: &State, area: Rect) -> Vec<(keymap::Binding, Rect)> {
     }
     last.retain(|binding| binding.action != keymap::Action::Quit);
     for binding in &mut last {
-        binding.label = "all keys".into();
+        binding.label = say::ALL_KEYS.into();
     }
     loop {
         if let Some(placed) = footer_of(&first, &last, area) {

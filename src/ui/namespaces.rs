@@ -10,16 +10,17 @@ use crate::mesh::others::in_plaintext;
 use crate::mesh::{Listed, Namespace, NamespaceInjection};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 fn injection(of: &NamespaceInjection) -> String {
     match of {
-        NamespaceInjection::Enabled => "on".into(),
-        NamespaceInjection::Revision(revision) => format!("rev {revision}"),
-        NamespaceInjection::Disabled => "off".into(),
-        NamespaceInjection::Ambient => "ambient".into(),
-        NamespaceInjection::None => "by pod".into(),
-        NamespaceInjection::Never => "never".into(),
+        NamespaceInjection::Enabled => say::INJECTION_ON.into(),
+        NamespaceInjection::Revision(revision) => say::rev(revision),
+        NamespaceInjection::Disabled => say::INJECTION_OFF.into(),
+        NamespaceInjection::Ambient => say::AMBIENT.into(),
+        NamespaceInjection::None => say::BY_POD.into(),
+        NamespaceInjection::Never => say::NEVER.into(),
     }
 }
 
@@ -38,17 +39,18 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let area = places.list;
     let widths = columns(area.width.saturating_sub(2));
     let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
-    let head = ["", "namespace", "injection", "available", "secured", "mTLS"];
+    let head = [
+        (Fit::Left, ""),
+        (Fit::Left, say::NAMESPACE),
+        (Fit::Left, say::INJECTION),
+        (Fit::Right, say::AVAILABLE),
+        (Fit::Right, say::SECURED),
+        (Fit::Left, "mTLS"),
+    ];
     let cells: Vec<_> = head
-        .iter()
+        .into_iter()
         .zip(widths)
-        .map(|(name, width)| {
-            let fit = match *name {
-                "available" | "secured" => Fit::Right,
-                _ => Fit::Left,
-            };
-            (width, fit, Words::muted(name))
-        })
+        .map(|((fit, name), width)| (width, fit, Words::muted(name)))
         .collect();
     paint.cells(heads, &cells);
     list(
@@ -80,11 +82,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                 (
                     widths[3],
                     Fit::Right,
-                    Words::plain(format!(
-                        "{} of {}",
-                        count(*choosable),
-                        count(namespace.workloads)
-                    )),
+                    Words::plain(say::of(&count(*choosable), &count(namespace.workloads))),
                 ),
                 (
                     widths[4],
@@ -93,7 +91,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
                         && *choosable == 0
                         && (closed.is_some() || held.is_some())
                     {
-                        Words::muted("why?")
+                        Words::muted(say::WHY)
                     } else {
                         Words::plain(count(namespace.secured))
                     },
@@ -109,12 +107,7 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     );
     let filter = &state.namespaces.filter.text;
     if state.namespaces.rows.is_empty() && !state.cluster.filling {
-        rows::empty(
-            paint,
-            places,
-            filter,
-            "No namespace could be read; r asks again.",
-        );
+        rows::empty(paint, places, filter, say::NO_NAMESPACE_READ);
     }
     rows::filling(
         paint,
@@ -136,7 +129,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         panel(
             paint,
             area,
-            &Words::strong("Namespace"),
+            &Words::strong(say::TITLE_NAMESPACE),
             &Words::new(),
             false,
         );
@@ -160,14 +153,10 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if !others.is_empty() {
         let pods: usize = others.iter().map(|other| other.pods).sum();
         let names: Vec<String> = others.iter().map(|other| other.title()).collect();
-        let text = format!(
-            "{} of other owners: {}",
-            many(pods, "pod"),
-            crate::text::few(&names, 6)
-        );
-        lines.extend(fact("others", Role::Plain, &text, room));
+        let text = say::pods_of_others(&many(pods, say::pods), &crate::text::few(&names, 6));
+        lines.extend(fact(say::OTHERS, Role::Plain, &text, room));
         let plain = count(in_plaintext(others));
-        lines.extend(fact("in plaintext", Role::Plain, &plain, room));
+        lines.extend(fact(say::IN_PLAINTEXT, Role::Plain, &plain, room));
     }
     super::prometheus::paint_from(paint, inside, &lines, state);
 }
@@ -176,39 +165,35 @@ fn detail(of: &Namespace, room: usize) -> Vec<Words> {
     let mut lines = vec![
         Words::plain(format!(
             "{}, {}",
-            many(of.workloads, "workload"),
-            many(of.pods, "pod")
+            many(of.workloads, say::workloads),
+            many(of.pods, say::pods)
         )),
         Words::new(),
     ];
     let injection = match &of.injection {
-        NamespaceInjection::Enabled => "every pod gets a sidecar".to_owned(),
-        NamespaceInjection::Revision(revision) => format!("by revision {revision}"),
-        NamespaceInjection::Disabled => "disabled: pod labels have no effect".to_owned(),
-        NamespaceInjection::Ambient => "ambient, without sidecars".to_owned(),
-        NamespaceInjection::None => "no label: injected only if the pod has the label".to_owned(),
-        NamespaceInjection::Never => "never: Istio excludes this namespace".to_owned(),
+        NamespaceInjection::Enabled => say::EVERY_POD.to_owned(),
+        NamespaceInjection::Revision(revision) => say::by_revision(revision),
+        NamespaceInjection::Disabled => say::DISABLED.to_owned(),
+        NamespaceInjection::Ambient => say::AMBIENT_NO_SIDECARS.to_owned(),
+        NamespaceInjection::None => say::NO_LABEL.to_owned(),
+        NamespaceInjection::Never => say::ISTIO_EXCLUDES.to_owned(),
     };
-    lines.extend(fact("injection", Role::Plain, &injection, room));
-    let meshed = format!("{} of {}", count(of.meshed_pods), many(of.pods, "pod"));
-    lines.extend(fact("sidecars", Role::Plain, &meshed, room));
-    let secured = format!(
-        "{} of {}",
-        count(of.secured),
-        many(of.workloads, "workload")
-    );
-    lines.extend(fact("secured", Role::Plain, &secured, room));
+    lines.extend(fact(say::INJECTION, Role::Plain, &injection, room));
+    let meshed = say::of(&count(of.meshed_pods), &many(of.pods, say::pods));
+    lines.extend(fact(say::SIDECARS, Role::Plain, &meshed, room));
+    let secured = say::of(&count(of.secured), &many(of.workloads, say::workloads));
+    lines.extend(fact(say::SECURED, Role::Plain, &secured, room));
     let from = match &of.mtls.1 {
-        Some(object) => format!("{}, by {object}", rows::mode(of.mtls.0)),
-        None => format!("{}, Istio's default", rows::mode(of.mtls.0)),
+        Some(object) => say::mode_by(rows::mode(of.mtls.0), &object.to_string()),
+        None => say::mode_by_default(rows::mode(of.mtls.0)),
     };
     lines.extend(fact("mTLS", Role::Plain, &from, room));
     if let Some(level) = &of.pod_security {
-        lines.extend(fact("pod security", Role::Plain, level, room));
+        lines.extend(fact(say::POD_SECURITY, Role::Plain, level, room));
     }
     if of.terminating {
         lines.push(Words::new());
-        lines.push(Words::of(Role::Bad, "✕ This namespace is being deleted."));
+        lines.push(Words::of(Role::Bad, format!("✕ {}", say::BEING_DELETED)));
     }
     lines
 }

@@ -5,10 +5,11 @@ use super::paint::{Fit, Paint, Words};
 use super::picture::{self, Traffic};
 use super::theme::Role;
 use super::widgets::{self, item, list, panel};
-use super::words::width;
+use super::words::{many, width};
 use crate::answers::{Annotate, MetricsPort};
 use crate::wizard::list::List;
 use crate::wizard::state::{EachRow, OptionCell, OptionChoice, OptionRow, State};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 /// The column of the labels.
@@ -169,9 +170,11 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     if lines.len() > usize::from(rest.height) && rest.height > 0 {
         let more = lines.len() + 1 - usize::from(rest.height);
         lines.truncate(usize::from(rest.height) - 1);
-        let more = super::words::many(more, "more line");
-        let where_to = if places.wide { "" } else { "; i shows all" };
-        lines.push(Words::muted(format!("  … {more}{where_to}")));
+        let more = match places.wide {
+            true => many(more, say::more_lines),
+            false => many(more, say::more_lines_on_i),
+        };
+        lines.push(Words::muted(format!("  … {more}")));
     }
     paint.lines(rest, &lines);
 }
@@ -209,7 +212,7 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
         .and_then(|row| row.choices.get(state.options.column));
     if let Some(cell) = cell.filter(|_| state.options.each.is_none()) {
         if let Some(why) = &cell.blocked {
-            lines.extend(item('✕', Role::Bad, &format!("Not available: {why}"), room));
+            lines.extend(item('✕', Role::Bad, &say::not_available(why), room));
         }
         if !cell.impact.is_empty() {
             lines.extend(item('▲', Role::Waiting, &cell.impact, room));
@@ -218,17 +221,17 @@ fn costs(state: &State, room: usize) -> Vec<Words> {
             lines.extend(item('▲', Role::Waiting, &cell.risk, room));
         }
         if !lines.is_empty() {
-            lines.insert(0, Words::strong("This choice"));
+            lines.insert(0, Words::strong(say::THIS_CHOICE));
             lines.push(Words::new());
         }
     }
     match &state.options.planned {
-        None => lines.push(Words::muted("… computing the impact")),
+        None => lines.push(Words::muted(format!("… {}", say::COMPUTING_IMPACT))),
         Some(Err(error)) => lines.extend(widgets::error(error, room)),
         Some(Ok(_)) => {
-            lines.push(Words::strong("Total impact"));
+            lines.push(Words::strong(say::TOTAL_IMPACT));
             if state.options.impacts.is_empty() {
-                lines.push(Words::of(Role::Good, "✓ no restarts, no cut connections"));
+                lines.push(Words::of(Role::Good, format!("✓ {}", say::NO_IMPACT)));
             }
             for impact in &state.options.impacts {
                 lines.extend(item('▲', Role::Waiting, impact, room));
@@ -243,12 +246,12 @@ fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places)
     let width = places.list.width.saturating_sub(2);
     list(paint, places.list, rows, false, |paint, area, row| {
         let port = match row.port {
-            MetricsPort::Merged => "15020 merged",
+            MetricsPort::Merged => say::MERGED_PORT,
             MetricsPort::Envoy => "15090 Envoy",
         };
         let mark = match row.annotate {
-            Annotate::Template => "template",
-            Annotate::Pods => "running pods",
+            Annotate::Template => say::TEMPLATE,
+            Annotate::Pods => say::RUNNING_PODS,
         };
         let own = |text: &str, differs: bool| {
             if differs {
@@ -282,7 +285,7 @@ fn each(paint: &mut Paint, rows: &List<EachRow>, state: &State, places: &Places)
             places.list.y,
             places.list.width,
             Role::Muted,
-            "No workloads chosen.",
+            say::NO_WORKLOADS_CHOSEN,
         );
     }
 }
@@ -297,7 +300,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             let chosen = chosen.map_or("", |cell| cell.label.as_str());
             Words::strong(row.label).and(Role::Plain, format!("  {chosen}"))
         }
-        None => Words::strong("Impact"),
+        None => Words::strong(say::IMPACT),
     };
     let inside = panel(paint, area, &title, &Words::new(), false);
     let room = usize::from(inside.width);
@@ -309,7 +312,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     if state.options.each.is_some() {
         lines.extend(Words::wrapped(
             Role::Plain,
-            "◉ own setting · same as the options for all",
+            &format!("◉ {} · {}", say::OWN_SETTING, say::SAME_AS_ALL),
             room,
         ));
         lines.push(Words::new());

@@ -6,6 +6,7 @@ use super::widgets::{inner, panel};
 use super::words::width;
 use crate::wizard::keymap;
 use crate::wizard::state::{Dialog, Notice, State, Tone};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 pub fn tone(of: Tone) -> (char, Role) {
@@ -121,7 +122,7 @@ pub fn dialog(paint: &mut Paint, dialog: &Dialog, area: Rect) {
     let skip = dialog.offset.min(last);
     let note = match last - skip {
         0 => Words::new(),
-        more => Words::of(Role::Waiting, format!("lines below: {more} · page down")),
+        more => Words::of(Role::Waiting, say::lines_below(more)),
     };
     let inside = panel(paint, lines.place, &title, &note, true);
     let taken = paint.lines(text, &lines.text[skip..]);
@@ -173,7 +174,7 @@ fn help_lines(state: &State, area: Rect) -> (Rect, Vec<HelpLine>, u16) {
     let mut lines = Vec::new();
     for (mut keys, binding) in bindings {
         let (role, said) = match &binding.why_not {
-            Some(why) => (Role::Muted, format!("{} – not now: {why}", binding.label)),
+            Some(why) => (Role::Muted, say::not_now(&binding.label, why)),
             None => (Role::Plain, binding.label.clone()),
         };
         for said in Words::wrapped(role, &said, room) {
@@ -198,12 +199,12 @@ pub fn help_room(state: &State, area: Rect) -> (usize, usize) {
 pub fn help(paint: &mut Paint, state: &State, area: Rect) {
     let (place, lines, keys_width) = help_lines(state, area);
     paint.blank(place);
-    let title = Words::strong(format!("Keys of {}", state.step.title()));
+    let title = Words::strong(say::keys_of(state.step.title()));
     let more = usize::from(inner(place).height) < lines.len();
     let note = if more {
-        "down for more · esc close"
+        say::DOWN_OR_CLOSE
     } else {
-        "esc close"
+        say::ESC_CLOSE
     };
     let inside = panel(paint, place, &title, &Words::muted(note), true);
     let skip = state

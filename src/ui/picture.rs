@@ -3,6 +3,7 @@
 use super::paint::Words;
 use super::theme::Role;
 use crate::answers::MetricsPort;
+use crate::words::say::ui as say;
 
 /// What the picture is drawn from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,33 +30,30 @@ pub fn picture(of: &Traffic) -> Vec<Words> {
     const RIGHT: usize = 27;
     let name = super::words::middle(of.prometheus, LEFT - 2).into_owned();
     let pod = match of.workload {
-        Some(workload) => format!("a pod of {}", super::words::middle(workload, RIGHT - 9)),
-        None => "a chosen pod".to_owned(),
+        Some(workload) => say::pod_of(&super::words::middle(workload, RIGHT - 9)),
+        None => say::CHOSEN_POD.to_owned(),
     };
     let (port, what) = match of.port {
-        MetricsPort::Merged => (":15020", "Envoy, agent, app"),
-        MetricsPort::Envoy => (":15090", "Envoy only"),
+        MetricsPort::Merged => (":15020", say::ENVOY_AGENT_APP),
+        MetricsPort::Envoy => (":15090", say::ENVOY_ONLY),
     };
     let gap = " ".repeat(WIRE + 1);
     let under = " ".repeat(LEFT + WIRE + 3);
     let (wire, end, role) = if of.jobs_stopped {
-        ("╌ ╌ ╌ ╌ ╌ ✕", "✓ plaintext jobs skip the pod", Role::Good)
+        ("╌ ╌ ╌ ╌ ╌ ✕", format!("✓ {}", say::JOBS_SKIP), Role::Good)
     } else {
         (
             "╌ ╌ ╌ ╌ ╌ ▶",
-            "▲ plaintext jobs stay: scraped twice",
+            format!("▲ {}", say::JOBS_STAY),
             Role::Waiting,
         )
     };
     vec![
-        Words::strong(format!("{:<1$}", " Prometheus in", LEFT + 2))
+        Words::strong(format!(" {:<1$}", say::PROMETHEUS_IN, LEFT + 1))
             .and(Role::Plain, &gap)
             .and(Role::Strong, pod),
         Words::muted(format!("┌{}┐", "─".repeat(LEFT)))
-            .and(
-                Role::Good,
-                format!("{:^WIRE$} ", "mTLS, its own certificate"),
-            )
+            .and(Role::Good, format!("{:^WIRE$} ", say::OWN_CERTIFICATE))
             .and(Role::Muted, format!("┌{}┐", "─".repeat(RIGHT))),
         Words::muted("│")
             .and(Role::Plain, format!("{name:^LEFT$}"))
@@ -76,25 +74,19 @@ pub fn picture(of: &Traffic) -> Vec<Words> {
             .and(Role::Plain, &gap)
             .and(Role::Muted, format!("└{}┘", "─".repeat(RIGHT))),
         Words::plain(&under[..LEFT + 2])
-            .and(Role::Muted, format!(" {:<12}{wire:<12} ", "plaintext"))
+            .and(Role::Muted, format!(" {:<12}{wire:<12} ", say::PLAINTEXT))
             .and(role, end),
-        Words::plain(&under).and(Role::Good, "✓ :15091 refuses plaintext"),
-        Words::plain(&under).and(Role::Waiting, format!("▲ {port} still answers anyone")),
+        Words::plain(&under).and(Role::Good, format!("✓ {}", say::REFUSES_PLAINTEXT)),
+        Words::plain(&under).and(Role::Waiting, format!("▲ {}", say::still_answers(port))),
     ]
 }
 
 /// How long the mark lasts, in one line below the picture.
-pub fn mark(lasting: bool) -> (Role, &'static str) {
+pub fn mark(lasting: bool) -> (Role, String) {
     if lasting {
-        (
-            Role::Good,
-            "✓ pod template annotated: new pods are scraped too",
-        )
+        (Role::Good, format!("✓ {}", say::TEMPLATE_ANNOTATED))
     } else {
-        (
-            Role::Waiting,
-            "▲ running pods annotated: new pods are not scraped over mTLS",
-        )
+        (Role::Waiting, format!("▲ {}", say::PODS_ANNOTATED))
     }
 }
 
@@ -120,23 +112,24 @@ mod tests {
 
     #[test]
     fn the_picture_follows_the_choices() {
-        insta::assert_snapshot!(text(&TRAFFIC), @r"
-         Prometheus in                              a pod of httpbin
-        ┌────────────────┐mTLS, its own certificate ┌───────────────────────────┐
-        │   monitoring   │ ───────────────────────▶ │ :15091 Envoy ──▶ :15020   │
-        └────────────────┘                          │         Envoy, agent, app │
-                                                    └───────────────────────────┘
-                           plaintext   ╌ ╌ ╌ ╌ ╌ ✕  ✓ plaintext jobs skip the pod
-                                                    ✓ :15091 refuses plaintext
-                                                    ▲ :15020 still answers anyone
-        ");
+        let one = text(&TRAFFIC);
+        for part in [
+            "monitoring",
+            &say::pod_of("httpbin"),
+            ":15091 Envoy ──▶ :15020",
+            say::ENVOY_AGENT_APP,
+            &format!("╌ ✕  ✓ {}", say::JOBS_SKIP),
+            &say::still_answers(":15020"),
+        ] {
+            assert!(one.contains(part), "{part} is not in\n{one}");
+        }
         let other = text(&Traffic {
             port: MetricsPort::Envoy,
             jobs_stopped: false,
             ..TRAFFIC
         });
         assert!(other.contains(":15091 Envoy ──▶ :15090"));
-        assert!(other.contains("plaintext jobs stay: scraped twice"));
+        assert!(other.contains(&format!("╌ ▶  ▲ {}", say::JOBS_STAY)));
         assert!(!other.contains(":15020"));
     }
 

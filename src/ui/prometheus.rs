@@ -11,15 +11,16 @@ use crate::mesh::{Listed, OwnerTool, Prometheus, PrometheusFlavour, Storage};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use crate::words;
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 pub fn flavour(of: PrometheusFlavour) -> &'static str {
     match of {
-        PrometheusFlavour::IstioSample => "Istio's sample",
-        PrometheusFlavour::CommunityChart => "community chart",
-        PrometheusFlavour::Operator => "of the operator",
-        PrometheusFlavour::Plain => "plain",
-        PrometheusFlavour::Agent => "agent",
+        PrometheusFlavour::IstioSample => say::ISTIO_SAMPLE,
+        PrometheusFlavour::CommunityChart => say::COMMUNITY_CHART,
+        PrometheusFlavour::Operator => say::OF_THE_OPERATOR,
+        PrometheusFlavour::Plain => say::PLAIN,
+        PrometheusFlavour::Agent => say::AGENT,
         PrometheusFlavour::VmAgent => "vmagent",
     }
 }
@@ -29,16 +30,16 @@ pub fn tool(of: OwnerTool) -> &'static str {
         OwnerTool::Helm => "Helm",
         OwnerTool::ArgoCd => "Argo CD",
         OwnerTool::Flux => "Flux",
-        OwnerTool::Operator => "operator",
+        OwnerTool::Operator => say::OPERATOR,
     }
 }
 
 /// What a restart costs, in a few words for the list.
-fn restart(of: &Prometheus) -> (Role, &'static str) {
+fn restart(of: &Prometheus) -> Words {
     match of.storage {
-        Storage::EmptyDir => (Role::Waiting, "▲ restart loses history"),
-        Storage::Lasting(_) => (Role::Plain, "history stays"),
-        Storage::Unknown => (Role::Muted, "storage unknown"),
+        Storage::EmptyDir => Words::of(Role::Waiting, format!("▲ {}", say::RESTART_LOSES_HISTORY)),
+        Storage::Lasting(_) => Words::plain(say::HISTORY_STAYS),
+        Storage::Unknown => Words::muted(say::STORAGE_UNKNOWN),
     }
 }
 
@@ -54,15 +55,12 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
             let chosen = state.answers.prometheus.as_ref() == Some(&of.id);
             let blocked = row.blocked(&state.answers.take);
             let words = match blocked {
-                Some(_) if state.reading() => Words::muted("reading …"),
+                Some(_) if state.reading() => Words::muted(say::READING),
                 Some(_) if of.flavour == PrometheusFlavour::Operator && of.takeable().is_none() => {
-                    rows::blocked("export only")
+                    rows::blocked(say::EXPORT_ONLY)
                 }
                 Some((word, _)) => rows::blocked(word),
-                None => {
-                    let (role, text) = restart(of);
-                    Words::of(role, text)
-                }
+                None => restart(of),
             };
             let last = 24.min(area.width / 2);
             let kind = if wide { 15 } else { 0 };
@@ -97,34 +95,31 @@ fn nothing(paint: &mut Paint, area: Rect) {
     let room = usize::from(area.width);
     let mut lines = vec![Words::of(
         Role::Waiting,
-        "▲ No Prometheus was found in this cluster.",
+        format!("▲ {}", say::NO_PROMETHEUS),
     )];
     lines.push(Words::new());
-    lines.extend(Words::wrapped(
-        Role::Plain,
-        "Install one. Istio's sample is enough to begin with; from the folder of Istio's release:",
-        room,
-    ));
+    lines.extend(Words::wrapped(Role::Plain, say::INSTALL_ONE, room));
     lines.push(Words::of(
         Role::Accent,
         "  kubectl apply -f samples/addons/prometheus.yaml",
     ));
     lines.push(Words::new());
-    lines.push(Words::of(Role::Accent, paint.spinner().to_string()).and(
-        Role::Plain,
-        " waiting for Prometheus: this list updates automatically",
-    ));
+    lines.push(
+        Words::of(Role::Accent, paint.spinner().to_string())
+            .and(Role::Plain, format!(" {}", say::WAITING_FOR_PROMETHEUS)),
+    );
     paint.lines(area, &lines);
 }
 
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(Row::Prometheus(of)) = state.prometheus.current() else {
-        let title = Words::strong("Supported Prometheus");
+        let title = Words::strong(say::SUPPORTED_PROMETHEUS);
         let inside = panel(paint, area, &title, &Words::new(), false);
-        let text = "A Deployment or StatefulSet that no other tool manages (no Helm, no operator, no \
-                    GitOps), whose --config.file comes from a ConfigMap. Others are listed too, with \
-                    the reason.";
-        let lines = Words::wrapped(Role::Plain, text, usize::from(inside.width));
+        let lines = Words::wrapped(
+            Role::Plain,
+            say::WHICH_IS_SUPPORTED,
+            usize::from(inside.width),
+        );
         paint.lines(inside, &lines);
         return;
     };
@@ -167,8 +162,7 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
     for obstacle in of.against(&answers.take) {
         lines.push(Words::new());
         if reading {
-            let text = "checking whether it is available …";
-            lines.extend(item('·', Role::Muted, text, room));
+            lines.extend(item('·', Role::Muted, say::CHECKING_AVAILABLE, room));
             break;
         }
         lines.extend(item('✕', Role::Bad, &words::reason(obstacle), room));
@@ -181,78 +175,62 @@ fn detail(of: &Prometheus, answers: &Answers, room: usize, reading: bool) -> Vec
         }
     }
     lines.push(Words::new());
-    lines.extend(fact("pods", Role::Plain, &of.desired.to_string(), room));
+    lines.extend(fact(say::PODS, Role::Plain, &of.desired.to_string(), room));
     let owner = match &of.owner {
         Some(owner) => format!(
             "{} ({})",
             tool(owner.tool),
             owner.in_namespace(&of.id.namespace)
         ),
-        None => "none: no tool reverts changes".to_owned(),
+        None => say::NO_OWNER.to_owned(),
     };
-    lines.extend(fact("owner", Role::Plain, &owner, room));
+    lines.extend(fact(say::OWNER, Role::Plain, &owner, room));
     let config = match &of.config {
         Some(config) => match &config.text {
-            Ok(_) => format!(
-                "{}/{}, key {}",
-                config.home.object().namespace,
-                config.home.object().name,
-                config.key
-            ),
+            Ok(_) => {
+                let home = config.home.object();
+                say::config_key(&format!("{}/{}", home.namespace, home.name), &config.key)
+            }
             Err(why) => format!("{}: {}", config.home.object(), words::unread(why)),
         },
-        None if of.flavour == PrometheusFlavour::Operator => "written by its operator".to_owned(),
-        None => "in no ConfigMap".to_owned(),
+        None if of.flavour == PrometheusFlavour::Operator => say::CONFIG_BY_OPERATOR.to_owned(),
+        None => say::NO_CONFIG_MAP.to_owned(),
     };
-    lines.extend(fact("config", Role::Plain, &config, room));
+    lines.extend(fact(say::CONFIG, Role::Plain, &config, room));
     let reload = if of.reloader {
-        "automatic when the file changes"
+        say::RELOAD_AUTOMATIC
     } else if of.config.as_ref().is_some_and(|c| c.sub_path) {
-        "restart only: the file is mounted by subPath"
+        say::RELOAD_SUB_PATH
     } else {
-        "with a restart"
+        say::RELOAD_BY_RESTART
     };
     if of.config.is_some() {
-        lines.extend(fact("reload", Role::Plain, reload, room));
+        lines.extend(fact(say::RELOAD, Role::Plain, reload, room));
     }
     let sidecar = match (of.sidecar, &of.certificates) {
-        (_, Some(path)) => format!("yes, certificates in {path}"),
-        (true, None) => {
-            "yes; its certificates will be mounted into the Prometheus container".to_owned()
-        }
-        (false, None) if !of.is_free(&answers.take) => "no".to_owned(),
-        (false, None) => "no; one will be added, for certificates only".to_owned(),
+        (_, Some(path)) => say::certificates_in(path),
+        (true, None) => say::CERTIFICATES_TO_MOUNT.to_owned(),
+        (false, None) if !of.is_free(&answers.take) => say::NO.to_owned(),
+        (false, None) => say::SIDECAR_TO_ADD.to_owned(),
     };
-    lines.extend(fact("sidecar", Role::Plain, &sidecar, room));
+    lines.extend(fact(say::SIDECAR, Role::Plain, &sidecar, room));
     let storage = match &of.storage {
         Storage::EmptyDir => "emptyDir".to_owned(),
         Storage::Lasting(what) => what.clone(),
-        Storage::Unknown => "unknown".to_owned(),
+        Storage::Unknown => say::UNKNOWN.to_owned(),
     };
-    lines.extend(fact("storage", Role::Plain, &storage, room));
+    lines.extend(fact(say::STORAGE, Role::Plain, &storage, room));
     if of.is_free(&answers.take) && of.certificates.is_none() {
         lines.push(Words::new());
-        lines.push(Words::strong("Impact"));
+        lines.push(Words::strong(say::IMPACT));
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!(
-                "{} once; scraping and alerting pause during the restart.",
-                if of.desired == 1 {
-                    "1 pod restarts".to_owned()
-                } else {
-                    format!("{} restart", many(of.desired as usize, "pod"))
-                }
-            ),
+            &many(of.desired as usize, say::prometheus_restarts),
             room,
         ));
         if of.storage == Storage::EmptyDir {
-            lines.extend(item(
-                '▲',
-                Role::Waiting,
-                "History is lost: Prometheus stores its data in an emptyDir. You confirm this separately.",
-                room,
-            ));
+            lines.extend(item('▲', Role::Waiting, say::HISTORY_IS_LOST, room));
         }
     }
     for fault in &of.faults {

@@ -7,34 +7,31 @@ use super::widgets::{self, list, panel};
 use super::words::{count, many};
 use crate::wizard::Step;
 use crate::wizard::state::{ReviewCounts, ReviewMode, ReviewRow, Sign, Standing, State};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 /// `11 changes · ✕ 1 to settle · 6 pods restart · 1 deleted, 3 new, 4 patched`; what matters least is cut first.
 pub fn heading(of: &ReviewCounts, room: usize) -> String {
-    let mut parts = vec![many(of.changes, "change")];
+    let mut parts = vec![many(of.changes, say::changes)];
     if of.stopped > 0 {
-        parts.push(format!("✕ blocked: {}", count(of.stopped)));
+        parts.push(format!("✕ {}", say::blocked(&count(of.stopped))));
     }
     if of.restarts > 0 {
-        let verb = if of.restarts == 1 {
-            "restarts"
-        } else {
-            "restart"
-        };
-        parts.push(format!("{} {verb}", many(of.restarts, "pod")));
+        parts.push(many(of.restarts, say::pods_restart));
     }
     let mut kinds = Vec::new();
-    for (number, word) in [
-        (of.deleted, "deleted"),
-        (of.new, "new"),
-        (of.patched, "patched"),
-    ] {
+    let each: [(usize, fn(&str) -> String); 3] = [
+        (of.deleted, say::deleted),
+        (of.new, say::new),
+        (of.patched, say::patched),
+    ];
+    for (number, said) in each {
         if number > 0 {
-            kinds.push(format!("{} {word}", count(number)));
+            kinds.push(said(&count(number)));
         }
     }
     if of.asking > 0 {
-        parts.push(format!("asking about {}", count(of.asking)));
+        parts.push(say::asking_about(&count(of.asking)));
     }
     let lead = parts.join(" · ");
     while !kinds.is_empty() {
@@ -72,30 +69,34 @@ fn standing(row: &ReviewRow) -> Option<(Role, String)> {
         Standing::Ready if row.warnings > 0 || row.takes > 0 || row.owner.is_some() => {
             let mut said = Vec::new();
             if row.warnings > 0 {
-                said.push(many(row.warnings, "warning"));
+                said.push(many(row.warnings, say::warnings));
             }
             if row.takes > 0 {
-                said.push(format!("{} forced", many(row.takes, "field")));
+                said.push(many(row.takes, say::fields_forced));
             }
             if let Some(tool) = row.owner {
-                said.push(format!("of {tool}"));
+                said.push(say::of_owner(tool));
             }
             (Role::Waiting, format!("▲ {}", said.join(", ")))
         }
         Standing::Ready => return None,
-        Standing::Asking => (Role::Muted, "asking …".into()),
-        Standing::Unchanged => (Role::Muted, "in place".into()),
-        Standing::LeftOut => (Role::Muted, "skipped".into()),
-        Standing::HangsOn(_) => (Role::Muted, "skipped: depends".into()),
-        Standing::Conflict(managers) => (Role::Bad, format!("conflict: {}", managers.join(", "))),
-        Standing::Refused(_) => (Role::Bad, "refused".into()),
-        Standing::Gate { .. } => (Role::Bad, "not safe to edit".into()),
-        Standing::Failed(_) => (Role::Bad, "no answer".into()),
+        Standing::Asking => (Role::Muted, say::ASKING.into()),
+        Standing::Unchanged => (Role::Muted, say::IN_PLACE.into()),
+        Standing::LeftOut => (Role::Muted, say::SKIPPED.into()),
+        Standing::HangsOn(_) => (Role::Muted, say::SKIPPED_DEPENDS.into()),
+        Standing::Conflict(managers) => (Role::Bad, say::conflict(&managers.join(", "))),
+        Standing::Refused(_) => (Role::Bad, say::REFUSED.into()),
+        Standing::Gate { .. } => (Role::Bad, say::NOT_SAFE.into()),
+        Standing::Failed(_) => (Role::Bad, say::NO_ANSWER.into()),
         Standing::Unverified(_) if row.takes > 0 => (
             Role::Waiting,
-            format!("▲ not dry-run, {} forced", many(row.takes, "field")),
+            format!(
+                "▲ {}, {}",
+                say::NOT_DRY_RUN,
+                many(row.takes, say::fields_forced)
+            ),
         ),
-        Standing::Unverified(_) => (Role::Waiting, "▲ not dry-run".into()),
+        Standing::Unverified(_) => (Role::Waiting, format!("▲ {}", say::NOT_DRY_RUN)),
     })
 }
 
@@ -119,21 +120,19 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     if review.rows.rows.is_empty() && !review.done {
         lines.push(
             Words::of(Role::Accent, paint.spinner().to_string())
-                .and(Role::Muted, " dry-running each change on the API server …"),
+                .and(Role::Muted, format!(" {}", say::DRY_RUNNING)),
         );
     } else if review.rows.rows.is_empty() || state.nothing_to_write() {
         lines.push(Words::of(
             Role::Good,
-            "✓ No changes. The cluster matches your choices.",
+            format!("✓ {} {}", say::NO_CHANGES, say::MATCHES_CHOICES),
         ));
     }
     lines.extend(notes(&review.notes, rest));
     let height = usize::from(rest.height);
     if lines.len() > height && height > 0 {
         lines.truncate(height - 1);
-        lines.push(Words::muted(
-            "… more notes: press enter to see them before confirming",
-        ));
+        lines.push(Words::muted(format!("… {}", say::MORE_NOTES)));
     }
     paint.lines(rest, &lines);
 }
@@ -237,7 +236,7 @@ pub fn head(state: &State, area: Rect) -> Vec<Words> {
     let name = row.object.to_string();
     let mut head = Vec::new();
     // Beside the title stands how it is looked at.
-    if super::words::width(&name) + 2 + "YAML as sent".len() + 4 > room {
+    if super::words::width(&name) + 2 + super::words::width(say::AS_YAML) + 4 > room {
         head.extend(Words::wrapped(Role::Strong, &name, room));
     }
     // What was said of it stands among the notes of the view, once that is made.
@@ -245,15 +244,12 @@ pub fn head(state: &State, area: Rect) -> Vec<Words> {
         head.extend(Words::wrapped(Role::Plain, &row.why, room));
     }
     let more = match &row.standing {
-        Standing::HangsOn(id) => Some(format!(
-            "– Skipped: depends on {}, which is skipped.",
-            id.object()
-        )),
-        Standing::LeftOut => Some("– Skipped by you; space includes it.".to_owned()),
+        Standing::HangsOn(id) => Some(say::hangs_on(&id.object())),
+        Standing::LeftOut => Some(say::SKIPPED_BY_YOU.to_owned()),
         _ => None,
     };
     if let Some(text) = more {
-        head.extend(Words::wrapped(Role::Muted, &text, room));
+        head.extend(Words::wrapped(Role::Muted, &format!("– {text}"), room));
     }
     if !head.is_empty() {
         head.push(Words::new());
@@ -264,15 +260,21 @@ pub fn head(state: &State, area: Rect) -> Vec<Words> {
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let review = &state.review;
     let Some(row) = review.rows.current() else {
-        panel(paint, area, &Words::strong("Change"), &Words::new(), false);
+        panel(
+            paint,
+            area,
+            &Words::strong(say::CHANGE),
+            &Words::new(),
+            false,
+        );
         return;
     };
     let mode = match review.shown() {
-        ReviewMode::Unified => "diff",
-        ReviewMode::SideBySide => "before │ after",
-        ReviewMode::Yaml => "YAML as sent",
-        ReviewMode::Kubectl => "as kubectl",
-        ReviewMode::Owner => "for its owner",
+        ReviewMode::Unified => say::AS_DIFF,
+        ReviewMode::SideBySide => say::AS_SIDES,
+        ReviewMode::Yaml => say::AS_YAML,
+        ReviewMode::Kubectl => say::AS_KUBECTL,
+        ReviewMode::Owner => say::FOR_OWNER,
     };
     let title = Words::strong(row.object.to_string());
     let inside = panel(paint, area, &title, &Words::muted(mode), review.diff_focus);
@@ -286,7 +288,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
         Some(view) => super::diff::draw(paint, rest, view, review.shown(), review.diff_offset),
         None if matches!(row.standing, Standing::Asking) => {
             let words = Words::of(Role::Accent, paint.spinner().to_string())
-                .and(Role::Muted, " waiting for the dry run …");
+                .and(Role::Muted, format!(" {}", say::WAITING_FOR_DRY_RUN));
             paint.line(rest.x, rest.y, rest.width, &words);
         }
         None => {
@@ -295,7 +297,7 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
                 rest.y,
                 rest.width,
                 Role::Muted,
-                "… computing the diff",
+                &format!("… {}", say::COMPUTING_DIFF),
             );
         }
     }
@@ -325,11 +327,22 @@ mod tests {
         };
         assert_eq!(standing(&row), None);
         row.takes = 1;
-        assert_eq!(standing(&row).unwrap().1, "▲ 1 field forced");
+        assert_eq!(
+            standing(&row).unwrap().1,
+            format!("▲ {}", say::fields_forced(1, "1"))
+        );
         row.takes = 2;
         row.warnings = 1;
-        assert_eq!(standing(&row).unwrap().1, "▲ 1 warning, 2 fields forced");
+        let both = format!(
+            "▲ {}, {}",
+            say::warnings(1, "1"),
+            say::fields_forced(2, "2")
+        );
+        assert_eq!(standing(&row).unwrap().1, both);
         (row.warnings, row.takes, row.owner) = (0, 0, Some("Helm"));
-        assert_eq!(standing(&row).unwrap().1, "▲ of Helm");
+        assert_eq!(
+            standing(&row).unwrap().1,
+            format!("▲ {}", say::of_owner("Helm"))
+        );
     }
 }

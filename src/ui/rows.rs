@@ -8,6 +8,7 @@ use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::mesh::{Listed, MtlsMode, Progress, SidecarState, Workload};
 use crate::plan::Part;
 use crate::wizard::state::State;
+use crate::words::say::ui as say;
 
 /// `◉` chosen, `○` not, `–` can't be.
 pub fn mark(chosen: bool, blocked: bool) -> Words {
@@ -24,12 +25,11 @@ pub fn path(object: &ObjectRef, part: Part) -> String {
         true => object.name.clone(),
         false => format!("{}/{}", object.namespace, object.name),
     };
-    let which = match part {
-        Part::ScrapeJob => " (new job)",
-        Part::PlaintextJobs => " (plaintext jobs)",
-        _ => "",
-    };
-    name + which
+    match part {
+        Part::ScrapeJob => format!("{name} ({})", say::NEW_JOB),
+        Part::PlaintextJobs => format!("{name} ({})", say::PLAINTEXT_JOBS),
+        _ => name,
+    }
 }
 
 /// A kind's name and the width of its column; short of room the long names are shortened.
@@ -57,7 +57,7 @@ pub fn name(name: &str, blocked: bool) -> Words {
 pub fn blocked(word: &str) -> Words {
     // The deciding word whole, and room for "why?".
     let word = word.replace("PeerAuthentication", "PeerAuth");
-    Words::muted(word).and(Role::Muted, "  why?")
+    Words::muted(word).and(Role::Muted, format!("  {}", say::WHY))
 }
 
 pub fn mode(of: MtlsMode) -> &'static str {
@@ -72,17 +72,22 @@ pub fn mode(of: MtlsMode) -> &'static str {
 pub fn today(of: &Workload) -> Words {
     let secure = of.scraped.secure || of.scraped.secure_template;
     match (secure, of.scraped.plaintext) {
-        (true, Some(port)) => Words::of(Role::Waiting, format!("▲ secure and plaintext {port}")),
-        (true, None) if of.scraped.secure_template => Words::of(Role::Good, "✓ secure 15091"),
-        (true, None) => Words::of(Role::Good, "✓ secure 15091, pods only"),
+        (true, Some(port)) => Words::of(
+            Role::Waiting,
+            format!("▲ {}", say::secure_and_plaintext(port)),
+        ),
+        (true, None) if of.scraped.secure_template => {
+            Words::of(Role::Good, format!("✓ {}", say::SECURE))
+        }
+        (true, None) => Words::of(Role::Good, format!("✓ {}", say::SECURE_PODS_ONLY)),
         (false, _) if matches!(of.sidecar, SidecarState::Switchable { .. }) => {
-            Words::of(Role::Waiting, "▲ no sidecar yet")
+            Words::of(Role::Waiting, format!("▲ {}", say::NO_SIDECAR_YET))
         }
         (false, _) if matches!(of.sidecar, SidecarState::AfterRestart) => {
-            Words::of(Role::Waiting, "▲ sidecar at next restart")
+            Words::of(Role::Waiting, format!("▲ {}", say::SIDECAR_AT_RESTART))
         }
-        (false, Some(port)) => Words::plain(format!("plaintext {port}")),
-        (false, None) => Words::muted("not scraped"),
+        (false, Some(port)) => Words::plain(say::plaintext_on(port)),
+        (false, None) => Words::muted(say::NOT_SCRAPED),
     }
 }
 
@@ -90,21 +95,16 @@ pub fn today(of: &Workload) -> Words {
 pub fn sidecar(of: &SidecarState) -> String {
     match of {
         SidecarState::Injected { versions, revision } => {
-            let revision = match revision.as_str() {
-                "" | "default" => String::new(),
-                revision => format!(", revision {revision}"),
-            };
-            format!("{}{revision}", versions.join(", "))
+            let versions = versions.join(", ");
+            match revision.as_str() {
+                "" | "default" => versions,
+                revision => say::of_revision(&versions, revision),
+            }
         }
-        SidecarState::Partly { with, without } => {
-            format!(
-                "in {with} of {} pods; the others need a restart",
-                with + without
-            )
-        }
-        SidecarState::Switchable { .. } => "none yet: added with a label and a restart".into(),
-        SidecarState::AfterRestart => "added at the next restart".into(),
-        SidecarState::Impossible => "not possible".into(),
+        SidecarState::Partly { with, without } => say::sidecars_partly(*with, with + without),
+        SidecarState::Switchable { .. } => say::SIDECAR_BY_LABEL.into(),
+        SidecarState::AfterRestart => say::SIDECAR_AFTER_RESTART.into(),
+        SidecarState::Impossible => say::SIDECAR_IMPOSSIBLE.into(),
     }
 }
 
@@ -114,7 +114,7 @@ pub fn proxy(of: &Workload) -> String {
     versions.sort_unstable();
     versions.dedup();
     match versions.is_empty() {
-        true => "no pod runs".into(),
+        true => say::NO_POD_RUNS.into(),
         false => versions.join(", "),
     }
 }
@@ -130,12 +130,12 @@ pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, o
             .progress
             .get(&of)
             .and_then(|progress| match progress {
-                Progress::Denied(_) | Progress::DeniedIn { .. } => Some(format!(
-                    "▲ no permission: {}",
-                    crate::words::progress(progress).unwrap_or_default()
-                )),
-                Progress::Failed(why) => Some(format!("✕ {why}; r asks again")),
-                Progress::Absent => Some(format!("– this cluster has no {of}")),
+                Progress::Denied(_) | Progress::DeniedIn { .. } => {
+                    let what = crate::words::progress(progress).unwrap_or_default();
+                    Some(format!("▲ {}", say::no_permission(&what)))
+                }
+                Progress::Failed(why) => Some(format!("✕ {}", say::r_asks_again(&why.to_string()))),
+                Progress::Absent => Some(format!("– {}", say::cluster_has_no(of.name()))),
                 _ => None,
             });
         if let (Some(text), true) = (denied, y < area.bottom()) {
@@ -152,17 +152,14 @@ pub fn filling(paint: &mut Paint, state: &State, places: &Places, rows: usize, o
     }
     let figures = match about {
         Some(about) if seen > 0 => {
-            format!(
-                " {} of about {} {what}",
-                count(seen),
-                count(about.max(seen))
-            )
+            let about = count(about.max(seen));
+            format!(" {}", say::seen_of_about(&count(seen), &about, what.name()))
         }
-        _ if seen > 0 => format!(" {} {what} so far", count(seen)),
+        _ if seen > 0 => format!(" {}", say::seen_so_far(&count(seen), what.name())),
         _ => String::new(),
     };
     let words = Words::of(Role::Accent, paint.spinner().to_string())
-        .and(Role::Muted, format!(" asking the API server …{figures}"));
+        .and(Role::Muted, format!(" {}{figures}", say::ASKING_API));
     paint.line(area.x, y, area.width, &words);
 }
 
@@ -171,7 +168,7 @@ pub fn empty(paint: &mut Paint, places: &Places, filter: &str, nothing: &str) {
     let text = if filter.is_empty() {
         nothing.to_owned()
     } else {
-        format!("Nothing matches “{filter}”; esc clears the filter.")
+        say::nothing_matches(filter)
     };
     let area = places.list;
     for (line, y) in words::wrap(&super::paint::safe(&text), usize::from(area.width))

@@ -11,6 +11,7 @@ use crate::problems::Problem;
 use crate::targets::{self, Probe, Row};
 use crate::wizard::state::{ApplyStep, State, WayBack};
 use crate::words;
+use crate::words::say::ui as say;
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 use std::time::Duration;
@@ -23,15 +24,14 @@ pub fn heading(state: &State, room: usize) -> Words {
     let counts = &state.status.board.counts;
     let all = counts.all();
     if all == 0 {
-        return Words::strong("Status");
+        return Words::strong(say::STATUS);
     }
     if counts.up == 0 && state.apply.was_taken_back() {
-        return Words::strong("Status after the undo");
+        return Words::strong(say::STATUS_AFTER_UNDO);
     }
-    let words = Words::strong(format!(
-        "{} of {} UP over mTLS",
-        count(counts.up),
-        many(all, "target")
+    let words = Words::strong(say::up_over_mtls(
+        &count(counts.up),
+        &many(all, say::targets),
     ));
     let left = room.saturating_sub(words.width() + 10);
     if left < 6 {
@@ -47,11 +47,11 @@ pub fn heading(state: &State, room: usize) -> Words {
 pub fn note(state: &State) -> Words {
     let board = &state.status.board;
     if state.status.frozen {
-        return Words::of(Role::Waiting, "▲ frozen");
+        return Words::of(Role::Waiting, format!("▲ {}", say::FROZEN));
     }
     match board.replicas.len() {
         0 => Words::new(),
-        replicas => Words::muted(many(replicas, "Prometheus replica")),
+        replicas => Words::muted(many(replicas, say::replicas)),
     }
 }
 
@@ -63,50 +63,48 @@ pub fn question(state: &State) -> (Role, String) {
     }
     if let Some((why, since)) = &board.stale {
         let old = since_words(state.now, Some(*since));
-        return (Role::Waiting, format!("▲ last update {old} ago: {why}"));
+        return (Role::Waiting, format!("▲ {}", say::last_update(&old, why)));
     }
     if let Some(replica) = board.replicas.iter().find(|r| r.error.is_some()) {
         let why = replica.error.as_deref().unwrap_or_default();
         return (
             Role::Waiting,
-            format!("▲ {} does not answer: {why}", replica.pod),
+            format!("▲ {}", say::does_not_answer(&replica.pod, why)),
         );
     }
     if state.status.waiting {
-        return (Role::Muted, "asking Prometheus …".into());
+        return (Role::Muted, say::ASKING_PROMETHEUS.into());
     }
     let counts = &board.counts;
     if state.apply.was_taken_back() && counts.plaintext == counts.all() {
-        let text = "✓ Run undone: pods are scraped in plaintext again, as before.";
-        return (Role::Good, text.into());
+        return (Role::Good, format!("✓ {}", say::PLAINTEXT_AGAIN));
     }
-    let told = |of: &[(usize, &str)]| -> Vec<String> {
+    let told = |of: &[(usize, fn(&str) -> String)]| -> Vec<String> {
         let some = of.iter().filter(|(number, _)| *number > 0);
-        some.map(|(number, word)| format!("{} {word}", count(*number)))
-            .collect()
+        some.map(|(number, said)| said(&count(*number))).collect()
     };
     let of_the_up = told(&[
-        (counts.secured, "secured"),
-        (counts.double, "also plaintext"),
+        (counts.secured, say::secured),
+        (counts.double, say::also_plaintext),
     ]);
     let mut others = told(&[
-        (counts.unguarded, "not guarded"),
-        (counts.down, "DOWN"),
-        (counts.waiting, "waiting"),
-        (counts.plaintext, "plaintext only"),
-        (counts.not_covered, "not covered"),
-        (counts.left_out, "skipped"),
-        (
-            in_plaintext(&board.others),
-            "pods of other owners in plaintext",
-        ),
+        (counts.unguarded, say::not_guarded),
+        (counts.down, say::down),
+        (counts.waiting, say::waiting),
+        (counts.plaintext, say::plaintext_only),
+        (counts.not_covered, say::not_covered),
+        (counts.left_out, say::skipped),
+        (in_plaintext(&board.others), say::others_in_plaintext),
     ]);
     let well = counts.up > 0 && counts.up == counts.all() && counts.unguarded == 0;
     let lead = match (well, of_the_up.is_empty()) {
-        (true, true) => Some("✓ every target is UP".to_owned()),
-        (true, false) => Some(format!("✓ every target is UP: {}", of_the_up.join(", "))),
+        (true, true) => Some(format!("✓ {}", say::EVERY_TARGET_UP)),
+        (true, false) => {
+            let those = say::every_target_up(&of_the_up.join(", "));
+            Some(format!("✓ {those}"))
+        }
         (false, true) => None,
-        (false, false) => Some(format!("UP: {}", of_the_up.join(", "))),
+        (false, false) => Some(say::up(&of_the_up.join(", "))),
     };
     others.splice(0..0, lead);
     let role = if well { Role::Good } else { Role::Plain };
@@ -120,8 +118,8 @@ pub fn question(state: &State) -> (Role, String) {
 fn taking_back(apply: &ApplyStep) -> String {
     let now = apply.rows.rows.iter().find(|row| row.under_way());
     match now {
-        Some(row) => format!("○ Undoing the run: {}.", row.object),
-        None => "○ Undoing the run.".to_owned(),
+        Some(row) => format!("○ {}", say::undoing_object(&row.object.to_string())),
+        None => format!("○ {}", say::UNDOING_RUN),
     }
 }
 
@@ -137,12 +135,12 @@ fn since_words(now: Option<Timestamp>, then: Option<Timestamp>) -> String {
 fn words_of(state: &State, of: &Row) -> Words {
     let up = matches!(of.state, targets::State::Up { .. });
     if of.left_out {
-        return Words::muted("– skipped");
+        return Words::muted(format!("– {}", say::SKIPPED));
     }
     match state.apply.way_back_of(&of.expected.item) {
-        Some(WayBack::Done) => Words::muted("– undone"),
-        Some(WayBack::Now) => Words::of(Role::Waiting, "○ undoing"),
-        Some(WayBack::Ahead) if !up => Words::of(Role::Waiting, "○ undo pending"),
+        Some(WayBack::Done) => Words::muted(format!("– {}", say::ROW_UNDONE)),
+        Some(WayBack::Now) => Words::of(Role::Waiting, format!("○ {}", say::ROW_UNDOING)),
+        Some(WayBack::Ahead) if !up => Words::of(Role::Waiting, format!("○ {}", say::UNDO_PENDING)),
         Some(WayBack::Ahead) | None => state_words(of),
     }
 }
@@ -151,27 +149,35 @@ fn words_of(state: &State, of: &Row) -> Words {
 pub fn state_words(of: &Row) -> Words {
     match &of.state {
         targets::State::Up { .. } if !of.guard.faults().is_empty() => {
-            Words::of(Role::Bad, "✕ UP, not guarded")
+            Words::of(Role::Bad, format!("✕ {}", say::UP_NOT_GUARDED))
         }
-        targets::State::Up { double: Some(_) } => Words::of(Role::Waiting, "▲ UP, also plaintext"),
+        targets::State::Up { double: Some(_) } => {
+            Words::of(Role::Waiting, format!("▲ {}", say::UP_ALSO_PLAINTEXT))
+        }
         targets::State::Up { double: None } => match of.probe {
-            Probe::Refused if of.guard.holds() => Words::of(Role::Good, "● UP   mTLS, secured"),
-            Probe::Served => Words::of(Role::Bad, "✕ UP, plaintext served"),
-            _ => Words::of(Role::Good, "● UP   mTLS"),
+            Probe::Refused if of.guard.holds() => {
+                Words::of(Role::Good, format!("● {}", say::UP_SECURED))
+            }
+            Probe::Served => Words::of(Role::Bad, format!("✕ {}", say::UP_PLAINTEXT_SERVED)),
+            _ => Words::of(Role::Good, format!("● {}", say::UP)),
         },
-        targets::State::Unsettled { .. } => Words::of(Role::Waiting, "○ UP, confirming"),
+        targets::State::Unsettled { .. } => {
+            Words::of(Role::Waiting, format!("○ {}", say::UP_CONFIRMING))
+        }
         targets::State::Down { error, cause } => {
             let why = cause.as_deref().map(words::sentence);
             let why = why.unwrap_or_else(|| error.clone());
-            Words::of(Role::Bad, "✕ DOWN ").and(Role::Plain, why)
+            Words::of(Role::Bad, format!("✕ {} ", say::DOWN)).and(Role::Plain, why)
         }
         targets::State::Waiting { on, replica } => {
             let on = words::waits(on, replica.as_deref());
-            Words::of(Role::Waiting, "○ waiting  ").and(Role::Plain, on)
+            Words::of(Role::Waiting, format!("○ {}  ", say::WAITING)).and(Role::Plain, on)
         }
-        targets::State::Plaintext { .. } => Words::of(Role::Waiting, "▲ plaintext only"),
+        targets::State::Plaintext { .. } => {
+            Words::of(Role::Waiting, format!("▲ {}", say::PLAINTEXT_ONLY))
+        }
         targets::State::NotCovered => {
-            Words::muted("– not covered  ").and(Role::Muted, words::not_covered())
+            Words::muted(format!("– {}  ", say::NOT_COVERED)).and(Role::Muted, words::not_covered())
         }
     }
 }
@@ -208,25 +214,19 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let area = places.list;
     let widths = columns(area.width.saturating_sub(2));
     let heads = Rect::new(area.x + 2, area.y - 1, area.width.saturating_sub(2), 1);
-    let names = [
-        "namespace",
-        "workload",
-        "pod",
-        "state",
-        "last",
-        "took",
-        "trend",
+    let head = [
+        (Fit::Left, say::NAMESPACE),
+        (Fit::Left, say::WORKLOAD),
+        (Fit::Left, say::POD),
+        (Fit::Left, say::STATE),
+        (Fit::Right, say::LAST),
+        (Fit::Right, say::TOOK),
+        (Fit::Left, say::TREND),
     ];
-    let cells: Vec<_> = names
-        .iter()
+    let cells: Vec<_> = head
+        .into_iter()
         .zip(widths)
-        .map(|(name, width)| {
-            let fit = match *name {
-                "last" | "took" => Fit::Right,
-                _ => Fit::Left,
-            };
-            (width, fit, Words::muted(name))
-        })
+        .map(|((fit, name), width)| (width, fit, Words::muted(name)))
         .collect();
     paint.cells(heads, &cells);
     let now = state.now.or(state.status.board.at);
@@ -241,17 +241,12 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
         let filter = &state.status.rows.filter.text;
         if state.status.waiting {
             let words = Words::of(Role::Accent, paint.spinner().to_string())
-                .and(Role::Muted, " asking Prometheus for its targets …");
+                .and(Role::Muted, format!(" {}", say::ASKING_FOR_TARGETS));
             paint.line(area.x, area.y, area.width, &words);
         } else if state.status.problems_only && filter.is_empty() {
-            rows::empty(paint, places, "", "No target has a problem; p shows all.");
+            rows::empty(paint, places, "", say::NO_PROBLEM);
         } else {
-            rows::empty(
-                paint,
-                places,
-                filter,
-                "No pod is annotated with secure-port: nothing is scraped over mTLS yet.",
-            );
+            rows::empty(paint, places, filter, say::NONE_ANNOTATED);
         }
     }
 }
@@ -298,19 +293,25 @@ fn row(
 /// Why the target under the cursor is as it is, and what to do.
 pub fn side(paint: &mut Paint, state: &State, area: Rect) {
     let Some(of) = state.status.rows.current() else {
-        panel(paint, area, &Words::strong("Target"), &Words::new(), false);
+        panel(
+            paint,
+            area,
+            &Words::strong(say::TARGET),
+            &Words::new(),
+            false,
+        );
         return;
     };
     let pod = &of.expected.pod;
     let back = state.apply.way_back_of(&of.expected.item);
     let title = match &of.state {
-        _ if back.is_some() => format!("Which changes are undone for {}?", of.expected.item.name),
-        targets::State::Down { .. } => format!("Why is {pod} DOWN?"),
-        targets::State::Waiting { .. } => format!("What does {pod} wait for?"),
+        _ if back.is_some() => say::which_undone(&of.expected.item.name),
+        targets::State::Down { .. } => say::why_down(pod),
+        targets::State::Waiting { .. } => say::what_waits(pod),
         targets::State::Plaintext { .. } if state.apply.was_taken_back() => pod.clone(),
         _ if of.left_out => pod.clone(),
-        targets::State::Plaintext { .. } => format!("Why is {pod} not scraped over mTLS?"),
-        targets::State::NotCovered => format!("Why is {pod} not covered?"),
+        targets::State::Plaintext { .. } => say::why_plaintext(pod),
+        targets::State::NotCovered => say::why_not_covered(pod),
         _ => pod.clone(),
     };
     let inside = panel(paint, area, &Words::strong(title), &Words::new(), false);
@@ -327,11 +328,7 @@ fn lost(apply: &ApplyStep, of: &Row, room: usize) -> Vec<Words> {
     let rows = apply.losing.get(&of.expected.item).into_iter().flatten();
     let rows = rows.filter_map(|at| apply.rows.rows.get(*at));
     let mut lines: Vec<Words> = rows.map(|row| super::apply::sentence(row, room)).collect();
-    lines.extend(Words::wrapped(
-        Role::Muted,
-        "After this undo the pod is scraped in plaintext, as before.",
-        room,
-    ));
+    lines.extend(Words::wrapped(Role::Muted, say::AFTER_UNDO, room));
     lines
 }
 
@@ -348,55 +345,34 @@ fn faults(of: &Row) -> impl Iterator<Item = &Problem> {
 fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     let mut lines = Vec::new();
     if of.left_out {
-        let text = "Skipped in the review: nothing was applied for this workload.";
-        lines.extend(item('–', Role::Muted, text, room));
+        lines.extend(item('–', Role::Muted, say::SKIPPED_IN_REVIEW, room));
     }
     match &of.state {
         targets::State::Up { double } => {
             if let Some(job) = double {
-                lines.extend(item(
-                    '▲',
-                    Role::Waiting,
-                    &format!(
-                        "Job {job} also scrapes the pod in plaintext: its series are counted twice."
-                    ),
-                    room,
-                ));
+                lines.extend(item('▲', Role::Waiting, &say::also_scrapes(job), room));
                 // What is lost without the old job: recipe/old_jobs.rs.
-                let way = "The next apply with all targets UP ends this plaintext scrape, unless metrics would be lost.";
-                lines.extend(item(' ', Role::Muted, way, room));
+                lines.extend(item(' ', Role::Muted, say::NEXT_APPLY_ENDS, room));
             }
-            let text = format!("UP over mTLS on 15091 → {}", u16::from(of.expected.port));
+            let text = say::up_on(of.expected.port.into());
             lines.extend(item('●', Role::Good, &text, room));
         }
         targets::State::Unsettled { until } => {
             let left = match state.now.or(state.status.board.at) {
                 Some(now) => age(Duration::try_from(until.duration_since(now)).unwrap_or_default()),
-                None => "a minute".into(),
+                None => say::A_MINUTE.into(),
             };
-            lines.extend(item(
-                '○',
-                Role::Waiting,
-                &format!(
-                    "UP over a connection from before a policy change: confirmed if the target \
-                     stays UP for {left}."
-                ),
-                room,
-            ));
+            lines.extend(item('○', Role::Waiting, &say::confirmed_after(&left), room));
         }
         targets::State::Down { error, cause } => {
             match cause {
                 Some(cause) => {
                     lines.extend(Words::wrapped(Role::Plain, &words::sentence(cause), room));
                     if let Some(fix) = words::remedy(cause) {
-                        lines.extend(fact("fix", Role::Strong, &fix, room));
+                        lines.extend(fact(say::FIX, Role::Strong, &fix, room));
                     }
                 }
-                None => lines.extend(Words::wrapped(
-                    Role::Plain,
-                    "Unknown cause. Error from Prometheus:",
-                    room,
-                )),
+                None => lines.extend(Words::wrapped(Role::Plain, say::UNKNOWN_CAUSE, room)),
             }
             lines.extend(fact("Prometheus", Role::Muted, error, room));
         }
@@ -408,10 +384,8 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
             '▲',
             Role::Waiting,
             &match state.apply.was_taken_back() {
-                true => format!("Run undone: job {job} scrapes the pod in plaintext."),
-                false => {
-                    format!("Job {job} scrapes the pod in plaintext; no job scrapes it over mTLS.")
-                }
+                true => say::undone_plaintext(job),
+                false => say::no_job_mtls(job),
             },
             room,
         )),
@@ -422,61 +396,52 @@ fn cause(state: &State, of: &Row, room: usize) -> Vec<Words> {
     for fault in faults(of) {
         lines.extend(item('✕', Role::Bad, &words::sentence(fault), room));
         if let Some(fix) = words::remedy(fault) {
-            lines.extend(fact("fix", Role::Strong, &fix, room));
+            lines.extend(fact(say::FIX, Role::Strong, &fix, room));
         }
     }
     if let targets::Guard::Unknown(why) = &of.guard {
-        let text = format!("▲ its policies could not be read: {why}");
-        lines.extend(fact("guard", Role::Waiting, &text, room));
+        let text = format!("▲ {}", say::policies_unread(why));
+        lines.extend(fact(say::GUARD, Role::Waiting, &text, room));
     }
     if !state.status.board.shared_with.is_empty() {
         let others = crate::text::few(&state.status.board.shared_with, 3);
-        let text = format!("Prometheus and other pods with its ServiceAccount: {others}");
-        lines.extend(fact("readers", Role::Waiting, &text, room));
+        let text = say::who_reads(&others);
+        lines.extend(fact(say::READERS, Role::Waiting, &text, room));
     }
     let proof = match &of.probe {
-        Probe::NotAsked if state.start.no_probe => {
-            Some((Role::Muted, "not checked (--no-probe)".into()))
-        }
+        Probe::NotAsked if state.start.no_probe => Some((Role::Muted, say::NOT_CHECKED.into())),
         Probe::NotAsked => None,
         Probe::Refused if of.guard.holds() => {
-            Some((Role::Good, "✓ refused on 15091: secured".to_owned()))
+            Some((Role::Good, format!("✓ {}", say::REFUSED_SECURED)))
         }
-        Probe::Refused => Some((Role::Plain, "✓ refused on 15091".to_owned())),
-        Probe::Served => Some((Role::Bad, "✕ served on 15091: not secured".to_owned())),
+        Probe::Refused => Some((Role::Plain, format!("✓ {}", say::REFUSED_ON))),
+        Probe::Served => Some((Role::Bad, format!("✕ {}", say::SERVED_ON))),
         Probe::Unknown(why) | Probe::Unclear(why) => {
-            Some((Role::Waiting, format!("▲ could not be checked: {why}")))
+            Some((Role::Waiting, format!("▲ {}", say::not_checked_why(why))))
         }
     };
     if let Some((role, text)) = proof {
-        lines.extend(fact("plaintext", role, &text, room));
+        lines.extend(fact(say::PLAINTEXT, role, &text, room));
     }
-    let place = format!(
-        "{} in {}{}",
-        of.expected.item.name,
-        of.expected.item.namespace,
-        match &of.expected.ip {
-            Some(ip) => format!(", {ip}"),
-            None => String::new(),
-        }
-    );
-    lines.extend(fact("workload", Role::Plain, &place, room));
+    let mut place = say::in_namespace(&of.expected.item.name, &of.expected.item.namespace);
+    if let Some(ip) = &of.expected.ip {
+        place += &format!(", {ip}");
+    }
+    lines.extend(fact(say::WORKLOAD, Role::Plain, &place, room));
     let up = matches!(of.state, targets::State::Up { .. });
     if let (false, Some(last)) = (up, of.last_scrape) {
-        let mut text = format!(
-            "{} ago",
-            since_words(state.now.or(state.status.board.at), Some(last))
-        );
-        if let Some(took) = of.took {
-            text += &format!(", duration {}", duration(took));
-        }
-        lines.extend(fact("scraped", Role::Plain, &text, room));
+        let time = since_words(state.now.or(state.status.board.at), Some(last));
+        let text = match of.took {
+            Some(took) => say::ago_took(&time, &duration(took)),
+            None => say::ago(&time),
+        };
+        lines.extend(fact(say::SCRAPED, Role::Plain, &text, room));
     }
     if let Some(next) = of.next_scrape {
         lines.extend(fact(
-            "next",
+            say::NEXT,
             Role::Plain,
-            &format!("scrape in {}", age(next)),
+            &say::scrape_in(&age(next)),
             room,
         ));
     }

@@ -4,6 +4,7 @@ use super::paint::{Paint, Words};
 use super::theme::Role;
 use super::words;
 use crate::wizard::list::List;
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 /// A box with a title and a note at the right; gives back the room inside.
@@ -166,10 +167,10 @@ pub fn item(glyph: char, role: Role, text: &str, room: usize) -> Vec<Words> {
 pub fn error(of: &crate::error::Error, room: usize) -> Vec<Words> {
     let mut lines = Words::wrapped(Role::Bad, &format!("✕ {}", of.what), room);
     for cause in &of.causes {
-        lines.extend(fact("cause", Role::Plain, cause, room));
+        lines.extend(fact(say::CAUSE, Role::Plain, cause, room));
     }
     for hint in &of.hints {
-        lines.extend(fact("try", Role::Plain, hint, room));
+        lines.extend(fact(say::TRY, Role::Plain, hint, room));
     }
     lines
 }

@@ -36,9 +36,9 @@ pub fn count(of: usize) -> String {
     out
 }
 
-/// `1 pod`, `1,200 pods`; words that only take an s.
-pub fn many(of: usize, what: &str) -> String {
-    format!("{} {what}{}", count(of), if of == 1 { "" } else { "s" })
+/// `1 pod`, `1,200 pods`.
+pub fn many(of: usize, what: fn(usize, &str) -> String) -> String {
+    what(of, &count(of))
 }
 
 pub fn width(text: &str) -> usize {
@@ -139,6 +139,7 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::say::ui as say;
 
     #[test]
     fn durations_and_counts_as_people_say_them() {
@@ -153,8 +154,7 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_200), "1,200");
         assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(many(1, "pod"), "1 pod");
-        assert_eq!(many(0, "pod"), "0 pods");
+        assert_eq!(many(1_200, say::pods), say::pods(1_200, "1,200"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::mesh::{Listed, OtherPods, Owner, Workload};
 use crate::wizard::list::Row;
 use crate::wizard::state::State;
 use crate::words;
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 
 pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
@@ -53,9 +54,9 @@ pub fn draw(paint: &mut Paint, state: &State, places: &Places) {
     let rows = state.workloads.rows.len();
     if rows == 0 && !state.cluster.filling {
         let nothing = if state.answers.namespaces.is_empty() {
-            "No namespace is chosen. esc: choose some · enter: continue with gateways"
+            say::NO_NAMESPACE_CHOSEN
         } else {
-            "The chosen namespaces hold no Deployment, StatefulSet or DaemonSet."
+            say::NO_WORKLOADS_THERE
         };
         rows::empty(paint, places, &state.workloads.filter.text, nothing);
     }
@@ -72,13 +73,8 @@ fn head(
 ) {
     let fold = if open { "▾ " } else { "▸ " };
     let figure = match all > of {
-        true => format!(
-            "chosen: {}, available: {} of {}",
-            count(chosen),
-            count(of),
-            count(all)
-        ),
-        false => format!("{} of {}", count(chosen), count(of)),
+        true => say::chosen_of_available(&count(chosen), &count(of), &count(all)),
+        false => say::of(&count(chosen), &count(of)),
     };
     let figure = Words::muted(figure);
     let room = area.width.saturating_sub(figure.width() as u16 + 2);
@@ -119,8 +115,11 @@ pub fn row(
     let state = match blocked {
         Some(obstacle) => rows::blocked(words::label(obstacle)),
         None => match of.takeable() {
-            Some(owner) => Words::of(Role::Waiting, format!("▲ {}'s, ", owner.tool.name()))
-                .join(rows::today(of)),
+            Some(owner) => Words::of(
+                Role::Waiting,
+                format!("▲ {}, ", say::owned_by(owner.tool.name())),
+            )
+            .join(rows::today(of)),
             None => rows::today(of),
         },
     };
@@ -179,14 +178,19 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             let room = usize::from(inside.width);
             let mut lines = Words::wrapped(
                 Role::Plain,
-                &format!("{} in {}, {}", of.kind, of.namespace, many(of.pods, "pod")),
+                &say::pods_in(&of.kind, &of.namespace, &many(of.pods, say::pods)),
                 room,
             );
             lines.push(Words::new());
             lines.extend(item('✕', Role::Bad, &words::reason(&of.obstacle), room));
             lines.push(Words::new());
-            lines.extend(fact("sidecars", Role::Plain, &count(of.meshed), room));
-            lines.extend(fact("plaintext", Role::Plain, &count(of.plaintext), room));
+            lines.extend(fact(say::SIDECARS, Role::Plain, &count(of.meshed), room));
+            lines.extend(fact(
+                say::PLAINTEXT,
+                Role::Plain,
+                &count(of.plaintext),
+                room,
+            ));
             super::prometheus::paint_from(paint, inside, &lines, state);
         }
         Some(Row::Workload(of)) => {
@@ -205,23 +209,19 @@ pub fn side(paint: &mut Paint, state: &State, area: Rect) {
             let room = usize::from(inside.width);
             let chosen = state.chosen_in.get(&namespace.name).copied().unwrap_or(0);
             let mut lines = vec![
-                Words::plain(format!("{} chosen", many(chosen, "workload"))),
-                Words::plain(format!("{} available", count(*choosable))),
-                Words::plain(format!("{} in all", count(namespace.workloads))),
+                Words::plain(many(chosen, say::workloads_chosen)),
+                Words::plain(say::available(&count(*choosable))),
+                Words::plain(say::in_all(&count(namespace.workloads))),
                 Words::new(),
             ];
-            lines.extend(Words::wrapped(
-                Role::Muted,
-                "space chooses all workloads in the mesh, or none.",
-                room,
-            ));
+            lines.extend(Words::wrapped(Role::Muted, say::SPACE_CHOOSES_ALL, room));
             paint.lines(inside, &lines);
         }
         _ => {
             panel(
                 paint,
                 area,
-                &Words::strong("Workload"),
+                &Words::strong(say::TITLE_WORKLOAD),
                 &Words::new(),
                 false,
             );
@@ -239,12 +239,11 @@ pub fn detail(of: &Workload, gateway: bool, answers: &Answers, room: usize) -> V
     }
     lines.extend(Words::wrapped(
         Role::Plain,
-        &format!(
-            "{} in {}, {} of {} ready",
+        &say::ready_in(
             of.id.kind.name(),
-            of.id.namespace,
+            &of.id.namespace,
             of.ready,
-            many(of.desired as usize, "pod")
+            &many(of.desired as usize, say::pods),
         ),
         room,
     ));
@@ -254,16 +253,16 @@ pub fn detail(of: &Workload, gateway: bool, answers: &Answers, room: usize) -> V
     }
     lines.extend(taking(of.takeable(), answers, room));
     lines.push(Words::new());
-    lines.push(Words::strong("Today"));
+    lines.push(Words::strong(say::TODAY));
     lines.extend(scraped(of, room));
     let (label, proxy) = match gateway {
-        true => ("proxy", rows::proxy(of)),
-        false => ("sidecar", rows::sidecar(&of.sidecar)),
+        true => (say::PROXY, rows::proxy(of)),
+        false => (say::SIDECAR, rows::sidecar(&of.sidecar)),
     };
     lines.extend(fact(label, Role::Plain, &proxy, room));
     let mtls = match &of.mtls.1 {
-        Some(object) => format!("{}, by {object}", rows::mode(of.mtls.0)),
-        None => format!("{}, Istio's default", rows::mode(of.mtls.0)),
+        Some(object) => say::mode_by(rows::mode(of.mtls.0), &object.to_string()),
+        None => say::mode_by_default(rows::mode(of.mtls.0)),
     };
     lines.extend(fact("mTLS", Role::Plain, &mtls, room));
     for port in &of.services {
@@ -272,16 +271,16 @@ pub fn detail(of: &Workload, gateway: bool, answers: &Answers, room: usize) -> V
             _ => String::new(),
         };
         let text = format!("{}:{}{target}", port.service, port.port);
-        lines.extend(fact("service", Role::Plain, &text, room));
+        lines.extend(fact(say::SERVICE, Role::Plain, &text, room));
     }
     if let Some(owner) = &of.owner {
         let name = owner.in_namespace(&of.id.namespace);
         let text = format!("{} ({name})", super::prometheus::tool(owner.tool));
-        lines.extend(fact("owner", Role::Plain, &text, room));
+        lines.extend(fact(say::OWNER, Role::Plain, &text, room));
     }
     if of.is_free(&answers.take) {
         lines.push(Words::new());
-        lines.push(Words::strong("After"));
+        lines.push(Words::strong(say::AFTER));
         lines.extend(after(of, answers, room));
     }
     lines
@@ -296,7 +295,7 @@ pub fn taking(owner: Option<&Owner>, answers: &Answers, room: usize) -> Vec<Word
     if owner.is_taken(&answers.take) {
         lines.extend(item('▲', Role::Waiting, owner.tool.reverts(), room));
     } else {
-        let text = format!("t: make the objects of {} available.", owner.tool.name());
+        let text = say::make_available(owner.tool.name());
         lines.extend(item('·', Role::Plain, &text, room));
     }
     lines
@@ -312,18 +311,16 @@ fn scraped(of: &Workload, room: usize) -> Vec<Words> {
         lines.push(Words::of(Role::Good, text));
     }
     if let Some(port) = of.scraped.plaintext {
-        lines.push(Words::of(Role::Waiting, format!("▲ plaintext  pod:{port}")));
+        lines.push(Words::of(
+            Role::Waiting,
+            format!("▲ {}  pod:{port}", say::PLAINTEXT),
+        ));
     }
     if lines.is_empty() {
-        lines.push(Words::muted("· not scraped"));
+        lines.push(Words::muted(format!("· {}", say::NOT_SCRAPED)));
     }
     if of.scraped.app_metrics {
-        lines.extend(item(
-            '·',
-            Role::Muted,
-            "The app serves its own metrics.",
-            room,
-        ));
+        lines.extend(item('·', Role::Muted, say::APP_HAS_METRICS, room));
     }
     lines
 }
@@ -335,43 +332,26 @@ fn after(of: &Workload, answers: &Answers, room: usize) -> Vec<Words> {
         format!("✓ mTLS  pod:15091 → {}", u16::from(port)),
     )];
     if port == MetricsPort::Envoy && of.scraped.app_metrics {
-        lines.extend(item(
-            '▲',
-            Role::Waiting,
-            "15090 has Envoy's metrics only. The app is still scraped in plaintext.",
-            room,
-        ));
+        lines.extend(item('▲', Role::Waiting, say::APP_IN_PLAINTEXT, room));
     }
-    let pods = many(of.desired as usize, "pod");
     let injects = !matches!(
         of.sidecar,
         crate::mesh::SidecarState::Injected { .. } | crate::mesh::SidecarState::Impossible
     );
     if answers.annotate_of(&of.id) == Annotate::Template || injects {
-        let verb = if of.desired == 1 {
-            "restarts"
-        } else {
-            "restart"
-        };
-        lines.extend(item('▲', Role::Waiting, &format!("{pods} {verb}."), room));
+        let pods = many(of.desired as usize, say::pods_restart);
+        lines.extend(item('▲', Role::Waiting, &format!("{pods}."), room));
     } else {
-        lines.extend(item(
-            '▲',
-            Role::Waiting,
-            "No restart. New pods are not annotated.",
-            room,
-        ));
+        lines.extend(item('▲', Role::Waiting, say::NO_RESTART, room));
     }
     if of.enters_mesh() {
-        let text =
-            "First sidecar: the workload joins the mesh; its traffic goes through istio-proxy.";
-        lines.extend(item('▲', Role::Waiting, text, room));
+        lines.extend(item('▲', Role::Waiting, say::FIRST_SIDECAR, room));
     }
     for filter in &of.envoy_filters {
         lines.extend(item(
             '▲',
             Role::Waiting,
-            &format!("{filter} stops matching: it selects listener names that change."),
+            &say::stops_matching(&filter.to_string()),
             room,
         ));
     }

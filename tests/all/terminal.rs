@@ -1,12 +1,13 @@
 //! The real program in a real (pseudo-)terminal.
 
 use crate::pty::{Terminal, lines};
+use meshscrape::words::say::ui as say;
 use portable_pty::PtySize;
 
 #[test]
 fn it_starts_says_demo_and_q_leaves_the_terminal_as_it_was() {
     let mut terminal = Terminal::start(&["--demo"], 120, 40);
-    terminal.shows("DEMO");
+    terminal.shows(say::DEMO_SIMULATED);
     assert!(terminal.alternate());
     terminal.press("q");
     assert_eq!(terminal.ends(), 0);
@@ -16,7 +17,7 @@ fn it_starts_says_demo_and_q_leaves_the_terminal_as_it_was() {
 fn ctrl_c_and_signals_restore_the_terminal() {
     for how in ["ctrl-c", "TERM", "HUP"] {
         let mut terminal = Terminal::start(&["--demo"], 100, 30);
-        terminal.shows("DEMO");
+        terminal.shows(say::DEMO);
         match how {
             "ctrl-c" => terminal.press("\x03"),
             signal => terminal.signal(signal),

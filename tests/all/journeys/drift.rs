@@ -12,6 +12,7 @@ use meshscrape::plan::Part;
 use meshscrape::plan::review::{Approved, Word};
 use meshscrape::recipe::Selection;
 use meshscrape::wizard::state::Start;
+use meshscrape::words::say::ui as say;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -459,7 +460,7 @@ async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
         user.press("enter");
         user.until("the question is put off", |s| s.dialog.is_none())
             .await;
-        user.sees("The change against the current object").await;
+        user.sees(say::AGAINST_CURRENT).await;
         user.press("enter");
         user.until("the question is back", |s| s.dialog.is_some())
             .await;

@@ -4,6 +4,7 @@ use super::screen::{User, drive};
 use super::{Journey, choose};
 use meshscrape::engine::event::Ended;
 use meshscrape::wizard::state::{DialogKind, Start, Step};
+use meshscrape::words::say::ui as say;
 
 /// Writes that are no dry runs.
 fn writes(journey: &Journey) -> usize {
@@ -42,7 +43,7 @@ async fn keys_in_a_window_too_small_to_draw_in_approve_nothing() {
         in_review(&user).await;
         user.resize(40, 10);
         user.press("enter tab enter tab enter");
-        user.sees("meshscrape needs 60×16, this is 40×10").await;
+        user.sees(&say::needs_size(60, 16, 40, 10)).await;
         user.resize(160, 50);
         user.until("it is drawn again", |s| s.viewport.drawn).await;
         assert_eq!(
