@@ -6,6 +6,7 @@ use crate::mesh::Told;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::named::Named;
 use crate::plan::ChangeId;
+use crate::words::say::commands::errors as say;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -67,9 +68,7 @@ impl TryFrom<String> for GatewayRef {
                 namespace: namespace.into(),
                 name: name.into(),
             }),
-            _ => Err(format!(
-                "`{text}` is not NAMESPACE/NAME of a gateway's Deployment, such as istio-system/istio-ingressgateway"
-            )),
+            _ => Err(say::not_a_gateway(&text)),
         }
     }
 }
@@ -217,9 +216,7 @@ impl TryFrom<u16> for MetricsPort {
         match port {
             15020 => Ok(MetricsPort::Merged),
             15090 => Ok(MetricsPort::Envoy),
-            other => Err(format!(
-                "port {other} is neither 15020 (merged: Envoy, agent and app) nor 15090 (Envoy only)"
-            )),
+            other => Err(say::not_a_metrics_port(other)),
         }
     }
 }
@@ -309,16 +306,16 @@ impl Answers {
     /// # Errors
     /// The file is missing, is no YAML, has unknown keys, or is of another version; the error names the place.
     pub fn load(file: &Path) -> Result<Answers, Error> {
-        let shown = file.display();
+        let shown = file.display().to_string();
         let text = std::fs::read_to_string(file).map_err(|e| {
-            Error::new(format!("the answers file {shown} cannot be read"))
+            Error::new(say::answers_not_read(&shown))
                 .cause(crate::fault::io(&e))
-                .hint("the wizard writes one: press s in its Review step")
+                .hint(say::WIZARD_WRITES_ANSWERS)
         })?;
         Answers::parse(&text).map_err(|e| {
-            Error::new(format!("the answers file {shown} is not valid"))
+            Error::new(say::answers_not_valid(&shown))
                 .cause(e)
-                .hint("fix that line, or save the file again in the wizard (s in the Review step)")
+                .hint(say::FIX_ANSWERS)
         })
     }
 
@@ -331,11 +328,9 @@ impl Answers {
         match head.version {
             Some(VERSION) => {}
             Some(other) => {
-                return Err(format!(
-                    "its version is {other}; this program knows version {VERSION}"
-                ));
+                return Err(say::other_version(other, VERSION));
             }
-            None => return Err(format!("it lacks `version: {VERSION}`")),
+            None => return Err(say::lacks_version(VERSION)),
         }
         let file: File = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
         Ok(file.answers)
@@ -355,12 +350,9 @@ impl Answers {
     /// The folder cannot be written.
     pub fn save(&self, file: &Path) -> Result<(), Error> {
         let failed = |e: std::io::Error| {
-            Error::new(format!(
-                "the answers could not be saved to {}",
-                file.display()
-            ))
-            .cause(crate::fault::io(&e))
-            .hint("choose another place")
+            Error::new(say::answers_not_saved(&file.display().to_string()))
+                .cause(crate::fault::io(&e))
+                .hint(say::CHOOSE_ANOTHER_PLACE)
         };
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
@@ -415,8 +407,8 @@ mod tests {
                 "version: 1\nanswers:\n  workloads: [shop/cart]\n",
                 "shop/cart",
             ),
-            ("version: 7\nanswers: {}\n", "version is 7"),
-            ("answers: {}\n", "lacks `version: 1`"),
+            ("version: 7\nanswers: {}\n", &say::other_version(7, VERSION)),
+            ("answers: {}\n", &say::lacks_version(VERSION)),
             ("version: 1\nanswers: [\n", "line "),
         ] {
             let error = Answers::parse(text).unwrap_err();

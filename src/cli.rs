@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::named::Named;
 use crate::plan::ChangeId;
+use crate::words::say::commands::errors;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -545,12 +546,7 @@ impl Choices {
             Some(name) => {
                 let password = named(&self.prometheus_password_file, PASSWORD)?;
                 let password = password.ok_or_else(|| {
-                    Error::new(format!(
-                        "there is no password for the user {name} of Prometheus"
-                    ))
-                    .hint(format!(
-                        "name a file with --prometheus-password-file, or set {PASSWORD}"
-                    ))
+                    Error::new(errors::no_password(name)).hint(errors::name_a_password(PASSWORD))
                 })?;
                 Some((name.clone(), password))
             }

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::plan::undo::found::FOUND;
 use crate::runtime::World;
 use crate::text::{self, Cleaned};
+use crate::words::say::commands as say;
 use std::io::Write;
 
 /// Exit codes that are outcomes, not errors (errors have theirs by [`crate::error::Kind`]).
@@ -44,7 +45,7 @@ impl Call<'_> {
     /// Notes on the error stream, one a line; where it is closed they are lost, and nothing else.
     pub(crate) fn note(&mut self, lines: &[String]) {
         for line in lines {
-            let _ = writeln!(self.err, "note: {}", crate::text::line(line));
+            let _ = writeln!(self.err, "{}", say::note(&crate::text::line(line)));
         }
     }
 }
@@ -132,7 +133,7 @@ pub async fn run(command: Command, call: Call<'_>) -> Result<u8> {
 pub(crate) fn written(result: std::io::Result<()>) -> Result<()> {
     match result {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new("the output could not be written").cause(crate::fault::io(&e)))
+            Err(Error::new(say::OUTPUT_NOT_WRITTEN).cause(crate::fault::io(&e)))
         }
         _ => Ok(()),
     }

@@ -2,6 +2,7 @@
 //!
 //! Its kind decides the exit code; `main` is the one place that prints it.
 
+use crate::words::say::commands::errors as say;
 use std::fmt;
 
 /// What an error means for the caller of the program; each has its own exit code.
@@ -95,13 +96,14 @@ impl Error {
 impl fmt::Display for Error {
     /// Three kinds of lines: `error:`, `cause:`, `try:`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what.replace('\n', "\n       "))?;
+        let lines = |text: &str| text.replace('\n', "\n       ");
+        write!(f, "{}", say::error(&lines(&self.what)))?;
         for cause in &self.causes {
             // A webhook's or a policy's own words may take several lines.
-            write!(f, "\ncause: {}", cause.replace('\n', "\n       "))?;
+            write!(f, "\n{}", say::cause(&lines(cause)))?;
         }
         for hint in &self.hints {
-            write!(f, "\n  try: {}", hint.replace('\n', "\n       "))?;
+            write!(f, "\n  {}", say::hint(&lines(hint)))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Errors of the system and of libraries in the user's words: by their kind, and never by what they print.
 
+use crate::words::say::commands::errors as say;
 use std::error::Error;
 use std::io;
 
@@ -22,22 +23,22 @@ pub fn io(error: &io::Error) -> String {
 fn known(kind: io::ErrorKind) -> Option<&'static str> {
     use io::ErrorKind::*;
     Some(match kind {
-        NotFound => "there is no such file or folder",
-        PermissionDenied => "permission denied",
-        AlreadyExists => "it exists already",
-        IsADirectory => "it is a folder",
-        NotADirectory => "a part of the path is not a folder",
-        StorageFull => "the disk is full",
-        QuotaExceeded => "this user's quota on the disk is used up",
-        ReadOnlyFilesystem => "the disk is mounted read-only",
-        ConnectionRefused => "the connection is refused: nothing listens at that address and port",
-        ConnectionReset => "the connection was reset",
-        ConnectionAborted => "the connection was aborted",
-        HostUnreachable => "there is no route to the host",
-        NetworkUnreachable | NetworkDown => "the network cannot be reached",
-        TimedOut => "no answer in time",
-        BrokenPipe => "the other side closed the connection",
-        UnexpectedEof => "the connection ended in the middle of an answer",
+        NotFound => say::NOT_FOUND,
+        PermissionDenied => say::PERMISSION_DENIED,
+        AlreadyExists => say::EXISTS,
+        IsADirectory => say::IS_FOLDER,
+        NotADirectory => say::NO_FOLDER,
+        StorageFull => say::DISK_FULL,
+        QuotaExceeded => say::QUOTA_USED_UP,
+        ReadOnlyFilesystem => say::READ_ONLY_DISK,
+        ConnectionRefused => say::CONNECTION_REFUSED,
+        ConnectionReset => say::CONNECTION_RESET,
+        ConnectionAborted => say::CONNECTION_ABORTED,
+        HostUnreachable => say::NO_ROUTE,
+        NetworkUnreachable | NetworkDown => say::NO_NETWORK,
+        TimedOut => say::TIMED_OUT,
+        BrokenPipe => say::CLOSED,
+        UnexpectedEof => say::ENDED_EARLY,
         _ => return None,
     })
 }
@@ -67,21 +68,15 @@ pub fn connection(error: &(dyn Error + 'static)) -> String {
 fn tls(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
     let rustls::Error::InvalidCertificate(bad) = error else {
-        return format!("TLS failed: {error}");
+        return say::tls_failed(&error.to_string());
     };
     match bad {
-        Bad::UnknownIssuer => {
-            "the server's certificate is signed by an authority that is not trusted here"
-        }
-        Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired",
-        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet: compare the clocks"
-        }
-        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name"
-        }
-        Bad::Revoked => "the server's certificate is revoked",
-        other => return format!("the server's certificate is refused: {other:?}"),
+        Bad::UnknownIssuer => say::UNKNOWN_ISSUER,
+        Bad::Expired | Bad::ExpiredContext { .. } => say::EXPIRED,
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => say::NOT_VALID_YET,
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => say::OTHER_NAME,
+        Bad::Revoked => say::REVOKED,
+        other => return say::certificate_refused(&format!("{other:?}")),
     }
     .to_owned()
 }
@@ -94,16 +89,13 @@ mod tests {
     #[test]
     fn an_error_is_told_by_its_kind_and_without_its_number() {
         let refused = io::Error::from_raw_os_error(111);
-        assert!(
-            connection(&refused).contains("nothing listens"),
-            "{refused}"
-        );
+        assert_eq!(connection(&refused), say::CONNECTION_REFUSED, "{refused}");
         let odd = io::Error::from_raw_os_error(95);
         assert!(!io(&odd).contains("os error"), "{}", io(&odd));
         let wrapped = io::Error::other(rustls::Error::InvalidCertificate(
             CertificateError::UnknownIssuer,
         ));
-        assert!(connection(&wrapped).contains("not trusted"));
+        assert_eq!(connection(&wrapped), say::UNKNOWN_ISSUER);
         let plain = io::Error::other("what a library says");
         assert_eq!(connection(&plain), "what a library says");
     }

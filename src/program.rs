@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::runtime::{self, World};
 use crate::text::{self, Cleaned};
 use crate::wizard::state::Start;
+use crate::words::say::commands::errors as say;
 use crate::world::{Demo, Real};
 use clap::Parser;
 use std::io::{IsTerminal, Write};
@@ -77,7 +78,7 @@ fn start(cli: Cli) -> Result<u8> {
         .max_blocking_threads(1)
         .enable_all()
         .build()
-        .map_err(|e| Error::new("the program's threads could not be started").cause(e))?;
+        .map_err(|e| Error::new(say::NO_THREADS).cause(e))?;
     let code = match cli.command.clone() {
         Some(command) if !monitor => runtime.block_on(command_line(command, &cli)),
         _ => runtime.block_on(wizard(&cli, monitor)),
@@ -150,7 +151,7 @@ fn log_to(file: &std::path::Path) -> Result<()> {
         .append(true)
         .open(file)
         .map_err(|e| {
-            Error::new(format!("the log file {} cannot be written", file.display()))
+            Error::new(say::log_not_written(&file.display().to_string()))
                 .cause(crate::fault::io(&e))
         })?;
     let filter = Targets::new()

@@ -1,5 +1,6 @@
 //! Text from the cluster, made safe for a terminal; and names in a row.
 
+use crate::words::say::commands as say;
 use std::borrow::{Borrow, Cow};
 use std::io::{self, Write};
 
@@ -221,7 +222,7 @@ pub fn few<S: Borrow<str>>(names: &[S], most: usize) -> String {
     let named = names[..names.len().min(most)].join(", ");
     match names.len().saturating_sub(most) {
         0 => named,
-        more => format!("{named} and {more} more"),
+        more => say::and_more(&named, more),
     }
 }
 
@@ -251,6 +252,7 @@ mod tests {
     }
 
     use super::{Cleaned, Exit, clean, few, line};
+    use crate::words::say::commands::and_more;
     use std::borrow::Cow;
     use std::io::Write;
 
@@ -269,7 +271,7 @@ mod tests {
     #[test]
     fn what_has_no_room_is_counted() {
         assert_eq!(few(&["a", "b"], 2), "a, b");
-        assert_eq!(few(&["a", "b", "c", "d"], 2), "a, b and 2 more");
+        assert_eq!(few(&["a", "b", "c", "d"], 2), and_more("a, b", 2));
         assert_eq!(few::<&str>(&[], 2), "");
     }
 

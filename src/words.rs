@@ -19,6 +19,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 pub use listed::{explained, progress, table, unread};
@@ -218,7 +219,10 @@ pub fn remedy(of: &Problem) -> Option<String> {
 pub fn forecast(of: &Forecast) -> Vec<String> {
     match LANGUAGE {
         Language::English => en::forecast::lines(of),
-        Language::Pseudo => vec![format!("forecast {} {}", of.prometheus, of.outlooks.len())],
+        Language::Pseudo => {
+            let values: [&dyn Display; 2] = [&of.prometheus, &of.outlooks.len()];
+            vec![texts::pseudo("forecast", &values)]
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::journal::{FileJournal, MemoryJournal};
 use crate::runtime::World;
 use crate::wizard::state::Contexts;
+use crate::words::say::commands as say;
 use futures::future::BoxFuture;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,10 +97,10 @@ impl World for Demo {
         let session = self.session.clone();
         Box::pin(async move {
             match context {
-                Some(other) if other != DEMO_CONTEXT => Err(Error::new(format!(
-                    "there is no context `{other}` in the demo"
-                ))
-                .hint(format!("leave --context away, or name `{DEMO_CONTEXT}`"))),
+                Some(other) if other != DEMO_CONTEXT => {
+                    Err(Error::new(say::no_context_in_demo(&other))
+                        .hint(say::leave_context_away(DEMO_CONTEXT)))
+                }
                 _ => Ok(session),
             }
         })

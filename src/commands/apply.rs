@@ -13,6 +13,7 @@ use crate::plan::ChangeId;
 use crate::plan::review::{NotApprovable, PodVerdict, Review, Word};
 use crate::recipe;
 use crate::targets::Counts;
+use crate::words::say::commands::{board, review as blocked};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -70,9 +71,7 @@ pub async fn run(
     let unproven = flow::provable(&contact);
     match unproven {
         Some(refused) if !call.choices.unproven => return Err(refused),
-        Some(_) => call.note(&[
-            "Prometheus cannot be queried: the apply does not wait for targets, and the plaintext jobs stay".into(),
-        ]),
+        Some(_) => call.note(&[blocked::UNPROVEN.into()]),
         None => call.note(&words::behind(&contact)),
     }
     let job = Job {
@@ -89,9 +88,9 @@ pub async fn run(
 /// With `--read-only` nothing can be written, so nothing is begun.
 pub fn not_read_only(call: &Call<'_>, yes: bool) -> Result<()> {
     if yes && call.choices.read_only {
-        return Err(Error::refused("nothing was written: --read-only is set")
-            .cause("--read-only allows only reads, access reviews and dry runs")
-            .hint("remove --read-only, or show the changes with: meshscrape plan"));
+        return Err(Error::refused(blocked::READ_ONLY)
+            .cause(blocked::READ_ONLY_ALLOWS)
+            .hint(blocked::REMOVE_READ_ONLY));
     }
     Ok(())
 }
@@ -103,11 +102,7 @@ pub fn not_yes(call: &mut Call<'_>, review: &Review, command: &str, json: bool) 
         false => words::review(review),
     };
     written(call.out.write_all(text.as_bytes()))?;
-    Ok(
-        Error::refused("nothing was written: --yes is missing").hint(format!(
-            "apply the changes above: meshscrape {command} … --yes"
-        )),
-    )
+    Ok(Error::refused(blocked::YES_IS_MISSING).hint(blocked::apply_the_above(command)))
 }
 
 /// Nothing to change: what was applied before is looked at, for as long as it may take.
@@ -192,32 +187,21 @@ pub async fn write(
     let word = Word {
         lose_history: job.lose_history,
     };
-    let approved = review
-        .approve(word)
-        .map_err(|why| match why {
-            NotApprovable::HistoryNotConfirmed => {
-                let refused = Error::refused(
-                    "nothing was written: Prometheus would lose its history",
-                )
-                .cause("Prometheus stores its data in its pod (emptyDir or container); restarting it deletes all history")
-                .hint("to allow this: --lose-history; to avoid it, give Prometheus a persistent volume");
-                match job.undoes {
-                    Some(_) => refused,
-                    None => refused.cause(
-                        "an undo restarts Prometheus again and deletes the history gathered until then",
-                    ),
-                }
+    let approved = review.approve(word).map_err(|why| match why {
+        NotApprovable::HistoryNotConfirmed => {
+            let refused = Error::refused(blocked::HISTORY_LOST)
+                .cause(blocked::HISTORY_IN_POD)
+                .hint(blocked::ALLOW_HISTORY_LOSS);
+            match job.undoes {
+                Some(_) => refused,
+                None => refused.cause(blocked::UNDO_LOSES_AGAIN),
             }
-            NotApprovable::PodsNotChecked(ids) => not_checked(review, &ids),
-            NotApprovable::StillAsking(count) => {
-                Error::refused(format!("nothing was written: dry runs not finished: {count}"))
-            }
-            NotApprovable::Stopped(ids) => Error::refused(format!(
-                "nothing was written: blocked changes: {}",
-                ids.len()
-            )),
-            NotApprovable::NothingToDo => Error::new("no changes"),
-        });
+        }
+        NotApprovable::PodsNotChecked(ids) => not_checked(review, &ids),
+        NotApprovable::StillAsking(count) => Error::refused(blocked::dry_runs_not_finished(count)),
+        NotApprovable::Stopped(ids) => Error::refused(blocked::blocked_changes(ids.len())),
+        NotApprovable::NothingToDo => Error::new(blocked::NOTHING_TO_DO),
+    });
     let approved = approved?;
     let run = approved.run().0.clone();
     let first = match json {
@@ -258,16 +242,15 @@ pub async fn write(
 
 /// Nobody could ask whether admission takes the new pods of these changes.
 fn not_checked(review: &Review, ids: &[ChangeId]) -> Error {
-    let mut error =
-        Error::refused("nothing was written: the new pods could not be checked against admission");
+    let mut error = Error::refused(blocked::PODS_NOT_CHECKED);
     for reviewed in ids.iter().filter_map(|id| review.items.get(id)) {
         if let Some(PodVerdict::Unknown(why)) = &reviewed.pod {
             error = error.cause(crate::words::sentence(why));
         }
     }
     error
-        .hint("get permission to create pods there, used for dry runs only (see the ClusterRole in the README)")
-        .hint("restart pods unchecked: --unchecked-pods (if admission rejects them, a workload may be down)")
+        .hint(blocked::GET_POD_PERMISSION)
+        .hint(blocked::RESTART_UNCHECKED)
 }
 
 fn print(
@@ -280,7 +263,7 @@ fn print(
     let text = if json {
         format!("{}\n", events::finished(run, outcome))
     } else {
-        let board = if outcome.board.rows.is_empty() {
+        let targets = if outcome.board.rows.is_empty() {
             String::new()
         } else {
             format!("\n{}", words::board(&outcome.board))
@@ -291,15 +274,15 @@ fn print(
             String::new()
         } else if call.choices.demo {
             // Its cluster ends with the command, and the run with it.
-            "See an undo with: meshscrape undo --demo --yes\n".to_owned()
+            format!("{}\n", board::SEE_AN_UNDO)
         } else {
-            let on = match outcome.ended {
-                Ended::PartWay(_) => "resume: meshscrape apply --resume --yes; ",
-                _ => "",
+            let ways = match outcome.ended {
+                Ended::PartWay(_) => board::run_can_go_on(run),
+                _ => board::run_can_be_undone(run),
             };
-            format!("Run {run}; {on}undo: meshscrape undo {run} --yes\n")
+            format!("{ways}\n")
         };
-        format!("\n{}{board}{undo}", words::outcome(outcome, undoes))
+        format!("\n{}{targets}{undo}", words::outcome(outcome, undoes))
     };
     written(call.out.write_all(text.as_bytes()))?;
     if json {
@@ -372,11 +355,10 @@ impl<'a> Printer<'a> {
                 ))
             }
             ApplyEvent::Log(text) => Some(crate::text::line(text).into_owned()),
-            ApplyEvent::Targets { board, .. } => Some(format!("targets: {}", words::sum(board))),
-            ApplyEvent::Stopped { id, error } => Some(format!(
-                "stopped at {}: {}",
-                crate::text::line(&id.title()),
-                crate::text::line(&error.to_string().replace('\n', "; "))
+            ApplyEvent::Targets { board: of, .. } => Some(board::targets(&words::sum(of))),
+            ApplyEvent::Stopped { id, error } => Some(board::stopped_at(
+                &crate::text::line(&id.title()),
+                &crate::text::line(&error.to_string().replace('\n', "; ")),
             )),
             ApplyEvent::Again { .. } | ApplyEvent::Finished(_) => None,
         }

@@ -14,6 +14,7 @@ use crate::recipe;
 use crate::targets::Board;
 use crate::text::{Tone, line as flat};
 use crate::words;
+use crate::words::say::commands::{self as say, check as texts};
 use baseline::{Baseline, Known};
 use clap::Args;
 use serde_json::{Value, json};
@@ -53,8 +54,7 @@ pub async fn run(mut call: Call<'_>, options: &Options) -> Result<u8> {
         return Ok(exit::WELL);
     }
     if let Some(flag) = call.choices.beside_namespaces() {
-        return Err(Error::new(format!("check does not take {flag}"))
-            .hint("look into whole namespaces: -n NAMESPACE"));
+        return Err(Error::new(texts::takes_not(flag)).hint(texts::WHOLE_NAMESPACES));
     }
     let baseline = options.baseline.as_deref().map(Baseline::read);
     let baseline = baseline.transpose()?.unwrap_or_default();
@@ -112,8 +112,8 @@ pub async fn run(mut call: Call<'_>, options: &Options) -> Result<u8> {
 
 fn write_file(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, text).map_err(|error| {
-        Error::new(format!("{} could not be written", file.display()))
-            .cause(crate::fault::io(&error))
+        let file = file.display().to_string();
+        Error::new(texts::file_not_written(&file)).cause(crate::fault::io(&error))
     })
 }
 
@@ -127,11 +127,11 @@ fn explain(code: &str) -> Result<String> {
         return Ok(out);
     }
     let found = Code::named(code).ok_or_else(|| {
-        let error = Error::new(format!("there is no code `{code}`"));
+        let error = Error::new(texts::no_such_code(code));
         let names = Code::ALL.iter().map(|code| code.text());
         match crate::error::nearest(&code.to_uppercase(), names) {
             Some(near) => error.hint(format!("meshscrape check --explain {near}")),
-            None => error.hint("all codes: meshscrape check --explain"),
+            None => error.hint(texts::ALL_CODES),
         }
     })?;
     Ok(words::explained(found))
@@ -151,7 +151,7 @@ async fn look(call: &mut Call<'_>, opened: &flow::Opened) -> Option<Arc<Board>> 
     let prometheus = match follow::prometheus(mesh, answers) {
         Ok(prometheus) => prometheus,
         Err(error) => {
-            call.note(&[format!("the targets were not checked: {}", error.what)]);
+            call.note(&[texts::targets_not_checked(&error.what)]);
             return None;
         }
     };
@@ -192,7 +192,7 @@ fn in_words(findings: &Findings, scraped: &[plaintext::Scraper]) -> String {
             let _ = writeln!(out, "  {}", flat(&problem.of().to_string()));
             let _ = writeln!(out, "    {}", flat(&words::sentence(problem)));
             if let Some(to_do) = words::remedy(problem) {
-                let _ = writeln!(out, "    to do: {}", flat(&to_do));
+                let _ = writeln!(out, "    {}", say::to_do(&flat(&to_do)));
             }
         }
         out.push('\n');
@@ -203,10 +203,10 @@ fn in_words(findings: &Findings, scraped: &[plaintext::Scraper]) -> String {
         .map(|(severity, count)| format!("{}: {count}", severity.name()));
     let _ = writeln!(out, "{}", counts.join(" · "));
     if findings.known > 0 {
-        let _ = writeln!(out, "known, not shown: {}", findings.known);
+        let _ = writeln!(out, "{}", texts::known(findings.known));
     }
     if !findings.problems.is_empty() {
-        out.push_str("What a code means: meshscrape check --explain CODE\n");
+        let _ = writeln!(out, "{}", texts::WHAT_A_CODE_MEANS);
     }
     out
 }

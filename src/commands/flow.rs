@@ -12,6 +12,7 @@ use crate::plan::review::{ItemState, Review, RunId, skipped};
 use crate::plan::{Plan, keeping};
 use crate::recipe;
 use crate::text::few;
+use crate::words::say::commands::{self as say, review as blocked, runs};
 use std::sync::Arc;
 
 /// The cluster, read.
@@ -49,11 +50,7 @@ pub async fn open_any(call: &Call<'_>) -> Result<Opened> {
     let told = answers.options.told();
     let mesh = engine::discover::discover_told(session.cluster.clone(), told, |_| {}).await;
     if let Some(Err(why)) = &mesh.server {
-        return Err(Error::new(format!(
-            "the API server of context {} does not answer",
-            mesh.context
-        ))
-        .cause(why));
+        return Err(Error::new(say::server_silent(&mesh.context)).cause(why));
     }
     Ok(Opened {
         session,
@@ -71,20 +68,13 @@ pub async fn note_unfinished(call: &mut Call<'_>, opened: &Opened) {
         Ok(Some(found)) => {
             let run = &found.known.note.run;
             let ways = match &found.undo {
-                Some(_) => format!(
-                    "resume the undo: meshscrape undo {run} --yes; apply the run again: meshscrape apply --resume {run} --yes"
-                ),
-                None => format!(
-                    "resume: meshscrape apply --resume {run} --yes; undo: meshscrape undo {run} --yes"
-                ),
+                Some(_) => runs::undo_or_apply_again(run),
+                None => runs::resume_or_undo(run),
             };
             vec![found.words(), ways]
         }
         Ok(None) => return,
-        Err(error) => vec![format!(
-            "whether an earlier run was interrupted is unknown: {}",
-            error.what
-        )],
+        Err(error) => vec![runs::interrupted_unknown(&error.what)],
     };
     call.note(&words);
 }
@@ -109,25 +99,21 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
         let Some(found) = found else {
             if let Some(other) = engine::runs::unfinished(&opened.session, &homes).await? {
                 let run = &other.known.note.run;
-                return Err(Error::new("there is no run to resume on this machine")
+                return Err(Error::new(runs::NOTHING_TO_RESUME_HERE)
                     .cause(other.words())
-                    .hint(format!(
-                        "resume that run by its ID: meshscrape apply --resume {run} --yes"
-                    ))
-                    .hint("list the runs: meshscrape undo --list"));
+                    .hint(runs::resume_by_id(run))
+                    .hint(runs::LIST_RUNS));
             }
-            return Err(Error::new("there is no run to resume")
-                .cause("the newest run is complete, or has no changes applied")
-                .hint("list the runs: meshscrape undo --list"));
+            return Err(Error::new(runs::NOTHING_TO_RESUME)
+                .cause(runs::NEWEST_IS_COMPLETE)
+                .hint(runs::LIST_RUNS));
         };
         if found.undo.is_some() {
             let run = &found.known.note.run;
-            return Err(Error::new("the interrupted run is an undo")
+            return Err(Error::new(runs::INTERRUPTED_IS_UNDO)
                 .cause(found.words())
-                .hint(format!("resume the undo: meshscrape undo {run} --yes"))
-                .hint(format!(
-                    "apply the run again: meshscrape apply --resume {run} --yes"
-                )));
+                .hint(runs::resume_undo(run))
+                .hint(runs::apply_again(run)));
         }
         call.note(&[found.words()]);
         let note = found.known.note;
@@ -146,10 +132,7 @@ pub async fn resume(call: &mut Call<'_>, opened: &mut Opened, of: &Resume) -> Re
         by_word(unproven, of.this_cluster)?;
     }
     let answers = answers.ok_or_else(|| {
-        Error::new(format!(
-            "the record of run {run} does not say what was chosen"
-        ))
-        .hint("undos and runs of older versions record no choices: run apply with the same flags")
+        Error::new(runs::choices_not_recorded(&run)).hint(runs::USE_THE_SAME_FLAGS)
     })?;
     let taken = std::mem::replace(&mut opened.answers, answers).take;
     opened.answers.take.extend(taken);
@@ -168,8 +151,7 @@ pub fn by_word(unproven: Option<Error>, word: bool) -> Result<()> {
 }
 
 fn no_istio(mesh: &Mesh) -> Error {
-    let mut error = Error::new("no Istio was found in this cluster")
-        .hint("install it (istioctl install), or choose another cluster with --context");
+    let mut error = Error::new(say::NO_ISTIO).hint(say::INSTALL_ISTIO);
     for (what, progress) in &mesh.progress {
         if let Some(why) = crate::words::progress(progress) {
             error = error.cause(format!("{what}: {why}"));
@@ -228,16 +210,13 @@ pub async fn reviewed(opened: &mut Opened) -> Result<(Review, Contact)> {
 /// Refuses a run that could not be proved.
 pub fn provable(contact: &Contact) -> Option<Error> {
     let why = contact.unproven()?;
-    let mut refused = Error::refused(
-        "nothing was written: Prometheus cannot be queried, so targets cannot be verified",
-    )
-    .cause(&why.what);
+    let mut refused = Error::refused(blocked::NOT_VERIFIABLE).cause(&why.what);
     refused.causes.extend(why.causes.iter().cloned());
     refused.hints.extend(why.hints.iter().cloned());
     Some(
         refused
-            .hint("query it directly: --prometheus-url URL")
-            .hint("apply without verification: --unproven (does not wait for targets; the plaintext jobs stay)"),
+            .hint(blocked::QUERY_DIRECTLY)
+            .hint(blocked::APPLY_UNPROVEN),
     )
 }
 
@@ -250,9 +229,7 @@ pub fn note_takes(call: &mut Call<'_>, opened: &Opened, review: &Review) {
             takes.remove(&conflict.manager);
         }
     }
-    let words = takes.iter().map(|name| {
-        format!("--force-owner {name} has no effect: no field of these changes belongs to {name}")
-    });
+    let words = takes.iter().map(|name| say::force_without_effect(name));
     call.note(&words.collect::<Vec<_>>());
 }
 
@@ -274,12 +251,12 @@ pub fn known_skips(call: &Call<'_>, review: &Review) -> Result<()> {
     else {
         return Ok(());
     };
-    let mut error = Error::new(format!("--skip: there is no change `{given}` in this plan"));
+    let mut error = Error::new(say::no_such_change(&given.to_string()));
     if let Some(near) = crate::error::nearest(&given.0, ids()) {
-        error = error.hint(format!("did you mean `{near}`?"));
+        error = error.hint(say::did_you_mean(near));
     }
     let all: Vec<String> = ids().map(str::to_owned).collect();
-    Err(error.hint(format!("changes: {}", few(&all, 12))))
+    Err(error.hint(say::all_changes(&few(&all, 12))))
 }
 
 /// # Errors
@@ -288,9 +265,9 @@ pub fn chosen(opened: &Opened) -> Result<()> {
     if opened.answers.chooses_something() {
         return Ok(());
     }
-    Err(Error::new("no workloads or gateways are chosen")
-        .hint("name namespaces (-n), workloads (-w NAME) or gateways (-g NS/NAME)")
-        .hint("or start the wizard: meshscrape"))
+    Err(Error::new(say::NOTHING_CHOSEN)
+        .hint(say::NAME_SOMETHING)
+        .hint(say::OR_WIZARD))
 }
 
 /// Where a killed run for this Prometheus may have left locks: what another one's left is that one's.
@@ -318,24 +295,22 @@ pub async fn ask(opened: &Opened, mut plan: Plan) -> Review {
 
 /// What keeps the review from being written, as an error with every object's own reason.
 pub fn stopped(review: &Review) -> Option<Error> {
-    let mut error = Error::refused("nothing was written: some changes are blocked");
+    let mut error = Error::refused(blocked::BLOCKED);
     let states = review.states();
     for change in &review.plan.changes {
         let why = match states.get(&change.id)? {
             ItemState::Conflict(managers) => {
                 for manager in managers {
-                    error = error.hint(format!(
-                        "force ownership from {manager}, which may revert the change: --force-owner {manager}"
-                    ));
+                    error = error.hint(blocked::force_owner(manager));
                 }
-                format!("its fields belong to {}", managers.join(", "))
+                blocked::fields_belong_to(&managers.join(", "))
             }
-            ItemState::Refused(words) => format!("refused: {words}"),
-            ItemState::Gate { why, .. } => format!("its text cannot be edited safely: {why}"),
-            ItemState::Failed(words) => format!("dry run failed: {words}"),
+            ItemState::Refused(words) => blocked::refused(words),
+            ItemState::Gate { why, .. } => blocked::not_safe(why),
+            ItemState::Failed(words) => blocked::dry_run_failed(words),
             _ => continue,
         };
         error = error.cause(format!("{}: {why}", change.object));
     }
-    (!error.causes.is_empty()).then(|| error.hint("see every change with: meshscrape plan"))
+    (!error.causes.is_empty()).then(|| error.hint(blocked::SEE_EVERY_CHANGE))
 }

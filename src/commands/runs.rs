@@ -6,6 +6,7 @@ use crate::engine::identity::{Made, identity};
 use crate::engine::runs::{self, Known};
 use crate::error::Result;
 use crate::text;
+use crate::words::say::commands::runs as say;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -20,18 +21,15 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
         Err(error) => {
             let context = call.choices.context.as_deref();
             let (runs, mut words) = runs::of_machine(&call.world.journals(context)?)?;
-            let of = match context {
-                Some(context) => format!("of context {context}"),
-                None => "of every kube-context".to_owned(),
-            };
-            words.push(format!(
-                "records in the cluster cannot be listed: {}; showing only runs of this machine, {of}",
-                std::iter::once(&error.what)
-                    .chain(&error.causes)
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(": ")
-            ));
+            let why = std::iter::once(&error.what)
+                .chain(&error.causes)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(": ");
+            words.push(match context {
+                Some(context) => say::records_not_listed_of(&why, context),
+                None => say::records_not_listed(&why),
+            });
             call.note(&words);
             (runs, None)
         }
@@ -46,34 +44,34 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
 
 fn how(run: &Known) -> &str {
     match run.note.how.as_deref() {
-        Some("whole") => "whole",
-        Some("undone") => "undone",
-        Some("partWay") => "interrupted",
+        Some("whole") => say::WHOLE,
+        Some("undone") => say::UNDONE,
+        Some("partWay") => say::INTERRUPTED,
         Some(other) => other,
-        None => "interrupted, or still running",
+        None => say::INTERRUPTED_OR_RUNNING,
     }
 }
 
 fn table(runs: &[Known], cluster: Option<&str>) -> String {
     use std::fmt::Write;
     if runs.is_empty() {
-        return "No runs: none on this machine, none recorded in the cluster.\n".into();
+        return format!("{}\n", say::NO_RUNS);
     }
     let mut out = String::new();
     for run in runs {
         let at = run.note.at.to_zoned(TimeZone::system());
         let place = match (run.here, run.in_cluster) {
-            (true, true) => "here and in the cluster",
-            (true, false) => "here",
-            _ => "in the cluster",
+            (true, true) => say::HERE_AND_IN_CLUSTER,
+            (true, false) => say::HERE,
+            _ => say::IN_CLUSTER,
         };
         let what = match &run.note.undoes {
-            Some(undone) => format!("undo of {undone}, {}", how(run)),
+            Some(undone) => say::undo_of(undone, how(run)),
             None => how(run).to_owned(),
         };
         let place = match run.made(cluster) {
-            _ if cluster.is_none() => format!("{place}, context {}", run.note.context),
-            Made::Elsewhere => format!("{place}, of another cluster"),
+            _ if cluster.is_none() => say::of_context(place, &run.note.context),
+            Made::Elsewhere => say::of_another_cluster(place),
             Made::Here | Made::Unknown => place.to_owned(),
         };
         let by = run.note.by.as_deref().unwrap_or("");

@@ -6,6 +6,7 @@ use crate::engine::watch::{Beside, Watch, follow};
 use crate::error::Result;
 use crate::recipe;
 use crate::targets::Board;
+use crate::words::say::commands as say;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -24,10 +25,8 @@ pub async fn run(mut call: Call<'_>, json: bool) -> Result<u8> {
     let watched = follow::watched(mesh, answers);
     if watched.is_empty() {
         let demo = if call.choices.demo { " --demo" } else { "" };
-        let words = format!(
-            "No targets: no workload or gateway is annotated with secure-port.\n\
-             See the possible changes with: meshscrape plan{demo} -n NAMESPACE\n"
-        );
+        let command = format!("meshscrape plan{demo} -n NAMESPACE");
+        let words = format!("{}\n{}\n", say::NO_TARGETS, say::see_plan(&command));
         let text = if json {
             format!("{:#}\n", json::board(&Board::default()))
         } else {

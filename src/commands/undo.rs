@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::plan::keeping;
 use crate::plan::undo::found::FOUND;
+use crate::words::say::commands::{self as say, runs};
 
 /// What the user says yes to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,9 +37,9 @@ pub async fn run(
     if call.choices.demo {
         // Each command has a simulation of its own: there is nothing to undo yet.
         if let Some(run) = run.filter(|run| *run != FOUND) {
-            return Err(Error::new(format!("there is no run `{run}`"))
-                .cause("each demo command simulates its own cluster, which ends with the command")
-                .hint("meshscrape undo --demo --yes applies first, then undoes the run"));
+            return Err(Error::new(runs::no_such_run(run))
+                .cause(runs::DEMO_ENDS)
+                .hint(runs::DEMO_UNDO));
         }
         if !opened.answers.chooses_something() {
             opened.answers.workloads.insert(demo_workload());
@@ -72,9 +73,7 @@ async fn take_back(
         }
         undo.map_err(|error| match run {
             Some(_) => error,
-            None => error.hint(
-                "undo changes found in the cluster, without a record: meshscrape undo --without-record",
-            ),
+            None => error.hint(runs::UNDO_WITHOUT_RECORD),
         })?
     };
     if run.is_none() && word.yes {
@@ -84,18 +83,13 @@ async fn take_back(
     if word.even_changed {
         undo.plan.held.clear();
     } else if !undo.plan.held.is_empty() {
-        let words =
-            "fields that others changed since the run stay; --even-changed reverts them too";
-        undo.warnings.push(words.into());
+        undo.warnings.push(runs::CHANGED_STAYS.into());
     }
     call.note(&undo.warnings);
     for note in &undo.notes {
         let line = match json {
             true => events::note(&crate::words::undo_note(note)).to_string(),
-            false => format!(
-                "note: {}",
-                crate::text::line(&crate::words::undo_note(note))
-            ),
+            false => say::note(&crate::text::line(&crate::words::undo_note(note))),
         };
         written(writeln!(call.out, "{line}"))?;
     }
@@ -109,10 +103,7 @@ async fn take_back(
             let late = engine::release::late(session, &homes, &places, &undo.run, &prometheus);
             match late.await {
                 Ok(failed) => call.note(&failed),
-                Err(error) => call.note(&[format!(
-                    "the fields that the run applied were not released: {}",
-                    error.what
-                )]),
+                Err(error) => call.note(&[runs::not_released(&error.what)]),
             }
         }
         if only.is_empty() && undo.met {
@@ -124,16 +115,12 @@ async fn take_back(
         }
         let run = &undo.run;
         if !undo.met {
-            call.note(&[format!(
-                "run {run} is not recorded as undone: none of its objects was found in this cluster"
-            )]);
+            call.note(&[runs::not_recorded_as_undone(run)]);
         }
         let line = match json {
             true => events::finished(run, &Outcome::default()).to_string(),
-            false if undo.met => {
-                format!("No changes: nothing of run {run} is left in the cluster.")
-            }
-            false => "No changes: nothing to undo in this cluster.".to_owned(),
+            false if undo.met => runs::nothing_left(run),
+            false => runs::NOTHING_TO_UNDO_HERE.to_owned(),
         };
         written(writeln!(call.out, "{line}"))?;
         return Ok(exit::WELL);
@@ -156,12 +143,11 @@ async fn take_back(
         .map(crate::words::undo_note)
         .collect();
     if !(opens.is_empty() || word.reopen) {
-        let mut error =
-            Error::refused("nothing was written: the undo would reopen port 15091 to plaintext");
+        let mut error = Error::refused(runs::WOULD_REOPEN);
         for words in opens {
             error = error.cause(words);
         }
-        return Err(error.hint("to allow this: --reopen"));
+        return Err(error.hint(runs::ALLOW_REOPEN));
     }
     let job = Job {
         lose_history: word.lose_history,
@@ -183,14 +169,10 @@ fn own_run(opened: &Opened, run: &str) -> Result<()> {
     if here || journal.damaged().iter().any(|damaged| damaged == run) {
         return Ok(());
     }
-    Err(Error::refused("there is no run to undo on this machine")
-        .cause(format!(
-            "the newest run, {run}, was recorded by another machine"
-        ))
-        .hint(format!(
-            "review it first, then name it: meshscrape undo {run}"
-        ))
-        .hint("list the runs: meshscrape undo --list"))
+    Err(Error::refused(runs::NO_OWN_RUN)
+        .cause(runs::newest_is_anothers(run))
+        .hint(runs::review_then_name(run))
+        .hint(runs::LIST_RUNS))
 }
 
 /// What the demo takes where nothing is chosen.
@@ -203,9 +185,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     let selection = crate::recipe::select(&opened.mesh, &opened.answers)?;
     let review = flow::review(opened).await?;
     if !json {
-        written(call.out.write_all(
-            b"DEMO: applying first (with --lose-history), so that there is something to undo.\n\n",
-        ))?;
+        written(writeln!(call.out, "{}\n", runs::DEMO_APPLIES))?;
     }
     let watched = follow::chosen(&opened.mesh, &opened.answers, &selection);
     let job = Job {
@@ -218,10 +198,7 @@ async fn applied_first(call: &mut Call<'_>, opened: &Opened, json: bool) -> Resu
     let prometheus = selection.prometheus.clone();
     apply::write(call, opened, &review, &job, prometheus, watched).await?;
     if !json {
-        written(
-            call.out
-                .write_all(b"\nDEMO: now the undo (with --lose-history).\n\n"),
-        )?;
+        written(writeln!(call.out, "\n{}\n", runs::DEMO_UNDOES))?;
     }
     Ok(())
 }

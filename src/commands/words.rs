@@ -12,6 +12,8 @@ use crate::problems::{Problem, of_forecast};
 use crate::reach::forecast::Forecast;
 use crate::targets::{Board, Guard, Probe, Row, State};
 use crate::text::{Tone, few, line as flat};
+use crate::words::say::commands as say;
+use crate::words::say::commands::errors;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -41,24 +43,24 @@ pub fn review(review: &Review) -> String {
         );
         one(&mut out, item, state);
         if let Some(words) = review.not_kept(item) {
-            let _ = writeln!(out, "  warning: {}", flat(&words));
+            let _ = writeln!(out, "  {}", say::review::warning(&flat(&words)));
         }
         out.push('\n');
     }
     for impact in &review.plan.impacts {
-        let _ = writeln!(out, "impact: {}", self::impact(impact));
+        let _ = writeln!(out, "{}", say::review::impact(&self::impact(impact)));
     }
     for (problem, words) in crate::words::together(&review.plan.findings) {
         let _ = writeln!(out, "{}", finding(problem, &words));
     }
     for words in crate::words::skipped(&review.plan.skipped) {
-        let _ = writeln!(out, "skipped: {}", flat(&words));
+        let _ = writeln!(out, "{}", say::review::skipped(&flat(&words)));
     }
     for filter in review.filters_that_stop() {
         let _ = writeln!(
             out,
-            "note: {} will stop matching, see the impact above",
-            flat(&filter.to_string())
+            "{}",
+            say::review::filter_stops(&flat(&filter.to_string()))
         );
     }
     if let Some(forecast) = &review.plan.forecast {
@@ -69,14 +71,13 @@ pub fn review(review: &Review) -> String {
         out,
         "{}",
         match counts.changes {
-            0 => "No changes. The cluster matches your choices.".to_owned(),
-            n => format!(
-                "{}: {} new, {} patched, {} deleted; {} to restart.",
-                plural(n, "change"),
+            0 => say::review::NO_CHANGES.to_owned(),
+            n => say::review::sum(
+                &changes(n),
                 counts.new,
                 counts.patched,
                 counts.deleted,
-                plural(counts.restarts, "pod")
+                &pods(counts.restarts)
             ),
         }
     );
@@ -87,7 +88,7 @@ pub fn review(review: &Review) -> String {
 fn forecast(out: &mut String, of: &Forecast) {
     let lines = crate::words::forecast(of);
     if !lines.is_empty() {
-        let title = format!("Forecast: targets of {} after this plan", of.prometheus);
+        let title = say::review::forecast(&of.prometheus.to_string());
         let _ = writeln!(out, "{}", Tone::Strong.of(&title));
     }
     for line in lines {
@@ -126,15 +127,15 @@ fn overview(out: &mut String, review: &Review, states: &BTreeMap<ChangeId, ItemS
         let stands = match state {
             ItemState::Conflict(managers) => {
                 let managers = flat(&few(managers, 3)).into_owned();
-                Some(Tone::Bad.of(&format!("conflict with {managers}")))
+                Some(Tone::Bad.of(&say::review::conflict_with(&managers)))
             }
-            ItemState::Refused(_) => Some(Tone::Bad.of("refused")),
-            ItemState::Gate { .. } => Some(Tone::Bad.of("not safe to edit")),
-            ItemState::Failed(_) => Some(Tone::Bad.of("no answer")),
-            ItemState::LeftOut(_) => Some("skipped".to_owned()),
+            ItemState::Refused(_) => Some(Tone::Bad.of(say::review::REFUSED)),
+            ItemState::Gate { .. } => Some(Tone::Bad.of(say::review::NOT_SAFE)),
+            ItemState::Failed(_) => Some(Tone::Bad.of(say::review::NO_ANSWER)),
+            ItemState::LeftOut(_) => Some(say::SKIPPED.to_owned()),
             _ if !(item.warnings.is_empty() && item.rollout_problems.is_empty()) => {
                 let warnings = item.warnings.len() + item.rollout_problems.len();
-                Some(Tone::Warning.of(&format!("warnings: {warnings}")))
+                Some(Tone::Warning.of(&say::review::warnings(warnings)))
             }
             _ => None,
         };
@@ -162,51 +163,31 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         let was = conflict
             .theirs
             .as_ref()
-            .map_or_else(|| "absent".to_owned(), ToString::to_string);
-        let _ = match conflict.hands {
-            Hands::Person if conflict.theirs.is_none() => writeln!(
-                out,
-                "  set by {} before: {}",
-                flat(&conflict.manager),
-                flat(&conflict.field)
-            ),
-            Hands::Person => writeln!(
-                out,
-                "  was {}, set by {}: {}",
-                flat(&was),
-                flat(&conflict.manager),
-                flat(&conflict.field)
-            ),
-            Hands::Controller if !stands_against(state, &conflict.manager) => writeln!(
-                out,
-                "  forced over {}, which may revert it: {} was {}",
-                flat(&conflict.manager),
-                flat(&conflict.field),
-                flat(&was)
-            ),
-            Hands::Controller => writeln!(
-                out,
-                "  conflict: {} belongs to {} (now {}); it would revert the field. Force ownership with --force-owner {}",
-                flat(&conflict.field),
-                flat(&conflict.manager),
-                flat(&was),
-                flat(&conflict.manager)
-            ),
+            .map_or_else(|| say::review::ABSENT.to_owned(), ToString::to_string);
+        let (manager, field) = (flat(&conflict.manager), flat(&conflict.field));
+        let was = flat(&was);
+        let words = match conflict.hands {
+            Hands::Person if conflict.theirs.is_none() => say::review::set_before(&manager, &field),
+            Hands::Person => say::review::was_set_by(&was, &manager, &field),
+            Hands::Controller if !stands_against(state, &conflict.manager) => {
+                say::review::forced_over(&manager, &field, &was)
+            }
+            Hands::Controller => say::review::conflict(&field, &manager, &was),
         };
+        let _ = writeln!(out, "  {words}");
     }
     if let Some(owner) = upstream(item) {
         let _ = writeln!(
             out,
-            "  belongs to {}. {}",
-            flat(&owner.owner()),
-            owner.reverts()
+            "  {}",
+            say::review::belongs_to(&flat(&owner.owner()), &owner.reverts())
         );
         for line in owner.lines() {
             let _ = writeln!(out, "    {}", flat(&line));
         }
     }
     for warning in &item.warnings {
-        let _ = writeln!(out, "  warning from the API server: {}", flat(warning));
+        let _ = writeln!(out, "  {}", say::review::server_warning(&flat(warning)));
     }
     match &item.pod {
         Some(PodVerdict::Forbidden(why) | PodVerdict::Unfit(why)) => {
@@ -216,7 +197,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         Some(PodVerdict::Unknown(why)) => {
             let _ = writeln!(out, "  {}", finding(why, &crate::words::reason(why)));
             if item.change.part != Part::Undo {
-                let _ = writeln!(out, "    apply requires --unchecked-pods");
+                let _ = writeln!(out, "    {}", say::review::REQUIRES_UNCHECKED_PODS);
             }
         }
         Some(PodVerdict::BeyondQuota(why) | PodVerdict::AsBad(why)) => {
@@ -226,7 +207,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
             warnings, findings, ..
         }) => {
             for warning in warnings {
-                let _ = writeln!(out, "  warning from the API server: {}", flat(warning));
+                let _ = writeln!(out, "  {}", say::review::server_warning(&flat(warning)));
             }
             for problem in findings {
                 let words = crate::words::reason(problem);
@@ -237,16 +218,17 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
     }
     match &item.verdict {
         Verdict::Unverified(why) => {
-            let _ = writeln!(out, "  not verified yet: {}", flat(why));
+            let _ = writeln!(out, "  {}", say::review::not_verified(&flat(why)));
         }
         Verdict::Refused(why) => {
-            told(out, "refused by the API server", why);
+            told(out, say::review::REFUSED_BY_SERVER, why);
         }
         Verdict::Failed(why) => {
-            told(out, "dry run failed", why);
+            told(out, say::review::DRY_RUN_FAILED, why);
         }
         Verdict::Gate { why, paste } => {
-            let _ = writeln!(out, "  not edited: {}\n  to paste by hand:", flat(why));
+            let _ = writeln!(out, "  {}", say::review::not_edited(&flat(why)));
+            let _ = writeln!(out, "  {}", say::review::TO_PASTE);
             for line in paste.lines() {
                 let _ = writeln!(out, "    {}", flat(line));
             }
@@ -254,28 +236,22 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         _ => {}
     }
     if let ItemState::LeftOut(because) = state {
-        let _ = match because {
-            LeftOut::HangsOn(id) => {
-                writeln!(
-                    out,
-                    "  skipped: depends on {}, which is skipped",
-                    flat(&id.to_string())
-                )
-            }
-            LeftOut::ByUser => writeln!(out, "  skipped"),
-            LeftOut::NotTaken(_) => {
-                writeln!(out, "  skipped: the cluster rejects it")
-            }
+        let words = match because {
+            LeftOut::HangsOn(id) => say::review::depends_on(&flat(&id.to_string())),
+            LeftOut::ByUser => say::SKIPPED.to_owned(),
+            LeftOut::NotTaken(_) => say::review::REJECTED.to_owned(),
         };
+        let _ = writeln!(out, "  {words}");
     }
     for problem in &item.rollout_problems {
-        let _ = writeln!(out, "  rollout: {}", flat(&crate::words::sentence(problem)));
+        let words = crate::words::sentence(problem);
+        let _ = writeln!(out, "  {}", say::review::rollout(&flat(&words)));
         if let Some(to_do) = crate::words::remedy(problem) {
-            let _ = writeln!(out, "    to do: {}", flat(&to_do));
+            let _ = writeln!(out, "    {}", say::to_do(&flat(&to_do)));
         }
     }
     for impact in &item.change.impacts {
-        let _ = writeln!(out, "  impact: {}", self::impact(impact));
+        let _ = writeln!(out, "  {}", say::review::impact(&self::impact(impact)));
     }
     for (problem, words) in crate::words::together(&item.change.findings) {
         let _ = writeln!(out, "  {}", finding(problem, &words));
@@ -328,7 +304,7 @@ pub fn contact(contact: &Contact) -> String {
     match contact {
         Contact::Answers { url, late, .. } => {
             if let Some(url) = url {
-                let _ = writeln!(out, "\nPrometheus answers at {}.", flat(url));
+                let _ = writeln!(out, "\n{}", say::review::answers_at(&flat(url)));
                 for line in behind(contact) {
                     let _ = writeln!(out, "  {}", flat(&line));
                 }
@@ -336,26 +312,23 @@ pub fn contact(contact: &Contact) -> String {
             if !late.is_empty() {
                 let _ = writeln!(
                     out,
-                    "\nPrometheus does not run job {}: it loaded the job before its certificates existed. apply --yes reloads Prometheus.",
-                    flat(&late.join(", "))
+                    "\n{}",
+                    say::review::jobs_not_run(&flat(&late.join(", ")))
                 );
             }
         }
         Contact::NotRunning(error) => {
-            let _ = writeln!(out, "\nPrometheus does not run yet: {}", flat(&error.what));
+            let _ = writeln!(out, "\n{}", say::review::not_running(&flat(&error.what)));
         }
         Contact::Unreachable(error) => {
-            let _ = writeln!(out, "\nPrometheus cannot be queried: {}", flat(&error.what));
+            let _ = writeln!(out, "\n{}", say::review::not_queried(&flat(&error.what)));
             for cause in &error.causes {
-                let _ = writeln!(out, "  cause: {}", flat(cause));
+                let _ = writeln!(out, "  {}", errors::cause(&flat(cause)));
             }
             for hint in &error.hints {
-                let _ = writeln!(out, "  try: {}", flat(hint));
+                let _ = writeln!(out, "  {}", errors::hint(&flat(hint)));
             }
-            let _ = writeln!(
-                out,
-                "  plan, export and undo still work; apply requires --unproven, and status shows no targets"
-            );
+            let _ = writeln!(out, "  {}", say::review::WORKS_UNQUERIED);
         }
     }
     out
@@ -368,9 +341,7 @@ pub fn behind(contact: &Contact) -> Vec<String> {
             url: Some(url),
             replicas,
             ..
-        } if *replicas > 1 => vec![format!(
-            "replicas behind {url}: {replicas}; only one answers each query"
-        )],
+        } if *replicas > 1 => vec![say::review::replicas_behind(url, *replicas)],
         _ => Vec::new(),
     }
 }
@@ -378,11 +349,11 @@ pub fn behind(contact: &Contact) -> Vec<String> {
 /// The table of targets.
 pub fn board(board: &Board) -> String {
     let mut rows: Vec<[String; 5]> = vec![[
-        "NAMESPACE".into(),
-        "WORKLOAD".into(),
-        "POD".into(),
-        "STATE".into(),
-        "PLAINTEXT".into(),
+        say::board::NAMESPACE.into(),
+        say::board::WORKLOAD.into(),
+        say::board::POD.into(),
+        say::board::STATE.into(),
+        say::board::PLAINTEXT.into(),
     ]];
     rows.extend(board.rows.iter().map(|row| {
         [
@@ -414,15 +385,19 @@ pub fn board(board: &Board) -> String {
         }
     }
     if let Some((why, since)) = &board.stale {
-        let _ = writeln!(out, "Last update at {since}: {}", flat(why));
+        let _ = writeln!(
+            out,
+            "{}",
+            say::board::last_update(&since.to_string(), &flat(why))
+        );
     }
     for row in &board.rows {
         let pod = flat(&row.expected.pod);
-        let mut told = |question: &str, cause: &Problem| {
+        let mut told = |question: fn(&str, &str) -> String, cause: &Problem| {
             let why = crate::words::sentence(cause);
-            let _ = writeln!(out, "\nWhy is {pod} {question}? {}", flat(&why));
+            let _ = writeln!(out, "\n{}", question(&pod, &flat(&why)));
             if let Some(fix) = crate::words::remedy(cause) {
-                let _ = writeln!(out, "  Fix: {}", flat(&fix));
+                let _ = writeln!(out, "  {}", say::fix(&flat(&fix)));
             }
         };
         let down = match &row.state {
@@ -430,24 +405,24 @@ pub fn board(board: &Board) -> String {
             _ => None,
         };
         if let Some(cause) = down {
-            told("DOWN", cause);
+            told(say::board::why_down, cause);
         }
         let faults = row.guard.faults().iter();
         for cause in faults.filter(|cause| Some(*cause) != down) {
-            told("not secured", cause);
+            told(say::board::why_not_secured, cause);
         }
         if let Guard::Unknown(why) = &row.guard {
-            let why = flat(why);
-            let _ = writeln!(out, "\nWhether {pod} is secured is not known: {why}");
+            let words = say::board::secured_unknown(&pod, &flat(why));
+            let _ = writeln!(out, "\n{words}");
         }
     }
     if !board.shared_with.is_empty() {
         let others = few(&board.shared_with, 5);
         let _ = writeln!(
             out,
-            "\nPrometheus's ServiceAccount is also used by {}: they can also read the secure ports.\n  \
-             Fix: give Prometheus its own ServiceAccount",
-            flat(&others)
+            "\n{}\n  {}",
+            say::board::shared_account(&flat(&others)),
+            say::fix(say::board::OWN_ACCOUNT)
         );
     }
     out.push_str(&others(&board.others));
@@ -459,15 +434,14 @@ pub fn board(board: &Board) -> String {
 fn others(others: &[Arc<OtherPods>]) -> String {
     let mut out = String::new();
     for other in others.iter().filter(|other| other.plaintext > 0) {
-        let _ = writeln!(
-            out,
-            "not covered: {} of {} {}/{} in plaintext: {}",
-            plural(other.plaintext, "pod"),
-            flat(&other.kind),
-            flat(&other.namespace),
-            flat(&other.name),
-            crate::words::why_not(&other.kind)
+        let place = format!("{}/{}", flat(&other.namespace), flat(&other.name));
+        let words = say::board::pods_not_covered(
+            &pods(other.plaintext),
+            &flat(&other.kind),
+            &place,
+            &crate::words::why_not(&other.kind),
         );
+        let _ = writeln!(out, "{words}");
     }
     out
 }
@@ -475,35 +449,30 @@ fn others(others: &[Arc<OtherPods>]) -> String {
 /// The board in one line.
 pub fn sum(board: &Board) -> String {
     let counts = board.counts;
-    let mut parts = vec![format!(
-        "{} of {} UP over mTLS",
-        counts.up,
-        plural(counts.all(), "target")
-    )];
-    for (count, word) in [
-        (counts.down, "DOWN"),
-        (counts.waiting, "waiting"),
-        (counts.plaintext, "plaintext only"),
-        (counts.not_covered, "not covered"),
-        (counts.double, "also scraped in plaintext"),
-        (counts.unguarded, "not guarded"),
-        (counts.left_out, "skipped"),
-    ] {
+    let targets = plural(counts.all(), say::ONE_TARGET, say::targets);
+    let mut parts = vec![say::board::up_of(counts.up, &targets)];
+    let counted: [(usize, fn(usize) -> String); 7] = [
+        (counts.down, say::board::all_down),
+        (counts.waiting, say::board::all_waiting),
+        (counts.plaintext, say::board::all_plaintext),
+        (counts.not_covered, say::board::all_not_covered),
+        (counts.double, say::board::all_double),
+        (counts.unguarded, say::board::all_unguarded),
+        (counts.left_out, say::board::all_skipped),
+    ];
+    for (count, words) in counted {
         if count > 0 {
-            parts.push(format!("{count} {word}"));
+            parts.push(words(count));
         }
     }
     if counts.up > 0 && counts.secured == counts.all() {
-        parts.push("secured: every target refuses plaintext".into());
+        parts.push(say::board::SECURED.into());
     } else if counts.secured > 0 {
-        parts.push(format!("{} secured (plaintext refused)", counts.secured));
+        parts.push(say::board::secured(counts.secured));
     }
     match in_plaintext(&board.others) {
         0 => {}
-        pods => parts.push(format!(
-            "{} of other owners in plaintext",
-            plural(pods, "pod")
-        )),
+        count => parts.push(say::board::others_in_plaintext(&pods(count))),
     }
     parts.join(" · ")
 }
@@ -511,29 +480,27 @@ pub fn sum(board: &Board) -> String {
 /// A target's state in words.
 pub fn state(row: &Row) -> String {
     let text = match &row.state {
-        _ if row.left_out => "skipped".to_owned(),
-        State::Up { .. } if !row.guard.faults().is_empty() => "UP mTLS, not guarded".to_owned(),
-        State::Up { double: None } => "UP mTLS".to_owned(),
-        State::Up { double: Some(job) } => format!("UP mTLS, and in plaintext by {job}"),
-        State::Unsettled { until } => {
-            format!("UP, confirmed after {until:.0} (connection from before a policy change)")
-        }
-        State::Down { error, .. } => format!("DOWN {error}"),
+        _ if row.left_out => say::SKIPPED.to_owned(),
+        State::Up { .. } if !row.guard.faults().is_empty() => say::board::UP_NOT_GUARDED.to_owned(),
+        State::Up { double: None } => say::board::UP.to_owned(),
+        State::Up { double: Some(job) } => say::board::up_double(job),
+        State::Unsettled { until } => say::board::unsettled(&format!("{until:.0}")),
+        State::Down { error, .. } => say::board::down(error),
         State::Waiting { on, replica } => {
-            format!("waiting: {}", crate::words::waits(on, replica.as_deref()))
+            say::board::waiting(&crate::words::waits(on, replica.as_deref()))
         }
-        State::Plaintext { job } => format!("plaintext only, by {job}"),
-        State::NotCovered => format!("not covered: {}", crate::words::not_covered()),
+        State::Plaintext { job } => say::board::plaintext(job),
+        State::NotCovered => say::board::not_covered(crate::words::not_covered()),
     };
     flat(&text).into_owned()
 }
 
 fn probe(row: &Row) -> String {
     match &row.probe {
-        Probe::NotAsked => "not asked".into(),
-        Probe::Refused => "refused".into(),
-        Probe::Served => "SERVED".into(),
-        Probe::Unknown(why) | Probe::Unclear(why) => format!("unknown: {}", flat(why)),
+        Probe::NotAsked => say::board::NOT_ASKED.into(),
+        Probe::Refused => say::board::REFUSED.into(),
+        Probe::Served => say::board::SERVED.into(),
+        Probe::Unknown(why) | Probe::Unclear(why) => say::board::unknown(&flat(why)),
     }
 }
 
@@ -547,9 +514,9 @@ fn step_of(state: &StepState) -> Option<String> {
     Some(match state {
         StepState::Pending | StepState::Unchanged => return None,
         StepState::Waiting { on, gone_by } => {
-            format!("waiting for {}", crate::words::so_far(on, *gone_by))
+            say::board::waiting_for(&crate::words::so_far(on, *gone_by))
         }
-        StepState::Writing => "applying".into(),
+        StepState::Writing => say::board::APPLYING.into(),
         StepState::Rollout {
             updated,
             ready,
@@ -557,66 +524,50 @@ fn step_of(state: &StepState) -> Option<String> {
             note,
             ..
         } => {
-            let note = if note.is_empty() {
-                String::new()
-            } else {
-                format!(" ({note})")
-            };
-            format!("rollout: {updated} updated, {ready} ready of {desired}{note}")
+            let words = say::board::rollout(*updated, *ready, *desired);
+            match note.is_empty() {
+                true => words,
+                false => format!("{words} ({note})"),
+            }
         }
-        StepState::Done => "done".into(),
+        StepState::Done => say::board::DONE.into(),
         // The whole of it follows at the end.
         StepState::Failed(error) => match error.causes.first() {
-            Some(cause) => format!("failed: {}: {cause}", error.what),
-            None => format!("failed: {}", error.what),
+            Some(cause) => say::board::failed(&format!("{}: {cause}", error.what)),
+            None => say::board::failed(&error.what),
         },
-        StepState::LeftOut => "skipped".into(),
-        StepState::TakenBack(why) => format!("undone: {why}"),
-        StepState::Held(why) => format!("held: {why}"),
+        StepState::LeftOut => say::SKIPPED.into(),
+        StepState::TakenBack(why) => say::board::undone(why),
+        StepState::Held(why) => say::board::held(why),
     })
 }
 
 /// How it ended, with what was written and what was not.
 pub fn outcome(outcome: &Outcome, undoes: bool) -> String {
     let mut out = String::new();
-    let _ = match &outcome.ended {
-        Ended::Whole if undoes && outcome.not_written.is_empty() => {
-            writeln!(
-                out,
-                "Run undone: {}.",
-                plural(outcome.written.len(), "change")
-            )
-        }
-        Ended::Whole if outcome.not_written.is_empty() => {
-            writeln!(out, "{} applied.", plural(outcome.written.len(), "change"))
-        }
-        Ended::Whole => writeln!(
-            out,
-            "{} applied, {} not applied.",
-            plural(outcome.written.len(), "change"),
-            outcome.not_written.len()
-        ),
+    let written = changes(outcome.written.len());
+    let others = outcome.not_written.len();
+    let words = match &outcome.ended {
+        Ended::Whole if undoes && others == 0 => say::board::run_undone(&written),
+        Ended::Whole if others == 0 => say::board::all_applied(&written),
+        Ended::Whole => say::board::some_applied(&written, others),
         Ended::PartWay(_) if outcome.written.is_empty() => {
-            writeln!(out, "Stopped: no changes applied.")
+            say::board::STOPPED_BEFORE_ANY.to_owned()
         }
-        Ended::PartWay(_) => writeln!(
-            out,
-            "Stopped: {} applied, {} not applied.",
-            plural(outcome.written.len(), "change"),
-            outcome.not_written.len()
-        ),
-        Ended::Undone => writeln!(out, "Failed: every change of this run was undone."),
+        Ended::PartWay(_) => say::board::stopped(&written, others),
+        Ended::Undone => say::board::FAILED_AND_UNDONE.to_owned(),
     };
+    let _ = writeln!(out, "{words}");
     if !matches!(outcome.ended, Ended::Whole) {
         for id in &outcome.written {
-            let _ = writeln!(out, "  applied      {}", flat(&id.title()));
+            let _ = writeln!(out, "  {}", say::board::one_applied(&flat(&id.title())));
         }
     }
     for id in &outcome.not_written {
-        let _ = writeln!(out, "  not applied  {}", flat(&id.title()));
+        let _ = writeln!(out, "  {}", say::board::one_not_applied(&flat(&id.title())));
     }
     for id in &outcome.taken_back {
-        let _ = writeln!(out, "  undone       {}", flat(&id.title()));
+        let _ = writeln!(out, "  {}", say::board::one_undone(&flat(&id.title())));
     }
     out
 }
@@ -633,10 +584,17 @@ pub fn failure(outcome: &Outcome) -> String {
 }
 
 /// `1 pod`, `2 pods`.
-pub fn plural(count: usize, word: &str) -> String {
-    if count == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{count} {word}s")
+fn plural(count: usize, one: &str, many: fn(usize) -> String) -> String {
+    match count {
+        1 => one.to_owned(),
+        count => many(count),
     }
+}
+
+fn changes(count: usize) -> String {
+    plural(count, say::ONE_CHANGE, say::changes)
+}
+
+fn pods(count: usize) -> String {
+    plural(count, say::ONE_POD, say::pods)
 }

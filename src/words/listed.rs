@@ -1,5 +1,6 @@
 //! Lists in words: how far a listing came, and the table of codes.
 
+use super::say::commands::check as say;
 use super::{explanation, title};
 use crate::mesh::{Progress, Unread};
 use crate::problems::Code;
@@ -12,7 +13,7 @@ pub fn progress(of: &Progress) -> Option<Cow<'_, str>> {
         Progress::Denied(why) => Some(why.into()),
         Progress::Failed(failure) => Some((&*failure.why).into()),
         Progress::DeniedIn { what, namespaces } => {
-            Some(format!("{what} may not be listed in {}", namespaces.join(", ")).into())
+            Some(say::not_listed_in(&what.to_string(), &namespaces.join(", ")).into())
         }
         Progress::Waiting | Progress::Filling { .. } | Progress::Complete | Progress::Absent => {
             None
@@ -44,14 +45,14 @@ pub fn table() -> String {
 /// One code as `check --explain` prints it.
 pub fn explained(code: Code) -> String {
     let mut out = format!(
-        "{code} ({}): {}\n\n{}\n\nSeverity: {}\n",
+        "{code} ({}): {}\n\n{}\n\n{}\n",
         code.name(),
         title(code),
         explanation(code),
-        code.severity().name()
+        say::severity(code.severity().name())
     );
     if !code.fields().is_empty() {
-        let _ = writeln!(out, "Evidence: {}", code.fields().join(", "));
+        let _ = writeln!(out, "{}", say::evidence(&code.fields().join(", ")));
     }
     if let Some(ist) = code.ist() {
         let _ = writeln!(out, "istioctl analyze: {ist}");

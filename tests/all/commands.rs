@@ -1,6 +1,7 @@
 //! The program from the shell: words, JSON and exit codes.
 
 use assert_cmd::Command;
+use meshscrape::words::say::commands::{self as say, review};
 use serde_json::Value;
 
 fn meshscrape(args: &str) -> assert_cmd::assert::Assert {
@@ -214,9 +215,9 @@ fn nothing_is_written_without_a_yes_and_no_history_is_lost_without_its_own() {
         "apply --demo -w default/Deployment/httpbin --yes",
     ]);
     let words = stderr(&unsaid.code(4));
-    assert!(words.contains("--yes"), "{words}");
+    assert!(words.contains(review::YES_IS_MISSING), "{words}");
     let words = stderr(&said.code(4));
-    assert!(words.contains("--lose-history"), "{words}");
+    assert!(words.contains(review::ALLOW_HISTORY_LOSS), "{words}");
 }
 
 #[test]
@@ -260,10 +261,7 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
     .map(|refused| stderr(&refused.code(1)));
     assert!(again.contains("--overwrite"), "{again}");
     assert!(into_file.contains("is a file"), "{into_file}");
-    assert!(
-        nothing.contains("no workloads or gateways are chosen"),
-        "{nothing}"
-    );
+    assert!(nothing.contains(say::NOTHING_CHOSEN), "{nothing}");
     let words = stdout(&meshscrape(&line.replace("--json", "--overwrite")).code(0));
     assert!(words.contains("README.md"), "{words}");
 }

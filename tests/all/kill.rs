@@ -6,6 +6,7 @@ mod served;
 
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Objects, ageless, differing};
+use meshscrape::words::say::commands::runs;
 use served::{Moment, Served, Told};
 use std::sync::OnceLock;
 
@@ -89,7 +90,8 @@ async fn way_out(
 ) {
     if go_on {
         let mut told = served.run(RESUME, None).await;
-        if told.words.contains("there is no run to resume") {
+        let nothing = [runs::NOTHING_TO_RESUME, runs::NOTHING_TO_RESUME_HERE];
+        if nothing.iter().any(|words| told.words.contains(words)) {
             told = served.run(&apply(), None).await;
         }
         assert_eq!(told.code, Some(0), "{what}: {}", told.words);
@@ -144,6 +146,9 @@ async fn undo_killed(at: usize, moment: Moment) {
     let before = served.objects();
     let told = served.run(&apply(), None).await;
     assert_eq!(told.code, Some(0), "{}", told.words);
+    let first = served.files()[0].lines().next().map(serde_json::from_str);
+    let first: serde_json::Value = first.unwrap().unwrap();
+    let nothing = runs::nothing_left(first["run"].as_str().unwrap());
     let told = served.run(UNDO, Some((at, moment))).await;
     assert_eq!(told.code, None, "{what}, and ended: {}", told.words);
     let told = served.run(UNDO, None).await;
@@ -152,7 +157,7 @@ async fn undo_killed(at: usize, moment: Moment) {
         assert_eq!(told.code, Some(0), "{what}: {}", told.words);
     }
     let mut is = served.objects();
-    if told.words.contains("No changes: nothing") {
+    if told.words.contains(&nothing) || told.words.contains(runs::NOTHING_TO_UNDO_HERE) {
         is.remove("Lease istio-system/meshscrape");
     }
     same(&what, &told, &before, &is);

@@ -7,6 +7,8 @@ mod called;
 mod cases;
 mod commands;
 mod demo_api;
+#[cfg(feature = "pseudo-language")]
+mod english;
 mod export;
 mod export_real;
 mod faults;

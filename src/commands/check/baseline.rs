@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::problems::{Code, Problem};
+use crate::words::say::commands::check as say;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -42,14 +43,14 @@ impl Baseline {
     /// # Errors
     /// The file cannot be read, or no check wrote it.
     pub fn read(file: &Path) -> Result<Baseline> {
-        let failed = || Error::new(format!("the baseline {} cannot be read", file.display()));
+        let failed = || Error::new(say::baseline_not_read(&file.display().to_string()));
         let text = std::fs::read_to_string(file)
             .map_err(|error| failed().cause(crate::fault::io(&error)))?;
         let value: Value = serde_json::from_str(&text).map_err(|error| failed().cause(error))?;
         let Some(problems) = value["problems"].as_array() else {
             return Err(failed()
-                .cause("it has no list `problems`")
-                .hint("write one with: meshscrape check --write-baseline FILE"));
+                .cause(say::NO_PROBLEMS_LIST)
+                .hint(say::WRITE_A_BASELINE));
         };
         let of = |problem: &Value| {
             let part = |at: &str| {

@@ -3,6 +3,7 @@
 use crate::mesh::Mesh;
 use crate::targets::Board;
 use crate::text::{few, line as flat};
+use crate::words::say::commands::check as say;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -72,18 +73,16 @@ pub fn in_words(jobs: &[Scraper]) -> String {
     if jobs.is_empty() {
         return out;
     }
-    out.push_str("Scraped in plaintext today\n");
+    let _ = writeln!(out, "{}", say::IN_PLAINTEXT_TODAY);
     for scraper in jobs {
         let job = match &scraper.job {
-            Some(job) => format!("by job {job}"),
-            None => "by the annotation prometheus.io/scrape".to_owned(),
+            Some(job) => say::by_job(job),
+            None => say::BY_ANNOTATION.to_owned(),
         };
         let _ = writeln!(
             out,
-            "  {}, workloads: {} ({})",
-            flat(&job),
-            scraper.of.len(),
-            flat(&few(&scraper.of, 6))
+            "  {}",
+            say::scraped(&flat(&job), scraper.of.len(), &flat(&few(&scraper.of, 6)))
         );
     }
     out.push('\n');

@@ -6,6 +6,7 @@ use super::program::Program;
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::writes;
 use crate::spoils::{FAULTS, spoil};
+use meshscrape::words::say::commands::{errors, review as blocked};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,7 +33,7 @@ async fn undisturbed() -> (String, Vec<String>) {
     });
     let (code, words) = program.run(&review()).await;
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("--yes is missing"), "{words}");
+    assert!(words.contains(blocked::YES_IS_MISSING), "{words}");
     let asked = asked.lock().unwrap().keys().cloned().collect();
     (nameless(&words), asked)
 }
@@ -61,7 +62,7 @@ async fn spoiled(case: &Case, whole: &str) {
         .iter()
         .any(|name| lower.contains(&name.to_lowercase()));
     assert!(
-        named && words.contains("try: "),
+        named && words.contains(&errors::hint("")),
         "exit code {code}, none of {:?} or no next step:\n{}",
         names(&case.request),
         news(whole, &words)

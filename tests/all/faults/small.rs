@@ -10,6 +10,7 @@ use crate::spoils::{FAULTS, kind, spoil};
 use http::{Method, Uri};
 use meshscrape::cluster::stack::Spoil;
 use meshscrape::engine::session::Journal;
+use meshscrape::words::say::commands::{errors, runs};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -152,10 +153,12 @@ async fn broken(case: &Case, whole: &Whole) {
     let hit = hit.unwrap_or_else(|| panic!("no such request was made:\n{words}"));
     // 0 and 3: written, by another way or in spite of it; the table says what is not UP, and why.
     if !matches!(code, 0 | 3) {
-        let last = words.rfind("error: ").map_or("", |at| &words[at..]);
+        let last = words
+            .rfind(&errors::error(""))
+            .map_or("", |at| &words[at..]);
         let named = names(&hit).iter().any(|name| last.contains(name));
         assert!(
-            named && last.contains("try: "),
+            named && last.contains(&errors::hint("")),
             "exit code {code}, none of {:?} or no next step:\n{words}",
             names(&hit)
         );
@@ -171,7 +174,7 @@ async fn broken(case: &Case, whole: &Whole) {
         _ => (UNDO, &before),
     };
     let (mut second, mut told) = bench.run(args).await;
-    if told.contains("there is no run to resume") {
+    if told.contains(runs::NOTHING_TO_RESUME) || told.contains(runs::NOTHING_TO_RESUME_HERE) {
         (second, told) = bench.run(&whole.args).await;
     }
     let nothing = told.contains("no run") || told.contains("no journal") || told.contains("undone");
@@ -329,7 +332,10 @@ mod samples {
                 let (code, words) = program.run(APPLY).await;
                 // With some of them the server made it before the answer was lost.
                 assert!(matches!(code, 0 | 1 | 4), "{fault}: {code}: {words}");
-                assert!(code == 0 || words.contains("try: "), "{fault}: {words}");
+                assert!(
+                    code == 0 || words.contains(&errors::hint("")),
+                    "{fault}: {words}"
+                );
             });
             let hits = hits.load(Ordering::SeqCst);
             assert!((1..20).contains(&hits), "{fault}: {hits}");

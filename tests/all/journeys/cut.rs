@@ -10,6 +10,7 @@ use meshscrape::engine::undo::plan_undo;
 use meshscrape::error::Error;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::Word;
+use meshscrape::words::say::commands::{errors, runs as say};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,7 +96,10 @@ async fn a_prometheus_that_goes_in_the_middle_of_the_way_back_does_not_hold_it_u
     let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
     gone.await.unwrap();
     // The rest of the run is the next undo's.
-    assert!(code == 0 || words.contains("try: "), "{code}\n{words}");
+    assert!(
+        code == 0 || words.contains(&errors::hint("")),
+        "{code}\n{words}"
+    );
     if code != 0 {
         let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
         assert_eq!(code, 0, "{words}");
@@ -145,13 +149,10 @@ async fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on() {
         words.contains(&format!("of run {run} was interrupted")),
         "{words}"
     );
-    assert!(
-        words.contains(&format!("resume the undo: meshscrape undo {run} --yes")),
-        "{words}"
-    );
+    assert!(words.contains(&say::undo_or_apply_again(&run)), "{words}");
     let (code, words) = command(&journey, "meshscrape apply --resume --yes").await;
     assert_eq!(code, 1, "{words}");
-    assert!(words.contains("the interrupted run is an undo"), "{words}");
+    assert!(words.contains(say::INTERRUPTED_IS_UNDO), "{words}");
 
     let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 0, "{words}");

@@ -12,6 +12,7 @@ use meshscrape::plan::Part;
 use meshscrape::plan::record::{Entry, Who};
 use meshscrape::plan::review::{ItemState, LeftOut, Word};
 use meshscrape::problems::Problem;
+use meshscrape::words::say::commands::runs as say;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,14 +63,11 @@ async fn a_yes_without_a_name_takes_back_no_run_of_another_machine() {
     let other = elsewhere(&journey);
     let (code, words) = command(&other, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 4, "{words}");
-    assert!(
-        words.contains("there is no run to undo on this machine"),
-        "{words}"
-    );
+    assert!(words.contains(say::NO_OWN_RUN), "{words}");
     assert_eq!(differing(&applied, &journey.objects()), [] as [String; 0]);
     let run = records(&journey)[0]["metadata"]["labels"]["meshscrape.dev/run"].clone();
     let run = run.as_str().unwrap();
-    assert!(words.contains(&format!("meshscrape undo {run}")), "{words}");
+    assert!(words.contains(&say::review_then_name(run)), "{words}");
     let named = format!("meshscrape undo {run} --yes --lose-history");
     let (code, words) = command(&other, &named).await;
     assert_eq!(code, 0, "{words}");
@@ -395,14 +393,11 @@ async fn a_resume_without_a_name_goes_on_with_no_run_of_another_machine() {
     let other = elsewhere(&journey);
     let (code, words) = command(&other, "meshscrape apply --resume --yes --lose-history").await;
     assert_eq!(code, 1, "{words}");
-    assert!(
-        words.contains("there is no run to resume on this machine"),
-        "{words}"
-    );
+    assert!(words.contains(say::NOTHING_TO_RESUME_HERE), "{words}");
     assert_eq!(differing(&there, &journey.objects()), [] as [String; 0]);
     let run = journey.session.journal.runs().unwrap()[0].run.clone();
     let named = format!("meshscrape apply --resume {run} --yes --lose-history");
-    assert!(words.contains(&format!("--resume {run} --yes")), "{words}");
+    assert!(words.contains(&say::resume_by_id(&run)), "{words}");
     // The killed process's lock falls when nobody renews it.
     let (code, words) = command(&other, &named).await;
     assert_eq!(code, 0, "{words}");

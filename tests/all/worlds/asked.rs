@@ -1,6 +1,7 @@
 //! A Prometheus that runs and cannot be asked: nothing is restarted for a run that could not be proved.
 
 use super::{WEB, World};
+use meshscrape::words::say::commands::review as blocked;
 use serde_json::{Value, json};
 
 const RUN: &str = "-w shop/Deployment/web --prometheus mon/Deployment/prometheus";
@@ -93,7 +94,7 @@ async fn refused_unless_told_to(world: &World) {
     let (code, words) = world.call(&format!("apply {RUN} --yes")).await.told();
     assert_eq!(code, 4, "{words}");
     assert!(
-        words.contains("--unproven") && words.contains("--prometheus-url"),
+        words.contains(blocked::APPLY_UNPROVEN) && words.contains(blocked::QUERY_DIRECTLY),
         "{words}"
     );
     let after = ["Deployment", "ConfigMap"].map(|kind| object(world, kind, "prometheus"));

@@ -6,6 +6,7 @@ use meshscrape::journal::MemoryJournal;
 use meshscrape::mesh::kinds::{Kind, ObjectRef};
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::undo::{NoteKind, UndoNote};
+use meshscrape::words::say::commands::runs as say;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -131,7 +132,10 @@ async fn a_record_that_does_not_say_its_cluster_takes_the_users_word() {
     let second = with_journal_of(World::of(WEB), &first);
     let (code, words) = second.call("undo --yes --this-cluster").await.told();
     assert_eq!(code, 0, "{words}");
-    assert!(words.contains("not recorded as undone"), "{words}");
+    assert!(
+        words.contains(&say::not_recorded_as_undone(&run(&first))),
+        "{words}"
+    );
     let third = with_journal_of(applied().await, &first);
     let stood = ours(&third);
     let (_, words) = third.call("undo --yes --this-cluster").await.told();
@@ -204,6 +208,10 @@ async fn the_list_of_runs_says_which_were_made_in_another_cluster() {
         assert_eq!(list["runs"][0]["thisCluster"], here, "{list}");
         assert_eq!(list["runs"][0]["cluster"], uid(&first), "{list}");
         let (_, words) = world.call("undo --list").await.told();
-        assert_eq!(words.contains("another cluster"), !here, "{words}");
+        assert_eq!(
+            words.contains(&say::of_another_cluster(say::HERE)),
+            !here,
+            "{words}"
+        );
     }
 }

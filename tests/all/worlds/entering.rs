@@ -3,6 +3,7 @@
 
 use super::{WEB, World};
 use meshscrape::problems::Code;
+use meshscrape::words::say::commands::review as blocked;
 use serde_json::Value;
 
 /// `web` is in the mesh; `old` runs in a namespace that no label has opened to the injector.
@@ -272,10 +273,10 @@ async fn pods_that_nobody_could_check_take_a_flag() {
     world.simulation.deny("create", "", "pods", None);
     let (code, words) = world.call("plan -n shop").await.told();
     assert_eq!(code, 2, "{words}");
-    assert!(words.contains("--unchecked-pods"), "{words}");
+    assert!(words.contains(blocked::REQUIRES_UNCHECKED_PODS), "{words}");
     let (code, words) = world.call("apply -n shop --yes").await.told();
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("--unchecked-pods"), "{words}");
+    assert!(words.contains(blocked::RESTART_UNCHECKED), "{words}");
     assert!(world.simulation.objects("Sidecar", "shop").is_empty());
     let (code, words) = world
         .call("apply -n shop --yes --unchecked-pods")

@@ -5,6 +5,7 @@ use super::{WEB, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use meshscrape::problems::Code;
+use meshscrape::words::say::commands::{self as say, board};
 use serde_json::Value;
 
 const PROMETHEUS: &str = "--prometheus monitoring/StatefulSet/prometheus-k8s";
@@ -326,7 +327,7 @@ async fn a_monitor_ends_by_a_relabelling_of_its_own() {
     // Prometheus scrapes it once.
     let (code, words) = told(&world, &format!("status --once {PROMETHEUS}")).await;
     assert_eq!(code, 0, "{words}");
-    assert!(words.contains("1 of 1 target UP over mTLS"), "{words}");
+    assert!(words.contains(&board::up_of(1, say::ONE_TARGET)), "{words}");
     let (code, words) = told(&world, &format!("plan {CHOSEN}")).await;
     assert_eq!(code, 0, "{words}");
 

@@ -3,6 +3,7 @@
 use super::{WEB, World};
 use meshscrape::problems::Code;
 use meshscrape::wizard::list::Row;
+use meshscrape::words::say::commands::{board, pods};
 use serde_json::Value;
 
 const OTHERS: &str = r#"
@@ -82,7 +83,7 @@ async fn pods_of_other_owners_are_counted_in_plan_apply_and_status() {
     let (code, words) = world.call("apply -n shop --yes").await.told();
     assert_eq!(code, 0, "{words}");
     assert!(
-        words.contains("4 pods of other owners in plaintext"),
+        words.contains(&board::others_in_plaintext(&pods(4))),
         "{words}"
     );
 
