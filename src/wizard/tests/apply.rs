@@ -253,7 +253,7 @@ fn what_moved_is_shown_anew_and_written_only_after_a_yes() {
     for line in [
         "\n− secure-port: \"15099\"",
         "\n+ secure-port: \"15091\"",
-        "… and 4 more lines",
+        &say::more_lines(4),
     ] {
         assert!(words.contains(line), "{words}");
     }
@@ -358,11 +358,8 @@ fn a_run_that_turns_back_counts_what_it_has_taken_back() {
     keys(&mut state, "u");
     let asked = state.dialog.clone().unwrap();
     assert_eq!(asked.kind, DialogKind::UndoRun);
-    assert!(
-        asked.lines[0].starts_with("2 changes: "),
-        "{:?}",
-        asked.lines
-    );
+    let two = format!("{}: ", say::changes(2));
+    assert!(asked.lines[0].starts_with(&two), "{:?}", asked.lines);
     keys(&mut state, "enter");
     assert_eq!(state.dialog.clone().unwrap().kind, DialogKind::Stopped);
     assert!(!state.apply.takes_back() && state.apply.stopped.is_some());

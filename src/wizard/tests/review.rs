@@ -164,13 +164,8 @@ fn a_controllers_field_is_taken_by_name_only() {
     keys(&mut state, "enter");
     let dialog = state.dialog.clone().unwrap();
     assert_eq!(dialog.kind, DialogKind::ConfirmApply);
-    let taken =
-        "1 field is forced over argocd-controller, which may revert it: Deployment shop/cart.";
-    assert!(
-        dialog.lines.iter().any(|l| l == taken),
-        "{:?}",
-        dialog.lines
-    );
+    let taken = say::one_field_forced("argocd-controller", "Deployment shop/cart");
+    assert!(dialog.lines.contains(&taken), "{:?}", dialog.lines);
     // What is left out takes nothing.
     keys(&mut state, "enter space enter");
     let lines = state.dialog.clone().map(|dialog| dialog.lines);
@@ -185,8 +180,7 @@ fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
     assert_eq!(annotated.collect::<Vec<_>>(), [1, 0, 0]);
     keys(&mut state, "enter");
     let lines = state.dialog.clone().unwrap().lines.join("\n");
-    let said = "1 field that a person set with kubectl is overwritten; see it in the review.";
-    assert!(lines.contains(said), "{lines}");
+    assert!(lines.contains(say::ONE_FIELD_OVERWRITTEN), "{lines}");
 }
 
 #[test]
