@@ -8,6 +8,7 @@ use crate::ui;
 use crate::wizard::msg::Wants;
 use crate::wizard::state::{Contexts, Start, State};
 use crate::wizard::{Effect, Msg, update};
+use crate::words::say::wizard as say;
 use crossterm::event::Event;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
@@ -177,7 +178,7 @@ pub async fn run(
 }
 
 fn lost(error: io::Error) -> Error {
-    Error::new("the terminal cannot be drawn on any more").cause(error)
+    Error::new(say::TERMINAL_LOST).cause(error)
 }
 
 struct Loop<'a> {

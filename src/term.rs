@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::runtime::{Input, Screen};
 use crate::wizard::state::{State, Viewport};
 use crate::wizard::{Key, Msg};
+use crate::words::say::wizard as say;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
     EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind,
@@ -53,15 +54,14 @@ impl FullScreen {
     /// Standard input or output is no terminal, or it refuses the modes that are needed.
     pub fn open(face: Face) -> Result<Self> {
         if let Some(why) = no_terminal() {
-            return Err(Error::new("the wizard needs a terminal")
+            return Err(Error::new(say::NEEDS_TERMINAL)
                 .cause(why)
-                .hint("without a screen: meshscrape plan, meshscrape apply --yes, meshscrape status --once, meshscrape undo --yes")
-                .hint("to see the wizard: run it in a terminal, without pipes"));
+                .hint(say::WITHOUT_SCREEN)
+                .hint(say::WITHOUT_PIPES));
         }
         restore_on_panic();
-        let failed = |e: io::Error| {
-            Error::new("the terminal could not be set up").cause(crate::fault::io(&e))
-        };
+        let failed =
+            |e: io::Error| Error::new(say::TERMINAL_NOT_SET_UP).cause(crate::fault::io(&e));
         enter().map_err(failed)?;
         let terminal = new_terminal().map_err(|e| {
             leave();
@@ -91,9 +91,7 @@ impl FullScreen {
 impl Screen for FullScreen {
     fn draw(&mut self, state: &mut State) -> io::Result<()> {
         if !TAKEN.load(Ordering::SeqCst) {
-            return Err(io::Error::other(
-                "the terminal was given back after a panic",
-            ));
+            return Err(io::Error::other(say::GIVEN_BACK));
         }
         if state.mouse != self.mouse {
             self.capture(state.mouse)?;
@@ -147,14 +145,14 @@ fn new_terminal() -> io::Result<Terminal<Out>> {
 
 fn no_terminal() -> Option<String> {
     if !io::stdin().is_terminal() {
-        return Some("standard input is not a terminal".into());
+        return Some(say::STDIN_NO_TERMINAL.into());
     }
     if !io::stdout().is_terminal() {
-        return Some("standard output is not a terminal".into());
+        return Some(say::STDOUT_NO_TERMINAL.into());
     }
     std::env::var("TERM")
         .is_ok_and(|term| term == "dumb")
-        .then(|| "TERM is dumb: this terminal has no screen to draw on".into())
+        .then(|| say::TERM_IS_DUMB.into())
 }
 
 fn enter() -> io::Result<()> {
@@ -204,8 +202,7 @@ fn restore_on_panic() {
 /// A signal cannot be listened to.
 pub fn inputs() -> Result<impl Stream<Item = Input> + Unpin> {
     let listen = |kind: SignalKind, input: fn() -> Input| -> Result<_> {
-        let heard = signal(kind)
-            .map_err(|e| Error::new("the program cannot listen to signals").cause(e))?;
+        let heard = signal(kind).map_err(|e| Error::new(say::NO_SIGNALS).cause(e))?;
         Ok(stream::unfold(heard, move |mut heard| async move {
             heard.recv().await.map(|()| (input(), heard))
         })

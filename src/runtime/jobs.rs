@@ -24,7 +24,7 @@ use crate::recipe;
 use crate::targets::Board;
 use crate::wizard::state::{Earlier, Forbidden, OptionChoice, Planned, Start, UndoPlan};
 use crate::wizard::{Effect, Generation, Msg};
-use crate::words;
+use crate::words::{self, say::wizard as say};
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -169,7 +169,7 @@ impl Jobs {
     fn open(&self) -> Result<Session> {
         self.session
             .clone()
-            .ok_or_else(|| Error::new("there is no connection to a cluster"))
+            .ok_or_else(|| Error::new(say::NO_CONNECTION))
     }
 
     pub fn begin(&mut self, effect: Effect) {
@@ -395,8 +395,7 @@ impl Jobs {
             (Ok(session), Some(target)) => (session, target),
             (Err(error), _) => return self.say(Msg::ApplyFailed(error)),
             (Ok(_), None) => {
-                let gone = Error::new("the Prometheus of this run no longer exists")
-                    .hint("read the cluster again (r in the first step), then review again");
+                let gone = Error::new(say::PROMETHEUS_GONE).hint(say::READ_AND_REVIEW_AGAIN);
                 return self.say(Msg::ApplyFailed(gone));
             }
         };
@@ -510,9 +509,9 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 fn panicked(error: JoinError) -> Result<()> {
     match error.try_into_panic() {
-        Ok(panic) => Err(Error::new("meshscrape crashed (internal error)")
+        Ok(panic) => Err(Error::new(say::CRASHED)
             .cause(words(&*panic))
-            .hint("every write is in the journal: meshscrape undo reverts it")),
+            .hint(say::WRITES_ARE_RECORDED)),
         // A question that gave way to a newer one.
         Err(_) => Ok(()),
     }
@@ -522,7 +521,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (None, Some(text)) => text.clone(),
-        (None, None) => "a task panicked".to_owned(),
+        (None, None) => say::TASK_PANICKED.to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::plan::upstream::{Upstream, upstream};
 use crate::plan::{Action, kubectl, mask, yaml};
 use crate::text::clean;
 use crate::wizard::state::{ChangeView, DiffLine, LineSign, Tone, ViewNote};
-use crate::words;
+use crate::words::{self, say::wizard as texts};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -48,7 +48,12 @@ fn manifest(item: &Reviewed) -> String {
         _ => item.after.as_deref(),
     };
     sent.map_or_else(
-        || format!("# {} is deleted\n", item.change.object),
+        || {
+            format!(
+                "{}\n",
+                texts::object_is_deleted(&item.change.object.to_string())
+            )
+        },
         |value| yaml::to_yaml(&mask::masked(value)),
     )
 }
@@ -94,16 +99,11 @@ fn notes(
     };
     say(Tone::Plain, crate::words::purpose(&item.change.purpose));
     match &item.verdict {
-        Verdict::Refused(words) => say(Tone::Bad, format!("Rejected by the API server: {words}")),
-        Verdict::Failed(words) => say(Tone::Bad, format!("The dry run failed: {words}")),
-        Verdict::Unverified(why) => say(Tone::Waiting, format!("Not dry-run yet: {why}")),
+        Verdict::Refused(words) => say(Tone::Bad, texts::rejected(words)),
+        Verdict::Failed(words) => say(Tone::Bad, texts::dry_run_failed(words)),
+        Verdict::Unverified(why) => say(Tone::Waiting, texts::not_dry_run(why)),
         Verdict::Gate { why, paste } => {
-            say(
-                Tone::Bad,
-                format!(
-                    "The text cannot be edited safely: {why}. This change is not applied; paste this by hand:"
-                ),
-            );
+            say(Tone::Bad, texts::paste_by_hand(why));
             say(Tone::Plain, paste.clone());
         }
         Verdict::New | Verdict::Changes | Verdict::Deletes | Verdict::Unchanged => {}
@@ -111,43 +111,31 @@ fn notes(
     let value = |value: &Option<Value>| {
         value
             .as_ref()
-            .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+            .map_or_else(|| texts::NO_VALUE.to_owned(), ToString::to_string)
     };
     for conflict in &item.conflicts {
         let (theirs, ours) = (value(&conflict.theirs), value(&conflict.ours));
         let (field, manager) = (&conflict.field, &conflict.manager);
         match conflict.hands {
             // A text is edited in place, and has no value to name.
-            Hands::Person if conflict.theirs.is_none() && conflict.ours.is_none() => say(
-                Tone::Plain,
-                format!("{field} was set by hand with {manager}; only the lines shown change."),
-            ),
+            Hands::Person if conflict.theirs.is_none() && conflict.ours.is_none() => {
+                say(Tone::Plain, texts::set_by_hand(field, manager))
+            }
             Hands::Person => say(
                 Tone::Waiting,
-                format!(
-                    "Overwrites a value set by hand: {field} is {theirs}, set with {manager}; it becomes {ours}."
-                ),
+                texts::overwrites_by_hand(field, &theirs, manager, &ours),
             ),
             Hands::Controller if taken.contains(manager) => say(
                 Tone::Waiting,
-                format!("{field} is {theirs} by {manager}; forced, it becomes {ours}."),
+                texts::forced_becomes(field, &theirs, manager, &ours),
             ),
-            Hands::Controller => say(
-                Tone::Bad,
-                format!(
-                    "Conflict: {field} is {theirs} by {manager}, and would be {ours}. t forces ownership, space skips the change."
-                ),
-            ),
+            Hands::Controller => say(Tone::Bad, texts::conflict(field, &theirs, manager, &ours)),
         }
     }
     if let (Some(of), true) = (upstream, item.verdict != Verdict::Unchanged) {
         say(
             Tone::Waiting,
-            format!(
-                "This object belongs to {}. {} Press o for the change to its source.",
-                of.owner(),
-                of.reverts()
-            ),
+            texts::belongs_see_source(&of.owner(), of.reverts()),
         );
     }
     match &item.pod {
@@ -165,9 +153,9 @@ fn notes(
             say(
                 Tone::Good,
                 match (sidecar, item.has_own_proxy()) {
-                    (true, _) => "New pods are admitted, with a sidecar.",
-                    (false, true) => "New pods are admitted, with their own proxy.",
-                    (false, false) => "New pods are admitted, without a sidecar.",
+                    (true, _) => texts::ADMITTED_WITH_SIDECAR,
+                    (false, true) => texts::ADMITTED_WITH_OWN_PROXY,
+                    (false, false) => texts::ADMITTED_WITHOUT_SIDECAR,
                 }
                 .to_owned(),
             );
@@ -182,15 +170,12 @@ fn notes(
         None => {}
     }
     for warning in &item.warnings {
-        say(
-            Tone::Waiting,
-            format!("Warning from the API server: {warning}"),
-        );
+        say(Tone::Waiting, texts::server_warns(warning));
     }
     for problem in &item.rollout_problems {
         say(Tone::Waiting, words::sentence(problem));
         if let Some(to_do) = words::remedy(problem) {
-            say(Tone::Plain, format!("To do: {to_do}"));
+            say(Tone::Plain, texts::to_do(&to_do));
         }
     }
     for impact in &item.change.impacts {
@@ -200,10 +185,7 @@ fn notes(
         say(Tone::Waiting, format!("{}: {words}", problem.code()));
     }
     if folded > 0 {
-        say(
-            Tone::Muted,
-            format!("Hidden: {folded} fields added by the API server or a webhook."),
-        );
+        say(Tone::Muted, texts::hidden_fields(folded));
     }
     notes
 }
@@ -291,22 +273,21 @@ mod tests {
     #[test]
     fn a_field_is_said_to_be_taken_once_its_manager_was_named() {
         let item = mark(Verdict::Changes);
-        assert!(
-            said(&item, &[]).contains("Conflict: .spec.x is \"a\" by helm, and would be \"b\".")
-        );
+        let conflict = texts::conflict(".spec.x", "\"a\"", "helm", "\"b\"");
+        assert!(said(&item, &[]).contains(&conflict));
         let taken = said(&item, &["helm"]);
-        assert!(!taken.contains("Conflict"), "{taken}");
-        assert!(taken.contains("forced, it becomes \"b\""), "{taken}");
-        assert!(taken.contains("the Helm release news"), "{taken}");
+        assert!(!taken.contains(&conflict), "{taken}");
+        let forced = texts::forced_becomes(".spec.x", "\"a\"", "helm", "\"b\"");
+        assert!(taken.contains(&forced), "{taken}");
+        let of = upstream(&item).expect("an owner");
+        let source = texts::belongs_see_source(&of.owner(), of.reverts());
+        assert!(taken.contains(&source), "{taken}");
     }
 
     #[test]
     fn the_text_for_the_owner_is_there_to_be_shown() {
         let owner = of(&mark(Verdict::Changes), &BTreeSet::new()).owner;
-        assert!(
-            owner[0].contains("the values of the release news"),
-            "{owner:?}"
-        );
+        assert!(owner[0].contains("news"), "{owner:?}");
         assert!(owner.iter().any(|line| line == "kind: Deployment"));
     }
 }

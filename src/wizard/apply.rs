@@ -3,16 +3,17 @@
 use super::dialog;
 use super::list::List;
 use super::msg::Effect;
-use super::refuse::plural;
+use super::refuse::{changes, counted};
 use super::state::{Answer, ApplyRow, ApplyStep, DialogKind, LOG_LINES, ReviewStep, State, Step};
 use crate::engine::event::{ApplyEvent, Decision, Ended, Outcome, StepState, WELL};
 use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
-use crate::plan::Part;
 use crate::plan::kubectl::quote;
 use crate::plan::review::Approved;
+use crate::plan::{ChangeId, Part};
 use crate::targets::{self, Board, Lacking};
 use crate::text::few;
+use crate::words::say::wizard as say;
 use std::sync::Arc;
 
 impl State {
@@ -110,7 +111,7 @@ impl State {
             // Comes as a message of its own, ready to be looked at.
             ApplyEvent::Again { .. } => Vec::new(),
             ApplyEvent::Stopped { id, error } => {
-                self.log(format!("stopped at {}: {}", id.object(), error.what));
+                self.log(say::log_stopped_at(&id.object(), &error.what));
                 self.apply.stopped = Some((id, error));
                 if self.quit_after {
                     return vec![Effect::Decide(Decision::Stop)];
@@ -126,24 +127,24 @@ impl State {
     fn targets_in_words(&mut self, board: &Board, lacking: &Lacking) {
         let told = |board: &Board, lacking: &Lacking| {
             let counts = board.counts;
-            let all = plural(counts.all(), "target", "targets");
-            let waits = first_lacking(lacking).and_then(|row| match &row.state {
-                targets::State::Waiting { on, replica } => Some(format!(
-                    "{} waits: {}",
-                    row.expected.pod,
-                    crate::words::waits(on, replica.as_deref())
-                )),
-                targets::State::Unsettled { .. } => Some(format!(
-                    "{} is UP over a connection from before a policy change; confirmed after one more minute UP",
-                    row.expected.pod
-                )),
-                targets::State::Down { error, .. } => {
-                    Some(format!("{} is DOWN: {error}", row.expected.pod))
+            let waits = first_lacking(lacking).and_then(|row| {
+                let pod = &row.expected.pod;
+                match &row.state {
+                    targets::State::Waiting { on, replica } => {
+                        let on = crate::words::waits(on, replica.as_deref());
+                        Some(say::pod_waits(pod, &on))
+                    }
+                    targets::State::Unsettled { .. } => Some(say::pod_unsettled(pod)),
+                    targets::State::Down { error, .. } => Some(say::pod_down(pod, error)),
+                    _ => None,
                 }
-                _ => None,
             });
+            let up = match counts.all() {
+                1 => say::one_target_up_over_mtls(counts.up),
+                all => say::targets_up_over_mtls(counts.up, all),
+            };
             let waits = waits.map_or_else(String::new, |waits| format!("; {waits}"));
-            format!("{} of {all} UP over mTLS{waits}", counts.up)
+            format!("{up}{waits}")
         };
         let (before, lacked) = (self.newest_board(), &self.apply.lacking);
         let same = before.counts == board.counts && said_alike(lacked, lacking);
@@ -172,7 +173,7 @@ impl State {
         self.apply.undoing |= outcome.ended == Ended::Undone;
         let mut lines = summary(&outcome, undoing);
         if let (Ended::Whole, Some(older)) = (&outcome.ended, self.apply.older.first()) {
-            lines.push(format!("The older run {older} is still applied."));
+            lines.push(say::older_run_stands(older));
         }
         self.apply.outcome = Some(outcome);
         self.apply.summary = lines;
@@ -253,17 +254,17 @@ impl State {
             .map(|row| row.object.to_string())
             .collect();
         let mut lines = vec![
-            format!("{}: {}.", plural(stand.len(), "change", "changes"), few(&stand, 6)),
-            "All are undone at once, in reverse order. To see each as a diff first, choose Stop here, then u.".into(),
+            format!("{}: {}.", changes(stand.len()), few(&stand, 6)),
+            say::ALL_UNDONE_AT_ONCE.into(),
         ];
         lines.extend(self.history_cost());
         dialog::dialog(
             DialogKind::UndoRun,
-            "Undo every change of this run?",
+            say::UNDO_EVERY_CHANGE,
             lines,
             vec![
-                dialog::button("Cancel", Answer::Cancel, false),
-                dialog::button("Undo the run", Answer::Yes, true),
+                dialog::button(say::CANCEL, Answer::Cancel, false),
+                dialog::button(say::UNDO_THE_RUN, Answer::Yes, true),
             ],
         )
     }
@@ -303,10 +304,7 @@ impl State {
         let old_jobs =
             |row: &ApplyRow| row.part == Part::PlaintextJobs && row.state == StepState::Pending;
         if part && rows().any(old_jobs) {
-            costs.push(
-                "The plaintext jobs keep scraping every pod, so UP targets are counted twice until the next complete apply."
-                    .into(),
-            );
+            costs.push(say::OLD_JOBS_COUNT_TWICE.into());
         }
         costs.extend(self.history_cost());
         costs
@@ -316,10 +314,7 @@ impl State {
         let loses = !self.review.review.as_ref()?.loses_history().is_empty();
         let mut rows = self.apply.rows.rows.iter();
         let restarts = rows.any(|row| row.part == Part::PrometheusPod && row.written);
-        (loses && restarts).then(|| {
-            "History is lost: undoing the run restarts Prometheus, which stores its data in an emptyDir."
-                .into()
-        })
+        (loses && restarts).then(|| say::HISTORY_IS_LOST.into())
     }
 
     /// `u`: what can be taken back is read from the journal, then reviewed like any other plan.
@@ -367,65 +362,62 @@ impl State {
             Some(context) if Some(context) != own => format!(" --context {}", quote(context)),
             _ => String::new(),
         };
+        let back = |run: &String| say::to_undo(&format!("meshscrape undo {run} --yes{context}"));
         if self.apply.undoing {
             let older = self.apply.older.first();
-            let back = |run| format!("To undo: meshscrape undo {run} --yes{context}");
             return older.map(back).into_iter().collect();
         }
         let first = match outcome.ended {
-            Ended::Whole => format!("To see the targets: meshscrape status{context}"),
+            Ended::Whole => say::to_see_targets(&format!("meshscrape status{context}")),
             Ended::PartWay(_) => {
-                format!("To resume: meshscrape apply --resume {run} --yes{context}")
+                say::to_resume(&format!("meshscrape apply --resume {run} --yes{context}"))
             }
             Ended::Undone => return Vec::new(),
         };
-        vec![
-            first,
-            format!("To undo: meshscrape undo {run} --yes{context}"),
-        ]
+        vec![first, back(run)]
     }
 }
 
 /// How a run ended, in sentences.
 pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
     let mut lines = Vec::new();
-    let written = plural(outcome.written.len(), "change", "changes");
+    let written = changes(outcome.written.len());
     match &outcome.ended {
-        Ended::Whole if undoing => lines.push(format!("Run undone: {written}.")),
+        Ended::Whole if undoing => lines.push(say::run_undone(&written)),
         Ended::Whole if outcome.not_written.is_empty() && outcome.taken_back.is_empty() => {
-            lines.push(format!("Every approved change is applied: {written}."));
+            lines.push(say::all_applied(&written));
         }
-        Ended::Whole => lines.push(format!("{written} applied, others skipped or undone.")),
-        Ended::Undone => lines.push("Every change of this run was undone.".into()),
+        Ended::Whole => lines.push(say::others_skipped(&written)),
+        Ended::Undone => lines.push(say::ALL_UNDONE.into()),
         Ended::PartWay(error) => {
-            lines.push(format!("Interrupted: {written} applied."));
+            lines.push(say::interrupted(&written));
             if let Some(error) = error {
-                lines.push(format!("Cause: {}", error.what));
+                lines.push(say::cause(&error.what));
             }
         }
     }
     if !outcome.unchanged.is_empty() {
-        lines.push(format!(
-            "{} already up to date.",
-            plural(outcome.unchanged.len(), "object is", "objects are")
+        lines.push(counted(
+            outcome.unchanged.len(),
+            say::ONE_UP_TO_DATE,
+            say::several_up_to_date,
         ));
     }
-    let ids = |what: &str, ids: &[crate::plan::ChangeId], lines: &mut Vec<String>| {
+    let ids = |words: fn(&str) -> String, ids: &[ChangeId], lines: &mut Vec<String>| {
         if !ids.is_empty() {
             let names: Vec<String> = ids.iter().map(|id| id.object()).collect();
-            lines.push(format!("{what}: {}.", few(&names, 8)));
+            lines.push(words(&few(&names, 8)));
         }
     };
     if !matches!(outcome.ended, Ended::Whole) {
-        ids("Applied", &outcome.written, &mut lines);
+        ids(say::applied, &outcome.written, &mut lines);
     }
-    ids("Not applied", &outcome.not_written, &mut lines);
-    ids("Undone", &outcome.taken_back, &mut lines);
+    ids(say::not_applied, &outcome.not_written, &mut lines);
+    ids(say::undone, &outcome.taken_back, &mut lines);
     let counts = outcome.board.counts;
     if counts.all() > 0 && !undoing {
-        let all = counts.all();
-        let refused = match outcome.plaintext_refused {
-            Some(true) => "; plaintext is refused",
+        let plaintext = match outcome.plaintext_refused {
+            Some(true) => say::PLAINTEXT_REFUSED,
             Some(false)
                 if outcome
                     .board
@@ -433,15 +425,14 @@ pub fn summary(outcome: &Outcome, undoing: bool) -> Vec<String> {
                     .iter()
                     .any(|row| row.probe == targets::Probe::Served) =>
             {
-                "; plaintext is still served"
+                say::PLAINTEXT_SERVED
             }
-            Some(false) | None => "; plaintext was not checked on every target",
+            Some(false) | None => say::PLAINTEXT_NOT_CHECKED,
         };
-        lines.push(format!(
-            "{} of {} UP over mTLS{refused}.",
-            counts.up,
-            plural(all, "target is", "targets are")
-        ));
+        lines.push(match counts.all() {
+            1 => say::one_target_is_up(counts.up, plaintext),
+            all => say::targets_are_up(counts.up, all, plaintext),
+        });
     }
     lines
 }

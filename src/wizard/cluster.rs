@@ -8,12 +8,9 @@ use super::state::{
 use crate::error::Error;
 use crate::mesh::{Mesh, MtlsMode, Progress};
 use crate::problems::{Severity, counts};
-use crate::words;
+use crate::words::{self, say::wizard as say};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-const UNREAD: &str =
-    "unreadable objects are missing from the steps; apply the ClusterRole in the README";
 
 impl State {
     pub(super) fn contexts(&mut self, answer: Result<Contexts, Error>) -> Vec<Effect> {
@@ -185,11 +182,9 @@ impl State {
             return;
         };
         let todo = match earlier.answers {
-            _ if earlier.undo => "u: resume the undo, after a review",
-            Some(_) => {
-                "o: resume with the same choices · u: undo what was applied. Both start with a review"
-            }
-            None => "u: undo it, after a review",
+            _ if earlier.undo => say::U_RESUMES_UNDO,
+            Some(_) => say::O_RESUMES_U_UNDOES,
+            None => say::U_UNDOES,
         };
         let found = earlier.words.clone();
         self.cluster
@@ -246,7 +241,7 @@ impl State {
         let take = &self.answers.take;
         self.answers.workloads.retain(|id| {
             let why = match mesh.workload(id) {
-                None => Some("it is not there".to_owned()),
+                None => Some(say::NOT_THERE.to_owned()),
                 Some(w) => w.against(take).next().map(words::reason),
             };
             why.as_ref()
@@ -255,7 +250,7 @@ impl State {
         });
         self.answers.gateways.retain(|id| {
             let why = match mesh.gateway(&id.namespace, &id.name) {
-                None => Some("it is not there".to_owned()),
+                None => Some(say::NOT_THERE.to_owned()),
                 Some(g) => g.workload.against(take).next().map(words::reason),
             };
             why.as_ref()
@@ -264,13 +259,12 @@ impl State {
         });
         self.count_chosen();
         if let Some(first) = dropped.first() {
-            let more = match dropped.len() {
-                1 => String::new(),
-                n => format!(" (and {} more)", n - 1),
-            };
             self.notice = Some(Notice {
                 tone: Tone::Waiting,
-                text: format!("no longer chosen: {first}{more}"),
+                text: match dropped.len() {
+                    1 => say::no_longer_chosen(first),
+                    n => say::no_longer_chosen_and(first, n - 1),
+                },
             });
         }
     }
@@ -315,7 +309,7 @@ fn problems(mesh: &Mesh) -> Option<CheckLine> {
         true => Check::Warning,
         false => Check::Good,
     };
-    let to_do = "p: list the problems and their fixes";
+    let to_do = say::P_LISTS_PROBLEMS;
     (!found.is_empty()).then(|| line(check, About::Problems, found.join(" · "), to_do))
 }
 
@@ -325,13 +319,8 @@ fn settings(mesh: &Mesh) -> Vec<CheckLine> {
     let why = istio.settings_unread.as_deref().unwrap_or_default();
     let asked = mesh.progress.values().all(Progress::settled);
     let unknown = |about, flag: &str| match asked {
-        true => line(
-            Check::Bad,
-            about,
-            format!("not known: {why}"),
-            format!("pass {flag}, or get permission to read that ConfigMap"),
-        ),
-        false => line(Check::Asking, about, "is being read", ""),
+        true => line(Check::Bad, about, say::not_known(why), say::pass_flag(flag)),
+        false => line(Check::Asking, about, say::IS_BEING_READ, ""),
     };
     let mut lines = vec![match &istio.trust_domain {
         Some(domain) => line(Check::Good, About::TrustDomain, domain.clone(), ""),
@@ -359,7 +348,7 @@ fn line(
 
 fn server(mesh: &Mesh) -> CheckLine {
     match &mesh.server {
-        None => line(Check::Asking, About::Server, "is being asked", ""),
+        None => line(Check::Asking, About::Server, say::IS_BEING_ASKED, ""),
         Some(Ok(version)) => line(
             Check::Good,
             About::Server,
@@ -368,9 +357,9 @@ fn server(mesh: &Mesh) -> CheckLine {
         ),
         Some(Err(failure)) => {
             let todo = if failure.expired {
-                "log in again (the credentials are missing or expired), then press r"
+                say::LOG_IN_AGAIN
             } else {
-                "check that this machine reaches the cluster (kubectl version), then press r"
+                say::CHECK_NETWORK
             };
             line(Check::Bad, About::Server, failure.why.clone(), todo)
         }
@@ -386,24 +375,19 @@ fn istio(mesh: &Mesh) -> CheckLine {
     let planes = &mesh.istio.control_planes;
     if planes.is_empty() {
         return if filling(mesh) {
-            line(Check::Asking, About::Istio, "is being looked for", "")
+            line(Check::Asking, About::Istio, say::IS_LOOKED_FOR, "")
         } else {
-            line(
-                Check::Bad,
-                About::Istio,
-                "no istiod was found (a Deployment labelled app=istiod)",
-                "install Istio (istioctl install), or choose the cluster that has it, then press r",
-            )
+            line(Check::Bad, About::Istio, say::NO_ISTIOD, say::INSTALL_ISTIO)
         };
     }
     let found: Vec<String> = planes
         .iter()
         .map(|p| {
-            let ready = if p.ready { "" } else { ", not ready" };
-            format!(
-                "{} (revision {} in {}{ready})",
-                p.version, p.revision, p.namespace
-            )
+            let words = match p.ready {
+                true => say::control_plane,
+                false => say::control_plane_not_ready,
+            };
+            words(&p.version, &p.revision, &p.namespace)
         })
         .collect();
     if planes.iter().any(|p| p.ready) {
@@ -413,7 +397,7 @@ fn istio(mesh: &Mesh) -> CheckLine {
             Check::Warning,
             About::Istio,
             found.join(", "),
-            "istiod must be ready before new settings reach the proxies",
+            say::ISTIOD_MUST_BE_READY,
         )
     }
 }
@@ -423,33 +407,28 @@ fn data_plane(mesh: &Mesh) -> CheckLine {
         line(
             Check::Warning,
             About::DataPlane,
-            "sidecars; ambient in some namespaces",
-            "ambient workloads have no sidecar for port 15091; step 4 lists each with a fix",
+            say::SIDECARS_AND_AMBIENT,
+            say::AMBIENT_HAS_NO_SIDECAR,
         )
     } else {
-        line(Check::Good, About::DataPlane, "sidecars", "")
+        line(Check::Good, About::DataPlane, say::SIDECARS, "")
     }
 }
 
 fn mode(mesh: &Mesh) -> CheckLine {
     let (mode, source) = &mesh.istio.mesh_mode;
-    let by = match source {
-        Some(object) => format!("by {object}"),
-        None => "Istio's default".into(),
+    let found = |mode: &str| match source {
+        Some(object) => say::mode_by(mode, &object.to_string()),
+        None => say::mode_by_default(mode),
     };
     match mode {
-        MtlsMode::Permissive => line(
-            Check::Good,
-            About::MeshMode,
-            format!("PERMISSIVE, {by}"),
-            "",
-        ),
-        MtlsMode::Strict => line(Check::Good, About::MeshMode, format!("STRICT, {by}"), ""),
+        MtlsMode::Permissive => line(Check::Good, About::MeshMode, found("PERMISSIVE"), ""),
+        MtlsMode::Strict => line(Check::Good, About::MeshMode, found("STRICT"), ""),
         MtlsMode::Disable => line(
             Check::Warning,
             About::MeshMode,
-            format!("DISABLE, {by}"),
-            "port 15091 gets STRICT; all other ports keep their mode",
+            found("DISABLE"),
+            say::PORT_GETS_STRICT,
         ),
     }
 }
@@ -458,32 +437,30 @@ fn prometheus(mesh: &Mesh, take: &BTreeSet<String>) -> CheckLine {
     let found = mesh.prometheus_servers.len();
     let free = mesh.prometheus_servers.iter().filter(|p| p.is_free(take));
     match (found, free.count()) {
-        (0, _) if filling(mesh) => {
-            line(Check::Asking, About::Prometheus, "is being looked for", "")
-        }
+        (0, _) if filling(mesh) => line(Check::Asking, About::Prometheus, say::IS_LOOKED_FOR, ""),
         (0, _) => line(
             Check::Bad,
             About::Prometheus,
-            "none was found",
-            "install one, such as Istio's sample: kubectl apply -f samples/addons/prometheus.yaml; step 2 waits for it",
+            say::NO_PROMETHEUS,
+            say::INSTALL_PROMETHEUS,
         ),
         // What stands against one may be no more than a list that has not come yet.
         (n, 0) if filling(mesh) => line(
             Check::Asking,
             About::Prometheus,
-            format!("{n} found; checking which are available"),
+            say::prometheus_found_checking(n),
             "",
         ),
         (n, 0) => line(
             Check::Bad,
             About::Prometheus,
-            format!("{n} found, none available"),
-            "step 2 shows the reason for each",
+            say::prometheus_found_closed(n),
+            say::STEP_2_SHOWS_WHY,
         ),
         (n, free) => line(
             Check::Good,
             About::Prometheus,
-            format!("{n} found, {free} available"),
+            say::prometheus_found(n, free),
             "",
         ),
     }
@@ -500,14 +477,14 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
             .iter()
             .filter_map(|(what, p)| match p {
                 Progress::Filling { seen, about } => Some(match about {
-                    Some(about) => format!("{seen} of about {about} {what}"),
+                    Some(about) => say::read_of_about(*seen, *about, &what.to_string()),
                     None => format!("{seen} {what}"),
                 }),
                 _ => None,
             })
             .collect();
         let found = if seen.is_empty() {
-            format!("{settled} of {all} lists read")
+            say::lists_read(settled, all)
         } else {
             seen.join(", ")
         };
@@ -519,7 +496,7 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
                 Check::Warning,
                 About::Reading,
                 format!("{what}: {why}"),
-                UNREAD,
+                say::UNREADABLE_ARE_MISSING,
             )),
             Progress::DeniedIn { .. } => {
                 let why = words::progress(progress).unwrap_or_default();
@@ -527,14 +504,14 @@ fn lists(mesh: &Mesh) -> Vec<CheckLine> {
                     Check::Warning,
                     About::Reading,
                     format!("{what}: {why}"),
-                    UNREAD,
+                    say::UNREADABLE_ARE_MISSING,
                 ));
             }
             Progress::Failed(why) => lines.push(line(
                 Check::Warning,
                 About::Reading,
                 format!("{what}: {why}"),
-                "press r to ask again",
+                say::R_ASKS_AGAIN,
             )),
             _ => {}
         }
@@ -547,29 +524,28 @@ fn access(mesh: &Mesh) -> CheckLine {
     let open = asked.done < asked.of || (asked.of == 0 && filling(mesh));
     if mesh.access.is_empty() {
         return if open {
-            line(Check::Asking, About::Permissions, "are being asked", "")
+            line(Check::Asking, About::Permissions, say::ARE_BEING_ASKED, "")
         } else {
             line(
                 Check::Warning,
                 About::Permissions,
-                "could not be asked",
-                "what is missing shows in the review",
+                say::COULD_NOT_BE_ASKED,
+                say::MISSING_SHOWS_IN_REVIEW,
             )
         };
     }
     let mut denied: Vec<String> = Vec::new();
     let mut costs: Vec<&str> = Vec::new();
     for (question, _) in mesh.access.iter().filter(|(_, yes)| !**yes) {
-        let at = match &question.namespace {
-            Some(namespace) => format!(" in {namespace}"),
-            None => String::new(),
-        };
-        denied.push(format!("{} {}{at}", question.verb, question.resource));
+        denied.push(match &question.namespace {
+            Some(namespace) => say::permission_in(question.verb, question.resource, namespace),
+            None => format!("{} {}", question.verb, question.resource),
+        });
         let cost = match (question.verb, question.resource) {
-            (_, "pods/proxy") => "step 9 cannot query Prometheus or check the pods",
-            ("create", "pods") => "step 7 cannot dry-run the new pods",
-            ("get" | "list" | "watch", _) => "steps 2 to 5 are incomplete",
-            _ => "step 8 cannot apply the change",
+            (_, "pods/proxy") => say::COSTS_MONITOR,
+            ("create", "pods") => say::COSTS_DRY_RUN,
+            ("get" | "list" | "watch", _) => say::COSTS_READING,
+            _ => say::COSTS_WRITING,
         };
         if !costs.contains(&cost) {
             costs.push(cost);
@@ -577,10 +553,7 @@ fn access(mesh: &Mesh) -> CheckLine {
     }
     let open = asked.done < asked.of;
     if denied.is_empty() && open {
-        let found = format!(
-            "{} of {} checked, none missing so far",
-            asked.done, asked.of
-        );
+        let found = say::none_missing_so_far(asked.done, asked.of);
         return line(Check::Asking, About::Permissions, found, "");
     }
     if denied.is_empty() {
@@ -588,25 +561,25 @@ fn access(mesh: &Mesh) -> CheckLine {
             0 => line(
                 Check::Good,
                 About::Permissions,
-                format!("all granted ({})", mesh.access.len()),
+                say::all_granted(mesh.access.len()),
                 "",
             ),
             unknown => line(
                 Check::Warning,
                 About::Permissions,
-                format!(
-                    "{} granted, {unknown} could not be checked",
-                    mesh.access.len()
-                ),
-                "what is missing shows in the review",
+                say::granted_but(mesh.access.len(), unknown),
+                say::MISSING_SHOWS_IN_REVIEW,
             ),
         };
     }
-    let so_far = if open { " so far" } else { "" };
+    let missing = match open {
+        true => say::missing_so_far,
+        false => say::missing,
+    };
     line(
         Check::Warning,
         About::Permissions,
-        format!("missing{so_far}: {}", denied.join(", ")),
-        format!("{}; apply the ClusterRole in the README", costs.join("; ")),
+        missing(&denied.join(", ")),
+        say::apply_cluster_role(&costs.join("; ")),
     )
 }

@@ -5,6 +5,7 @@ use super::state::{About, Check, CheckLine, State, Step};
 use crate::engine::contact::Contact;
 use crate::error::Error;
 use crate::mesh::Observation;
+use crate::words::say::wizard as say;
 use std::sync::Arc;
 
 impl State {
@@ -67,7 +68,7 @@ impl State {
         };
         let line = match (&self.cluster.asks, &self.cluster.contact) {
             (None, _) => return,
-            (Some(_), None) => line(Check::Asking, "is being asked".into(), String::new()),
+            (Some(_), None) => line(Check::Asking, say::IS_BEING_ASKED.into(), String::new()),
             (
                 _,
                 Some(Contact::Answers {
@@ -78,30 +79,28 @@ impl State {
                 }),
             ) => {
                 let found = match url {
-                    Some(url) => format!("answers at {url}"),
-                    None => "answers through the API server".into(),
+                    Some(url) => say::answers_at(url),
+                    None => say::ANSWERS_THROUGH_SERVER.into(),
                 };
                 match (&late[..], url) {
-                    ([], Some(_)) if *replicas > 1 => line(
-                        Check::Good,
-                        found,
-                        format!(
-                            "replicas behind this URL: {replicas}; only one answers each query"
-                        ),
-                    ),
+                    ([], Some(_)) if *replicas > 1 => {
+                        line(Check::Good, found, say::replicas_behind(*replicas))
+                    }
                     ([], _) => line(Check::Good, found, String::new()),
-                    (jobs, _) => line(
+                    (jobs, url) => line(
                         Check::Warning,
-                        format!("{found}, but does not scrape by job {}", jobs.join(", ")),
-                        "the job loaded before its certificates existed; r in step 9 reloads Prometheus"
-                            .into(),
+                        match url {
+                            Some(url) => say::answers_at_without(url, &jobs.join(", ")),
+                            None => say::answers_through_server_without(&jobs.join(", ")),
+                        },
+                        say::LOADED_BEFORE_CERTIFICATES.into(),
                     ),
                 }
             }
             (_, Some(Contact::NotRunning(error))) => line(
                 Check::Warning,
                 error.what.clone(),
-                "targets appear once Prometheus runs".into(),
+                say::ONCE_PROMETHEUS_RUNS.into(),
             ),
             (_, Some(Contact::Unreachable(error))) => {
                 let cause = error.causes.first();
@@ -110,9 +109,7 @@ impl State {
                 line(
                     Check::Warning,
                     format!("{}{cause}", error.what),
-                    format!(
-                        "targets cannot be verified, so apply asks for a separate confirmation; {hint}"
-                    ),
+                    say::apply_asks_apart(&hint),
                 )
             }
         };
@@ -122,10 +119,7 @@ impl State {
 
 /// What an apply without Prometheus's word comes to, for the question before it.
 pub(super) fn costs(why: &Error) -> [String; 2] {
-    [
-        format!("{}: targets cannot be verified.", why.what),
-        "The apply does not wait for targets, and the plaintext jobs stay.".into(),
-    ]
+    [say::not_verifiable(&why.what), say::DOES_NOT_WAIT.into()]
 }
 
 impl State {

@@ -3,7 +3,7 @@
 use super::contact;
 use super::msg::Effect;
 use super::options::pace;
-use super::refuse::plural;
+use super::refuse::{changes, counted};
 use super::state::{
     Again, Answer, ApplyRow, Button, Dialog, DialogKind, LineSign, Notice, Sign, Standing, State,
     Tone,
@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::{ChangeId, Part};
 use crate::text::few;
+use crate::words::say::wizard as say;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -56,52 +57,36 @@ pub(super) fn stopped(
 ) -> Dialog {
     let what = row.map_or_else(|| id.object(), |row| row.object.to_string());
     let mut lines = vec![error.what.clone()];
-    lines.extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
-    lines.extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
-    lines.push(format!(
-        "{}. The run waits for your decision.",
-        match written {
-            1 => "Applied changes of this run: 1".to_owned(),
-            n => format!("Applied changes of this run: {n}"),
-        }
-    ));
+    lines.extend(error.causes.iter().map(|cause| say::cause(cause)));
+    lines.extend(error.hints.iter().map(|hint| say::to_try(hint)));
+    lines.push(say::run_waits(written));
     if let Some(again) = again {
         lines.extend(shown_again(again));
     }
     let go_on = match row {
         // An annotation that is left out is taken back: its pods would be scraped by nobody.
-        Some(row) if row.written && row.part == Part::Annotation => "Undo its annotation",
-        Some(row) if row.written && row.part == Part::Injection => "Undo this change",
-        Some(row) if row.written => "Skip and continue",
-        _ => "Skip it",
+        Some(row) if row.written && row.part == Part::Annotation => say::UNDO_ITS_ANNOTATION,
+        Some(row) if row.written && row.part == Part::Injection => say::UNDO_THIS_CHANGE,
+        Some(row) if row.written => say::SKIP_AND_CONTINUE,
+        _ => say::SKIP_IT,
     };
     let mut buttons = vec![
-        button("View details", Answer::Cancel, false),
+        button(say::VIEW_DETAILS, Answer::Cancel, false),
         match again {
-            Some(again) if again.may => button("Apply as shown", Answer::Again, true),
-            _ => button("Retry", Answer::Retry, true),
+            Some(again) if again.may => button(say::APPLY_AS_SHOWN, Answer::Again, true),
+            _ => button(say::RETRY, Answer::Retry, true),
         },
         button(go_on, Answer::LeaveOut, true),
     ];
     if let Some((item, stand)) = back {
-        lines.push(format!(
-            "Applied changes for {item}: {stand}. You can undo only these; the run then continues.",
-        ));
-        buttons.push(button(
-            &format!("Undo all of {item}"),
-            Answer::TakeBack,
-            true,
-        ));
+        let item = item.to_string();
+        lines.push(say::applied_for_item(&item, stand));
+        buttons.push(button(&say::undo_all_of(&item), Answer::TakeBack, true));
     }
     lines.extend(costs);
-    buttons.push(button("Undo the run", Answer::Undo, true));
-    buttons.push(button("Stop here", Answer::Stop, false));
-    dialog(
-        DialogKind::Stopped,
-        format!("Stopped at {what}"),
-        lines,
-        buttons,
-    )
+    buttons.push(button(say::UNDO_THE_RUN, Answer::Undo, true));
+    buttons.push(button(say::STOP_HERE, Answer::Stop, false));
+    dialog(DialogKind::Stopped, say::stopped_at(&what), lines, buttons)
 }
 
 /// What would be written now, in lines that changed; the panel beneath shows the rest.
@@ -128,12 +113,12 @@ fn shown_again(again: &Again) -> Vec<String> {
         .filter(|note| note.tone == Tone::Bad);
     let mut lines: Vec<String> = bad.map(|note| note.text.clone()).collect();
     if again.may {
-        lines.push("The change against the current object:".into());
+        lines.push(say::CHANGE_AGAINST_CURRENT.into());
     }
     let more = changed.len().saturating_sub(SHOWN);
     lines.extend(changed.into_iter().take(SHOWN));
     if more > 0 {
-        lines.push(format!("… and {}", plural(more, "more line", "more lines")));
+        lines.push(counted(more, say::ONE_MORE_LINE, say::more_lines));
     }
     lines
 }
@@ -143,12 +128,7 @@ impl State {
     fn filters_that_stop(&self) -> Option<String> {
         let filters = self.review.review.as_ref()?.filters_that_stop();
         let names: Vec<String> = filters.iter().map(ToString::to_string).collect();
-        (!names.is_empty()).then(|| {
-            format!(
-                "▲ EnvoyFilters stop matching, because they select renamed listeners: {}.",
-                few(&names, 4)
-            )
-        })
+        (!names.is_empty()).then(|| say::filters_stop(&few(&names, 4)))
     }
 
     /// The question before anything is written: it names the context and the counts.
@@ -159,14 +139,11 @@ impl State {
             None => self.mesh.context.clone(),
         };
         let restart = match counts.restarts {
-            0 => "No pod restarts.".to_owned(),
-            1 => "1 pod restarts.".to_owned(),
+            0 => say::NO_POD_RESTARTS.to_owned(),
+            1 => say::ONE_POD_RESTARTS.to_owned(),
             n => match counts.restarting {
-                0 | 1 => format!("{n} pods restart."),
-                _ => format!(
-                    "{n} pods restart, {}.",
-                    pace::words(self.answers.options.pace)
-                ),
+                0 | 1 => say::pods_restart(n),
+                _ => pace::restarts(self.answers.options.pace, n),
             },
         };
         let mut lines = vec![restart];
@@ -176,15 +153,12 @@ impl State {
             .as_ref()
             .is_some_and(|r| !r.loses_history().is_empty());
         if history {
-            lines.push("Prometheus loses its history. You confirm this separately.".into());
+            lines.push(say::HISTORY_CONFIRMED_APART.into());
         }
         let unproven = self.unproven().filter(|_| self.review.undoes.is_none());
         lines.extend(unproven.map(contact::costs).into_iter().flatten());
         if self.review.break_lock {
-            lines.push(
-                "The lock is broken: if its holder still runs, both runs write at the same time."
-                    .into(),
-            );
+            lines.push(say::LOCK_IS_BROKEN.into());
         }
         lines.extend(self.unscraped());
         lines.extend(self.filters_that_stop());
@@ -197,26 +171,24 @@ impl State {
             .map(|row| row.object.to_string())
             .collect();
         if !deleted.is_empty() {
-            lines.push(format!("Deleted: {}.", few(&deleted, 4)));
+            lines.push(say::deleted(&few(&deleted, 4)));
         }
         let takes: usize = rows().map(|row| row.takes).sum();
         if takes > 0 {
-            lines.push(format!(
-                "{}; see {} in the review.",
-                plural(
-                    takes,
-                    "field that a person set with kubectl is overwritten",
-                    "fields that a person set with kubectl are overwritten"
-                ),
-                if takes == 1 { "it" } else { "them" }
+            lines.push(counted(
+                takes,
+                say::ONE_FIELD_OVERWRITTEN,
+                say::fields_overwritten,
             ));
         }
         lines.extend(self.taken_by_name());
         lines.extend(self.owned());
         if counts.left_out > 0 {
-            lines.push(format!(
-                "{} skipped.",
-                plural(counts.left_out, "change is", "changes are")
+            let skipped = counts.left_out;
+            lines.push(counted(
+                skipped,
+                say::ONE_CHANGE_SKIPPED,
+                say::changes_skipped,
             ));
         }
         lines.extend(self.unkept());
@@ -225,22 +197,17 @@ impl State {
             let notes = self.review.notes.iter();
             lines.extend(notes.map(|note| format!("▲ {note}")));
         }
+        let changes = changes(counts.changes);
         let (title, yes) = match &self.review.undoes {
             Some(run) => (
-                format!(
-                    "Undo run {run} on {context}? {}.",
-                    plural(counts.changes, "change", "changes")
-                ),
-                format!("Undo {}", plural(counts.changes, "change", "changes")),
+                say::undo_run_on(run, &context, &changes),
+                say::undo_changes(&changes),
             ),
             None => (
-                format!(
-                    "Apply {} to {context}?",
-                    plural(counts.changes, "change", "changes")
-                ),
+                say::apply_changes_to(&changes, &context),
                 match unproven {
-                    Some(_) => "Apply without verification".to_owned(),
-                    None => format!("Apply {}", plural(counts.changes, "change", "changes")),
+                    Some(_) => say::APPLY_UNVERIFIED.to_owned(),
+                    None => say::apply_changes(&changes),
                 },
             ),
         };
@@ -253,7 +220,7 @@ impl State {
             title,
             lines,
             vec![
-                button("Cancel", Answer::Cancel, false),
+                button(say::CANCEL, Answer::Cancel, false),
                 button(&yes, Answer::Yes, true),
             ],
         )
@@ -264,26 +231,20 @@ impl State {
             Some(id) => id.to_string(),
             None => "Prometheus".into(),
         };
-        let mut lines = vec![
-            format!("{of} stores its data in its pod (an emptyDir) and must restart."),
-            "All history is deleted by the restart. This cannot be undone.".into(),
-        ];
+        let mut lines = vec![say::history_in_pod(&of), say::HISTORY_DELETED.into()];
         if self.review.undoes.is_none() {
-            lines.push(
-                "An undo restarts Prometheus again and deletes the history gathered until then."
-                    .into(),
-            );
+            lines.push(say::HISTORY_DELETED_AGAIN.into());
         }
         dialog(
             DialogKind::ConfirmHistory,
-            "Lose Prometheus's history?",
+            say::LOSE_HISTORY,
             lines,
             vec![
-                button("Cancel", Answer::Cancel, false),
+                button(say::CANCEL, Answer::Cancel, false),
                 button(
                     match self.review.undoes {
-                        Some(_) => "Undo and lose history",
-                        None => "Apply and lose history",
+                        Some(_) => say::UNDO_AND_LOSE_HISTORY,
+                        None => say::APPLY_AND_LOSE_HISTORY,
                     },
                     Answer::Yes,
                     true,
@@ -295,11 +256,11 @@ impl State {
     fn confirm_opens(&self) -> Dialog {
         dialog(
             DialogKind::ConfirmOpens,
-            "Open port 15091 to plaintext again?",
+            say::OPEN_TO_PLAINTEXT,
             self.review.asks.clone(),
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Reopen port 15091", Answer::Yes, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::REOPEN_PORT, Answer::Yes, true),
             ],
         )
     }
@@ -307,11 +268,11 @@ impl State {
     fn confirm_cluster(&self) -> Dialog {
         dialog(
             DialogKind::ConfirmCluster,
-            "Was this run made in this cluster?",
+            say::MADE_IN_THIS_CLUSTER,
             self.review.unproven.clone(),
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Same cluster: undo the run", Answer::Yes, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::SAME_CLUSTER, Answer::Yes, true),
             ],
         )
     }
@@ -320,14 +281,11 @@ impl State {
         let (done, all) = self.apply.progress();
         dialog(
             DialogKind::QuitApplying,
-            "A run is in progress",
+            say::RUN_IN_PROGRESS,
+            vec![say::steps_done(done, all), say::QUITTING_STOPS_RUN.into()],
             vec![
-                format!("{done} of {all} steps are done."),
-                "Quitting stops the run after the current write. Applied changes stay and can be undone later.".into(),
-            ],
-            vec![
-                button("Keep applying", Answer::Cancel, false),
-                button("Stop applying and quit", Answer::Yes, true),
+                button(say::KEEP_APPLYING, Answer::Cancel, false),
+                button(say::STOP_APPLYING_AND_QUIT, Answer::Yes, true),
             ],
         )
     }
@@ -335,12 +293,12 @@ impl State {
     pub(super) fn quit_choices(&self) -> Dialog {
         dialog(
             DialogKind::QuitChoices,
-            "Quit? Your choices are lost",
-            vec!["No run is in progress.".into()],
+            say::QUIT_LOSES_CHOICES,
+            vec![say::NO_RUN.into()],
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Save answers first", Answer::Yes, false),
-                button("Quit and lose choices", Answer::Stop, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::SAVE_ANSWERS_FIRST, Answer::Yes, false),
+                button(say::QUIT_AND_LOSE_CHOICES, Answer::Stop, true),
             ],
         )
     }
@@ -350,11 +308,11 @@ impl State {
             input: Some(ANSWERS_FILE.into()),
             ..dialog(
                 DialogKind::SaveAnswers,
-                "Save the answers to a file",
-                vec!["Reuse them with: meshscrape plan --answers FILE".into()],
+                say::SAVE_ANSWERS_TO_FILE,
+                vec![say::REUSE_ANSWERS.into()],
                 vec![
-                    button("Save", Answer::Yes, false),
-                    button("Cancel", Answer::Cancel, false),
+                    button(say::SAVE, Answer::Yes, false),
+                    button(say::CANCEL, Answer::Cancel, false),
                 ],
             )
         }
@@ -363,33 +321,29 @@ impl State {
     pub(super) fn replace_dialog(&self, path: PathBuf) -> Dialog {
         dialog(
             DialogKind::ReplaceFile(path.clone()),
-            "The file already exists",
-            vec![format!("Replace {}?", path.display())],
+            say::FILE_EXISTS,
+            vec![say::replace_question(&path.display().to_string())],
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Replace the file", Answer::Yes, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::REPLACE_FILE, Answer::Yes, true),
             ],
         )
     }
 
     pub(super) fn take_dialog(&self, manager: &str, fields: Vec<String>) -> Dialog {
-        let mut lines = vec![format!("{manager} owns these fields and may revert them:")];
+        let mut lines = vec![say::owns_these_fields(manager)];
         let more = fields.len().saturating_sub(8);
         lines.extend(fields.into_iter().take(8));
         if more > 0 {
-            lines.push(format!("… and {more} more"));
+            lines.push(say::and_more(more));
         }
         dialog(
             DialogKind::Take(manager.to_owned()),
-            format!("Force ownership from {manager}?"),
+            say::force_from_question(manager),
             lines,
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button(
-                    &format!("Force ownership from {manager}"),
-                    Answer::Yes,
-                    true,
-                ),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(&say::force_from(manager), Answer::Yes, true),
             ],
         )
     }
@@ -430,7 +384,7 @@ impl State {
             if dialog.kind == DialogKind::ConfirmHistory {
                 self.notice = Some(Notice {
                     tone: Tone::Plain,
-                    text: "no changes applied; give Prometheus a persistent volume, or skip its change".into(),
+                    text: say::HISTORY_KEPT.into(),
                 });
             }
             if dialog.kind == DialogKind::UndoRun {

@@ -1,12 +1,13 @@
 //! A first sidecar, by which a workload enters the mesh: decided for each by hand, or for all by the flag.
 
 use super::dialog::{button, dialog};
-use super::refuse::plural;
+use super::refuse::counted;
 use super::state::{Answer, Dialog, DialogKind, Notice, State, Tone};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
 use crate::plan::ChangeId;
 use crate::text::few;
+use crate::words::say::wizard as say;
 
 impl State {
     /// Not in the mesh yet, and nobody has said that it may enter.
@@ -18,21 +19,17 @@ impl State {
         let pods = self.mesh.workload(id).map_or(0, |w| w.desired as usize);
         self.dialog = Some(dialog(
             DialogKind::FirstSidecar(id.clone()),
-            format!("Add a sidecar to {}?", id.name),
+            say::add_sidecar_question(&id.name),
             vec![
-                format!("{id} is not in the mesh yet."),
-                format!(
-                    "To join, {} with istio-proxy, and all traffic of {} then goes through the sidecar.",
-                    match pods {
-                        1 => "its pod restarts".to_owned(),
-                        n => format!("its {n} pods restart"),
-                    },
-                    id.name
-                ),
+                say::not_in_mesh_yet(&id.to_string()),
+                match pods {
+                    1 => say::joining_restarts_pod(&id.name),
+                    n => say::joining_restarts_pods(n, &id.name),
+                },
             ],
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Add a sidecar", Answer::Yes, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::ADD_SIDECAR, Answer::Yes, true),
             ],
         ));
     }
@@ -49,10 +46,9 @@ impl State {
         }
         self.notice = Some(Notice {
             tone: Tone::Waiting,
-            text: format!(
-                "{} skipped, not in the mesh: {}; press space on a row to add its sidecar",
-                plural(outside.len(), "workload", "workloads"),
-                few(outside, 3)
+            text: say::skipped_outside(
+                &counted(outside.len(), say::ONE_WORKLOAD, say::workloads),
+                &few(outside, 3),
             ),
         });
     }
@@ -61,19 +57,15 @@ impl State {
         let names: Vec<String> = ids.iter().map(ChangeId::object).collect();
         dialog(
             DialogKind::ConfirmUnchecked,
-            "Restart pods without an admission check?",
+            say::RESTART_UNCHECKED_PODS,
             vec![
-                format!(
-                    "The new pods could not be checked against admission: {}.",
-                    few(&names, 5)
-                ),
-                "If admission rejects them, the rollout stops, and a Recreate workload is down."
-                    .into(),
-                "Permission to create pods (used for dry runs only) enables this check.".into(),
+                say::pods_not_checked(&few(&names, 5)),
+                say::IF_ADMISSION_REJECTS.into(),
+                say::PERMISSION_TO_CHECK.into(),
             ],
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Restart unchecked", Answer::Yes, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::RESTART_UNCHECKED, Answer::Yes, true),
             ],
         )
     }

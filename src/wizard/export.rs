@@ -4,6 +4,7 @@ use super::dialog::{button, dialog};
 use super::msg::Effect;
 use super::state::{Answer, Dialog, DialogKind, State};
 use crate::error::{Error, Tells};
+use crate::words::say::wizard as say;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,15 +32,11 @@ impl State {
             input: Some(self.export_folder()),
             ..dialog(
                 DialogKind::Export,
-                "Export to a folder",
+                say::EXPORT_TO_FOLDER,
+                vec![say::EXPORT_HOLDS.into(), say::EXPORT_WRITES_NOTHING.into()],
                 vec![
-                    "YAML with a kustomization, patches, a script of kubectl commands, and a README that explains each file."
-                        .into(),
-                    "Nothing is written to the cluster.".into(),
-                ],
-                vec![
-                    button("Export", Answer::Yes, false),
-                    button("Cancel", Answer::Cancel, false),
+                    button(say::EXPORT, Answer::Yes, false),
+                    button(say::CANCEL, Answer::Cancel, false),
                 ],
             )
         }
@@ -71,9 +68,9 @@ impl State {
         self.dialog = Some(match result {
             Ok(lines) => dialog(
                 DialogKind::Exported,
-                "Exported",
+                say::EXPORTED,
                 shortened(lines),
-                vec![button("Close", Answer::Cancel, false)],
+                vec![button(say::CLOSE, Answer::Cancel, false)],
             ),
             Err(error) => {
                 let mut asked = self.export_dialog();
@@ -81,18 +78,16 @@ impl State {
                 asked.lines = vec![error.what.clone()];
                 asked
                     .lines
-                    .extend(error.causes.iter().map(|cause| format!("Cause: {cause}")));
+                    .extend(error.causes.iter().map(|cause| say::cause(cause)));
                 if error.tells == Some(Tells::FolderTaken) {
-                    asked
-                        .lines
-                        .push("The folder holds an earlier export. Other files in it stay.".into());
+                    asked.lines.push(say::HOLDS_EARLIER_EXPORT.into());
                     asked
                         .buttons
-                        .insert(1, button("Replace the export", Answer::Replace, true));
+                        .insert(1, button(say::REPLACE_EXPORT, Answer::Replace, true));
                 } else {
                     asked
                         .lines
-                        .extend(error.hints.iter().map(|hint| format!("Try: {hint}")));
+                        .extend(error.hints.iter().map(|hint| say::to_try(hint)));
                 }
                 asked.lines = shortened(asked.lines);
                 asked
@@ -105,7 +100,7 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
     let more = lines.len().saturating_sub(SHOWN);
     if more > 1 {
         lines.truncate(SHOWN);
-        lines.push(format!("… and {} more; README.md has all", more));
+        lines.push(say::more_in_readme(more));
     }
     lines
 }

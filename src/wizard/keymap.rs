@@ -3,6 +3,7 @@
 
 use super::list::Row;
 use super::state::{Answer, Connection, Earlier, State, Step};
+use crate::words::say::wizard as say;
 use run::undo_refused;
 use std::fmt;
 
@@ -34,22 +35,22 @@ impl fmt::Display for Key {
     /// As the footer names it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Key::Char(' ') => f.write_str("space"),
+            Key::Char(' ') => f.write_str(say::KEY_SPACE),
             Key::Char(c) => write!(f, "{c}"),
-            Key::Ctrl(c) => write!(f, "ctrl-{c}"),
-            Key::Enter => f.write_str("enter"),
-            Key::Esc => f.write_str("esc"),
-            Key::Backspace => f.write_str("backspace"),
-            Key::Tab => f.write_str("tab"),
-            Key::BackTab => f.write_str("shift-tab"),
-            Key::Up => f.write_str("up"),
-            Key::Down => f.write_str("down"),
-            Key::Left => f.write_str("left"),
-            Key::Right => f.write_str("right"),
-            Key::PageUp => f.write_str("page up"),
-            Key::PageDown => f.write_str("page down"),
-            Key::Home => f.write_str("home"),
-            Key::End => f.write_str("end"),
+            Key::Ctrl(c) => f.write_str(&say::key_ctrl(*c)),
+            Key::Enter => f.write_str(say::KEY_ENTER),
+            Key::Esc => f.write_str(say::KEY_ESC),
+            Key::Backspace => f.write_str(say::KEY_BACKSPACE),
+            Key::Tab => f.write_str(say::KEY_TAB),
+            Key::BackTab => f.write_str(say::KEY_SHIFT_TAB),
+            Key::Up => f.write_str(say::KEY_UP),
+            Key::Down => f.write_str(say::KEY_DOWN),
+            Key::Left => f.write_str(say::KEY_LEFT),
+            Key::Right => f.write_str(say::KEY_RIGHT),
+            Key::PageUp => f.write_str(say::KEY_PAGE_UP),
+            Key::PageDown => f.write_str(say::KEY_PAGE_DOWN),
+            Key::Home => f.write_str(say::KEY_HOME),
+            Key::End => f.write_str(say::KEY_END),
         }
     }
 }
@@ -229,8 +230,8 @@ pub fn help(state: &State) -> Vec<Binding> {
 /// Keys that work whatever lies on top.
 fn everywhere() -> [Binding; 2] {
     [
-        Binding::new(Key::Ctrl('c'), "stop or quit", Action::Interrupt).quiet(),
-        Binding::new(Key::Ctrl('z'), "suspend to the shell", Action::Suspend).quiet(),
+        Binding::new(Key::Ctrl('c'), say::STOP_OR_QUIT, Action::Interrupt).quiet(),
+        Binding::new(Key::Ctrl('z'), say::SUSPEND_TO_SHELL, Action::Suspend).quiet(),
     ]
 }
 
@@ -240,20 +241,20 @@ pub fn keys(state: &State) -> Vec<Binding> {
     let mut all = if let Some(dialog) = &state.dialog {
         let mut keys = dialog_keys(dialog);
         if state.viewport.dialog_last > 0 {
-            keys.push(Binding::new(PageDown, "scroll down", Action::PageDown));
-            keys.push(Binding::new(PageUp, "page up", Action::PageUp).quiet());
+            keys.push(Binding::new(PageDown, say::SCROLL_DOWN, Action::PageDown));
+            keys.push(Binding::new(PageUp, say::PAGE_UP, Action::PageUp).quiet());
         }
         keys
     } else if state.help {
         let mut help = vec![
-            Binding::new(Esc, "close", Action::Close).also(&[
+            Binding::new(Esc, say::CLOSE_HELP, Action::Close).also(&[
                 Char('?'),
                 Enter,
                 Char('q'),
                 Backspace,
             ]),
-            Binding::new(Down, "scroll", Action::Down).also(&[Char('j')]),
-            Binding::new(Up, "up", Action::Up)
+            Binding::new(Down, say::SCROLL, Action::Down).also(&[Char('j')]),
+            Binding::new(Up, say::ROW_UP, Action::Up)
                 .also(&[Char('k')])
                 .quiet(),
         ];
@@ -261,10 +262,10 @@ pub fn keys(state: &State) -> Vec<Binding> {
         help
     } else if typing(state) {
         vec![
-            Binding::new(Enter, "keep the filter", Action::FilterDone),
-            Binding::new(Esc, "clear the filter", Action::FilterClear),
-            Binding::new(Down, "next row", Action::Down).quiet(),
-            Binding::new(Up, "previous row", Action::Up).quiet(),
+            Binding::new(Enter, say::KEEP_FILTER, Action::FilterDone),
+            Binding::new(Esc, say::CLEAR_THE_FILTER, Action::FilterClear),
+            Binding::new(Down, say::NEXT_ROW, Action::Down).quiet(),
+            Binding::new(Up, say::PREVIOUS_ROW, Action::Up).quiet(),
         ]
     } else {
         step_keys(state)
@@ -278,22 +279,22 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
     let focused = dialog.buttons.get(dialog.focus);
     let press = focused.map_or_else(String::new, |button| match button.answer {
         // The name stands on the button.
-        Answer::TakeBack => "undo this workload".to_owned(),
+        Answer::TakeBack => say::UNDO_THIS_WORKLOAD.to_owned(),
         _ => button.label.to_lowercase(),
     });
     let mut all = vec![
         Binding::new(Enter, press, Action::Press),
-        Binding::new(Tab, "next", Action::ButtonNext),
-        Binding::new(BackTab, "previous button", Action::ButtonBefore).quiet(),
+        Binding::new(Tab, say::NEXT, Action::ButtonNext),
+        Binding::new(BackTab, say::PREVIOUS_BUTTON, Action::ButtonBefore).quiet(),
     ];
     if dialog.input.is_none() {
-        all[1] = Binding::new(Tab, "next", Action::ButtonNext).also(&[
+        all[1] = Binding::new(Tab, say::NEXT, Action::ButtonNext).also(&[
             Right,
             Down,
             Char('l'),
             Char('j'),
         ]);
-        all[2] = Binding::new(BackTab, "previous button", Action::ButtonBefore)
+        all[2] = Binding::new(BackTab, say::PREVIOUS_BUTTON, Action::ButtonBefore)
             .also(&[Left, Up, Char('h'), Char('k')])
             .quiet();
     }
@@ -309,16 +310,16 @@ fn dialog_keys(dialog: &super::state::Dialog) -> Vec<Binding> {
             }
             Answer::Retry if dialog.input.is_none() => all.push(Binding::new(
                 Char('r'),
-                "retry",
+                say::RETRY_CHANGE,
                 Action::Answer(Answer::Retry),
             )),
             Answer::TakeBack if dialog.input.is_none() => {
                 let answer = Action::Answer(Answer::TakeBack);
-                all.push(Binding::new(Char('b'), "undo the run", answer))
+                all.push(Binding::new(Char('b'), say::UNDO_RUN, answer))
             }
             Answer::Undo if dialog.input.is_none() => all.push(Binding::new(
                 Char('u'),
-                "undo",
+                say::UNDO,
                 Action::Answer(Answer::Undo),
             )),
             _ => {}
@@ -331,39 +332,46 @@ fn step_keys(state: &State) -> Vec<Binding> {
     use Key::*;
     let mut all = Vec::new();
     let lists = state.list_len() > 0;
-    let no_rows = || (!lists).then(|| "there is no row yet".to_owned());
+    let no_rows = || (!lists).then(|| say::NO_ROW_YET.to_owned());
     match state.step {
         Step::Cluster => {
             if matches!(state.cluster.connection, Connection::Choosing) {
-                all.push(Binding::new(Enter, "use this context", Action::Next).also(&[Char(' ')]));
+                all.push(
+                    Binding::new(Enter, say::USE_THIS_CONTEXT, Action::Next).also(&[Char(' ')]),
+                );
             } else {
-                all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
+                all.push(Binding::new(Enter, say::NEXT, Action::Next).unless(state.next_refused()));
             }
             // What is still being read is not missing.
             if state.cluster.whole && !state.mesh.problems.is_empty() {
-                all.push(Binding::new(Char('p'), "problems", Action::ListProblems));
+                all.push(Binding::new(
+                    Char('p'),
+                    say::SHOW_PROBLEMS,
+                    Action::ListProblems,
+                ));
             }
             if let Some(earlier) = state.cluster.earlier.as_ref().filter(|found| found.undo) {
                 all.push(
-                    Binding::new(Char('u'), "resume the undo", Action::Undo)
+                    Binding::new(Char('u'), say::RESUME_UNDO, Action::Undo)
                         .unless(undo_refused(state)),
                 );
-                let words = "apply that run again";
+                let words = say::APPLY_RUN_AGAIN;
                 all.push(Binding::new(Char('o'), words, Action::GoOn).unless(no_answers(earlier)));
             } else if let Some(earlier) = &state.cluster.earlier {
                 all.push(
-                    Binding::new(Char('o'), "resume", Action::GoOn).unless(no_answers(earlier)),
+                    Binding::new(Char('o'), say::RESUME_RUN, Action::GoOn)
+                        .unless(no_answers(earlier)),
                 );
                 all.push(
-                    Binding::new(Char('u'), "undo it", Action::Undo).unless(undo_refused(state)),
+                    Binding::new(Char('u'), say::UNDO_IT, Action::Undo).unless(undo_refused(state)),
                 );
             }
-            all.push(Binding::new(Char('r'), "refresh", Action::Retry).unless(retry(state)));
+            all.push(Binding::new(Char('r'), say::REFRESH, Action::Retry).unless(retry(state)));
             let others = state.cluster.contexts.as_ref().map_or(0, |c| c.names.len());
             all.push(
-                Binding::new(Char('c'), "other context", Action::Each).unless(
+                Binding::new(Char('c'), say::OTHER_CONTEXT, Action::Each).unless(
                     (others < 2 || matches!(state.cluster.connection, Connection::Choosing))
-                        .then(|| "there is no other context to choose".to_owned()),
+                        .then(|| say::NO_OTHER_CONTEXT.to_owned()),
                 ),
             );
         }
@@ -371,13 +379,13 @@ fn step_keys(state: &State) -> Vec<Binding> {
             let blocked = state.prometheus.current();
             let blocked = blocked.and_then(|row| closed(row, state));
             all.push(
-                Binding::new(Char(' '), "choose", Action::Toggle)
+                Binding::new(Char(' '), say::CHOOSE, Action::Toggle)
                     .unless(blocked)
                     .unless(no_rows()),
             );
             all.push(take_owner(state));
-            all.push(Binding::new(Enter, "next", Action::Next).unless(state.next_refused()));
-            all.push(Binding::new(Char('r'), "refresh", Action::Retry).unless(retry(state)));
+            all.push(Binding::new(Enter, say::NEXT, Action::Next).unless(state.next_refused()));
+            all.push(Binding::new(Char('r'), say::REFRESH, Action::Retry).unless(retry(state)));
         }
         Step::Namespaces | Step::Workloads | Step::Gateways => {
             let row = state.list().and_then(|list| list.current());
@@ -387,11 +395,13 @@ fn step_keys(state: &State) -> Vec<Binding> {
                 if state.answers.namespaces.contains(&namespace.name));
             let blocked = blocked.filter(|_| !chosen);
             all.push(
-                Binding::new(Char(' '), "choose", Action::Toggle)
+                Binding::new(Char(' '), say::CHOOSE, Action::Toggle)
                     .unless(blocked)
                     .unless(no_rows()),
             );
-            all.push(Binding::new(Char('a'), "all/none", Action::ToggleAll).unless(no_rows()));
+            all.push(
+                Binding::new(Char('a'), say::ALL_OR_NONE, Action::ToggleAll).unless(no_rows()),
+            );
             if state.step != Step::Namespaces {
                 all.push(take_owner(state));
             }
@@ -399,27 +409,29 @@ fn step_keys(state: &State) -> Vec<Binding> {
                 let head = matches!(row, Some(Row::Namespace { .. }));
                 let open = matches!(row, Some(Row::Namespace { open: true, .. }));
                 all.push(
-                    Binding::new(Right, "open", Action::Right)
+                    Binding::new(Right, say::UNFOLD, Action::Right)
                         .also(&[Char('l')])
                         .quiet()
-                        .unless((!head || open).then(|| "nothing is folded here".to_owned())),
+                        .unless((!head || open).then(|| say::NOTHING_FOLDED.to_owned())),
                 );
                 all.push(
-                    Binding::new(Left, "fold", Action::Left)
+                    Binding::new(Left, say::FOLD, Action::Left)
                         .also(&[Char('h')])
                         .quiet()
                         .unless(no_rows()),
                 );
             }
-            all.push(Binding::new(Char('/'), "filter", Action::Filter).unless(unfiltered(state)));
+            all.push(
+                Binding::new(Char('/'), say::FILTER, Action::Filter).unless(unfiltered(state)),
+            );
             let next = if state.passes_over_workloads() {
-                "gateways only"
+                say::GATEWAYS_ONLY
             } else {
-                "next"
+                say::NEXT
             };
             all.push(Binding::new(Enter, next, Action::Next).unless(state.next_refused()));
             all.push(
-                Binding::new(Char('r'), "refresh", Action::Retry)
+                Binding::new(Char('r'), say::REFRESH, Action::Retry)
                     .quiet()
                     .unless(retry(state)),
             );
@@ -437,11 +449,9 @@ fn step_keys(state: &State) -> Vec<Binding> {
 fn take_owner(state: &State) -> Binding {
     let owner = state.row_owner();
     let label = match owner {
-        Some(owner) if owner.is_taken(&state.answers.take) => {
-            format!("stop forcing {}", owner.tool.name())
-        }
-        Some(owner) => format!("force ownership: {} …", owner.tool.name()),
-        None => "force ownership".to_owned(),
+        Some(owner) if owner.is_taken(&state.answers.take) => say::stop_forcing(owner.tool.name()),
+        Some(owner) => say::force_ownership_of(owner.tool.name()),
+        None => say::FORCE_OWNERSHIP.to_owned(),
     };
     Binding::new(Key::Char('t'), label, Action::Take)
         .unless(owner.is_none().then(|| state.not_takeable()))
@@ -451,7 +461,7 @@ fn take_owner(state: &State) -> Binding {
 fn closed(row: &Row, state: &State) -> Option<String> {
     let (_, why) = row.blocked(&state.answers.take)?;
     Some(match row.owner() {
-        Some(_) => format!("{why} Or press t to make it available."),
+        Some(_) => say::or_press_t(&why),
         None => why.into_owned(),
     })
 }
@@ -459,7 +469,7 @@ fn closed(row: &Row, state: &State) -> Option<String> {
 /// Why there is nothing to filter. A filter that leaves no row can still be changed.
 fn unfiltered(state: &State) -> Option<String> {
     let text = state.filter().is_some_and(|filter| !filter.text.is_empty());
-    (state.list_len() == 0 && !text).then(|| "there is no row to filter".to_owned())
+    (state.list_len() == 0 && !text).then(|| say::NO_ROW_TO_FILTER.to_owned())
 }
 
 /// Why `r` does nothing.
@@ -468,33 +478,33 @@ fn retry(state: &State) -> Option<String> {
         state.cluster.connection,
         Connection::Choosing | Connection::Reading | Connection::Connecting
     ) {
-        return Some("nothing has been asked yet".into());
+        return Some(say::NOTHING_ASKED.into());
     }
     state
         .cluster
         .filling
-        .then(|| "the cluster is already being read".to_owned())
+        .then(|| say::ALREADY_READING.to_owned())
 }
 
 fn no_answers(earlier: &Earlier) -> Option<String> {
     let without = earlier.answers.is_none();
-    without.then(|| "its record does not hold its choices".to_owned())
+    without.then(|| say::NO_CHOICES_RECORDED.to_owned())
 }
 
 /// Through a long list or text by more than a row.
 fn paging() -> [Binding; 4] {
     use Key::*;
     [
-        Binding::new(PageDown, "page down", Action::PageDown)
+        Binding::new(PageDown, say::PAGE_DOWN, Action::PageDown)
             .also(&[Ctrl('d'), Ctrl('f')])
             .quiet(),
-        Binding::new(PageUp, "page up", Action::PageUp)
+        Binding::new(PageUp, say::PAGE_UP, Action::PageUp)
             .also(&[Ctrl('u'), Ctrl('b')])
             .quiet(),
-        Binding::new(Home, "first", Action::Top)
+        Binding::new(Home, say::FIRST_ROW, Action::Top)
             .also(&[Char('g')])
             .quiet(),
-        Binding::new(End, "last", Action::Bottom)
+        Binding::new(End, say::LAST_ROW, Action::Bottom)
             .also(&[Char('G')])
             .quiet(),
     ]
@@ -505,32 +515,32 @@ fn common_keys(state: &State) -> Vec<Binding> {
     let over = state.detail || (state.step == Step::Review && state.review.diff_focus);
     let scrolls = state.scrolls();
     let (down, up) = match scrolls {
-        true => ("scroll", "scroll up"),
-        false => ("next row", "previous row"),
+        true => (say::SCROLL, say::SCROLL_UP),
+        false => (say::NEXT_ROW, say::PREVIOUS_ROW),
     };
-    let one = (state.list_len() < 2).then(|| "there is no other row".to_owned());
+    let one = (state.list_len() < 2).then(|| say::NO_OTHER_ROW.to_owned());
     let mut all = vec![
         Binding::new(Down, down, Action::Down)
             .also(&[Char('j')])
             .quiet_if(!over || (!scrolls && one.is_some())),
         Binding::new(Up, up, Action::Up).also(&[Char('k')]).quiet(),
-        Binding::new(Char('n'), "next row", Action::NextRow)
+        Binding::new(Char('n'), say::NEXT_ROW, Action::NextRow)
             .quiet_if(!scrolls)
             .unless(one.clone()),
-        Binding::new(Char('N'), "previous row", Action::RowBefore)
+        Binding::new(Char('N'), say::PREVIOUS_ROW, Action::RowBefore)
             .quiet()
             .unless(one),
     ];
     all.extend(paging());
     let filtered = state.filter().is_some_and(|f| !f.text.is_empty());
     if state.detail {
-        all.push(Binding::new(Esc, "close detail", Action::Info).also(&[Char('i'), Backspace]));
+        all.push(Binding::new(Esc, say::CLOSE_DETAIL, Action::Info).also(&[Char('i'), Backspace]));
     } else {
         if filtered {
-            all.push(Binding::new(Esc, "clear filter", Action::FilterClear));
+            all.push(Binding::new(Esc, say::CLEAR_FILTER, Action::FilterClear));
         } else {
             all.push(
-                Binding::new(Esc, "back", Action::Back)
+                Binding::new(Esc, say::GO_BACK, Action::Back)
                     .also(&[Backspace])
                     .unless(state.back_refused()),
             );
@@ -540,12 +550,12 @@ fn common_keys(state: &State) -> Vec<Binding> {
             state.step,
             Step::Cluster | Step::Prometheus | Step::Options | Step::Apply
         );
-        let detail = Binding::new(Char('i'), "detail", Action::Info)
-            .unless((!alone && state.list_len() == 0).then(|| "no row is selected".to_owned()));
+        let detail = Binding::new(Char('i'), say::SHOW_DETAIL, Action::Info)
+            .unless((!alone && state.list_len() == 0).then(|| say::NO_ROW_SELECTED.to_owned()));
         all.push(if state.viewport.wide && !state.reads_on() {
             detail.quiet().unless(Some(match state.step {
-                Step::Options => "the whole text is visible".into(),
-                _ => "the detail is shown on the right".into(),
+                Step::Options => say::TEXT_IS_VISIBLE.into(),
+                _ => say::DETAIL_IS_BESIDE.into(),
             }))
         } else {
             detail
@@ -560,12 +570,12 @@ fn common_keys(state: &State) -> Vec<Binding> {
         );
     }
     let mouse = match state.mouse {
-        true => "mouse off: the terminal selects text",
-        false => "use the mouse: a click selects, a second click acts",
+        true => say::MOUSE_OFF,
+        false => say::USE_MOUSE,
     };
     all.push(Binding::new(Char('M'), mouse, Action::Mouse).quiet());
-    all.push(Binding::new(Char('?'), "help", Action::Help));
-    all.push(Binding::new(Char('q'), "quit", Action::Quit));
+    all.push(Binding::new(Char('?'), say::SHOW_HELP, Action::Help));
+    all.push(Binding::new(Char('q'), say::QUIT, Action::Quit));
     all
 }
 

@@ -3,7 +3,7 @@
 
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Gateway, Namespace, OtherPods, Owner, Prometheus, Workload};
-use crate::words;
+use crate::words::{self, say::wizard as say};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -82,7 +82,7 @@ impl Row {
             Row::Namespace { closed, .. } => {
                 return closed
                     .as_deref()
-                    .map(|why| ("nothing to choose", why.into()));
+                    .map(|why| (say::NOTHING_TO_CHOOSE, why.into()));
             }
             Row::Context(_) => None,
         };

@@ -6,7 +6,7 @@ use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::others::{OtherPods, in_plaintext};
 use crate::text::few;
-use crate::words;
+use crate::words::{self, say::wizard as say};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -108,18 +108,16 @@ impl State {
             let mut gateways = mesh.gateways.iter();
             let gateway = gateways.any(|g| g.workload.id.namespace == namespace);
             let mut planes = mesh.istio.control_planes.iter();
-            let what = match (prometheus, gateway) {
-                (true, true) => "Prometheus and gateways run here (steps 2 and 5)",
-                (true, false) => "Prometheus runs here (step 2)",
-                (false, true) => "Gateways run here (step 5)",
-                _ if planes.any(|plane| plane.namespace == namespace) => "Only Istio runs here",
+            let words = match (prometheus, gateway) {
+                (true, true) => say::PROMETHEUS_AND_GATEWAYS_ALONE,
+                (true, false) => say::PROMETHEUS_ALONE,
+                (false, true) => say::GATEWAYS_ALONE,
+                _ if planes.any(|plane| plane.namespace == namespace) => say::ISTIO_ALONE,
                 // Its rows in step 4 say what it holds.
                 _ if !mesh.others_in(namespace).is_empty() => return None,
-                _ => return Some("It holds no Deployment, StatefulSet or DaemonSet.".into()),
+                _ => say::HOLDS_NO_WORKLOAD,
             };
-            return Some(
-                format!("{what}; it holds no other Deployment, StatefulSet or DaemonSet.").into(),
-            );
+            return Some(words.into());
         };
         let closed = |w: &Arc<Workload>| !w.obstacles.is_empty() && w.takeable().is_none();
         if !workloads.iter().all(closed) {
@@ -131,8 +129,8 @@ impl State {
             .map(words::reason)
             .unwrap_or_default();
         Some(match workloads.len() {
-            1 => format!("Its only workload is not available. {reason}").into(),
-            n => format!("None of its {n} workloads is available. {reason}").into(),
+            1 => say::only_workload_closed(&reason).into(),
+            n => say::no_workload_available(n, &reason).into(),
         })
     }
 
@@ -183,7 +181,7 @@ impl State {
                 .any(|w| w.namespace == name);
             if !self.mesh.namespaces.iter().any(|known| known.name == name) {
                 self.answers.namespaces.remove(&name);
-                let text = format!("-n {name}: there is no such namespace");
+                let text = say::no_such_namespace(&name);
                 self.notice = Some(Notice {
                     tone: Tone::Bad,
                     text,
@@ -252,14 +250,7 @@ fn others_only(others: &[Arc<OtherPods>]) -> Option<Arc<str>> {
     let names: Vec<String> = others.iter().map(|other| other.title()).collect();
     let pods: usize = others.iter().map(|other| other.pods).sum();
     let plain = in_plaintext(others);
-    (pods > 0).then(|| {
-        format!(
-            "It holds no Deployment, StatefulSet or DaemonSet. Pods of other owners: {pods} ({}), in plaintext: \
-             {plain}. Step 4 shows the reason for each.",
-            few(&names, 3)
-        )
-        .into()
-    })
+    (pods > 0).then(|| say::pods_of_others(pods, &few(&names, 3), plain).into())
 }
 
 /// What can't be chosen where other workloads can, each with its reason's word.
@@ -273,8 +264,7 @@ fn partly(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> Option<Arc<st
         return None;
     }
     let named = few(&closed, 3);
-    let all = format!("{} of {} not available", closed.len(), workloads.len());
-    Some(format!("{all}: {named}. Step 4 shows the reasons.").into())
+    Some(say::partly_available(closed.len(), workloads.len(), &named).into())
 }
 
 /// Whose names would let something of it be chosen.
@@ -283,15 +273,14 @@ fn held(workloads: &[Arc<Workload>]) -> Arc<str> {
         .iter()
         .filter_map(|w| {
             let owner = w.takeable()?;
-            Some(format!("{} belongs to {}", w.id.name, owner.tool.name()))
+            Some(say::owned_by(&w.id.name, owner.tool.name()))
         })
         .collect();
     let named = few(&owned, 3);
-    let all = match workloads.len() {
-        1 => "Its only workload has another owner".to_owned(),
-        n => format!("Its {n} workloads have other owners or are not available"),
-    };
-    format!("{all}: {named}. In step 4, t makes owned workloads available.").into()
+    match workloads.len() {
+        1 => say::only_workload_owned(&named).into(),
+        n => say::workloads_owned(n, &named).into(),
+    }
 }
 
 pub(super) fn choosable(workloads: &[Arc<Workload>], take: &BTreeSet<String>) -> usize {

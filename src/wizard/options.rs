@@ -4,7 +4,7 @@ pub(super) mod pace;
 
 use super::list::List;
 use super::msg::{Effect, Generation};
-use super::refuse::plural;
+use super::refuse::counted;
 use super::state::{
     EachRow, Forbidden, Notice, OptionCell, OptionChoice, OptionRow, Planned, ReviewStep, State,
     Step, Tone,
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{SidecarState, Workload};
 use crate::plan::Part;
+use crate::words::say::wizard as say;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -128,7 +129,7 @@ impl State {
         let options = &self.answers.options;
         let restarts = match pods {
             0 => String::new(),
-            n => format!("restarts {}", plural(n, "pod", "pods")),
+            n => counted(n, say::RESTARTS_ONE_POD, say::restarts_pods),
         };
         let cell = |choice, label: &str, impact: &str, risk: &str, chosen| OptionCell {
             choice,
@@ -140,61 +141,61 @@ impl State {
         };
         let mut rows = vec![
             OptionRow {
-                label: "Port",
+                label: say::ROW_PORT,
                 choices: vec![
                     cell(
                         OptionChoice::Port(MetricsPort::Merged),
-                        "15020 merged: Envoy, agent and your app",
+                        say::MERGED_PORT,
                         "",
                         "",
                         options.port == MetricsPort::Merged,
                     ),
                     cell(
                         OptionChoice::Port(MetricsPort::Envoy),
-                        "15090 Envoy only",
+                        say::ENVOY_PORT,
                         "",
-                        "no app metrics over mTLS; plaintext jobs keep scraping apps with metrics",
+                        say::NO_APP_METRICS,
                         options.port == MetricsPort::Envoy,
                     ),
                 ],
             },
             OptionRow {
-                label: "Annotate",
+                label: say::ROW_ANNOTATE,
                 choices: vec![
                     cell(
                         OptionChoice::AnnotateTemplate,
-                        "the pod template: permanent",
+                        say::ANNOTATE_TEMPLATE,
                         &restarts,
                         "",
                         options.annotate == Annotate::Template,
                     ),
                     cell(
                         OptionChoice::AnnotatePods,
-                        "running pods: no restart",
+                        say::ANNOTATE_PODS,
                         "",
-                        "annotation is lost with the pod: new pods are not scraped over mTLS",
+                        say::ANNOTATION_LOST_WITH_POD,
                         options.annotate == Annotate::Pods,
                     ),
                 ],
             },
         ];
         if !without_sidecar.is_empty() {
-            let count = plural(without_sidecar.len(), "workload", "workloads");
+            let count = counted(without_sidecar.len(), say::ONE_WORKLOAD, say::workloads);
             rows.push(OptionRow {
-                label: "Sidecar",
+                label: say::ROW_SIDECAR,
                 choices: vec![
                     cell(
                         OptionChoice::InjectTemplate,
-                        &format!("label on the pod template of {count}"),
-                        "restarts their pods",
+                        &say::label_on_template(&count),
+                        say::RESTARTS_THEIR_PODS,
                         "",
                         options.injection == Injection::Template,
                     ),
                     cell(
                         OptionChoice::InjectNamespace,
-                        "label on the namespace",
-                        "restarts their pods",
-                        "every other pod that restarts in the namespace also gets a sidecar",
+                        say::LABEL_ON_NAMESPACE,
+                        say::RESTARTS_THEIR_PODS,
+                        say::OTHERS_GET_SIDECAR,
                         options.injection == Injection::Namespace,
                     ),
                 ],
@@ -212,40 +213,40 @@ impl State {
             })
         });
         rows.push(OptionRow {
-            label: "Plaintext jobs",
+            label: say::ROW_PLAINTEXT_JOBS,
             choices: vec![
                 cell(
                     OptionChoice::StopPlaintext,
-                    "stop for secured pods once UP",
+                    say::STOP_ONCE_UP,
                     "",
                     "",
                     stops,
                 ),
                 cell(
                     OptionChoice::KeepPlaintext,
-                    "keep",
+                    say::KEEP,
                     "",
-                    "secured pods are scraped and counted twice",
+                    say::COUNTED_TWICE,
                     !stops,
                 ),
             ],
         });
         if !self.mesh.leftovers.is_empty() {
             rows.push(OptionRow {
-                label: "Existing set-up",
+                label: say::ROW_EXISTING,
                 choices: vec![
                     cell(
                         OptionChoice::Repair,
-                        "fix what the published task left",
+                        say::FIX_LEFTOVERS,
                         "",
                         "",
                         options.repair,
                     ),
                     cell(
                         OptionChoice::NoRepair,
-                        "keep",
+                        say::KEEP,
                         "",
-                        "the existing set-up stays broken",
+                        say::STAYS_BROKEN,
                         !options.repair,
                     ),
                 ],
@@ -261,8 +262,10 @@ impl State {
                     .map(|f| f.why.clone());
             }
         }
-        let label = self.options.rows.current().map(|row| row.label);
-        self.options.rows.set(rows, |row| Some(row.label) == label);
+        let first = |row: &OptionRow| row.choices.first().map(|cell| cell.choice);
+        let current = self.options.rows.current().and_then(first);
+        let same = |row: &OptionRow| current.is_some() && first(row) == current;
+        self.options.rows.set(rows, same);
         self.clamp_column();
         if self.options.each.is_some() {
             self.derive_each();

@@ -6,7 +6,7 @@ use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
 use crate::problems::{Choice, Subject, groups};
 use crate::text::few;
-use crate::words;
+use crate::words::{self, say::wizard as say};
 use std::collections::BTreeSet;
 
 /// Of one code so many are listed, and lines in all; `meshscrape check` says them all.
@@ -29,25 +29,21 @@ impl State {
                 lines.push(format!("  {}: {reason}", problem.of()));
             }
             if problems.len() > LISTED {
-                lines.push(format!("  and {} more", problems.len() - LISTED));
+                lines.push(say::more_of_code(problems.len() - LISTED));
             }
             left -= problems.len();
             if lines.len() > LINES && left > 0 {
-                lines.push(format!("{left} more: meshscrape check lists them all"));
+                lines.push(say::check_lists_all(left));
                 break;
             }
         }
-        let mut buttons = vec![button("Close", Answer::Cancel, false)];
+        let mut buttons = vec![button(say::CLOSE, Answer::Cancel, false)];
         if let fixes @ 1.. = self.fixes().len() {
-            buttons.push(button(
-                &format!("Choose {fixes} to fix"),
-                Answer::Yes,
-                false,
-            ));
+            buttons.push(button(&say::choose_to_fix(fixes), Answer::Yes, false));
         }
         self.dialog = Some(dialog(
             DialogKind::Problems,
-            "Problems in this cluster",
+            say::PROBLEMS_IN_CLUSTER,
             lines,
             buttons,
         ));
@@ -91,7 +87,7 @@ impl State {
         }
         self.notice = Some(Notice {
             tone: Tone::Plain,
-            text: format!("chosen: {}; the review shows their changes", few(&names, 4)),
+            text: say::chosen_to_fix(&few(&names, 4)),
         });
     }
 }

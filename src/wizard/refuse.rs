@@ -5,6 +5,7 @@ use super::list::{Filter, List, Row};
 use super::state::{Connection, ReviewRow, Standing, State, Step, StepMark, Viewport};
 use crate::mesh::kinds::Kind;
 use crate::plan::Part;
+use crate::words::say::wizard as say;
 
 impl State {
     /// The list of the present step, where it is one of the mesh's rows.
@@ -126,12 +127,10 @@ impl State {
         let written =
             |row: &ReviewRow| matches!(row.standing, Standing::Ready | Standing::Unverified(_));
         if readers().any(out) && ports().any(written) {
-            return Some(
-                "Prometheus's own changes are skipped: nothing will scrape port 15091.".into(),
-            );
+            return Some(say::NOTHING_SCRAPES.into());
         }
         let none = ports().next().is_some() && ports().all(out) && readers().any(written);
-        none.then(|| "Every workload is skipped: the secure job will find no target.".into())
+        none.then(|| say::JOB_FINDS_NOTHING.into())
     }
 
     /// What is given up with a lock or the record of the run.
@@ -146,9 +145,7 @@ impl State {
         let out = rows.filter(|row| row.part == Part::Journal && row.standing == Standing::LeftOut);
         out.map(|row| match row.object.kind {
             Kind::Lease => unguarded(&row.object.namespace),
-            _ => {
-                "Only this machine can undo the run: its record is not kept in the cluster.".into()
-            }
+            _ => say::RECORD_NOT_KEPT.into(),
         })
         .collect()
     }
@@ -166,8 +163,8 @@ impl State {
     pub fn next_refused(&self) -> Option<String> {
         match self.step {
             Step::Cluster => match &self.cluster.connection {
-                Connection::Reading => Some("the kubeconfig is being read".into()),
-                Connection::Connecting => Some("connecting to the cluster".into()),
+                Connection::Reading => Some(say::KUBECONFIG_IS_READ.into()),
+                Connection::Connecting => Some(say::CONNECTING.into()),
                 Connection::Failed(error) => Some(error.what.clone()),
                 Connection::Choosing => None,
                 Connection::Open => bad_checks(self),
@@ -178,17 +175,15 @@ impl State {
                 let found = chosen.and_then(|id| self.mesh.prometheus(id));
                 let free = found.is_some_and(|p| p.is_free(take));
                 if !free && self.cluster.filling && self.reading() {
-                    return Some(
-                        "the cluster is still being read; enter works as soon as a Prometheus can be chosen".into(),
-                    );
+                    return Some(say::READING_FOR_PROMETHEUS.into());
                 }
                 match found {
                     Some(p) => p.against(take).next().map(crate::words::reason),
                     // Enter takes the one under the cursor.
                     None => match self.prometheus.current() {
                         Some(row) => row.blocked(take).map(|(_, why)| why.into_owned()),
-                        None if self.cluster.filling => Some("searching for Prometheus".into()),
-                        None => Some("no Prometheus is available yet".into()),
+                        None if self.cluster.filling => Some(say::SEARCHING_PROMETHEUS.into()),
+                        None => Some(say::NO_PROMETHEUS_AVAILABLE.into()),
                     },
                 }
             }
@@ -196,13 +191,11 @@ impl State {
                 let empty = self
                     .list()
                     .is_some_and(|list| list.rows.is_empty() && list.filter.text.is_empty());
-                (empty && self.cluster.filling)
-                    .then(|| "the cluster is still being read; no rows yet".into())
+                (empty && self.cluster.filling).then(|| say::READING_WITHOUT_ROWS.into())
             }
-            Step::Gateways => (self.chosen_count() == 0)
-                .then(|| "no workload and no gateway is chosen".to_owned()),
+            Step::Gateways => (self.chosen_count() == 0).then(|| say::NOTHING_CHOSEN.to_owned()),
             // A plan of half a cluster could miss what governs a workload.
-            Step::Options if self.cluster.filling => Some("the cluster is still being read".into()),
+            Step::Options if self.cluster.filling => Some(say::STILL_READING.into()),
             Step::Options => match &self.options.planned {
                 Some(Err(error)) => Some(error.what.clone()),
                 // A plan that is still being made is waited for in the review.
@@ -210,18 +203,18 @@ impl State {
             },
             Step::Review => self.apply_refused(),
             Step::Apply => None,
-            Step::Status => Some("this is the last step".into()),
+            Step::Status => Some(say::LAST_STEP.into()),
         }
     }
 
     /// Why no other step is to be had while a run is not over.
     fn at_work(&self) -> &'static str {
         if self.apply.stopped.is_some() {
-            "the run waits for your decision; press enter to decide"
+            say::ENTER_DECIDES
         } else if self.apply.stopping {
-            "the run stops after the current write"
+            say::STOPS_AFTER_WRITE
         } else {
-            "a run is in progress; s stops it after the current write"
+            say::S_STOPS_RUN
         }
     }
 
@@ -233,34 +226,34 @@ impl State {
             return Some(self.at_work().into());
         }
         if self.start.monitor && self.step == Step::Status {
-            return Some("only the monitor is open; q quits".into());
+            return Some(say::Q_QUITS_MONITOR.into());
         }
-        (self.step == Step::Cluster).then(|| "this is the first step".to_owned())
+        (self.step == Step::Cluster).then(|| say::FIRST_STEP.to_owned())
     }
 
     pub fn jump_refused(&self, step: Step) -> Option<String> {
         if step == self.step {
-            return Some("this step is already open".into());
+            return Some(say::STEP_IS_OPEN.into());
         }
         if self.start.monitor && step < Step::Review {
-            return Some("only the monitor is open".into());
+            return Some(say::ONLY_MONITOR.into());
         }
         if self.apply.running && step != Step::Status && step != Step::Apply {
             return Some(self.at_work().into());
         }
         if step == Step::Apply && self.apply.rows.rows.is_empty() {
-            return Some("nothing has been applied yet".into());
+            return Some(say::NOTHING_APPLIED_YET.into());
         }
-        (step > self.reached).then(|| "complete the steps before it first".to_owned())
+        (step > self.reached).then(|| say::STEPS_BEFORE_FIRST.to_owned())
     }
 
     /// Why the review cannot be written to a folder.
     pub fn export_refused(&self) -> Option<String> {
         let review = &self.review;
         if review.undoes.is_some() {
-            return Some("an undo cannot be exported".into());
+            return Some(say::NO_EXPORT_OF_UNDO.into());
         }
-        (review.review.is_none() || !review.done).then(|| "the review is in progress".to_owned())
+        (review.review.is_none() || !review.done).then(|| say::REVIEW_IN_PROGRESS.to_owned())
     }
 
     /// Why the review cannot be applied as it stands.
@@ -270,25 +263,16 @@ impl State {
             return Some(error.what.clone());
         }
         if review.review.is_none() || !review.done {
-            return Some(format!(
-                "dry run in progress: {}",
-                plural(review.counts.asking, "change", "changes")
-            ));
+            return Some(say::dry_run_in_progress(&changes(review.counts.asking)));
         }
         if self.start.read_only {
-            return Some("read-only: no changes are applied".into());
+            return Some(say::READ_ONLY_NOT_APPLIED.into());
         }
         if review.counts.stopped > 0 {
-            return Some(format!(
-                "{} must be forced or skipped first",
-                plural(
-                    review.counts.stopped,
-                    "change conflicts and",
-                    "changes conflict and"
-                )
-            ));
+            let stopped = review.counts.stopped;
+            return Some(counted(stopped, say::ONE_CONFLICTS, say::several_conflict));
         }
-        (review.counts.changes == 0).then(|| "no changes".to_owned())
+        (review.counts.changes == 0).then(|| say::NO_CHANGES.to_owned())
     }
 
     /// The review is whole and finds the cluster as wanted.
@@ -307,14 +291,14 @@ impl State {
             return None;
         }
         let Some(row) = self.options.rows.current() else {
-            return Some("no options yet".into());
+            return Some(say::NO_OPTIONS_YET.into());
         };
         let here = row.choices.get(self.options.column)?;
         let other = || row.choices.iter().find_map(|cell| cell.blocked.clone());
         here.blocked
             .clone()
-            .or_else(|| other().map(|why| format!("there is no other choice: {why}")))
-            .or_else(|| Some("there is no other choice".into()))
+            .or_else(|| other().map(|why| say::no_other_choice(&why)))
+            .or_else(|| Some(say::NO_OTHER_CHOICE.into()))
     }
 
     /// Chosen workloads and gateways.
@@ -367,6 +351,13 @@ impl State {
 }
 
 /// `1 pod`, `6 pods`.
-pub fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+pub(super) fn counted(count: usize, one: &str, several: fn(usize) -> String) -> String {
+    match count {
+        1 => one.to_owned(),
+        _ => several(count),
+    }
+}
+
+pub(super) fn changes(count: usize) -> String {
+    counted(count, say::ONE_CHANGE, say::changes)
 }

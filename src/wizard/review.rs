@@ -4,7 +4,7 @@ pub(super) mod rows;
 
 use super::list::List;
 use super::msg::{Effect, Generation};
-use super::refuse::plural;
+use super::refuse::{changes, counted};
 use super::state::{
     Notice, Planned, ReviewCounts, ReviewMode, ReviewRow, ReviewStep, Sign, Standing, State, Step,
     Tone, UndoPlan,
@@ -19,6 +19,7 @@ use crate::plan::review::{
 use crate::plan::upstream::owner;
 use crate::plan::{Change, ChangeId, Impact};
 use crate::problems::Severity;
+use crate::words::say::wizard as say;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -244,14 +245,7 @@ impl State {
         if out && fell > 0 {
             self.notice = Some(Notice {
                 tone: Tone::Waiting,
-                text: format!(
-                    "skipped; also skipped: {}",
-                    plural(
-                        fell,
-                        "change that depends on it",
-                        "changes that depend on it"
-                    )
-                ),
+                text: counted(fell, say::ONE_MORE_SKIPPED, say::more_skipped),
             });
         }
         Vec::new()
@@ -267,10 +261,8 @@ impl State {
         if row.is_some_and(super::state::ReviewRow::is_held_lock) {
             self.review.break_lock = !self.review.break_lock;
             let text = match self.review.break_lock {
-                true => {
-                    "the lock will be broken: if its holder still runs, both runs write at once"
-                }
-                false => "the lock will not be broken: a run in progress blocks the apply",
+                true => say::LOCK_WILL_BE_BROKEN,
+                false => say::LOCK_WILL_STAY,
             };
             self.notice = Some(Notice {
                 tone: Tone::Waiting,
@@ -355,7 +347,7 @@ impl State {
     pub(super) fn start_undo(&mut self, run: Option<String>) -> Vec<Effect> {
         self.notice = Some(Notice {
             tone: Tone::Waiting,
-            text: "reading the changes of the run …".into(),
+            text: say::READING_RUN.into(),
         });
         vec![Effect::PlanUndo(
             self.generations.undo.advance(),
@@ -483,7 +475,7 @@ fn fields_of(review: &Review, manager: &str) -> Vec<String> {
     let value = |value: &Option<serde_json::Value>| {
         value
             .as_ref()
-            .map_or_else(|| "nothing".to_owned(), ToString::to_string)
+            .map_or_else(|| say::NO_VALUE.to_owned(), ToString::to_string)
     };
     review
         .items
@@ -493,12 +485,11 @@ fn fields_of(review: &Review, manager: &str) -> Vec<String> {
                 .iter()
                 .filter(|conflict| conflict.manager == manager)
                 .map(|conflict| {
-                    format!(
-                        "{} {}: {} becomes {}",
-                        item.change.object,
-                        conflict.field,
-                        value(&conflict.theirs),
-                        value(&conflict.ours)
+                    say::field_becomes(
+                        &item.change.object.to_string(),
+                        &conflict.field,
+                        &value(&conflict.theirs),
+                        &value(&conflict.ours),
                     )
                 })
         })
@@ -507,20 +498,16 @@ fn fields_of(review: &Review, manager: &str) -> Vec<String> {
 
 fn not_approvable(why: &NotApprovable) -> String {
     match why {
-        NotApprovable::NothingToDo => "no changes".into(),
-        NotApprovable::StillAsking(n) => {
-            format!("dry run in progress: {}", plural(*n, "change", "changes"))
-        }
-        NotApprovable::Stopped(ids) => format!(
-            "{} forced or skipped first",
-            plural(ids.len(), "change must be", "changes must be")
+        NotApprovable::NothingToDo => say::NO_CHANGES.into(),
+        NotApprovable::StillAsking(n) => say::dry_run_in_progress(&changes(*n)),
+        NotApprovable::Stopped(ids) => counted(
+            ids.len(),
+            say::ONE_MUST_BE_FORCED,
+            say::several_must_be_forced,
         ),
-        NotApprovable::PodsNotChecked(ids) => format!(
-            "admission was not checked for {}: restarting them requires a separate confirmation",
-            plural(ids.len(), "workload's new pods", "workloads' new pods")
-        ),
-        NotApprovable::HistoryNotConfirmed => {
-            "Prometheus loses its history: a separate confirmation is required".into()
+        NotApprovable::PodsNotChecked(ids) => {
+            counted(ids.len(), say::ONE_NOT_CHECKED, say::several_not_checked)
         }
+        NotApprovable::HistoryNotConfirmed => say::HISTORY_NOT_CONFIRMED.into(),
     }
 }

@@ -12,7 +12,6 @@ pub use review::*;
 
 use super::list::{List, Row, RowKey};
 use super::msg::Generation;
-use super::refuse::plural;
 use crate::answers::Answers;
 use crate::engine::contact::Contact;
 use crate::engine::event::{Ended, Outcome, StepState};
@@ -22,6 +21,7 @@ use crate::mesh::kinds::{ObjectRef, WorkloadRef};
 use crate::plan::review::Review;
 use crate::plan::{ChangeId, Part, Plan};
 use crate::targets::{self, Board, Lacking};
+use crate::words::say::wizard as say;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -61,30 +61,30 @@ impl Step {
 
     pub fn title(self) -> &'static str {
         match self {
-            Step::Cluster => "Cluster",
+            Step::Cluster => say::STEP_CLUSTER,
             Step::Prometheus => "Prometheus",
-            Step::Namespaces => "Namespaces",
-            Step::Workloads => "Workloads",
-            Step::Gateways => "Gateways",
-            Step::Options => "Options",
-            Step::Review => "Review",
-            Step::Apply => "Apply",
-            Step::Status => "Status",
+            Step::Namespaces => say::STEP_NAMESPACES,
+            Step::Workloads => say::STEP_WORKLOADS,
+            Step::Gateways => say::STEP_GATEWAYS,
+            Step::Options => say::STEP_OPTIONS,
+            Step::Review => say::STEP_REVIEW,
+            Step::Apply => say::STEP_APPLY,
+            Step::Status => say::STEP_STATUS,
         }
     }
 
     /// The one question on top of the step.
     pub fn question(self) -> &'static str {
         match self {
-            Step::Cluster => "Which cluster, and does it meet the requirements?",
-            Step::Prometheus => "Which Prometheus should scrape the mesh over mTLS?",
-            Step::Namespaces => "Which namespaces hold the workloads?",
-            Step::Workloads => "Which workloads should Prometheus scrape over mTLS?",
-            Step::Gateways => "Which gateways should Prometheus scrape over mTLS?",
-            Step::Options => "How should Prometheus scrape them?",
-            Step::Review => "Review the changes.",
-            Step::Apply => "Applying the approved changes in order",
-            Step::Status => "Is every target scraped over mTLS?",
+            Step::Cluster => say::WHICH_CLUSTER,
+            Step::Prometheus => say::WHICH_PROMETHEUS,
+            Step::Namespaces => say::WHICH_NAMESPACES,
+            Step::Workloads => say::WHICH_WORKLOADS,
+            Step::Gateways => say::WHICH_GATEWAYS,
+            Step::Options => say::HOW_TO_SCRAPE,
+            Step::Review => say::REVIEW_CHANGES,
+            Step::Apply => say::APPLYING_IN_ORDER,
+            Step::Status => say::IS_EVERYTHING_SCRAPED,
         }
     }
 
@@ -191,18 +191,18 @@ pub enum About {
 impl About {
     pub fn label(self) -> &'static str {
         match self {
-            About::Server => "API server",
+            About::Server => say::ABOUT_SERVER,
             About::Istio => "Istio",
-            About::DataPlane => "Data plane",
-            About::TrustDomain => "Trust domain",
-            About::RootNamespace => "Root namespace",
-            About::MeshMode => "Mesh-wide mTLS",
+            About::DataPlane => say::ABOUT_DATA_PLANE,
+            About::TrustDomain => say::ABOUT_TRUST_DOMAIN,
+            About::RootNamespace => say::ABOUT_ROOT_NAMESPACE,
+            About::MeshMode => say::ABOUT_MESH_MODE,
             About::Prometheus => "Prometheus",
-            About::Contact => "Prometheus API",
-            About::Reading => "Reading",
-            About::Permissions => "Permissions",
-            About::Problems => "Problems",
-            About::Interrupted => "Interrupted run",
+            About::Contact => say::ABOUT_CONTACT,
+            About::Reading => say::ABOUT_READING,
+            About::Permissions => say::ABOUT_PERMISSIONS,
+            About::Problems => say::ABOUT_PROBLEMS,
+            About::Interrupted => say::ABOUT_INTERRUPTED,
         }
     }
 }

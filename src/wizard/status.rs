@@ -5,6 +5,7 @@ use super::namespaces::{matches, words};
 use super::state::{Connection, State};
 use crate::mesh::kinds::WorkloadRef;
 use crate::targets::{self, Board};
+use crate::words::say::wizard as say;
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -102,13 +103,13 @@ impl State {
             .filter(|row| {
                 let e = &row.expected;
                 let (state, said, why) = match row.left_out {
-                    true => ("skipped", "", String::new()),
+                    true => (say::FIND_LEFT_OUT, "", String::new()),
                     false => shown(&row.state),
                 };
                 let proof = match row.probe {
-                    _ if !row.guard.faults().is_empty() => "not guarded",
-                    targets::Probe::Refused => "secured",
-                    targets::Probe::Served => "plaintext served",
+                    _ if !row.guard.faults().is_empty() => say::FIND_NOT_GUARDED,
+                    targets::Probe::Refused => say::FIND_SECURED,
+                    targets::Probe::Served => say::FIND_SERVED,
                     _ => "",
                 };
                 let (namespace, name) = (&e.item.namespace, &e.item.name);
@@ -140,17 +141,17 @@ fn shown(state: &targets::State) -> (&str, &str, String) {
     let none = String::new;
     match state {
         S::Up { double: None } => ("UP", "", none()),
-        S::Up { double: Some(job) } => ("UP", "also plaintext", job.clone()),
-        S::Unsettled { .. } => ("UP", "confirming", none()),
+        S::Up { double: Some(job) } => ("UP", say::FIND_ALSO_PLAINTEXT, job.clone()),
+        S::Unsettled { .. } => ("UP", say::FIND_CONFIRMING, none()),
         S::Down { error, cause } => {
             let cause = cause.as_deref().map(crate::words::sentence);
             ("DOWN", error, cause.unwrap_or_default())
         }
         S::Waiting { on, replica } => {
             let on = crate::words::waits(on, replica.as_deref());
-            ("waiting", "", on)
+            (say::FIND_WAITING, "", on)
         }
-        S::Plaintext { job } => ("plaintext only", job, none()),
-        S::NotCovered => ("not covered", crate::words::not_covered(), none()),
+        S::Plaintext { job } => (say::FIND_PLAINTEXT, job, none()),
+        S::NotCovered => (say::FIND_NOT_COVERED, crate::words::not_covered(), none()),
     }
 }

@@ -2,12 +2,12 @@
 
 use super::dialog::{button, dialog};
 use super::list::Row;
-use super::refuse::plural;
+use super::refuse::counted;
 use super::state::{Answer, Dialog, DialogKind, Notice, Standing, State, Tone};
 use crate::answers::Answers;
 use crate::mesh::{Owner, OwnerTool};
 use crate::text::few;
-use crate::words;
+use crate::words::{self, say::wizard as say};
 use std::collections::BTreeMap;
 
 impl State {
@@ -24,25 +24,20 @@ impl State {
             Some(Row::Workload(w)) => (&w.obstacles, &w.owner),
             Some(Row::Gateway(g)) => (&g.workload.obstacles, &g.workload.owner),
             Some(Row::Namespace { .. }) => {
-                return "ownership is set per workload: press t on a row below".into();
+                return say::OWNERSHIP_PER_WORKLOAD.into();
             }
-            _ => return "no owner prevents choosing it".into(),
+            _ => return say::NO_OWNER_PREVENTS.into(),
         };
         let other = obstacles
             .iter()
             .find(|obstacle| owner.as_ref().is_none_or(|owner| !owner.is(obstacle)));
         match (owner, other) {
-            (Some(owner), Some(other)) => format!(
-                "forcing ownership from {} is not enough: {}",
-                owner.tool.name(),
-                words::reason(other)
-            ),
-            (Some(_), None) if !obstacles.is_empty() => {
-                "its operator generates the whole configuration; meshscrape can only export it (i)"
-                    .into()
+            (Some(owner), Some(other)) => {
+                say::forcing_not_enough(owner.tool.name(), &words::reason(other))
             }
-            (None, Some(other)) => format!("it has no other owner: {}", words::reason(other)),
-            _ => "no owner prevents choosing it".into(),
+            (Some(_), None) if !obstacles.is_empty() => say::OPERATOR_GENERATES.into(),
+            (None, Some(other)) => say::has_no_other_owner(&words::reason(other)),
+            _ => say::NO_OWNER_PREVENTS.into(),
         }
     }
 
@@ -71,28 +66,23 @@ impl State {
         let tool = owner.tool;
         let others = self.owned_by(tool).saturating_sub(1);
         let mut lines = vec![
-            format!(
-                "This object belongs to {} ({}).",
-                tool.name(),
-                self.owner_name(owner)
-            ),
+            say::belongs_to(tool.name(), &self.owner_name(owner)),
             tool.reverts().to_owned(),
-            "The review shows each change, and the matching change for its source (o).".into(),
+            say::REVIEW_SHOWS_SOURCE.into(),
         ];
         if others > 0 {
-            lines.push(format!(
-                "This applies to everything {} owns here: {}.",
+            lines.push(say::applies_to_all_owned(
                 tool.name(),
-                plural(others, "other item", "other items")
+                &counted(others, say::ONE_OTHER_ITEM, say::other_items),
             ));
         }
         dialog(
             DialogKind::TakeOwner(tool),
-            format!("Change what {} owns?", tool.name()),
+            say::change_owned_question(tool.name()),
             lines,
             vec![
-                button("Cancel", Answer::Cancel, false),
-                button("Make it available", Answer::Yes, true),
+                button(say::CANCEL, Answer::Cancel, false),
+                button(say::MAKE_AVAILABLE, Answer::Yes, true),
             ],
         )
     }
@@ -116,11 +106,10 @@ impl State {
         }
         let words = taken.into_iter().map(|(manager, (fields, objects))| {
             let named = few(&objects, 3);
-            format!(
-                "{} forced over {manager}, which may revert {}: {named}.",
-                plural(fields, "field is", "fields are"),
-                if fields == 1 { "it" } else { "them" },
-            )
+            match fields {
+                1 => say::one_field_forced(manager, &named),
+                _ => say::fields_forced(fields, manager, &named),
+            }
         });
         words.collect()
     }
@@ -134,10 +123,9 @@ impl State {
         for owner in written.filter_map(|row| row.owner) {
             *owned.entry(owner).or_default() += 1;
         }
-        let words = owned.into_iter().map(|(owner, n)| {
-            let objects = plural(n, "object belongs", "objects belong");
-            let them = if n == 1 { "it" } else { "them" };
-            format!("{objects} to {owner}, which may revert {them}; flagged in the review.")
+        let words = owned.into_iter().map(|(owner, n)| match n {
+            1 => say::one_object_owned(owner),
+            _ => say::objects_owned(n, owner),
         });
         words.collect()
     }
@@ -161,10 +149,7 @@ impl State {
         self.derive(self.step);
         self.notice = Some(Notice {
             tone: Tone::Waiting,
-            text: format!(
-                "objects of {} are available now; t makes them unavailable again",
-                tool.name()
-            ),
+            text: say::available_now(tool.name()),
         });
     }
 
@@ -196,12 +181,9 @@ impl State {
         self.notice = Some(Notice {
             tone: Tone::Plain,
             text: match before - chosen(&self.answers) {
-                0 => format!("objects of {} are no longer available", tool.name()),
-                n => format!(
-                    "objects of {} are no longer available: {} no longer chosen",
-                    tool.name(),
-                    plural(n, "item is", "items are")
-                ),
+                0 => say::no_longer_available(tool.name()),
+                1 => say::one_no_longer_chosen(tool.name()),
+                n => say::several_no_longer_chosen(tool.name(), n),
             },
         });
     }

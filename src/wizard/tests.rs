@@ -33,6 +33,7 @@ use crate::plan::{Action as Write, Change, ChangeId, Impact, Part, Plan};
 use crate::problems::Unmerged;
 use crate::problems::{Problem, Subject};
 use crate::recipe::testing::{SAMPLE, gateway, id, prometheus, workload};
+use crate::words::say::wizard as say;
 use serde_json::json;
 use std::sync::Arc;
 

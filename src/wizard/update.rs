@@ -8,6 +8,7 @@ use super::prometheus::LOOK_AGAIN;
 use super::state::{
     ClusterStep, Connection, Notice, ReviewMode, ReviewRow, Start, State, Step, Tone,
 };
+use crate::words::say::wizard as say;
 
 impl State {
     /// The state before anything is read, and the first question.
@@ -124,7 +125,7 @@ impl State {
                 let effects = self.enter(Step::Gateways);
                 self.notice = Some(Notice {
                     tone: Tone::Plain,
-                    text: "no namespace is chosen: only gateways can be secured".into(),
+                    text: say::NO_NAMESPACE_CHOSEN.into(),
                 });
                 return effects;
             }
@@ -222,7 +223,7 @@ impl State {
             if self.apply.stopping {
                 self.notice = Some(Notice {
                     tone: Tone::Waiting,
-                    text: "the run stops after the current write".into(),
+                    text: say::STOPS_AFTER_WRITE.into(),
                 });
             }
             return self.stop_apply();
@@ -343,8 +344,8 @@ impl State {
             Action::Next => self.next(),
             Action::Back => self.back(),
             Action::Jump(step) => self.enter(step),
-            Action::NextWarning => self.next_change(ReviewRow::warns, "warning"),
-            Action::NextDeletion => self.next_change(ReviewRow::deletes, "deletion"),
+            Action::NextWarning => self.next_change(ReviewRow::warns, say::ONLY_WARNING),
+            Action::NextDeletion => self.next_change(ReviewRow::deletes, say::ONLY_DELETION),
             Action::Filter => {
                 if let Some(filter) = self.filter_mut() {
                     filter.editing = true;
@@ -380,8 +381,8 @@ impl State {
                 self.notice = Some(Notice {
                     tone: Tone::Plain,
                     text: match self.mouse {
-                        true => "mouse on: a click selects, a second click acts, the wheel scrolls",
-                        false => "mouse off: the terminal selects text",
+                        true => say::MOUSE_ON,
+                        false => say::MOUSE_OFF,
                     }
                     .into(),
                 });
@@ -597,7 +598,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.notice = Some(match result {
                 Ok(()) => Notice {
                     tone: Tone::Good,
-                    text: "Prometheus reloaded: targets appear within seconds".into(),
+                    text: say::PROMETHEUS_RELOADED.into(),
                 },
                 Err(error) => error_notice(&error),
             });
@@ -620,7 +621,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.notice = Some(match result {
                 Ok(path) => Notice {
                     tone: Tone::Good,
-                    text: format!("saved to {}", path.display()),
+                    text: say::saved_to(&path.display().to_string()),
                 },
                 Err(error) => error_notice(&error),
             });
@@ -640,7 +641,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.notice = Some(match result {
                 Ok(()) => Notice {
                     tone: Tone::Good,
-                    text: "copied".into(),
+                    text: say::COPIED.into(),
                 },
                 Err(error) => error_notice(&error),
             });

@@ -5,6 +5,7 @@ use super::namespaces::{choosable, matches, words};
 use super::state::{Notice, State, Tone};
 use crate::mesh::Workload;
 use crate::mesh::kinds::WorkloadRef;
+use crate::words::say::wizard as say;
 use std::sync::Arc;
 
 impl State {
@@ -85,7 +86,7 @@ impl State {
                 if *choosable == 0 {
                     self.notice = Some(Notice {
                         tone: Tone::Waiting,
-                        text: "none of them is available; each row shows the reason".into(),
+                        text: say::NONE_AVAILABLE.into(),
                     });
                     return;
                 }

@@ -2,23 +2,24 @@
 
 use super::{Action, Binding, Key};
 use crate::wizard::state::State;
+use crate::words::say::wizard as say;
 
 pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     use Key::*;
-    let none = || (state.list_len() == 0).then(|| "there is no row yet".to_owned());
+    let none = || (state.list_len() == 0).then(|| say::NO_ROW_YET.to_owned());
     let each = state.options.each.is_some();
     let blocked = state.choice_blocked();
     let row = state.options.rows.current();
     let cell = row.and_then(|row| row.choices.get(state.options.column));
     let space = match cell {
-        _ if each => "change",
-        Some(cell) if cell.chosen => "change",
-        _ => "choose",
+        _ if each => say::CHANGE,
+        Some(cell) if cell.chosen => say::CHANGE,
+        _ => say::CHOOSE,
     };
     all.push(Binding::new(Char(' '), space, Action::Toggle).unless(blocked));
     let (right, left) = match each {
-        true => ("annotation", "port"),
-        false => ("next choice", "previous choice"),
+        true => (say::TO_ANNOTATION, say::TO_PORT),
+        false => (say::NEXT_CHOICE, say::PREVIOUS_CHOICE),
     };
     let columns = match each {
         true => 2,
@@ -31,17 +32,17 @@ pub(super) fn keys(state: &State, all: &mut Vec<Binding>) {
     all.push(
         Binding::new(Right, right, Action::Right)
             .also(&[Char('l')])
-            .unless(last.then(|| "this is the last choice of the row".to_owned()))
+            .unless(last.then(|| say::LAST_CHOICE.to_owned()))
             .unless(none()),
     );
     all.push(
         Binding::new(Left, left, Action::Left)
             .also(&[Char('h')])
             .quiet_if(!last)
-            .unless(first.then(|| "this is the first choice of the row".to_owned()))
+            .unless(first.then(|| say::FIRST_CHOICE.to_owned()))
             .unless(none()),
     );
-    let label = if each { "for all" } else { "per item" };
+    let label = if each { say::FOR_ALL } else { say::PER_ITEM };
     all.push(Binding::new(Char('e'), label, Action::Each));
-    all.push(Binding::new(Enter, "review", Action::Next).unless(state.next_refused()));
+    all.push(Binding::new(Enter, say::TO_REVIEW, Action::Next).unless(state.next_refused()));
 }

@@ -2,8 +2,8 @@
 
 use crate::answers::{Annotate, Pace};
 use crate::mesh::SidecarState;
-use crate::wizard::refuse::plural;
 use crate::wizard::state::{OptionCell, OptionChoice, OptionRow, State};
+use crate::words::say::wizard as say;
 
 impl State {
     /// Nothing to choose where there is only one item.
@@ -20,30 +20,27 @@ impl State {
         if items < 2 {
             return None;
         }
-        let rollouts = plural(restart, "rollout", "rollouts");
-        let up = "targets must be UP before the next one starts: 1 to 2 min more each";
+
         let [one, canary, all] = match restart {
             0 => [
                 String::new(),
-                format!("after each workload, {up}"),
+                say::UP_AFTER_EACH_WORKLOAD.to_owned(),
                 String::new(),
             ],
             1 => [
                 String::new(),
-                format!("after the rollout, {up}"),
+                say::UP_AFTER_THE_ROLLOUT.to_owned(),
                 String::new(),
             ],
             n => [
-                format!("{rollouts} one at a time: the total time is the sum of all"),
-                format!("{rollouts} one at a time; after each, {up}"),
-                format!(
-                    "{n} workloads restart in parallel: their surge pods need capacity at the same time"
-                ),
+                say::rollouts_one_by_one(n),
+                say::rollouts_with_canary(n),
+                say::restart_in_parallel(n),
             ],
         };
         let shared = match restart {
             0 | 1 => "",
-            _ => "a shared fault appears only after every workload started to restart",
+            _ => say::SHARED_FAULT,
         };
         let cell = |pace, label: &str, impact: String, risk: &str| OptionCell {
             choice: OptionChoice::Pace(pace),
@@ -54,21 +51,21 @@ impl State {
             blocked: None,
         };
         Some(OptionRow {
-            label: "Rollout",
+            label: say::ROW_ROLLOUT,
             choices: vec![
-                cell(Pace::One, "one at a time", one, ""),
-                cell(Pace::Canary, "canary", canary, ""),
-                cell(Pace::All, "parallel", all, shared),
+                cell(Pace::One, say::ONE_AT_A_TIME, one, ""),
+                cell(Pace::Canary, say::CANARY, canary, ""),
+                cell(Pace::All, say::IN_PARALLEL, all, shared),
             ],
         })
     }
 }
 
-/// How the restarts of a run follow each other, for the end of a sentence.
-pub(in crate::wizard) fn words(pace: Pace) -> &'static str {
+/// How many pods restart, and how the restarts of a run follow each other.
+pub(in crate::wizard) fn restarts(pace: Pace, pods: usize) -> String {
     match pace {
-        Pace::One => "one workload at a time",
-        Pace::Canary => "one workload at a time, each UP before the next",
-        Pace::All => "all workloads in parallel",
+        Pace::One => say::pods_restart_one_by_one(pods),
+        Pace::Canary => say::pods_restart_with_canary(pods),
+        Pace::All => say::pods_restart_in_parallel(pods),
     }
 }

@@ -5,6 +5,7 @@ use crate::plan::Part;
 use crate::wizard::msg::Effect;
 use crate::wizard::namespaces::{matches, words};
 use crate::wizard::state::{Notice, ReviewRow, Sign, Standing, State, Tone};
+use crate::words::say::wizard as say;
 
 /// How soon a change has to be read. The order of the rows once every answer is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,16 +57,16 @@ impl ReviewRow {
         }
         let object = self.object.to_string();
         let sign = match self.sign {
-            Sign::New => "new",
-            Sign::Changed => "patched",
-            Sign::Deleted => "deleted",
-            Sign::Same => "unchanged",
+            Sign::New => say::FIND_NEW,
+            Sign::Changed => say::FIND_PATCHED,
+            Sign::Deleted => say::FIND_DELETED,
+            Sign::Same => say::FIND_UNCHANGED,
             Sign::Asking => "",
         };
         let stands = match self.rank() {
-            Rank::Stops => "conflict",
-            Rank::Warns => "warning",
-            Rank::Quiet => "skipped",
+            Rank::Stops => say::FIND_CONFLICT,
+            Rank::Warns => say::FIND_WARNING,
+            Rank::Quiet => say::FIND_SKIPPED,
             _ => "",
         };
         let texts = [
@@ -119,11 +120,11 @@ impl State {
         }
     }
 
-    /// The next row like that; after the last one the first again.
+    /// The next row like that; after the last one the first again. `only`: said where there is no other.
     pub(in crate::wizard) fn next_change(
         &mut self,
         wanted: fn(&ReviewRow) -> bool,
-        word: &str,
+        only: &str,
     ) -> Vec<Effect> {
         let rows = &self.review.rows;
         let count = rows.rows.len();
@@ -134,7 +135,7 @@ impl State {
             Some(at) if at == rows.cursor => {
                 self.notice = Some(Notice {
                     tone: Tone::Plain,
-                    text: format!("this is the only {word}"),
+                    text: only.to_owned(),
                 });
                 Vec::new()
             }

@@ -209,39 +209,40 @@ impl ApplyStep {
         }
         let mut parts = Vec::new();
         if lost > 0 {
-            parts.push(format!("{stand} of {} applied", stand + lost));
+            parts.push(say::applied_of(stand, stand + lost));
             let why = |wanted: fn(&StepState) -> Option<&String>| {
                 self.rows.rows.iter().find_map(|row| wanted(&row.state))
             };
-            let said = |number: usize, what: &str, why: Option<&String>| {
-                let why = why.map_or_else(String::new, |why| format!(": {why}"));
-                format!("{number} {what}{why}")
+            let said = |what: String, why: Option<&String>| match why {
+                Some(why) => format!("{what}: {why}"),
+                None => what,
             };
             if !outcome.not_written.is_empty() {
                 let held = why(|state| match state {
                     StepState::Held(why) => Some(why),
                     _ => None,
                 });
-                let what = if held.is_some() {
-                    "held back"
-                } else {
-                    "skipped"
+                let number = outcome.not_written.len();
+                let what = match held {
+                    Some(_) => say::held_back(number),
+                    None => say::left_out(number),
                 };
-                parts.push(said(outcome.not_written.len(), what, held));
+                parts.push(said(what, held));
             }
             if !outcome.taken_back.is_empty() {
                 let back = why(|state| match state {
                     StepState::TakenBack(why) => Some(why),
                     _ => None,
                 });
-                parts.push(said(outcome.taken_back.len(), "undone", back));
+                parts.push(said(say::taken_back(outcome.taken_back.len()), back));
             }
         }
         let counts = outcome.board.counts;
         if !outcome.all_up {
             parts.push(match counts.all() {
-                0 => "targets not verified".to_owned(),
-                all => format!("{} of {} UP", counts.up, plural(all, "target", "targets")),
+                0 => say::TARGETS_NOT_VERIFIED.to_owned(),
+                1 => say::one_target_up(counts.up),
+                all => say::targets_up(counts.up, all),
             });
         }
         Some(parts.join("; "))

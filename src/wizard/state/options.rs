@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::problems::{Problem, Severity, of_forecast};
-use crate::words;
+use crate::words::{self, say::wizard as say};
 
 /// What the recipe made of the choices.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ impl Planned {
         notes.extend(forecast.map(words::forecast).unwrap_or_default());
         notes.extend(lines(&mut plan.findings.iter()));
         let skipped = words::skipped(&plan.skipped).into_iter();
-        notes.extend(skipped.map(|words| format!("skipped: {words}")));
+        notes.extend(skipped.map(|words| say::skipped_in_plan(&words)));
         let mut impacts = words::impacts(&plan);
         let of_changes = plan.changes.iter();
         let mut of_changes = of_changes.flat_map(|change| &change.findings);

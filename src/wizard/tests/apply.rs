@@ -61,12 +61,10 @@ fn where_a_workload_stands_written_it_alone_can_be_taken_back() {
         let mut state = stopped_at(2);
         let dialog = state.dialog.clone().unwrap();
         let back = dialog.buttons.iter().find(|b| b.answer == Answer::TakeBack);
-        assert_eq!(back.unwrap().label, "Undo all of shop/Deployment/cart");
+        let cart = "shop/Deployment/cart";
+        assert_eq!(back.unwrap().label, say::undo_all_of(cart));
         assert!(
-            dialog
-                .lines
-                .iter()
-                .any(|line| line.contains("for shop/Deployment/cart: 2")),
+            dialog.lines.contains(&say::applied_for_item(cart, 2)),
             "{:?}",
             dialog.lines
         );
@@ -134,11 +132,10 @@ fn ctrl_c_stops_the_writing_first_and_only_then_the_program() {
     update(&mut state, Msg::Apply(ApplyEvent::Finished(outcome)));
     assert!(!state.leaving);
     let said = state.apply.summary.join("\n");
-    assert!(
-        said.contains("Applied: PeerAuthentication shop/meshscrape-cart."),
-        "{said}"
-    );
-    assert!(said.contains("Not applied: Sidecar shop/"), "{said}");
+    let rows = &state.apply.rows.rows;
+    let (written, missing) = (rows[0].id.object(), rows[1].id.object());
+    assert!(said.contains(&say::applied(&written)), "{said}");
+    assert!(said.contains(&say::not_applied(&missing)), "{said}");
     assert_eq!(state.apply.progress(), (1, 3), "{said}");
     assert!(matches!(
         key(&mut state, Key::Ctrl('c'))[..],
@@ -212,7 +209,7 @@ fn undo_is_a_review_of_its_own_and_esc_leaves_it() {
     assert_eq!(state.step, Step::Review);
     assert_eq!(state.review.undoes.as_deref(), Some("run-1"));
     let enter = keymap::lookup(&state, Key::Enter).unwrap();
-    assert_eq!(enter.label, "undo …");
+    assert_eq!(enter.label, say::ASK_TO_UNDO);
     keys(&mut state, "esc");
     assert_eq!(state.step, Step::Apply);
     assert!(state.review.undoes.is_none());
@@ -256,7 +253,7 @@ fn what_moved_is_shown_anew_and_written_only_after_a_yes() {
     for line in [
         "\n− secure-port: \"15099\"",
         "\n+ secure-port: \"15091\"",
-        "… and 4 more lines",
+        &say::more_lines(4),
     ] {
         assert!(words.contains(line), "{words}");
     }
@@ -326,7 +323,7 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
     assert_eq!(state.apply.way_back_of(&id("shop", "other")), None);
     assert!(keys(&mut state, "u").is_empty());
     let why = state.notice.clone().unwrap().text;
-    assert!(why.contains("being undone"), "{why}");
+    assert_eq!(why, say::RUN_IS_BEING_UNDONE);
 
     let ids: Vec<ChangeId> = state.apply.rows.rows.iter().map(|r| r.id.clone()).collect();
     for (at, id) in ids.into_iter().enumerate() {
@@ -345,8 +342,8 @@ fn while_a_run_is_taken_back_the_status_speaks_of_that_and_offers_no_undo() {
     );
     assert_eq!(state.apply.way_back_of(&cart), None);
     // What stands still is named, and the same key goes on with it.
-    let ended = state.apply.summary.join(" ");
-    assert!(ended.contains("run-0 is still applied"), "{ended}");
+    let ended = state.apply.summary.last().unwrap();
+    assert_eq!(*ended, say::older_run_stands("run-0"));
     let effects = keys(&mut state, "u");
     assert!(
         matches!(&effects[..], [Effect::PlanUndo(_, _, Some(run))] if run == "run-0"),
@@ -361,11 +358,8 @@ fn a_run_that_turns_back_counts_what_it_has_taken_back() {
     keys(&mut state, "u");
     let asked = state.dialog.clone().unwrap();
     assert_eq!(asked.kind, DialogKind::UndoRun);
-    assert!(
-        asked.lines[0].starts_with("2 changes: "),
-        "{:?}",
-        asked.lines
-    );
+    let two = format!("{}: ", say::changes(2));
+    assert!(asked.lines[0].starts_with(&two), "{:?}", asked.lines);
     keys(&mut state, "enter");
     assert_eq!(state.dialog.clone().unwrap().kind, DialogKind::Stopped);
     assert!(!state.apply.takes_back() && state.apply.stopped.is_some());
@@ -447,8 +441,8 @@ fn who_leaves_is_told_the_commands_that_go_on_from_there() {
     assert_eq!(
         state.next_commands(),
         [
-            "To see the targets: meshscrape status",
-            "To undo: meshscrape undo r1 --yes"
+            say::to_see_targets("meshscrape status"),
+            say::to_undo("meshscrape undo r1 --yes")
         ]
     );
     // Another context than the kubeconfig's own has to be named.
@@ -457,8 +451,8 @@ fn who_leaves_is_told_the_commands_that_go_on_from_there() {
     assert_eq!(
         state.next_commands(),
         [
-            r"To resume: meshscrape apply --resume r1 --yes --context 'it'\''s'",
-            r"To undo: meshscrape undo r1 --yes --context 'it'\''s'"
+            say::to_resume(r"meshscrape apply --resume r1 --yes --context 'it'\''s'"),
+            say::to_undo(r"meshscrape undo r1 --yes --context 'it'\''s'")
         ]
     );
 }

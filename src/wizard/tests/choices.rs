@@ -265,7 +265,7 @@ fn nothing_chosen_goes_no_further_than_the_gateways() {
     let mut state = started(shop());
     keys(&mut state, "enter enter enter enter enter");
     assert_eq!(state.step, Step::Gateways);
-    assert!(state.notice.clone().unwrap().text.contains("no workload"));
+    assert_eq!(state.notice.clone().unwrap().text, say::NOTHING_CHOSEN);
     keys(&mut state, "space enter");
     assert_eq!(state.step, Step::Options);
 }
@@ -304,12 +304,8 @@ fn what_an_owner_holds_is_chosen_after_one_question() {
     let dialog = state.dialog.clone().unwrap();
     assert_eq!(dialog.kind, DialogKind::TakeOwner(OwnerTool::Helm));
     assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
-    assert!(
-        dialog
-            .lines
-            .iter()
-            .any(|line| line.contains("next upgrade"))
-    );
+    let reverts = OwnerTool::Helm.reverts().to_owned();
+    assert!(dialog.lines.contains(&reverts), "{:?}", dialog.lines);
     keys(&mut state, "enter");
     assert!(
         state.answers.take.is_empty(),
@@ -328,7 +324,7 @@ fn what_an_owner_holds_is_chosen_after_one_question() {
     assert!(state.answers.take.is_empty());
     assert!(state.answers.workloads.is_empty());
     let said = state.notice.clone().unwrap().text;
-    assert!(said.contains("1 item is no longer chosen"), "{said}");
+    assert_eq!(said, say::one_no_longer_chosen(OwnerTool::Helm.name()));
 }
 
 #[test]
@@ -337,24 +333,16 @@ fn the_key_says_why_it_does_nothing() {
     keys(&mut state, "enter enter down space enter down t");
     assert_eq!(under_cursor(&state), "cart");
     assert!(state.dialog.is_none());
-    assert!(
-        state
-            .notice
-            .clone()
-            .unwrap()
-            .text
-            .contains("no owner prevents")
-    );
+    let said = state.notice.clone().unwrap().text;
+    assert_eq!(said, say::NO_OWNER_PREVENTS);
     // Where more than an owner's name stands against it.
     let mut state = started(shop());
     keys(&mut state, "enter enter space enter down down t");
     assert_eq!(under_cursor(&state), "tax");
     assert!(state.dialog.is_none());
     let said = state.notice.clone().unwrap().text;
-    assert!(
-        said.contains("it has no other owner: ") && said.contains("billing/mine"),
-        "{said}"
-    );
+    let reason = crate::words::reason(&own_sidecar((&id("billing", "tax")).into()));
+    assert_eq!(said, say::has_no_other_owner(&reason));
 }
 
 #[test]
@@ -386,7 +374,7 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
         ("dull", host),
         (
             "istio-system",
-            "Prometheus and gateways run here".to_owned(),
+            say::PROMETHEUS_AND_GATEWAYS_ALONE.to_owned(),
         ),
     ] {
         let at = rows(&state).iter().position(|row| row == name).unwrap();
@@ -401,20 +389,15 @@ fn a_namespace_with_nothing_to_choose_says_why_and_stays_out() {
     assert_eq!(under_cursor(&state), "shop");
     let Some(Row::Namespace {
         held: Some(why), ..
-    }) = state.namespaces.current()
+    }) = state.namespaces.current().cloned()
     else {
         panic!("nothing is said");
     };
-    assert!(
-        why.contains("news belongs to Argo CD, search belongs to Helm"),
-        "{why}"
-    );
+    for (name, tool) in [("news", OwnerTool::ArgoCd), ("search", OwnerTool::Helm)] {
+        assert!(why.contains(&say::owned_by(name, tool.name())), "{why}");
+    }
     keys(&mut state, "space");
-    let said = state.notice.clone().unwrap().text;
-    assert!(
-        said.contains("In step 4, t makes owned workloads available"),
-        "{said}"
-    );
+    assert_eq!(state.notice.clone().unwrap().text, *why);
     assert!(state.answers.namespaces.contains("shop"));
 }
 

@@ -1,6 +1,7 @@
 use super::super::state::{About, Earlier};
 use super::*;
 use crate::mesh::AccessQuestion;
+use crate::problems::Severity;
 
 #[test]
 fn nothing_is_asked_before_the_first_message_but_the_contexts() {
@@ -65,7 +66,7 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
         found.unwrap_or_else(|| panic!("no line {about:?}"))
     };
     assert_eq!(line(About::Istio).check, Check::Bad);
-    assert!(line(About::Istio).todo.contains("istioctl install"));
+    assert_eq!(line(About::Istio).todo, say::INSTALL_ISTIO);
     assert_eq!(line(About::Prometheus).check, Check::Bad);
     assert!(line(About::Reading).found.contains("may not list services"));
 
@@ -76,7 +77,7 @@ fn the_checklist_says_what_is_missing_and_what_to_do() {
     }));
     let state = started(expired);
     assert_eq!(state.cluster.checks.len(), 1);
-    assert!(state.cluster.checks[0].todo.contains("log in again"));
+    assert_eq!(state.cluster.checks[0].todo, say::LOG_IN_AGAIN);
     assert!(state.next_refused().is_some());
 }
 
@@ -100,18 +101,15 @@ fn permissions_are_all_given_only_when_all_were_asked() {
     mesh.access.insert(question("create"), true);
     assert_eq!(
         permissions(&mesh),
-        (Check::Asking, "1 of 3 checked, none missing so far".into())
+        (Check::Asking, say::none_missing_so_far(1, 3))
     );
     mesh.asked.done = 3;
     mesh.access.insert(question("patch"), true);
-    assert_eq!(
-        permissions(&mesh),
-        (Check::Warning, "2 granted, 1 could not be checked".into())
-    );
+    assert_eq!(permissions(&mesh), (Check::Warning, say::granted_but(2, 1)));
     mesh.access.insert(question("delete"), true);
-    assert_eq!(permissions(&mesh), (Check::Good, "all granted (3)".into()));
+    assert_eq!(permissions(&mesh), (Check::Good, say::all_granted(3)));
     mesh.access.insert(question("delete"), false);
-    assert_eq!(permissions(&mesh).1, "missing: delete pods");
+    assert_eq!(permissions(&mesh).1, say::missing("delete pods"));
 }
 
 #[test]
@@ -131,7 +129,7 @@ fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on_by_its_key() {
         line.expect("it is told")
     };
     assert!(line(&state).found.contains("the undo of run r1"));
-    assert!(line(&state).todo.contains("resume the undo"));
+    assert_eq!(line(&state).todo, say::U_RESUMES_UNDO);
     let effects = keys(&mut state, "u");
     assert!(
         matches!(&effects[..], [Effect::PlanUndo(_, _, Some(run))] if run == "r1"),
@@ -246,10 +244,7 @@ fn what_stands_beside_an_owner_is_said_and_an_operators_prometheus_is_not_taken(
     let mut state = started(owned.clone());
     keys(&mut state, "enter t");
     let said = state.notice.clone().unwrap().text;
-    assert!(
-        said.contains("operator generates") && said.contains("export it (i)"),
-        "{said}"
-    );
+    assert_eq!(said, say::OPERATOR_GENERATES);
     p.flavour = crate::mesh::PrometheusFlavour::Plain;
     p.owner = Some(Owner {
         tool: OwnerTool::Helm,
@@ -293,7 +288,8 @@ fn the_first_step_counts_the_problems_and_lists_them() {
         .iter()
         .find(|line| line.about == About::Problems)
         .unwrap();
-    assert_eq!(line.found, "risk: 1 · note: 1");
+    let (risk, note) = (Severity::Risk.name(), Severity::Note.name());
+    assert_eq!(line.found, format!("{risk}: 1 · {note}: 1"));
     keys(&mut state, "p");
     let dialog = state.dialog.clone().unwrap();
     assert!(dialog.lines[0].contains("MS331"), "{:?}", dialog.lines);

@@ -54,7 +54,7 @@ fn an_apply_without_proof_is_told_before_the_yes_and_is_one() {
         keys(&mut state, "enter");
         let dialog = state.dialog.as_ref().expect("a question");
         let yes = &dialog.buttons.last().expect("a button").label;
-        assert_eq!(yes.contains("without verification"), wanted, "{yes}");
+        assert_eq!(yes == say::APPLY_UNVERIFIED, wanted, "{yes}");
         let effects = keys(&mut state, "tab enter");
         assert!(
             matches!(effects[..], [Effect::Apply { unproven, .. }] if unproven == wanted),

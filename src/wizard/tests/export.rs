@@ -58,9 +58,9 @@ fn what_goes_wrong_stands_over_the_name_and_only_an_export_is_replaced() {
     assert_eq!(
         dialog.lines,
         [
-            "the folder x is a file",
-            "Cause: not a folder",
-            "Try: name another"
+            "the folder x is a file".to_owned(),
+            say::cause("not a folder"),
+            say::to_try("name another"),
         ]
     );
     assert_eq!(dialog.buttons.len(), 2);

@@ -154,26 +154,20 @@ fn without_a_namespace_enter_says_that_it_leads_to_the_gateways_and_does() {
     let enter = |state: &State| keymap::lookup(state, Key::Enter).unwrap().label;
     assert_eq!(
         (state.step, enter(&state).as_str()),
-        (Step::Namespaces, "gateways only")
+        (Step::Namespaces, say::GATEWAYS_ONLY)
     );
     keys(&mut state, "enter");
     assert_eq!(state.step, Step::Gateways);
-    assert!(
-        state
-            .notice
-            .clone()
-            .unwrap()
-            .text
-            .contains("no namespace is chosen")
-    );
+    let said = state.notice.clone().unwrap().text;
+    assert_eq!(said, say::NO_NAMESPACE_CHOSEN);
     keys(&mut state, "esc");
     assert_eq!(state.step, Step::Namespaces);
     keys(&mut state, "a");
-    assert_eq!(enter(&state), "next");
+    assert_eq!(enter(&state), say::NEXT);
     keys(&mut state, "enter");
     assert_eq!(
         (state.step, enter(&state).as_str()),
-        (Step::Workloads, "gateways only")
+        (Step::Workloads, say::GATEWAYS_ONLY)
     );
 }
 
@@ -228,7 +222,7 @@ fn the_mouse_is_given_to_the_terminal_and_taken_by_a_key() {
     assert!(!state.mouse, "as it was started");
     keys(&mut state, "M");
     assert!(state.mouse);
-    assert!(state.notice.as_ref().unwrap().text.contains("mouse on"));
+    assert_eq!(state.notice.as_ref().unwrap().text, say::MOUSE_ON);
     keys(&mut state, "M");
     assert!(!state.mouse);
 }

@@ -71,9 +71,9 @@ fn space_on_the_chosen_option_takes_the_next_that_can_be_and_a_click_does_not() 
     );
     assert_eq!(state.step, Step::Options);
     tell_plan(&mut state, plan());
-    assert_eq!(state.options.rows.current().unwrap().label, "Port");
+    assert_eq!(state.options.rows.current().unwrap().label, say::ROW_PORT);
     let space = keymap::lookup(&state, Key::Char(' ')).unwrap();
-    assert_eq!((space.label.as_str(), space.works()), ("change", true));
+    assert_eq!((space.label.as_str(), space.works()), (say::CHANGE, true));
     keys(&mut state, "space");
     assert_eq!(state.answers.options.port, MetricsPort::Envoy);
     assert_eq!(state.options.column, 1);

@@ -2,7 +2,7 @@ use super::*;
 use crate::answers::Pace;
 use crate::wizard::state::OptionRow;
 
-const ROW: &str = "Rollout";
+const ROW: &str = say::ROW_ROLLOUT;
 
 fn pace_row(state: &State) -> &OptionRow {
     let rows = &state.options.rows.rows;
@@ -32,14 +32,10 @@ fn one_by_one_is_the_pace_until_another_is_chosen_and_each_says_its_impact() {
     let row = pace_row(&state).clone();
     let chosen: Vec<bool> = row.choices.iter().map(|cell| cell.chosen).collect();
     assert_eq!(chosen, [true, false, false]);
-    assert!(row.choices[0].impact.contains("2 rollouts one at a time"));
-    assert!(row.choices[1].impact.contains("must be UP before the next"));
-    assert!(
-        row.choices[2]
-            .impact
-            .contains("2 workloads restart in parallel")
-    );
-    assert!(row.choices[2].risk.contains("fault"));
+    assert_eq!(row.choices[0].impact, say::rollouts_one_by_one(2));
+    assert_eq!(row.choices[1].impact, say::rollouts_with_canary(2));
+    assert_eq!(row.choices[2].impact, say::restart_in_parallel(2));
+    assert_eq!(row.choices[2].risk, say::SHARED_FAULT);
 
     keys(&mut state, "right space");
     assert_eq!(state.effective().options.pace, Pace::Canary);
@@ -74,7 +70,7 @@ fn marks_on_running_pods_restart_nothing_and_a_single_workload_has_no_pace() {
     let row = pace_row(&state);
     assert_eq!(row.choices[0].impact, "");
     assert_eq!(row.choices[2].impact, "");
-    assert!(row.choices[1].impact.contains("must be UP"));
+    assert_eq!(row.choices[1].impact, say::UP_AFTER_EACH_WORKLOAD);
 
     let mut one = started(shop());
     keys(
@@ -98,10 +94,7 @@ fn the_question_before_writing_and_the_writing_have_the_pace() {
     state.answers.options.pace = Pace::All;
     keys(&mut state, "enter");
     let dialog = state.dialog.clone().unwrap();
-    assert_eq!(
-        dialog.lines[0],
-        "3 pods restart, all workloads in parallel."
-    );
+    assert_eq!(dialog.lines[0], say::pods_restart_in_parallel(3));
     let effects = keys(&mut state, "tab enter");
     assert!(
         matches!(&effects[..], [Effect::Apply { answers, .. }] if answers.options.pace == Pace::All),

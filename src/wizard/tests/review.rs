@@ -12,7 +12,7 @@ fn leaving_a_change_out_leaves_out_what_hangs_on_it() {
     assert!(matches!(standings[1], Standing::HangsOn(_)));
     assert!(matches!(standings[2], Standing::HangsOn(_)));
     assert_eq!(state.review.counts.changes, 0);
-    assert!(state.notice.clone().unwrap().text.contains("2 changes"));
+    assert_eq!(state.notice.clone().unwrap().text, say::more_skipped(2));
     // The way to apply is closed, with the reason.
     assert!(keys(&mut state, "enter").is_empty());
     assert!(state.dialog.is_none());
@@ -30,10 +30,10 @@ fn a_review_says_where_what_it_writes_has_no_use() {
     assert_eq!(state.unscraped(), None);
     keys(&mut state, "space");
     let said = state.unscraped().unwrap();
-    assert!(said.contains("nothing will scrape"), "{said}");
+    assert_eq!(said, say::NOTHING_SCRAPES);
     keys(&mut state, "space down space");
     let said = state.unscraped().unwrap();
-    assert!(said.contains("Every workload is skipped"), "{said}");
+    assert_eq!(said, say::JOB_FINDS_NOTHING);
     keys(&mut state, "enter");
     let dialog = state.dialog.unwrap();
     assert!(dialog.lines.contains(&said), "{:?}", dialog.lines);
@@ -79,7 +79,7 @@ fn what_a_key_said_while_the_server_was_asked_falls_with_the_last_answer() {
     update(&mut state, Msg::ReviewOpened(generation, Box::new(opened)));
     keys(&mut state, "enter");
     let said = state.notice.clone().expect("why enter does nothing").text;
-    assert!(said.contains("dry run in progress: 3 changes"), "{said}");
+    assert_eq!(said, say::dry_run_in_progress(&say::changes(3)));
     for change in &plan().changes {
         tell_reviewed(&mut state, reviewed(change, Verdict::New));
     }
@@ -128,15 +128,12 @@ fn the_question_before_writing_names_owners_and_what_is_given_up_and_what_had_no
     // What an owner may revert comes first, the lock last.
     assert_eq!(owners.collect::<Vec<_>>(), [Some("Helm"), None, None, None]);
     let said = |state: &State| state.confirm_apply().lines.join("\n");
-    let belongs = "1 object belongs to Helm, which may revert it; flagged in the review.";
-    assert!(said(&state).contains(belongs), "{}", said(&state));
-    assert!(!said(&state).contains("lock") && !said(&state).contains("MS259"));
+    let belongs = say::one_object_owned(OwnerTool::Helm.name());
+    assert!(said(&state).contains(&belongs), "{}", said(&state));
+    assert!(state.unkept().is_empty() && !said(&state).contains("MS259"));
     keys(&mut state, "G space");
-    assert!(
-        said(&state).contains("No lock: other runs can write at the same time."),
-        "{}",
-        said(&state)
-    );
+    let unkept = state.unkept();
+    assert!(!unkept.is_empty() && unkept.iter().all(|line| said(&state).contains(line)));
     state.fit(Viewport {
         notes_seen: false,
         ..Viewport::default()
@@ -167,13 +164,8 @@ fn a_controllers_field_is_taken_by_name_only() {
     keys(&mut state, "enter");
     let dialog = state.dialog.clone().unwrap();
     assert_eq!(dialog.kind, DialogKind::ConfirmApply);
-    let taken =
-        "1 field is forced over argocd-controller, which may revert it: Deployment shop/cart.";
-    assert!(
-        dialog.lines.iter().any(|l| l == taken),
-        "{:?}",
-        dialog.lines
-    );
+    let taken = say::one_field_forced("argocd-controller", "Deployment shop/cart");
+    assert!(dialog.lines.contains(&taken), "{:?}", dialog.lines);
     // What is left out takes nothing.
     keys(&mut state, "enter space enter");
     let lines = state.dialog.clone().map(|dialog| dialog.lines);
@@ -188,8 +180,7 @@ fn the_question_about_a_persons_field_says_by_what_its_row_is_marked() {
     assert_eq!(annotated.collect::<Vec<_>>(), [1, 0, 0]);
     keys(&mut state, "enter");
     let lines = state.dialog.clone().unwrap().lines.join("\n");
-    let said = "1 field that a person set with kubectl is overwritten; see it in the review.";
-    assert!(lines.contains(said), "{lines}");
+    assert!(lines.contains(say::ONE_FIELD_OVERWRITTEN), "{lines}");
 }
 
 #[test]
@@ -197,8 +188,9 @@ fn the_question_before_writing_names_the_context_and_its_safe_answer_has_the_foc
     let mut state = in_review(plan(), |c| reviewed(c, Verdict::New));
     assert!(keys(&mut state, "enter").is_empty());
     let dialog = state.dialog.clone().unwrap();
-    assert_eq!(dialog.title, "Apply 3 changes to demo?");
-    assert!(dialog.lines[0].contains("2 pods restart"));
+    let title = say::apply_changes_to(&say::changes(3), "demo");
+    assert_eq!(dialog.title, title);
+    assert_eq!(dialog.lines[0], say::pods_restart(2));
     assert_eq!(dialog.buttons[dialog.focus].answer, Answer::Cancel);
     assert!(keys(&mut state, "enter").is_empty());
     assert_eq!(state.step, Step::Review);
@@ -273,7 +265,7 @@ fn under_a_detail_that_is_seen_whole_the_arrows_move_the_rows() {
     assert_eq!((state.namespaces.cursor, state.detail_offset), (1, 3));
     let footer = keymap::footer(&state);
     let named = |key, label| footer.iter().any(|b| b.key == key && b.label == label);
-    assert!(named(Key::Down, "scroll") && named(Key::Char('n'), "next row"));
+    assert!(named(Key::Down, say::SCROLL) && named(Key::Char('n'), say::NEXT_ROW));
     // What is another row's begins at its top.
     keys(&mut state, "n");
     assert_eq!((state.namespaces.cursor, state.detail_offset), (2, 0));
@@ -336,7 +328,8 @@ fn read_only_reviews_and_never_applies() {
     state.start.read_only = true;
     assert!(keys(&mut state, "enter").is_empty());
     assert!(state.dialog.is_none());
-    assert!(state.notice.clone().unwrap().text.contains("read-only"));
+    let said = state.notice.clone().unwrap().text;
+    assert_eq!(said, say::READ_ONLY_NOT_APPLIED);
 }
 
 #[test]

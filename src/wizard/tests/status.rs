@@ -69,8 +69,8 @@ fn problems_come_worst_first_and_the_filter_finds_states_and_errors() {
     for (text, found) in [
         ("down", "tax-0"),
         ("reset", "tax-0"),
-        ("waiting", "cart-0"),
-        ("not covered", "ledger-0"),
+        (say::FIND_WAITING, "cart-0"),
+        (say::FIND_NOT_COVERED, "ledger-0"),
         ("up", "legacy-0"),
     ] {
         state.status.rows.filter.text = text.into();
@@ -102,7 +102,7 @@ fn what_was_left_out_in_the_review_is_not_told_as_what_cannot_be_covered() {
         (0, 1)
     );
     state.step = Step::Status;
-    state.status.rows.filter.text = "skipped".into();
+    state.status.rows.filter.text = say::FIND_LEFT_OUT.into();
     state.derive_status();
     assert_eq!(pods(&state), ["cart-0"]);
     keys(&mut state, "p");

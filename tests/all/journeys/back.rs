@@ -4,6 +4,7 @@ use super::Journey;
 use super::screen::drive;
 use meshscrape::engine::event::Ended;
 use meshscrape::wizard::state::{DialogKind, Start, Step};
+use meshscrape::words::say::wizard as say;
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +55,7 @@ async fn a_failed_rollout_is_taken_back_by_its_button_and_the_other_workload_sta
             user.text()
         );
         assert!(
-            user.shows("Undo all of default/Deployment/httpbin"),
+            user.shows(&say::undo_all_of("default/Deployment/httpbin")),
             "{}",
             user.text()
         );

@@ -12,7 +12,7 @@ use meshscrape::plan::Part;
 use meshscrape::plan::review::{Approved, Word};
 use meshscrape::recipe::Selection;
 use meshscrape::wizard::state::Start;
-use meshscrape::words::say::ui as say;
+use meshscrape::words::say::wizard as say;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -446,10 +446,10 @@ async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
         user.until("it asks for the yes", |s| s.dialog.is_some())
             .await;
         user.press("tab enter");
-        user.sees("Lose Prometheus's history?").await;
+        user.sees(say::LOSE_HISTORY).await;
         user.press("tab enter");
         user.until("it stops", |s| s.apply.stopped.is_some()).await;
-        user.sees("Apply as shown").await;
+        user.sees(say::APPLY_AS_SHOWN).await;
         for words in [
             "Deployment default/httpbin changed since the review",
             "− prometheus.istio.io/secure-port: \"15099\"",
@@ -460,7 +460,8 @@ async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
         user.press("enter");
         user.until("the question is put off", |s| s.dialog.is_none())
             .await;
-        user.sees(say::AGAINST_CURRENT).await;
+        user.sees("+ prometheus.istio.io/secure-port: \"15091\"")
+            .await;
         user.press("enter");
         user.until("the question is back", |s| s.dialog.is_some())
             .await;
