@@ -161,8 +161,8 @@ fn an_unknown_name_is_told_with_the_nearest_valid_one() {
 fn the_wizard_without_a_terminal_names_the_commands() {
     use meshscrape::words::say::wizard::{NEEDS_TERMINAL, WITHOUT_SCREEN};
     let words = stderr(&meshscrape("--demo").code(1));
-    for text in [NEEDS_TERMINAL, WITHOUT_SCREEN] {
-        assert!(words.contains(text), "{words}");
+    for text in [NEEDS_TERMINAL, WITHOUT_SCREEN].map(meshscrape::text::in_demo) {
+        assert!(words.contains(&*text), "{words}");
     }
 }
 
