@@ -6,8 +6,8 @@ use super::theme::Role;
 use super::widgets::{self, gauge, item, list, panel, percent};
 use super::words::age;
 use crate::engine::event::{Ended, StepState};
-use crate::words::say::ui as say;
 use crate::wizard::state::{ApplyRow, ApplyStep, LineSign, State};
+use crate::words::say::ui as say;
 use ratatui::layout::Rect;
 use std::time::Duration;
 
@@ -31,10 +31,7 @@ pub fn heading(state: &State) -> Words {
 pub fn question(state: &State) -> (Role, String) {
     let apply = &state.apply;
     if let Some((id, _)) = &apply.stopped {
-        return (
-            Role::Bad,
-            say::stopped_at(&id.object()),
-        );
+        return (Role::Bad, say::stopped_at(&id.object()));
     }
     if state.quit_after {
         return (Role::Waiting, "▲ Quitting after the current write.".into());
