@@ -277,7 +277,7 @@ contexts:
     async fn an_unknown_context_names_the_nearest() {
         let error = refused(GOOD, Some("prod-ue")).await;
         assert!(error.what.contains("prod-ue"), "{error}");
-        assert!(error.hints.join(" ").contains("`prod-eu`"), "{error}");
+        assert!(error.hints == [say::did_you_mean("prod-eu")], "{error}");
         let error = refused(GOOD, Some("zzz")).await;
         assert!(
             error.hints.join(" ").contains("staging, prod-eu"),
@@ -288,7 +288,8 @@ contexts:
     #[tokio::test]
     async fn no_current_context_lists_what_there_is() {
         let error = refused(&GOOD.replace("current-context: staging", ""), None).await;
-        assert!(error.hints.join(" ").contains("--context"), "{error}");
+        let names = "staging, prod-eu, plugin, dangling";
+        assert_eq!(error.hints, [say::choose_a_context(names)]);
     }
 
     #[tokio::test]

@@ -169,7 +169,7 @@ mod tests {
             ..way("http://p.example")
         });
         assert!(
-            words.contains("plaintext") && !words.contains("hunter2"),
+            words.contains(say::CREDENTIALS_IN_PLAINTEXT) && !words.contains("hunter2"),
             "{words}"
         );
         let local = Way {

@@ -198,6 +198,7 @@ fn failed(folder: &Path, error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Display;
     use std::os::unix::fs::PermissionsExt;
 
     const FILES: &[Entry] = &[
@@ -281,19 +282,23 @@ mod tests {
         let file = home.path().join("file");
         fs::write(&file, "f").unwrap();
         for (to, overwrite, words) in [
-            (file.clone(), true, "is a file"),
-            (file.join("below"), false, "could not be written"),
-            (home.path().join("no/such"), false, "could not be written"),
-            (home.path().to_owned(), true, "no export wrote"),
-            (PathBuf::from("/"), true, "no export wrote"),
+            (
+                file.clone(),
+                true,
+                say::is_a_file as fn(&dyn Display) -> String,
+            ),
+            (file.join("below"), false, say::folder_not_written),
+            (home.path().join("no/such"), false, say::folder_not_written),
+            (home.path().to_owned(), true, say::holds_other_files),
+            (PathBuf::from("/"), true, say::holds_other_files),
             (
                 PathBuf::from("/proc/nowhere"),
                 false,
-                "could not be written",
+                say::folder_not_written,
             ),
         ] {
             let error = write(&to, FILES, overwrite).unwrap_err();
-            assert!(error.what.contains(words), "{}: {error}", to.display());
+            assert_eq!(error.what, words(&to.display()), "{error}");
         }
         assert_eq!(names(home.path()), ["file"]);
     }
@@ -311,7 +316,7 @@ mod tests {
             true,
         )
         .unwrap_err();
-        assert!(error.what.contains("could not be written"), "{error}");
+        assert_eq!(error.what, say::folder_not_written(&to.display()));
         assert_eq!(fs::read_to_string(to.join("README.md")).unwrap(), "r");
         assert_eq!(names(home.path()), ["out"]);
     }
