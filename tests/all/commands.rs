@@ -1,6 +1,7 @@
 //! The program from the shell: words, JSON and exit codes.
 
 use assert_cmd::Command;
+use meshscrape::words::say::engine;
 use serde_json::Value;
 
 fn meshscrape(args: &str) -> assert_cmd::assert::Assert {
@@ -258,8 +259,8 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
         &format!("export {folder}2 --demo"),
     ])
     .map(|refused| stderr(&refused.code(1)));
-    assert!(again.contains("--overwrite"), "{again}");
-    assert!(into_file.contains("is a file"), "{into_file}");
+    assert!(again.contains(engine::REPLACE_THAT_EXPORT), "{again}");
+    assert!(into_file.contains(&engine::is_a_file(&file)), "{into_file}");
     assert!(
         nothing.contains("no workloads or gateways are chosen"),
         "{nothing}"

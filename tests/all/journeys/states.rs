@@ -4,6 +4,7 @@ use super::screen::drive;
 use super::{Journey, choose};
 use meshscrape::demo::{Fault, Simulation};
 use meshscrape::wizard::state::{About, Check, Connection, Start, Step};
+use meshscrape::words::say::cluster::LOG_IN_AGAIN;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -180,7 +181,7 @@ async fn an_expired_token_is_said_and_a_fresh_one_goes_on() {
     let cluster = simulation.clone();
     drive(&simulation, Start::default(), |user| async move {
         user.read().await;
-        user.sees("log in again").await;
+        user.sees(LOG_IN_AGAIN).await;
         user.press("enter");
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(user.state(|s| s.step), Step::Cluster);

@@ -6,6 +6,7 @@ use meshscrape::journal::MemoryJournal;
 use meshscrape::mesh::kinds::{Kind, ObjectRef};
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::undo::{NoteKind, UndoNote};
+use meshscrape::words::say::engine as say;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -124,7 +125,7 @@ async fn a_record_that_does_not_say_its_cluster_takes_the_users_word() {
     let stood = ours(&first);
     let (code, words) = first.call("undo --yes").await.told();
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("--this-cluster"), "{words}");
+    assert!(words.contains(say::CONFIRM_THE_CLUSTER), "{words}");
     assert_eq!(ours(&first), stood);
 
     // By a wrong word nothing is found, and nothing is called undone.
@@ -152,7 +153,7 @@ async fn where_kube_system_may_not_be_read_an_undo_takes_the_users_word() {
     let (code, words) = world.call("undo --yes").await.told();
     assert_eq!(code, 4, "{words}");
     assert!(
-        words.contains("kube-system") && words.contains("--this-cluster"),
+        words.contains("kube-system") && words.contains(say::CONFIRM_THE_CLUSTER),
         "{words}"
     );
     let (code, words) = world.call("undo --yes --this-cluster").await.told();
@@ -166,7 +167,8 @@ async fn where_kube_system_may_not_be_read_a_run_says_that_its_record_lacks_the_
     world.simulation.deny("get", "", "namespaces", None);
     let (code, words) = world.call(APPLY).await.told();
     assert_eq!(code, 0, "{words}");
-    assert!(words.contains("--this-cluster"), "{words}");
+    let unrecorded = say::cluster_not_recorded(&"");
+    assert!(words.contains(&unrecorded), "{words}");
 }
 
 #[tokio::test(start_paused = true)]
