@@ -12,6 +12,7 @@ pub use memory::MemoryJournal;
 use crate::engine::session::RunNote;
 use crate::error::Error;
 use crate::plan::record::Entry;
+use crate::words::say::journal as say;
 
 /// The version of the lines that this program writes; lines of a newer one are refused.
 pub const VERSION: u32 = 2;
@@ -75,17 +76,16 @@ fn offered(runs: &[RunNote]) -> Option<&str> {
 }
 
 fn nothing_to_undo() -> Error {
-    Error::new("there is no run to undo")
-        .cause("the journal holds no run that wrote something and has not been undone")
+    Error::new(say::NO_RUN_TO_UNDO).cause(say::NOTHING_NOT_UNDONE)
 }
 
 fn no_such_run(run: &str, runs: &[RunNote]) -> Error {
-    let error = Error::new(format!("there is no run `{run}` in the journal"));
+    let error = Error::new(say::no_such_run(run));
     match runs {
-        [] => error.cause("the journal is empty"),
+        [] => error.cause(say::JOURNAL_IS_EMPTY),
         runs => {
             let names: Vec<&str> = runs.iter().take(5).map(|r| r.run.as_str()).collect();
-            error.hint(format!("newest runs: {}", names.join(", ")))
+            error.hint(say::newest_runs(&names.join(", ")))
         }
     }
 }

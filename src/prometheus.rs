@@ -21,6 +21,7 @@ use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::objects::Labels;
 use crate::mesh::{self, Observed, Rule};
 use crate::targets::Target;
+use crate::words::say::prometheus as say;
 use bytes::Bytes;
 use http::Method;
 use jiff::Timestamp;
@@ -206,9 +207,7 @@ impl Prom {
         if let Some(direct) = &self.cluster.prometheus {
             // The guard of the cluster's own requests does not stand before this one.
             if self.cluster.read_only {
-                return Err(Error::refused(
-                    "Prometheus was not reloaded: this is read-only",
-                ));
+                return Err(Error::refused(say::NOT_RELOADED_READ_ONLY));
             }
             let answer = direct.ask(Method::POST, "/-/reload").await;
             let answer = answer.map_err(|e| self.denied(pod, &e))?;
@@ -264,7 +263,7 @@ impl Prom {
         let at = self.place(pod);
         match tokio::task::spawn_blocking(move || work(&at)).await {
             Ok(result) => result,
-            Err(e) => Err(Error::new("reading Prometheus's answer failed").cause(e)),
+            Err(e) => Err(Error::new(say::READING_FAILED).cause(e)),
         }
     }
 
@@ -272,14 +271,14 @@ impl Prom {
         if let Some(url) = self.url() {
             return url.to_owned();
         }
-        format!("{}/{pod} on port {}", self.at.id.namespace, self.at.port)
+        say::pod_on_port(&self.at.id.namespace, pod, self.at.port)
     }
 
     fn denied(&self, pod: &str, error: &ApiError) -> Error {
         if let Some(url) = self.url() {
-            return Error::new(format!("Prometheus ({url}) cannot be reached"))
+            return Error::new(say::cannot_be_reached(url))
                 .cause(&error.message)
-                .hint("check the URL (--prometheus-url), and the authority of its certificate (--prometheus-ca)");
+                .hint(say::CHECK_THE_URL);
         }
         answer::denied(&self.place(pod), error)
     }

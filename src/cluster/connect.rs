@@ -5,6 +5,7 @@ use super::kubeconfig::{first_line, load};
 use super::stack::{Fault, stack};
 use super::transport;
 use crate::error::{Error, nearest};
+use crate::words::say::cluster as say;
 use http::{Request, Response};
 use kube::Config;
 use kube::client::Body;
@@ -62,9 +63,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<Cluster, Error> {
     let (mut config, context, plugin) = match load(options.kubeconfig.as_deref())? {
         Some(kubeconfig) => from_kubeconfig(kubeconfig, options.context.clone()).await?,
         None if in_cluster() => {
-            let config = Config::incluster().map_err(|error| {
-                Error::new("the credentials of this pod cannot be read").cause(error)
-            })?;
+            let config = Config::incluster()
+                .map_err(|error| Error::new(say::NO_CREDENTIALS_OF_POD).cause(error))?;
             (config, IN_CLUSTER.to_owned(), None)
         }
         None => return Err(no_kubeconfig()),
@@ -74,7 +74,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Cluster, Error> {
     // A credential plugin is waited for inside: not on a thread that others need.
     let client = tokio::task::spawn_blocking(move || transport::client(&config))
         .await
-        .map_err(|error| Error::new("the client could not be created").cause(error))?
+        .map_err(|error| Error::new(say::CLIENT_NOT_CREATED).cause(error))?
         .map_err(|error| credentials_error(&context, plugin.as_deref(), error.as_ref()))?;
     // It can be cloned, which the layers need; they make a client of their own around it.
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -123,9 +123,9 @@ fn in_cluster() -> bool {
 }
 
 fn no_kubeconfig() -> Error {
-    Error::new("there is no kubeconfig")
-        .cause("neither --kubeconfig nor KUBECONFIG names one, and ~/.kube/config does not exist")
-        .hint("name one with --kubeconfig FILE, or see everything without a cluster: meshscrape --demo")
+    Error::new(say::NO_KUBECONFIG)
+        .cause(say::NO_KUBECONFIG_NAMED)
+        .hint(say::NAME_A_KUBECONFIG)
 }
 
 async fn from_kubeconfig(
@@ -142,12 +142,12 @@ async fn from_kubeconfig(
         .clone()
         .filter(|name| !name.is_empty());
     let Some(context) = wanted.or(current) else {
-        return Err(Error::new("the kubeconfig has no current context").hint(choose(&names)));
+        return Err(Error::new(say::NO_CURRENT_CONTEXT).hint(choose(&names)));
     };
     if !names.contains(&context.as_str()) {
-        let error = Error::new(format!("there is no context `{context}` in the kubeconfig"));
+        let error = Error::new(say::no_such_context(&context));
         return Err(match nearest(&context, names.iter().copied()) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            Some(near) => error.hint(say::did_you_mean(near)),
             None => error.hint(choose(&names)),
         });
     }
@@ -174,33 +174,25 @@ async fn from_kubeconfig(
     let config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .map_err(|error| {
-            Error::new(format!(
-                "the context `{context}` of the kubeconfig cannot be used"
-            ))
-            .cause(first_line(&error.to_string()))
-            .hint("kubectl config view --minify --context shows what it refers to")
+            Error::new(say::context_unusable(&context))
+                .cause(first_line(&error.to_string()))
+                .hint(say::SEE_THE_CONTEXT)
         })?;
     Ok((config, context, plugin))
 }
 
 fn choose(names: &[&str]) -> String {
     match names {
-        [] => "the kubeconfig names no context at all: kubectl config set-context makes one"
-            .to_owned(),
-        names => format!("choose one with --context: {}", names.join(", ")),
+        [] => say::KUBECONFIG_WITHOUT_CONTEXTS.to_owned(),
+        names => say::choose_a_context(&names.join(", ")),
     }
 }
 
 fn credentials_error(context: &str, plugin: Option<&str>, error: &dyn std::error::Error) -> Error {
-    let failed = Error::new(format!(
-        "could not get credentials for the context `{context}`"
-    ))
-    .cause(first_line(&error.to_string()));
+    let failed = Error::new(say::no_credentials(context)).cause(first_line(&error.to_string()));
     match plugin {
-        Some(command) => failed.hint(format!(
-            "the plugin {command} must answer without asking: log in first, for instance by kubectl --context {context} get namespaces"
-        )),
-        None => failed.hint("check the certificates, keys and tokens that the kubeconfig names"),
+        Some(command) => failed.hint(say::plugin_must_not_ask(command, context)),
+        None => failed.hint(say::CHECK_CREDENTIALS),
     }
 }
 
@@ -285,7 +277,7 @@ contexts:
     async fn an_unknown_context_names_the_nearest() {
         let error = refused(GOOD, Some("prod-ue")).await;
         assert!(error.what.contains("prod-ue"), "{error}");
-        assert!(error.hints.join(" ").contains("`prod-eu`"), "{error}");
+        assert!(error.hints == [say::did_you_mean("prod-eu")], "{error}");
         let error = refused(GOOD, Some("zzz")).await;
         assert!(
             error.hints.join(" ").contains("staging, prod-eu"),
@@ -296,7 +288,8 @@ contexts:
     #[tokio::test]
     async fn no_current_context_lists_what_there_is() {
         let error = refused(&GOOD.replace("current-context: staging", ""), None).await;
-        assert!(error.hints.join(" ").contains("--context"), "{error}");
+        let names = "staging, prod-eu, plugin, dangling";
+        assert_eq!(error.hints, [say::choose_a_context(names)]);
     }
 
     #[tokio::test]

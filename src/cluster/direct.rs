@@ -7,6 +7,7 @@ use super::error::ApiError;
 use super::stack::Asked;
 use super::transport;
 use crate::error::Error;
+use crate::words::say::cluster as say;
 use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt;
 use kube::client::Body;
@@ -44,11 +45,11 @@ impl fmt::Debug for Direct {
 /// # Errors
 /// It cannot be read, or is empty.
 pub fn secret(path: &Path) -> Result<String, Error> {
-    let failed = || Error::new(format!("{} cannot be used", path.display()));
+    let failed = || Error::new(say::file_unusable(&path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| failed().cause(e))?;
     let text = text.trim_end_matches(['\r', '\n']).to_owned();
     match text.is_empty() {
-        true => Err(failed().cause("it is empty")),
+        true => Err(failed().cause(say::IS_EMPTY)),
         false => Ok(text),
     }
 }
@@ -60,30 +61,28 @@ impl Direct {
     /// What is no URL of a Prometheus, one that carries credentials, a CA file that cannot be read.
     pub fn new(way: Way) -> Result<Direct, Error> {
         let wrong = |why: &str| {
-            Error::new("the URL of --prometheus-url cannot be used")
+            Error::new(say::URL_UNUSABLE)
                 .cause(why)
-                .hint("give it as https://HOST[:PORT][/PREFIX]")
+                .hint(say::GIVE_THE_URL_AS)
         };
         let uri: Uri = way
             .url
             .trim_end_matches('/')
             .parse()
-            .map_err(|_| wrong("it is no URL"))?;
+            .map_err(|_| wrong(say::IS_NO_URL))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("it begins with neither http:// nor https://"));
+            return Err(wrong(say::NO_HTTP));
         }
         if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-            return Err(wrong("it carries credentials, which others would see")
-                .hint("name the user with --prometheus-user, and the password in a file with --prometheus-password-file"));
+            return Err(wrong(say::CARRIES_CREDENTIALS).hint(say::NAME_THE_USER));
         }
         if uri.query().is_some() {
-            return Err(wrong("it has a query"));
+            return Err(wrong(say::HAS_A_QUERY));
         }
         let plain = uri.scheme_str() == Some("http");
         let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
         if plain && !local && (way.token.is_some() || way.user.is_some()) {
-            return Err(wrong("credentials would go over the network in plaintext")
-                .hint("use https, or forward its port to this machine: kubectl port-forward"));
+            return Err(wrong(say::CREDENTIALS_IN_PLAINTEXT).hint(say::USE_HTTPS));
         }
         let url = uri.to_string().trim_end_matches('/').to_owned();
         let mut config = kube::Config::new(uri);
@@ -91,14 +90,9 @@ impl Direct {
         if let Some(file) = &way.ca {
             let read = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<CertificateDer<'_>>, _>>)
-                .map_err(|e| {
-                    Error::new(format!("the CA file {} cannot be read", file.display())).cause(e)
-                })?;
+                .map_err(|e| Error::new(say::ca_file_cannot_be_read(&file.display())).cause(e))?;
             if read.is_empty() {
-                return Err(Error::new(format!(
-                    "the CA file {} holds no certificate",
-                    file.display()
-                )));
+                return Err(Error::new(say::ca_file_is_empty(&file.display())));
             }
             config.root_cert = Some(read.iter().map(|der| der.to_vec()).collect());
         }
@@ -109,13 +103,9 @@ impl Direct {
         };
         // Serde's words could hold the value.
         config.auth_info = serde_json::from_value(auth)
-            .map_err(|_| Error::new("the credentials for Prometheus cannot be used"))?;
-        let client = transport::client(&config).map_err(|e| {
-            Error::new(format!(
-                "the client for Prometheus at {url} could not be created"
-            ))
-            .cause(e)
-        })?;
+            .map_err(|_| Error::new(say::PROMETHEUS_CREDENTIALS_UNUSABLE))?;
+        let client = transport::client(&config)
+            .map_err(|e| Error::new(say::prometheus_client_not_created(&url)).cause(e))?;
         Ok(Direct { client, url })
     }
 
@@ -179,7 +169,7 @@ mod tests {
             ..way("http://p.example")
         });
         assert!(
-            words.contains("plaintext") && !words.contains("hunter2"),
+            words.contains(say::CREDENTIALS_IN_PLAINTEXT) && !words.contains("hunter2"),
             "{words}"
         );
         let local = Way {

@@ -1,6 +1,7 @@
 //! What a request to the API server can come to, in words that name the request and the next step.
 
 use crate::error::{Error, Tells};
+use crate::words::say::cluster as say;
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -96,7 +97,7 @@ impl ApiError {
     }
 
     pub(super) fn timeout(method: &Method, path: &str, limit: Duration) -> Self {
-        let message = format!("no answer within {} s", limit.as_secs());
+        let message = say::no_answer_within(limit.as_secs());
         ApiError::new(method, path, Reason::Timeout, message)
     }
 
@@ -115,12 +116,12 @@ impl ApiError {
     }
 
     pub(crate) fn cut(method: &Method, path: &str, error: impl fmt::Display) -> Self {
-        let message = format!("the answer broke off: {error}");
+        let message = say::answer_broke_off(&error);
         ApiError::new(method, path, Reason::Garbled, message)
     }
 
     pub(crate) fn garbled(method: &Method, path: &str, error: impl fmt::Display) -> Self {
-        let message = format!("the answer is not what the API promises: {error}");
+        let message = say::answer_not_of_the_api(&error);
         ApiError::new(method, path, Reason::Garbled, message)
     }
 
@@ -210,30 +211,20 @@ impl ApiError {
     /// What to try, by the reason.
     pub fn hint(&self) -> &'static str {
         match self.reason {
-            Reason::Unreachable => {
-                "check that the cluster is up and that this machine reaches it: kubectl version"
-            }
-            Reason::Timeout => {
-                "the API server is slow or unreachable: try again, or run kubectl get --raw /readyz"
-            }
-            Reason::Garbled => {
-                "a proxy before the API server may change responses: try kubectl get --raw on the same path"
-            }
-            Reason::Unauthorized => {
-                "the credentials are missing or expired: log in again, then run this again"
-            }
-            Reason::Forbidden => "get the permission (see the ClusterRole in the README)",
-            Reason::Denied => "fix the cause named above, or skip the change",
-            Reason::NotFound => "the object was deleted, or its kind is not installed",
-            Reason::FieldConflict => {
-                "force the ownership (--force-owner MANAGER), or skip the change"
-            }
-            Reason::Stale => "the object changed since the review: review again",
-            Reason::Gone => "the list is too old: read it again",
-            Reason::Invalid => "the server's words above say which field",
-            Reason::TooMany => "the API server is busy: wait a little, then try again",
-            Reason::ReadOnly => "remove --read-only to apply the changes",
-            Reason::Server => "look at the API server's or the webhook's log",
+            Reason::Unreachable => say::CHECK_THE_CLUSTER,
+            Reason::Timeout => say::SERVER_IS_SLOW,
+            Reason::Garbled => say::PROXY_MAY_CHANGE_ANSWERS,
+            Reason::Unauthorized => say::LOG_IN_AGAIN,
+            Reason::Forbidden => say::GET_THE_PERMISSION,
+            Reason::Denied => say::FIX_THE_CAUSE,
+            Reason::NotFound => say::DELETED_OR_NOT_INSTALLED,
+            Reason::FieldConflict => say::FORCE_OR_SKIP,
+            Reason::Stale => say::CHANGED_REVIEW_AGAIN,
+            Reason::Gone => say::LIST_TOO_OLD,
+            Reason::Invalid => say::SEE_WHICH_FIELD,
+            Reason::TooMany => say::SERVER_IS_BUSY,
+            Reason::ReadOnly => say::REMOVE_READ_ONLY,
+            Reason::Server => say::SEE_THE_LOG,
         }
     }
 }
@@ -263,7 +254,7 @@ impl From<ApiError> for Error {
         let path = error.path.split('?').next().unwrap_or_default();
         Error {
             tells: error.without_namespace.then_some(Tells::Gone),
-            ..Error::new(format!("{} {path} failed", error.method))
+            ..Error::new(say::request_failed(&error.method, path))
                 .cause(&error.message)
                 .hint(error.hint())
         }

@@ -2,6 +2,7 @@
 //! place without the value there. kube reads each.
 
 use crate::error::Error;
+use crate::words::say::cluster as say;
 use kube::config::Kubeconfig;
 use std::path::{Path, PathBuf};
 
@@ -54,19 +55,17 @@ fn home() -> Option<PathBuf> {
 fn read(path: &Path) -> Result<Kubeconfig, Error> {
     use kube::config::KubeconfigError as Failed;
     Kubeconfig::read_from(path).map_err(|error| match error {
-        Failed::ReadConfig(error, _) => {
-            Error::new(format!("the kubeconfig {} cannot be read", path.display()))
-                .cause(crate::fault::io(&error))
-                .hint("check the path and its permissions")
-        }
+        Failed::ReadConfig(error, _) => Error::new(say::kubeconfig_cannot_be_read(&path.display()))
+            .cause(crate::fault::io(&error))
+            .hint(say::CHECK_THE_PATH),
         error => broken(path, &unquoted(&error.to_string())),
     })
 }
 
 fn broken(path: &Path, why: &str) -> Error {
-    Error::new(format!("the kubeconfig {} is broken", path.display()))
+    Error::new(say::kubeconfig_is_broken(&path.display()))
         .cause(first_line(why))
-        .hint("fix the file at that line; kubectl config view shows what kubectl makes of it")
+        .hint(say::FIX_THE_FILE)
 }
 
 /// A message without the value that it quotes, which may be a credential in the wrong place.

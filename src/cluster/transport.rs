@@ -4,6 +4,7 @@
 //! client serves them all, and a server's unusual certificate is taken through any of them.
 
 use super::tls;
+use crate::words::say::cluster as say;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
@@ -83,7 +84,7 @@ fn through_proxy(config: &kube::Config) -> Result<Connector, BoxError> {
             let inner = boxed(https(config, tcp)?);
             Ok(boxed(tunnel(proxy, inner)?))
         }
-        _ => Err(format!("a proxy is http, https or socks5, and not {proxy}").into()),
+        _ => Err(say::not_a_proxy(&proxy).into()),
     }
 }
 

@@ -32,6 +32,8 @@ use crate::plan::record::Entry;
 use crate::plan::review::{Approved, ApprovedChange, PodVerdict};
 use crate::plan::{Action, Await, Change, ChangeId, Part};
 use crate::targets::{Awaited, Board, Ground, Probe, Row};
+use crate::words::say::cluster::REMOVE_READ_ONLY;
+use crate::words::say::engine as say;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -264,21 +266,17 @@ impl Run {
     ) -> Result<bool, Error> {
         let session = around.session;
         if context != session.cluster.context {
-            return Err(Error::refused(format!(
-                "the changes were reviewed on {context}, and this is {}",
-                session.cluster.context
-            ))
-            .hint("review them on this cluster"));
+            return Err(
+                Error::refused(say::reviewed_elsewhere(context, &session.cluster.context))
+                    .hint(say::REVIEW_ON_THIS_CLUSTER),
+            );
         }
         if session.cluster.read_only {
-            return Err(Error::refused("nothing was written: --read-only is set")
-                .hint("remove --read-only to apply the changes"));
+            return Err(Error::refused(say::NOT_WRITTEN_READ_ONLY).hint(REMOVE_READ_ONLY));
         }
         let cluster = identity::identity(session).await;
         if let (Err(why), None) = (&cluster, &options.undoes) {
-            around.log(format!(
-                "the record cannot identify the cluster, so an undo will require --this-cluster: {why}"
-            ));
+            around.log(say::cluster_not_recorded(&why));
         }
         self.counts_as_undone = match &options.undoes {
             Some(undone) => {
@@ -380,7 +378,7 @@ impl Run {
             }
             let failure = match self.one(around, at, &change, defer).await {
                 Ok(Done::Fate(Fate::Written)) if Run::waits_later(change.change(), defer) => {
-                    let later = "its rollout, with the others at the end";
+                    let later = say::ROLLOUT_AT_THE_END;
                     around.step(id, StepState::waiting(later));
                     return None;
                 }
@@ -422,7 +420,7 @@ impl Run {
                     self.given_up.insert(id.clone());
                     if self.is_annotation_of_ours(change.change()) {
                         // Left standing it would take its pods out of the old jobs, UP or not.
-                        let why = format!("skipped: {}", error.what);
+                        let why = say::skipped(&error.what);
                         let only = BTreeSet::from([id.clone()]);
                         match self.take_back(around, change.change(), &only, why).await {
                             Ok(()) => return None,
@@ -485,7 +483,7 @@ impl Run {
             }
             if let Err(why) = self.only_what_is_up(around, at, lacking).await {
                 around.step(&change.id, StepState::Held(why.clone()));
-                around.log(format!("{} is not applied: {why}", title(change)));
+                around.log(say::is_not_applied(&title(change), &why));
                 return Ok(Done::Fate(Fate::Held));
             }
             self.stands(around, approved).await?;
@@ -531,7 +529,7 @@ impl Run {
         wrote: Option<&Value>,
     ) -> Waited {
         if self.unproven && asks_prometheus(what) {
-            let why = "Prometheus cannot be queried for the state of the targets";
+            let why = say::PROMETHEUS_NOT_QUERIED;
             return Waited::NotUp(why.into());
         }
         let reviewed = self.changes[at].reviewed();
@@ -565,26 +563,24 @@ impl Run {
             .iter()
             .any(|what| matches!(what, Await::TargetsUp(_)));
         if !(self.is_annotation_of_ours(change) && leaves_old_jobs) {
-            return Err(Error::new(format!(
-                "the targets behind {} are not UP after {} s",
-                title(change),
-                around.up_within.as_secs()
+            return Err(Error::new(say::targets_not_up_within(
+                &title(change),
+                around.up_within.as_secs(),
             ))
             .cause(why)
-            .hint("see why each target is waiting or DOWN: meshscrape status"));
+            .hint(say::SEE_WHY_NOT_UP));
         }
         let only = BTreeSet::from([change.id.clone()]);
         self.take_back(around, change, &only, why.clone()).await?;
         if self.pace != Pace::Canary {
             return Ok(());
         }
-        Err(Error::new(format!(
-            "the targets of {} were not UP after {} s, so the change was undone",
-            title(change),
-            around.up_within.as_secs()
+        Err(Error::new(say::undone_as_not_up_within(
+            &title(change),
+            around.up_within.as_secs(),
         ))
         .cause(why)
-        .hint("see why each target is waiting or DOWN: meshscrape status"))
+        .hint(say::SEE_WHY_NOT_UP))
     }
 
     /// Written by this run, and on the pods or their template.
@@ -601,20 +597,20 @@ impl Run {
         only: &BTreeSet<ChangeId>,
         why: String,
     ) -> Result<(), Error> {
-        let state = StepState::waiting(format!("its undo: {why}"));
+        let state = StepState::waiting(say::waits_for_its_undo(&why));
         around.step(&change.id, state);
         self.take_backs += 1;
         let run = format!("{}{PART}{}", self.id, self.take_backs);
         undo::take_back(around, &self.id, &run, Some(only), &mut |_, _| ())
             .await
             .map_err(|error| {
-                Error::new(format!("{} could not be undone", title(change)))
+                Error::new(say::could_not_be_undone(&title(change)))
                     .kind(Kind::StoppedPartWay)
                     .cause(&why)
                     .cause(error.what)
-                    .hint("undo the run")
+                    .hint(say::UNDO_THE_RUN)
             })?;
-        around.log(format!("{} was undone: {why}", title(change)));
+        around.log(say::was_undone(&title(change), &why));
         for id in only {
             around.step(id, StepState::TakenBack(why.clone()));
             self.fates.insert(id.clone(), Fate::TakenBack);

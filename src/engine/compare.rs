@@ -7,6 +7,7 @@ use crate::plan::path::LeafPath;
 use crate::plan::record::LeafChange;
 use crate::plan::review::Reviewed;
 use crate::plan::{Action, keyed, mask, scrape_config};
+use crate::words::say::engine as say;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -27,19 +28,19 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
         (None, None) => return Compared::AsReviewed,
         (None, Some(_)) if landed(reviewed, live) => return Compared::Already,
         (None, Some(_)) => {
-            return Compared::Drift("it did not exist then, and exists now".into());
+            return Compared::Drift(say::EXISTS_NOW.into());
         }
         (Some(_), None) if matches!(action, Action::Delete { .. }) => return Compared::Already,
-        (Some(_), None) => return Compared::Drift("it was deleted".into()),
+        (Some(_), None) => return Compared::Drift(say::WAS_DELETED.into()),
         (Some(before), Some(live)) => (before, live),
     };
     let (old, new) = (&before["metadata"], &live["metadata"]);
     let going = |meta: &Value| !meta["deletionTimestamp"].is_null();
     if going(new) && !going(old) && !matches!(action, Action::Delete { .. }) {
-        return Compared::Drift("it is being deleted".into());
+        return Compared::Drift(say::IS_BEING_DELETED.into());
     }
     if old["uid"] != new["uid"] {
-        return Compared::Drift("it was deleted and recreated".into());
+        return Compared::Drift(say::WAS_RECREATED.into());
     }
     // A text that was reviewed on top of an earlier edit carries the version from before that edit.
     let text = matches!(action, Action::Text { .. });
@@ -53,7 +54,7 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
         return if text_of(before, key) == text_of(live, key) {
             Compared::AsReviewed
         } else {
-            Compared::Drift(format!("the text of {key} changed"))
+            Compared::Drift(say::text_changed(key))
         };
     }
     let mut moved = leaves(Some(before), Some(live));
@@ -63,11 +64,10 @@ pub(super) fn compare(reviewed: &Reviewed, live: Option<&Value>) -> Compared {
     }
     match moved.first() {
         None => Compared::AsReviewed,
-        Some(leaf) => Compared::Drift(format!(
-            "{} was {}, and now is {}",
-            leaf.path,
-            words(&leaf.path, leaf.before.as_ref()),
-            words(&leaf.path, leaf.after.as_ref())
+        Some(leaf) => Compared::Drift(say::field_changed(
+            &leaf.path,
+            &words(&leaf.path, leaf.before.as_ref()),
+            &words(&leaf.path, leaf.after.as_ref()),
         )),
     }
 }
@@ -134,7 +134,7 @@ fn touches(a: &LeafPath, b: &LeafPath) -> bool {
 fn words(path: &LeafPath, value: Option<&Value>) -> String {
     let value = value.map(|value| mask::leaf(path, value));
     match value.as_ref() {
-        None => "absent".into(),
+        None => say::ABSENT.into(),
         Some(Value::String(text)) if text.len() <= 60 => format!("\"{text}\""),
         Some(value) => {
             let text = value.to_string();
@@ -159,12 +159,12 @@ pub(super) fn edited(
     scrape_config::apply(text, edits).map_err(|refusal| {
         unsafe_text(object)
             .cause(refusal.why)
-            .hint(format!("insert this by hand:\n{}", refusal.paste))
+            .hint(say::insert_by_hand(&refusal.paste))
     })
 }
 
 pub(super) fn unsafe_text(object: &ObjectRef) -> Error {
-    Error::refused(format!("the text in {object} cannot be edited safely"))
+    Error::refused(say::text_cannot_be_edited(object))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::error::{Error, Kind};
 use crate::plan::ChangeId;
 use crate::plan::review::Reviewed;
 use crate::targets::{Board, Lacking};
+use crate::words::say::engine as say;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,15 +52,17 @@ impl ApplyEvent {
             ApplyEvent::Step { id, state } => tracing::info!("{}: {:?}", id.0, state.timeless()),
             ApplyEvent::Log(line) => tracing::info!("{line}"),
             ApplyEvent::Again { id, may, .. } => {
-                tracing::info!("{}: not as reviewed; may be written: {may}", id.0);
+                tracing::info!("{}: {}", id.0, say::not_as_reviewed(*may));
             }
             ApplyEvent::Stopped { id, error } => tracing::warn!("{}: {error:?}", id.0),
             ApplyEvent::Finished(outcome) => tracing::info!(
-                "finished: {} written, {} unchanged, {} not written, {} undone",
-                outcome.written.len(),
-                outcome.unchanged.len(),
-                outcome.not_written.len(),
-                outcome.taken_back.len(),
+                "{}",
+                say::finished(
+                    outcome.written.len(),
+                    outcome.unchanged.len(),
+                    outcome.not_written.len(),
+                    outcome.taken_back.len(),
+                )
             ),
             ApplyEvent::Targets { .. } => {}
         }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Tells};
 use crate::plan::export::Export;
+use crate::words::say::engine as say;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
@@ -43,8 +44,7 @@ pub fn write(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<(), 
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         Err(e) => return Err(failed(folder, &e)),
         Ok(meta) if !meta.is_dir() => {
-            return Err(Error::new(format!("{shown} is a file, not a folder"))
-                .hint("name a folder that is not there yet, or an empty one"));
+            return Err(Error::new(say::is_a_file(&shown)).hint(say::NAME_A_NEW_FOLDER));
         }
         Ok(_) => Some(look(folder, files, overwrite)?),
     };
@@ -86,20 +86,18 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
         Err(e) => return Err(failed(folder, &e)),
     };
     if !overwrite {
-        let error = Error::new(format!("the folder {shown} is not empty"));
+        let error = Error::new(say::folder_not_empty(&shown));
         return Err(match list {
             Some(_) => error
                 .tells(Tells::FolderTaken)
-                .hint("to replace that export: --overwrite"),
-            None => error.hint("name a folder that is not there yet, or an empty one"),
+                .hint(say::REPLACE_THAT_EXPORT),
+            None => error.hint(say::NAME_A_NEW_FOLDER),
         });
     }
     let Some(list) = list else {
-        return Err(Error::new(format!(
-            "the folder {shown} holds files that no export wrote"
-        ))
-        .cause(format!("it has no list {LIST} of exported files"))
-        .hint("name a folder that is not there yet, or an empty one"));
+        return Err(Error::new(say::holds_other_files(&shown))
+            .cause(say::holds_no_list(LIST))
+            .hint(say::NAME_A_NEW_FOLDER));
     };
     let written: Vec<String> = list
         .lines()
@@ -110,11 +108,9 @@ fn look(folder: &Path, files: &[Entry<'_>], overwrite: bool) -> Result<Earlier, 
         !written.iter().any(|old| old == path) && folder.join(path).symlink_metadata().is_ok()
     });
     if let Some((path, ..)) = stranger {
-        return Err(Error::new(format!(
-            "{} was not written by an export",
-            folder.join(path).display()
-        ))
-        .hint("move it away, or name another folder"));
+        return Err(
+            Error::new(say::not_of_an_export(&folder.join(path).display())).hint(say::MOVE_IT_AWAY),
+        );
     }
     Ok(Earlier {
         empty: false,
@@ -132,10 +128,7 @@ fn inside(path: &str) -> bool {
 /// A sibling, so that a rename needs no copy.
 fn beside(folder: &Path) -> Result<PathBuf, Error> {
     let Some(name) = folder.file_name() else {
-        return Err(
-            Error::new(format!("{} is not a valid folder name", folder.display()))
-                .hint("name a folder, such as ./meshscrape-export"),
-        );
+        return Err(Error::new(say::no_folder_name(&folder.display())).hint(say::NAME_A_FOLDER));
     };
     let mut hidden = OsString::from(".");
     hidden.push(name);
@@ -145,9 +138,7 @@ fn beside(folder: &Path) -> Result<PathBuf, Error> {
 
 fn fill(folder: &Path, files: &[Entry<'_>]) -> io::Result<()> {
     fs::create_dir(folder)?;
-    let mut list = String::from(
-        "# Files that meshscrape export wrote here; only these are replaced by --overwrite.\n",
-    );
+    let mut list = format!("# {}\n", say::FILES_OF_THE_EXPORT);
     for (path, text, executable) in files {
         let to = folder.join(path);
         if let Some(parent) = to.parent() {
@@ -199,17 +190,15 @@ fn replace(from: &Path, folder: &Path, old: &[String], files: &[Entry<'_>]) -> i
 }
 
 fn failed(folder: &Path, error: &io::Error) -> Error {
-    Error::new(format!(
-        "the folder {} could not be written",
-        folder.display()
-    ))
-    .cause(crate::fault::io(error))
-    .hint("name another place")
+    Error::new(say::folder_not_written(&folder.display()))
+        .cause(crate::fault::io(error))
+        .hint(say::NAME_ANOTHER_PLACE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Display;
     use std::os::unix::fs::PermissionsExt;
 
     const FILES: &[Entry] = &[
@@ -293,19 +282,23 @@ mod tests {
         let file = home.path().join("file");
         fs::write(&file, "f").unwrap();
         for (to, overwrite, words) in [
-            (file.clone(), true, "is a file"),
-            (file.join("below"), false, "could not be written"),
-            (home.path().join("no/such"), false, "could not be written"),
-            (home.path().to_owned(), true, "no export wrote"),
-            (PathBuf::from("/"), true, "no export wrote"),
+            (
+                file.clone(),
+                true,
+                say::is_a_file as fn(&dyn Display) -> String,
+            ),
+            (file.join("below"), false, say::folder_not_written),
+            (home.path().join("no/such"), false, say::folder_not_written),
+            (home.path().to_owned(), true, say::holds_other_files),
+            (PathBuf::from("/"), true, say::holds_other_files),
             (
                 PathBuf::from("/proc/nowhere"),
                 false,
-                "could not be written",
+                say::folder_not_written,
             ),
         ] {
             let error = write(&to, FILES, overwrite).unwrap_err();
-            assert!(error.what.contains(words), "{}: {error}", to.display());
+            assert_eq!(error.what, words(&to.display()), "{error}");
         }
         assert_eq!(names(home.path()), ["file"]);
     }
@@ -323,7 +316,7 @@ mod tests {
             true,
         )
         .unwrap_err();
-        assert!(error.what.contains("could not be written"), "{error}");
+        assert_eq!(error.what, say::folder_not_written(&to.display()));
         assert_eq!(fs::read_to_string(to.join("README.md")).unwrap(), "r");
         assert_eq!(names(home.path()), ["out"]);
     }

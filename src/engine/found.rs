@@ -10,6 +10,7 @@ use crate::mesh::{Mesh, Prometheus, Workload};
 use crate::plan::keeping;
 use crate::plan::undo::found::{FOUND, Seen, UNKNOWN, entries};
 use crate::recipe::{ANNOTATION, JOB};
+use crate::words::say::engine as say;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,13 +35,9 @@ const AT_ONCE: usize = 8;
 /// Nothing of it stands there; there is no Prometheus; an object cannot be read.
 pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Error> {
     let mut warnings: Vec<String> = UNKNOWN.iter().map(|words| (*words).to_owned()).collect();
-    let prometheus = prometheus(mesh)
-        .ok_or_else(|| Error::new("no Prometheus server found whose set-up could be undone"))?;
+    let prometheus = prometheus(mesh).ok_or_else(|| Error::new(say::NO_PROMETHEUS_TO_UNDO))?;
     if let Some(operated) = prometheus.pod_home.operated() {
-        warnings.push(format!(
-            "{} keeps what was written to it, and so do PodMonitors and ServiceMonitors: without a record it is not known what was there before",
-            operated.resource
-        ));
+        warnings.push(say::operated_keeps_what_was_written(&operated.resource));
     }
     let mut seen = made(session, &items(mesh), &mut warnings).await;
     let changed = changed(mesh, prometheus);
@@ -55,15 +52,12 @@ pub async fn plan_found(session: &Session, mesh: &Mesh) -> Result<UndoPlan, Erro
     let lines = entries(context, &prometheus.id, &seen, JOB, restart_loads);
     let (mut plan, notes) = plan_of(session, &lines).await?;
     if plan.changes.is_empty() {
-        return Err(
-            Error::new("no changes of meshscrape were found in this cluster")
-                .cause("no object has meshscrape's label, and no readable field is owned by meshscrape alone"),
-        );
+        return Err(Error::new(say::NOTHING_OF_OURS_FOUND).cause(say::NOTHING_IS_OURS));
     }
     plan.undoes = Some(FOUND.to_owned());
     match keep::secrets(session, &prometheus.id.namespace, None).await {
         Ok(secrets) => keeping::forget(&mut plan, &secrets),
-        Err(error) => warnings.push(format!("records of runs in the cluster stay: {error}")),
+        Err(error) => warnings.push(say::records_stay(&error)),
     }
     Ok(UndoPlan {
         run: FOUND.to_owned(),
@@ -126,10 +120,7 @@ async fn made(
                 Ok(page) => page,
                 Err(error) if error.is_not_found() => break,
                 Err(error) => {
-                    warnings.push(format!(
-                        "{} objects cannot be listed, so meshscrape's own stay: {error}",
-                        kind.name()
-                    ));
+                    warnings.push(say::kind_not_listed(kind.name(), &error));
                     break;
                 }
             };
@@ -196,7 +187,7 @@ async fn read(
     key: Option<String>,
 ) -> Result<Option<Seen>, Error> {
     let live = session.cluster.get(&object).await.map_err(|error| {
-        Error::new(format!("{object} cannot be read"))
+        Error::new(say::cannot_be_read(&object))
             .cause(&error)
             .hint(error.hint())
     })?;

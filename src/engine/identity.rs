@@ -4,6 +4,7 @@ use super::session::Session;
 use crate::cluster::ApiError;
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, ObjectRef};
+use crate::words::say::engine as say;
 
 /// The namespace that every cluster has, and that nobody makes anew: it cannot be deleted (Kubernetes,
 /// plugin/pkg/admission/namespace/lifecycle: immortal namespaces), so its uid stands for the cluster.
@@ -29,7 +30,7 @@ pub async fn identity(session: &Session) -> Result<String, ApiError> {
         uid if uid.is_empty() => Err(ApiError::garbled(
             &http::Method::GET,
             &path,
-            "it has no uid",
+            say::HAS_NO_UID,
         )),
         uid => Ok(uid),
     }
@@ -68,35 +69,27 @@ pub async fn check(
     let now = &session.cluster.context;
     match made(cluster, here.as_deref().ok()) {
         Made::Here => Ok(None),
-        Made::Elsewhere => Err(
-            Error::refused(format!("run {run} was made in another cluster"))
-                .cause(format!(
-                    "the run was made on context {context}, whose {IMMORTAL} has uid {}",
-                    cluster.unwrap_or_default()
-                ))
-                .cause(format!(
-                    "this is context {now}, whose {IMMORTAL} has uid {}",
-                    here.as_deref().unwrap_or_default()
-                ))
-                .hint("choose that cluster with --context or --kubeconfig")
-                .hint("list the runs: meshscrape undo --list"),
-        ),
+        Made::Elsewhere => Err(Error::refused(say::made_in_another_cluster(run))
+            .cause(say::made_on(context, IMMORTAL, cluster.unwrap_or_default()))
+            .cause(say::this_is(
+                now,
+                IMMORTAL,
+                here.as_deref().unwrap_or_default(),
+            ))
+            .hint(say::CHOOSE_THAT_CLUSTER)
+            .hint(say::LIST_THE_RUNS)),
         Made::Unknown => {
-            let unknown = Error::refused(format!(
-                "cannot verify that run {run} was made in this cluster"
-            ));
+            let unknown = Error::refused(say::cluster_not_verified(run));
             let unknown = match &here {
                 Err(why) => unknown
-                    .cause(format!("namespace {IMMORTAL} cannot be read: {why}"))
+                    .cause(say::namespace_cannot_be_read(IMMORTAL, why))
                     .hint(why.hint()),
-                Ok(_) => unknown.cause("its record does not name the cluster"),
+                Ok(_) => unknown.cause(say::RECORD_NAMES_NO_CLUSTER),
             };
             Ok(Some(
                 unknown
-                    .cause(format!(
-                        "the run was made on context {context}, and this is context {now}"
-                    ))
-                    .hint("to confirm that it was made in this cluster: --this-cluster"),
+                    .cause(say::made_on_and_this_is(context, now))
+                    .hint(say::CONFIRM_THE_CLUSTER),
             ))
         }
     }

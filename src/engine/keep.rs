@@ -17,6 +17,8 @@ use crate::plan::keeping::LOCK_SECONDS;
 use crate::plan::record::Entry;
 use crate::plan::review::ApprovedChange;
 use crate::plan::{Change, ChangeId};
+use crate::words::say::engine as say;
+use crate::words::say::journal::SKIP_THE_SECRET;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -158,10 +160,10 @@ impl Keeper {
             let written = keeper.flush().await;
             if let Err(error) = written {
                 keeper.release().await;
-                return Err(Error::refused("the record of this run cannot be kept in the cluster")
+                return Err(Error::refused(say::RECORD_NOT_KEPT)
                     .cause(error.what)
                     .cause(error.causes.join(", "))
-                    .hint("skip the Secret in the review: the run is then recorded on this machine only"));
+                    .hint(SKIP_THE_SECRET));
             }
             keeper.kept.push(row.id.clone());
         }
@@ -240,7 +242,7 @@ impl Keeper {
         };
         let cluster = &self.session.cluster;
         let failed = |error: ApiError| {
-            Error::new("the record in the cluster could not be deleted")
+            Error::new(say::RECORD_NOT_DELETED)
                 .cause(&error)
                 .hint(error.hint())
         };
@@ -265,9 +267,7 @@ impl Keeper {
         // The cluster's last: with it goes what keeps all others away.
         while let Some(lock) = self.locks.pop() {
             if let Err(failed) = lock.release().await {
-                words.push(format!(
-                    "could not release the lock: {failed}; it expires in {LOCK_SECONDS} s"
-                ));
+                words.push(say::lock_not_released(&failed, LOCK_SECONDS));
             }
         }
         words
@@ -296,7 +296,7 @@ impl Keeper {
             write(&self.session, &secret)
                 .await
                 .map_err(|(object, error)| {
-                    Error::new(format!("{object} was not written"))
+                    Error::new(say::was_not_written(&object))
                         .cause(&error)
                         .hint(error.hint())
                 })?;

@@ -18,6 +18,8 @@ use crate::mesh::kinds::{Kind, ObjectRef};
 use crate::plan::holder::{is_dead, shown};
 use crate::plan::keeping::{LOCK_SECONDS, lock, lock_object};
 use crate::plan::record::Who;
+use crate::words::say::engine as say;
+use crate::words::say::journal::{ANOTHER_RUN, WAIT_THEN_REVIEW};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -72,11 +74,10 @@ impl<'a> Watched<'a> {
         if self.force || over || is_dead(theirs, self.who, &process::seen) {
             return Ok(None);
         }
-        Ok(Some(format!(
-            "the lock that {} holds: {} s without a renewal, of {} s",
-            shown(theirs),
+        Ok(Some(say::lock_of(
+            &shown(theirs),
             still.as_secs(),
-            patience.as_secs()
+            patience.as_secs(),
         )))
     }
 }
@@ -245,21 +246,21 @@ async fn delete(cluster: &Cluster, object: &ObjectRef, live: &Value) -> Result<(
 
 fn busy(object: &ObjectRef, standing: &Value) -> Error {
     let spec = &standing["spec"];
-    let text = |field: &str| spec[field].as_str().unwrap_or("an unknown time").to_owned();
-    Error::refused("another run is in progress in this cluster")
-        .cause(format!(
-            "{} has held {object} since {}, renewed at {}",
-            shown(spec["holderIdentity"].as_str().unwrap_or("somebody")),
-            text("acquireTime"),
-            text("renewTime"),
+    let text = |field: &str| spec[field].as_str().unwrap_or(say::UNKNOWN_TIME).to_owned();
+    Error::refused(ANOTHER_RUN)
+        .cause(say::holds_the_lock(
+            &shown(spec["holderIdentity"].as_str().unwrap_or(say::SOMEBODY)),
+            object,
+            &text("acquireTime"),
+            &text("renewTime"),
         ))
-        .hint("wait until it has ended, then review again")
-        .hint("if that run no longer exists, break its lock: --break-lock")
+        .hint(WAIT_THEN_REVIEW)
+        .hint(say::BREAK_ITS_LOCK)
 }
 
 fn cannot(object: &ObjectRef, error: &ApiError) -> Error {
-    Error::refused(format!("{object} could not be acquired"))
+    Error::refused(say::lock_not_acquired(object))
         .cause(error)
         .hint(error.hint())
-        .hint("or skip the lock in the review")
+        .hint(say::OR_SKIP_THE_LOCK)
 }

@@ -4,6 +4,7 @@ use super::event::{ApplyEvent, Ended, Outcome};
 use super::waits::{Around, LOOK_EVERY, stop_wanted, teller};
 use crate::plan::ChangeId;
 use crate::targets::{Awaited, Board};
+use crate::words::say::engine as say;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -50,17 +51,24 @@ pub(super) async fn last_look(
 pub fn summary(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     lines.push(match &outcome.ended {
-        Ended::Whole if outcome.written.is_empty() => "No changes.".to_owned(),
-        Ended::Whole => format!("{} applied.", changes(outcome.written.len())),
-        Ended::Undone => format!("Failed: {} undone.", changes(outcome.taken_back.len())),
-        Ended::PartWay(_) if outcome.written.is_empty() => {
-            "Stopped: no changes applied.".to_owned()
-        }
-        Ended::PartWay(_) => format!(
-            "Stopped: {} applied, {} not applied.",
-            changes(outcome.written.len()),
-            outcome.not_written.len()
+        Ended::Whole if outcome.written.is_empty() => say::NO_CHANGES.to_owned(),
+        Ended::Whole => changes(
+            outcome.written.len(),
+            say::ONE_APPLIED,
+            say::so_many_applied,
         ),
+        Ended::Undone => changes(
+            outcome.taken_back.len(),
+            say::FAILED_AND_ONE_UNDONE,
+            say::failed_and_undone,
+        ),
+        Ended::PartWay(_) if outcome.written.is_empty() => say::STOPPED_WITHOUT_CHANGES.to_owned(),
+        Ended::PartWay(_) if outcome.written.len() == 1 => {
+            say::stopped_after_one(outcome.not_written.len())
+        }
+        Ended::PartWay(_) => {
+            say::stopped_part_way(outcome.written.len(), outcome.not_written.len())
+        }
     });
     if let Ended::PartWay(Some(error)) = &outcome.ended {
         lines.push(error.what.clone());
@@ -73,36 +81,33 @@ pub fn summary(outcome: &Outcome) -> Vec<String> {
         }
     };
     if outcome.ended != Ended::Whole {
-        list("Applied", &outcome.written);
+        list(say::APPLIED_ONES, &outcome.written);
     }
-    list("Not applied", &outcome.not_written);
-    list("Undone", &outcome.taken_back);
+    list(say::NOT_APPLIED_ONES, &outcome.not_written);
+    list(say::UNDONE_ONES, &outcome.taken_back);
     if !outcome.unchanged.is_empty() {
-        lines.push(format!(
-            "{} already in place.",
-            changes(outcome.unchanged.len())
+        lines.push(changes(
+            outcome.unchanged.len(),
+            say::ONE_IN_PLACE,
+            say::already_in_place,
         ));
     }
     let counts = &outcome.board.counts;
     if counts.all() > 0 {
-        lines.push(format!(
-            "{} of {} targets UP over mTLS.",
-            counts.up,
-            counts.all()
-        ));
+        lines.push(say::targets_up(counts.up, counts.all()));
         lines.push(match outcome.plaintext_refused {
-            Some(true) if outcome.all_up => "Plaintext is refused: secured.".to_owned(),
-            Some(true) => "Plaintext is refused at every target.".to_owned(),
-            Some(false) => "Plaintext was not refused at every target.".to_owned(),
-            None => "Plaintext was not checked, so no target is reported as secured.".to_owned(),
+            Some(true) if outcome.all_up => say::PLAINTEXT_REFUSED_SECURED.to_owned(),
+            Some(true) => say::PLAINTEXT_REFUSED.to_owned(),
+            Some(false) => say::PLAINTEXT_NOT_REFUSED.to_owned(),
+            None => say::PLAINTEXT_NOT_CHECKED.to_owned(),
         });
     }
     lines
 }
 
-fn changes(count: usize) -> String {
+fn changes(count: usize, one: &str, many: fn(usize) -> String) -> String {
     match count {
-        1 => "1 change".into(),
-        n => format!("{n} changes"),
+        1 => one.to_owned(),
+        _ => many(count),
     }
 }

@@ -18,6 +18,7 @@ use crate::plan::review::{ApprovedChange, RunId};
 use crate::plan::scrape_config::TextEdit;
 use crate::plan::undo::found::FOUND;
 use crate::plan::{Action, Expected, LeafEdit};
+use crate::words::say::engine as say;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -129,10 +130,7 @@ async fn of_intents(place: &Place<'_>, run: &str, intents: &[Intent]) -> Vec<Str
         each.push(async move {
             let done = one(place, &object, &intents, others.as_deref()).await;
             let failed = done.err()?;
-            Some(format!(
-                "the fields of {object} could not be released: {}",
-                failed.what
-            ))
+            Some(say::fields_not_released(&object, &failed.what))
         });
     }
     let failed: Vec<Option<String>> = stream::iter(each).buffered(AT_ONCE).collect().await;

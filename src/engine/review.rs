@@ -19,6 +19,7 @@ use crate::plan::path::LeafPath;
 use crate::plan::review::{Review, Reviewed, Verdict};
 use crate::plan::scrape_config::{self, TextEdit};
 use crate::plan::{Action, Change, LeafEdit, Part, Plan, keyed};
+use crate::words::say::engine as say;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -154,9 +155,7 @@ impl Asker<'_> {
                 Asked::Again(words) => last = words,
             }
         }
-        let verdict = Verdict::Failed(format!(
-            "it changes faster than it can be reviewed: {last}; review again"
-        ));
+        let verdict = Verdict::Failed(say::changes_too_fast(&last));
         blank(change, verdict)
     }
 
@@ -175,7 +174,7 @@ impl Asker<'_> {
             // Asked as a group.
             Action::Text { .. } => yes(blank(
                 change.clone(),
-                Verdict::Failed("text is reviewed by ConfigMap".into()),
+                Verdict::Failed(say::TEXT_BY_CONFIGMAP.into()),
             )),
         }
     }
@@ -191,13 +190,13 @@ impl Asker<'_> {
                 Some(pod) => !uid.is_null() && pod["metadata"]["uid"] != *uid,
             };
             if other {
-                let words = format!("{object} was deleted since the plan: nothing to annotate");
+                let words = say::deleted_since_the_plan(object);
                 reviewed.warnings.push(words);
                 return yes(reviewed);
             }
         }
         if object.kind == Kind::Secret && live.as_ref().is_some_and(|live| !is_made_by_us(live)) {
-            reviewed.verdict = Verdict::Refused(format!("another {object} exists already"));
+            reviewed.verdict = Verdict::Refused(say::another_exists(object));
             // Nothing of it is shown.
             reviewed.live = None;
             return yes(reviewed);
@@ -272,19 +271,16 @@ impl Asker<'_> {
     async fn missing(&self, object: &ObjectRef, error: &ApiError) -> Verdict {
         let namespace = &object.namespace;
         if self.known.created.contains(namespace) {
-            return Verdict::Unverified(format!(
-                "the namespace {namespace} comes with an earlier step of this plan"
-            ));
+            return Verdict::Unverified(say::namespace_comes(namespace));
         }
         let there = ObjectRef::new(Kind::Namespace, "", namespace);
         if !namespace.is_empty() && matches!(self.cluster.get(&there).await, Ok(None)) {
-            return Verdict::Refused(format!("the namespace {namespace} does not exist"));
+            return Verdict::Refused(say::no_namespace(namespace));
         }
-        Verdict::Refused(format!(
-            "{} ({}) is not known to this cluster: {}",
+        Verdict::Refused(say::kind_not_known(
             object.kind.name(),
             object.kind.api_version(),
-            error.message
+            &error.message,
         ))
     }
 
@@ -294,14 +290,14 @@ impl Asker<'_> {
         reviewed.live = live.clone();
         let Some(live) = live else {
             if leaves.iter().any(|edit| edit.to.is_some()) {
-                reviewed.verdict = Verdict::Refused(format!("{object} does not exist"));
+                reviewed.verdict = Verdict::Refused(say::does_not_exist(object));
             }
             return yes(reviewed);
         };
         let (operations, _) = match patch(&live, leaves) {
             Ok(patched) => patched,
             Err(mismatch) => {
-                reviewed.verdict = Verdict::Refused(format!("{mismatch}: plan again"));
+                reviewed.verdict = Verdict::Refused(say::plan_again(&mismatch));
                 return yes(reviewed);
             }
         };
@@ -353,7 +349,7 @@ impl Asker<'_> {
             return yes(reviewed);
         };
         if live["metadata"]["uid"] != uid {
-            let words = format!("another {object} exists since the plan: it stays");
+            let words = say::another_stays(object);
             reviewed.warnings.push(words);
             reviewed.after = Some(live);
             return yes(reviewed);
@@ -385,7 +381,7 @@ impl Asker<'_> {
             let live = match self.cluster.get(&object).await {
                 Ok(Some(live)) => live,
                 Ok(None) => {
-                    let verdict = Verdict::Refused(format!("{object} does not exist"));
+                    let verdict = Verdict::Refused(say::does_not_exist(&object));
                     return all(group, verdict);
                 }
                 Err(error) => return all(group, failed(&error)),
@@ -395,7 +391,7 @@ impl Asker<'_> {
                 Err(words) => last = words,
             }
         }
-        let words = format!("it changes faster than it can be reviewed: {last}; review again");
+        let words = say::changes_too_fast(&last);
         all(group, Verdict::Failed(words))
     }
 
@@ -470,7 +466,7 @@ fn edited(
     edits: &[TextEdit],
 ) -> Result<String, Verdict> {
     if missing {
-        return Err(Verdict::Refused(format!("{object} has no {key}")));
+        return Err(Verdict::Refused(say::has_no_key(object, key)));
     }
     scrape_config::apply(text, edits).map_err(gate)
 }

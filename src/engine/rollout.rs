@@ -7,6 +7,7 @@ pub(super) mod stuck;
 
 pub use stuck::why_stuck;
 
+use crate::words::say::engine as say;
 use serde_json::Value;
 
 /// How far the rollout of a Deployment, StatefulSet or DaemonSet is.
@@ -72,7 +73,7 @@ fn deployment(live: &Value) -> Rollout {
     };
     let paused = live["spec"]["paused"] == true;
     if !observed(live) && !paused {
-        return going("the change is not seen by the controller yet".into(), false);
+        return going(say::NOT_SEEN_YET.into(), false);
     }
     if let Some(progressing) = condition(live, "Progressing")
         && progressing["reason"] == "ProgressDeadlineExceeded"
@@ -80,44 +81,40 @@ fn deployment(live: &Value) -> Rollout {
     {
         let why = progressing["message"].as_str().unwrap_or_default();
         return Rollout::Failed(
-            format!("the rollout exceeded its progress deadline: {why}")
+            say::past_its_deadline(why)
                 .trim_end_matches([':', ' '])
                 .to_owned(),
         );
     }
     let waits = if updated < desired {
-        let made = share(updated, desired, "new pod was made", "new pods were made");
+        let made = share(updated, desired, say::new_pod_made, say::new_pods_made);
         Some((made, false))
     } else if replicas > updated {
         let old = match replicas - updated {
-            1 => "1 old pod still ends".to_owned(),
-            old => format!("{old} old pods still end"),
+            1 => say::ONE_OLD_POD_ENDS.to_owned(),
+            old => say::old_pods_end(old),
         };
         Some((old, false))
     } else if available < updated {
         let ready = share(
             available,
             updated,
-            "new pod is available",
-            "new pods are available",
+            say::new_pod_available,
+            say::new_pods_available,
         );
         Some((ready, true))
     } else {
         None
     };
     match waits {
-        Some(_) if paused => Rollout::NeverByItself(
-            "the Deployment is paused: its pods are replaced when it is resumed (kubectl rollout resume)"
-                .into(),
-        ),
+        Some(_) if paused => Rollout::NeverByItself(say::PAUSED.into()),
         // A paused one whose change is not seen yet still shows the figures of before.
-        None if paused && !observed(live) => Rollout::NeverByItself(
-            "the Deployment is paused: its pods are replaced when it is resumed (kubectl rollout resume)"
-                .into(),
-        ),
+        None if paused && !observed(live) => Rollout::NeverByItself(say::PAUSED.into()),
         Some((note, says_ready)) => match condition(live, "ReplicaFailure") {
             Some(failure) if failure["status"] == "True" => {
-                let why = failure["message"].as_str().unwrap_or("pods cannot be made");
+                let why = failure["message"]
+                    .as_str()
+                    .unwrap_or(say::PODS_CANNOT_BE_MADE);
                 going(format!("{note}; {why}"), says_ready)
             }
             _ => going(note, says_ready),
@@ -145,13 +142,10 @@ fn stateful_set(live: &Value) -> Rollout {
         return on_delete(live, updated, desired);
     }
     if !observed(live) || count(&status["observedGeneration"]) == 0 {
-        return going("the change is not seen by the controller yet".into(), false);
+        return going(say::NOT_SEEN_YET.into(), false);
     }
     if ready < desired {
-        return going(
-            share(ready, desired, "pod is ready", "pods are ready"),
-            true,
-        );
+        return going(share(ready, desired, say::pod_ready, say::pods_ready), true);
     }
     let partition = count(&strategy["rollingUpdate"]["partition"]);
     if partition > 0 {
@@ -160,33 +154,36 @@ fn stateful_set(live: &Value) -> Rollout {
             let new = share(
                 updated,
                 wanted,
-                "pod above the partition is new",
-                "pods above the partition are new",
+                say::pod_above_the_partition_new,
+                say::pods_above_the_partition_new,
             );
             return going(new, false);
         }
-        let first = match partition.min(desired) {
-            1 => "first pod keeps".to_owned(),
-            n => format!("first {n} pods keep"),
-        };
-        return Rollout::NeverByItself(format!(
-            "the StatefulSet has partition {partition}: its {first} the old template until the partition is lowered"
-        ));
+        return Rollout::NeverByItself(match partition.min(desired) {
+            1 => say::first_pod_keeps(partition),
+            first => say::first_pods_keep(partition, first),
+        });
     }
     if !strategy["rollingUpdate"].is_null() && updated < desired {
-        return going(share(updated, desired, "pod is new", "pods are new"), false);
+        return going(share(updated, desired, say::pod_new, say::pods_new), false);
     }
     if status["updateRevision"] != status["currentRevision"] {
-        let pods = if updated == 1 { "pod is" } else { "pods are" };
         let revision = status["updateRevision"].as_str().unwrap_or("?");
-        return going(format!("{updated} {pods} at revision {revision}"), false);
+        let at = match updated {
+            1 => say::one_pod_at_revision(revision),
+            _ => say::pods_at_revision(updated, revision),
+        };
+        return going(at, false);
     }
     Rollout::Done
 }
 
 /// `1 of 3 pods are ready`, `0 of 1 pod is ready`
-fn share(part: u32, all: u32, one: &str, many: &str) -> String {
-    format!("{part} of {all} {}", if all == 1 { one } else { many })
+fn share(part: u32, all: u32, one: fn(u32) -> String, many: fn(u32, u32) -> String) -> String {
+    match all {
+        1 => one(part),
+        _ => many(part, all),
+    }
 }
 
 fn daemon_set(live: &Value) -> Rollout {
@@ -207,17 +204,17 @@ fn daemon_set(live: &Value) -> Rollout {
         return on_delete(live, updated, desired);
     }
     if !observed(live) {
-        return going("the change is not seen by the controller yet".into(), false);
+        return going(say::NOT_SEEN_YET.into(), false);
     }
     if updated < desired {
-        return going(share(updated, desired, "pod is new", "pods are new"), false);
+        return going(share(updated, desired, say::pod_new, say::pods_new), false);
     }
     if available < desired {
         let ready = share(
             available,
             desired,
-            "new pod is available",
-            "new pods are available",
+            say::new_pod_available,
+            say::new_pods_available,
         );
         return going(ready, true);
     }
@@ -233,11 +230,8 @@ fn on_delete(live: &Value, updated: u32, desired: u32) -> Rollout {
     // Until the controller has seen the change, its figures are those of the template before.
     let updated = if seen { updated } else { 0 };
     Rollout::NeverByItself(match desired.saturating_sub(updated) {
-        1 => "its update strategy is OnDelete: 1 pod keeps the old template until you delete it"
-            .into(),
-        old => format!(
-            "its update strategy is OnDelete: {old} pods keep the old template until you delete them"
-        ),
+        1 => say::ONE_OLD_POD_STAYS.into(),
+        old => say::old_pods_stay(old),
     })
 }
 

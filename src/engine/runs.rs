@@ -12,6 +12,7 @@ use crate::plan::Part;
 use crate::plan::keeping::RUN_LABEL;
 use crate::plan::record::Entry;
 use crate::plan::resume::{self, Stands, Step};
+use crate::words::say::engine as say;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -61,7 +62,7 @@ pub async fn known(
             Ok(found) => {
                 for (run, (entries, torn)) in found {
                     if let Some(torn) = torn {
-                        words.push(format!("the record of run {run} in the cluster: {torn}"));
+                        words.push(say::record_torn(&run, &torn));
                     }
                     if let Some(known) = runs.get_mut(&run) {
                         known.in_cluster = true;
@@ -75,9 +76,7 @@ pub async fn known(
                     }
                 }
             }
-            Err(error) => words.push(format!(
-                "records in namespace {namespace} cannot be read: {error}"
-            )),
+            Err(error) => words.push(say::records_cannot_be_read(namespace, &error)),
         }
     }
     let mut runs: Vec<Known> = runs.into_values().collect();
@@ -136,16 +135,14 @@ pub async fn entries(
             Ok(records) => {
                 for (id, (lines, torn)) in records {
                     if let Some(torn) = torn {
-                        words.push(format!("the record of run {id} in the cluster: {torn}"));
+                        words.push(say::record_torn(&id, &torn));
                     }
                     if let Some(note) = journal::note(&lines) {
                         found.push((lines, note));
                     }
                 }
             }
-            Err(error) => words.push(format!(
-                "records in namespace {namespace} cannot be read: {error}"
-            )),
+            Err(error) => words.push(say::records_cannot_be_read(namespace, &error)),
         }
     }
     let missing = match here {
@@ -153,9 +150,7 @@ pub async fn entries(
             let known: Vec<Entry> = found.into_iter().flat_map(|(lines, _)| lines).collect();
             let (entries, lost) = copy::completed(entries, &known);
             if lost > 0 {
-                words.push(format!(
-                    "{lost} writes are recorded only in the cluster: the journal of this machine lost them"
-                ));
+                words.push(say::recorded_only_in_the_cluster(lost));
             }
             return Ok((entries, words));
         }
@@ -174,12 +169,9 @@ pub async fn entries(
             }
             let why = match damaged {
                 Some(_) => missing.what,
-                None => "this machine has no record of the run".into(),
+                None => say::NO_RECORD_HERE.into(),
             };
-            words.push(format!(
-                "run {} is read from its record in the cluster: {why}",
-                note.run
-            ));
+            words.push(say::read_from_the_cluster(&note.run, &why));
             Ok((lines, words))
         }
         None => Err(missing),
@@ -252,23 +244,17 @@ impl Unfinished {
     pub fn words(&self) -> String {
         let (after, before, other) = self.counts();
         let note = self.undo.as_ref().unwrap_or(&self.known.note);
-        let by = match &note.by {
-            Some(by) => format!(" of {by}"),
-            None => String::new(),
-        };
         let (run, all) = (&self.known.note.run, self.steps.len());
-        let mut words = match &self.undo {
-            Some(_) => format!(
-                "the undo{by} of run {run} was interrupted: {before} of {all} changes are undone, {after} are still applied"
-            ),
-            None => format!(
-                "run {run}{by} was interrupted: {after} of {all} changes are applied, {before} are not"
-            ),
+        let words = match (&self.undo, &note.by) {
+            (Some(_), Some(by)) => say::undo_interrupted_of(by, run, before, all, after),
+            (Some(_), None) => say::undo_interrupted(run, before, all, after),
+            (None, Some(by)) => say::run_interrupted_of(run, by, after, all, before),
+            (None, None) => say::run_interrupted(run, after, all, before),
         };
-        if other > 0 {
-            words.push_str(&format!(", {other} were changed by others"));
+        match other {
+            0 => words,
+            _ => say::others_changed(&words, other),
         }
-        words
     }
 }
 
@@ -380,11 +366,9 @@ pub(super) async fn beside(
         let live = live(session, &entries).await?;
         let steps = resume::steps(&entries, &|object| live.get(object).cloned().flatten());
         if steps.iter().any(|step| step.stands == Stands::After) {
-            return Err(Error::refused(format!(
-                "run {run} cannot be undone while the newer run {name} is applied"
-            ))
-            .cause(format!("both need {shared}"))
-            .hint(format!("undo the newer run first: meshscrape undo {name}")));
+            return Err(Error::refused(say::newer_run_is_applied(run, name))
+                .cause(say::both_need(&shared))
+                .hint(say::undo_the_newer_first(name)));
         }
     }
     Ok(older.iter().map(|older| older.note.run.clone()).collect())
@@ -480,7 +464,7 @@ pub(super) async fn live(session: &Session, entries: &[Entry]) -> Result<Live, E
     stream::iter(objects)
         .map(|object| async move {
             let live = session.cluster.get(&object).await.map_err(|error| {
-                Error::new(format!("{object} cannot be read"))
+                Error::new(say::cannot_be_read(&object))
                     .cause(&error)
                     .hint(error.hint())
             })?;

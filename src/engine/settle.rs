@@ -6,6 +6,7 @@ use super::session::Session;
 use crate::error::Error;
 use crate::plan::record::Entry;
 use crate::plan::resume::Stands;
+use crate::words::say::engine as say;
 
 /// Closes the newest run where it was cut off when all of it stood already, and gives its locks back. What was done,
 /// in words. Records are looked for in the `homes`, locks in the `places`.
@@ -25,9 +26,7 @@ pub async fn all_stands(
     {
         let run = found.known.note.run;
         ended(session, &run, "whole")?;
-        words.push(format!(
-            "run {run} was interrupted after its last change: nothing is left to do"
-        ));
+        words.push(say::nothing_left_to_do(&run));
     }
     words.extend(locks(session, places).await);
     Ok(words)
@@ -53,13 +52,9 @@ pub async fn locks(session: &Session, places: &[String]) -> Vec<String> {
     let mut words = Vec::new();
     for namespace in places {
         match lock::release_dead(session, namespace).await {
-            Ok(true) => words.push(format!(
-                "released the lock that a killed run left in namespace {namespace}"
-            )),
+            Ok(true) => words.push(say::lock_released(namespace)),
             Ok(false) => {}
-            Err(error) => words.push(format!(
-                "could not check namespace {namespace} for the lock of a killed run: {error}; such a lock expires"
-            )),
+            Err(error) => words.push(say::lock_not_checked(namespace, &error)),
         }
     }
     words

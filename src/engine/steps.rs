@@ -16,6 +16,7 @@ use crate::plan::record::{Entry, Intent, TextRecord};
 use crate::plan::release::taken;
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Action, Change, LeafEdit, Part, keyed, mask, scrape_config};
+use crate::words::say::engine as say;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -91,9 +92,9 @@ pub(super) async fn write(
     let object = change.change().object.clone();
     match tokio::spawn(step.go()).await {
         Ok(result) => result,
-        Err(e) => Err(Error::new(format!("the write of {object} was interrupted"))
+        Err(e) => Err(Error::new(say::write_interrupted(&object))
             .cause(e)
-            .hint("check the object, then run this again: changes already in place are skipped")
+            .hint(say::CHECK_THE_OBJECT)
             .into()),
     }
 }
@@ -230,11 +231,9 @@ impl Step {
                 Sent::Unknown(error) => return self.look(&error).await,
             }
         }
-        let error = Error::new(format!("{object} was not written"))
-            .cause(format!(
-                "{ATTEMPTS} attempts failed: the API server was busy, or the object had just changed"
-            ))
-            .hint("try again");
+        let error = Error::new(say::was_not_written(object))
+            .cause(say::attempts_failed(ATTEMPTS))
+            .hint(say::TRY_AGAIN);
         Err(self.give_up(true, error))
     }
 
@@ -262,9 +261,9 @@ impl Step {
             }
             Compared::Already => Some(Ok(Wrote::Already)),
             Compared::Drift(why) => {
-                let error = Error::refused(format!("{object} changed since the review"))
+                let error = Error::refused(say::changed_since_the_review(object))
                     .cause(why)
-                    .hint("review again to see the new state");
+                    .hint(say::REVIEW_AGAIN_FOR_THE_STATE);
                 Some(Err(Failure {
                     why: match live {
                         Some(live) if live["metadata"]["deletionTimestamp"].is_null() => Why::Moved,
@@ -350,9 +349,9 @@ impl Step {
             match self.session.cluster.get(object).await {
                 Ok(Some(live)) if live["metadata"]["uid"] == uid => {
                     return Sent::No(
-                        Error::new(format!("{object} was not deleted"))
-                            .cause("the API server answered that the object does not exist, but it does")
-                            .hint("check proxies between this machine and the API server, then try again"),
+                        Error::new(say::was_not_deleted(object))
+                            .cause(say::CALLED_GONE_BUT_THERE)
+                            .hint(say::CHECK_PROXIES),
                     );
                 }
                 Ok(Some(_)) => return Sent::Yes(None),
@@ -412,9 +411,9 @@ impl Step {
         match patch(live, edits) {
             Ok((operations, _)) => self.patch(live, operations).await,
             Err(why) => Sent::Moved(
-                Error::refused(format!("{object} was not written"))
+                Error::refused(say::was_not_written(object))
                     .cause(why)
-                    .hint("review again"),
+                    .hint(say::REVIEW_AGAIN),
             ),
         }
     }
@@ -491,14 +490,14 @@ impl Step {
         // No line that says "not written": the request may still be on its way, and a missing line means
         // that the live object has to be looked at.
         let state = if seen {
-            "the object still is as before"
+            say::STILL_AS_BEFORE
         } else {
-            "the object could not be read afterwards, so it may or may not have been written"
+            say::NOT_READ_AFTERWARDS
         };
         let what = if error.reason == Reason::Server {
-            format!("{object} was not written")
+            say::was_not_written(object)
         } else {
-            format!("the write of {object} got no answer")
+            say::write_not_answered(object)
         };
         Err(Error::new(what)
             .cause(error)
@@ -528,13 +527,13 @@ fn is_by_us(live: &Value) -> bool {
 }
 
 fn gone(object: &ObjectRef) -> Error {
-    Error::refused(format!("{object} does not exist any more")).hint("review again")
+    Error::refused(say::exists_no_more(object)).hint(say::REVIEW_AGAIN)
 }
 
 pub(super) fn not_written(object: &ObjectRef, error: &ApiError) -> Error {
     let failed = Error {
         tells: error.without_namespace.then_some(Tells::Gone),
-        ..Error::new(format!("{object} was not written"))
+        ..Error::new(say::was_not_written(object))
             .cause(error)
             .hint(error.hint())
     };
@@ -574,16 +573,14 @@ fn as_approved(object: &ObjectRef, error: &ApiError, reviewed: &Reviewed) -> Res
     if now == then {
         return Ok(());
     }
-    let mut refusal = Error::refused(format!(
-        "{object} would force ownership of fields that were not approved"
-    ));
+    let mut refusal = Error::refused(say::would_force_more(object));
     for (manager, field) in now.difference(&then) {
-        refusal = refusal.cause(format!("{field} now belongs to {manager}"));
+        refusal = refusal.cause(say::now_belongs_to(field, manager));
     }
     for (manager, field) in then.difference(&now) {
-        refusal = refusal.cause(format!("{field} no longer belongs to {manager}"));
+        refusal = refusal.cause(say::belongs_no_longer_to(field, manager));
     }
-    Err(refusal.hint("review again to see the fields and their owners"))
+    Err(refusal.hint(say::REVIEW_AGAIN_FOR_THE_OWNERS))
 }
 
 /// For other rooms of the engine that name what a change is.

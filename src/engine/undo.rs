@@ -14,6 +14,7 @@ use crate::plan::record::{Entry, Intent};
 use crate::plan::review::{Approved, NotApprovable, Review, RunId, Word};
 use crate::plan::undo::{UndoNote, undo};
 use crate::plan::{Await, ChangeId, Plan, keeping};
+use crate::words::say::engine as say;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -60,20 +61,14 @@ pub async fn plan_undo(
         ..
     }) = entries.first()
     else {
-        return Err(
-            Error::new("the journal of that run lacks its first entries")
-                .hint("check its file: it may have been edited"),
-        );
+        return Err(Error::new(say::JOURNAL_LACKS_ITS_START).hint(say::CHECK_ITS_FILE));
     };
     if let Some(undone) = undoes {
-        return Err(
-            Error::new(format!("run {run} is itself the undo of {undone}"))
-                .hint("to restore the changes, apply again"),
-        );
+        return Err(Error::new(say::is_itself_an_undo(run, undone)).hint(say::APPLY_AGAIN));
     }
     let unproven = identity::check(session, run, (context, cluster.as_deref())).await?;
     if is_undone(&entries) {
-        return Err(Error::new(format!("run {run} was undone already")));
+        return Err(Error::new(say::undone_already(run)));
     }
     let (run, at) = (run.clone(), *at);
     let prometheus = prometheus.clone();
@@ -81,11 +76,7 @@ pub async fn plan_undo(
         keep_items(&mut entries, &run, only)?;
     }
     let older = runs::beside(session, homes, &run, at, &entries).await?;
-    warnings.extend(older.iter().map(|name| {
-        format!(
-            "the older run {name} stays applied; undo it after this one: meshscrape undo {name}"
-        )
-    }));
+    warnings.extend(older.iter().map(|name| say::older_stays_applied(name)));
     let live = runs::live(session, &entries).await?;
     let (mut plan, notes) = undo(&entries, &|object| live.get(object).cloned().flatten())?;
     let met = unproven.is_none() || runs::met(&entries, &live);
@@ -100,7 +91,7 @@ pub async fn plan_undo(
         match keep::secrets(session, &home, Some(&run)).await {
             Ok(secrets) => keeping::forget(&mut plan, &secrets),
             // Not to be seen here is not to be written here either.
-            Err(error) => warnings.push(format!("the run's record in the cluster stays: {error}")),
+            Err(error) => warnings.push(say::record_stays(&error)),
         }
     }
     warnings.extend(session.journal.warnings());
@@ -142,10 +133,9 @@ pub fn target(named: Option<&WorkloadRef>, mesh: &Mesh) -> Result<Arc<Prometheus
     match (found, named) {
         (Some(found), _) => Ok(Arc::clone(found)),
         (None, Some(id)) => Ok(Arc::new(Prometheus::named(id.clone()))),
-        (None, None) => Err(Error::new(
-            "the Prometheus of that run is unknown, and no Prometheus was found",
-        )
-        .hint("check that you may list Deployments and StatefulSets")),
+        (None, None) => {
+            Err(Error::new(say::PROMETHEUS_OF_RUN_UNKNOWN).hint(say::CHECK_YOU_MAY_LIST))
+        }
     }
 }
 
@@ -157,17 +147,16 @@ async fn without(session: &Session, prometheus: &WorkloadRef, plan: &mut Plan) -
         return None;
     }
     let space = ObjectRef::new(Of::Namespace, "", &prometheus.namespace);
-    let mut words = format!("Prometheus {prometheus} is gone: the rest of the run is undone");
     let leaving = match session.cluster.get(&space).await {
         Ok(None) => true,
         Ok(Some(live)) => !live["metadata"]["deletionTimestamp"].is_null(),
         Err(_) => false,
     };
-    if leaving {
-        plan.home = None;
-        words.push_str("; its record went with its namespace");
+    if !leaving {
+        return Some(say::prometheus_is_gone(prometheus));
     }
-    Some(words)
+    plan.home = None;
+    Some(say::prometheus_and_record_gone(prometheus))
 }
 
 /// Leaves the writes of these workloads and gateways alone.
@@ -178,8 +167,8 @@ fn keep_items(entries: &mut Vec<Entry>, run: &str, only: &[WorkloadRef]) -> Resu
         .collect();
     if let Some(unknown) = only.iter().find(|item| !items.contains(*item)) {
         let names: Vec<String> = items.iter().map(WorkloadRef::to_string).collect();
-        return Err(Error::new(format!("run {run} wrote nothing for {unknown}"))
-            .hint(format!("it wrote for {}", names.join(", "))));
+        return Err(Error::new(say::wrote_nothing_for(run, unknown))
+            .hint(say::it_wrote_for(&names.join(", "))));
     }
     let seqs: BTreeSet<u32> = intents(entries)
         .filter(|intent| of(&intent.item))
@@ -260,7 +249,7 @@ fn keep_seqs(entries: &mut Vec<Entry>, seqs: &BTreeSet<u32>) {
 }
 
 fn refusal(review: &Review, why: &NotApprovable) -> Error {
-    let mut error = Error::new("the run cannot be undone now");
+    let mut error = Error::new(say::NOT_UNDOABLE_NOW);
     if let NotApprovable::Stopped(ids) = why {
         for id in ids {
             let Some(reviewed) = review.items.get(id) else {
@@ -272,7 +261,7 @@ fn refusal(review: &Review, why: &NotApprovable) -> Error {
             ));
         }
     }
-    error.hint("meshscrape undo shows each change with its blocker")
+    error.hint(say::SEE_EACH_BLOCKER)
 }
 
 /// The first line of a run that undoes another.
@@ -350,7 +339,7 @@ async fn straight_on(
         let wrote = steps::write(around.session, run, seq, change, moved)
             .await
             .map_err(|failure| failure.error)?;
-        around.log(format!("{} is undone", change.change().object));
+        around.log(say::is_undone(&change.change().object));
         around.touched(change.change());
         if last.get(object) == Some(&at) {
             back(around, object);
@@ -384,5 +373,5 @@ fn go_on(around: &Around<'_>, what: &Await, waited: Waited) -> Result<(), Error>
 }
 
 fn stopped() -> Error {
-    Error::new("stopped during the undo").kind(Kind::StoppedPartWay)
+    Error::new(say::STOPPED_DURING_THE_UNDO).kind(Kind::StoppedPartWay)
 }

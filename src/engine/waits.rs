@@ -17,6 +17,7 @@ use crate::plan::record::Entry;
 use crate::plan::review::{ApprovedChange, Reviewed};
 use crate::plan::{Await, Change, ChangeId, LeavesOut, Part};
 use crate::targets::{Awaited, Board, Row, State};
+use crate::words::say::engine as say;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -143,7 +144,7 @@ impl Around<'_> {
                 }
             }
             Await::Settle(time) => {
-                self.waiting(about.id, "istiod to send the policies to the proxies");
+                self.waiting(about.id, say::ON_ISTIOD);
                 tokio::time::sleep(*time).await;
                 Waited::Over
             }
@@ -176,9 +177,9 @@ impl Around<'_> {
         if let [(one, _)] = written[..]
             && one.change.id == *id
         {
-            self.waiting(id, "the object to be read back");
+            self.waiting(id, say::ON_READ_BACK);
         } else if !written.is_empty() {
-            self.waiting(id, "its policies to be read back");
+            self.waiting(id, say::ON_POLICIES_READ_BACK);
         }
         let all = written
             .into_iter()
@@ -203,18 +204,16 @@ impl Around<'_> {
                         return Ok(());
                     }
                     match live {
-                        Some(_) => "it differs from what was written".to_owned(),
-                        None => "it is gone".to_owned(),
+                        Some(_) => say::DIFFERS.to_owned(),
+                        None => say::IS_GONE.to_owned(),
                     }
                 }
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= deadline {
-                return Err(
-                    Error::new(format!("{object} was written, but cannot be read back"))
-                        .cause(why)
-                        .hint("find what else changes the object, then try again"),
-                );
+                return Err(Error::new(say::not_read_back(object))
+                    .cause(why)
+                    .hint(say::FIND_WHAT_CHANGES_IT));
             }
             tokio::time::sleep(READ_BACK_EVERY).await;
         }
@@ -225,7 +224,7 @@ impl Around<'_> {
         let id = &self.target.id;
         let reloads = self.target.reloader || self.target.lifecycle;
         if !reloads && about.restart_follows {
-            self.log(format!("{id} reads its new configuration when it restarts"));
+            self.log(say::reads_when_it_restarts(id));
             return Waited::Over;
         }
         let begun = Instant::now();
@@ -255,10 +254,7 @@ impl Around<'_> {
             {
                 self.log(words);
             }
-            let on = format!(
-                "{}; a ConfigMap takes about a minute to reach the pod",
-                wanted.awaited()
-            );
+            let on = say::a_configmap_takes_time(&wanted.awaited());
             let gone_by = Some(begun.elapsed());
             self.step(about.id, StepState::Waiting { on, gone_by });
             if begun.elapsed() >= self.config_within() {
@@ -294,14 +290,11 @@ impl Around<'_> {
     fn gone(&self, wanted: &Wanted<'_>, why: String) -> Waited {
         match wanted {
             Wanted::Runs(job) => Waited::Failed(
-                Error::new(format!(
-                    "Prometheus {} does not run job {job}",
-                    self.target.id
-                ))
-                .tells(Tells::Gone)
-                .cause(DELETED)
-                .cause(why)
-                .hint("set it up again, then apply again"),
+                Error::new(say::does_not_run_job(&self.target.id, job))
+                    .tells(Tells::Gone)
+                    .cause(DELETED)
+                    .cause(why)
+                    .hint(say::SET_IT_UP_AGAIN),
             ),
             Wanted::Gone(_) | Wanted::LeavesOut(_) => Waited::Over,
         }
@@ -311,14 +304,9 @@ impl Around<'_> {
     fn unasked(&self, job: &str, why: String) -> Waited {
         let id = &self.target.id;
         Waited::Failed(
-            Error::new(format!(
-                "Prometheus {id} does not answer, so job {job} cannot be verified"
-            ))
-            .cause(format!("after {} s: {why}", self.config_within().as_secs()))
-            .hint(format!(
-                "check its pods: kubectl -n {} get pods; meshscrape also needs permission to get pods/proxy",
-                id.namespace
-            )),
+            Error::new(say::does_not_answer(id, job))
+                .cause(say::after_seconds(self.config_within().as_secs(), &why))
+                .hint(say::check_its_pods(&id.namespace)),
         )
     }
 
@@ -326,19 +314,18 @@ impl Around<'_> {
         let id = &self.target.id;
         let Wanted::Runs(job) = wanted else {
             // The file is right, and nothing is lost meanwhile.
-            self.log(format!("{why}, until {id} next reads its file"));
+            self.log(say::until_it_reads_its_file(&why, id));
             return Waited::Over;
         };
-        let error = Error::new(format!("Prometheus {id} does not run job {job}"))
-            .cause(format!("after {} s: {why}", self.config_within().as_secs()));
+        let error = Error::new(say::does_not_run_job(id, job))
+            .cause(say::after_seconds(self.config_within().as_secs(), &why));
         Waited::Failed(if reloads {
-            error.hint("check Prometheus's log for the configuration error")
+            error.hint(say::CHECK_ITS_LOG)
         } else {
-            error.hint(format!(
-                "it has neither a reloader nor --web.enable-lifecycle: kubectl -n {} rollout restart {} {}",
-                id.namespace,
-                id.kind.name().to_lowercase(),
-                id.name
+            error.hint(say::restart_it(
+                &id.namespace,
+                &id.kind.name().to_lowercase(),
+                &id.name,
             ))
         })
     }
@@ -347,17 +334,17 @@ impl Around<'_> {
     /// back: an annotation that somebody set meanwhile would do so for ever.
     async fn targets_gone(&self, item: &WorkloadRef, id: &ChangeId) -> Waited {
         let deadline = Instant::now() + DROPPED;
-        self.waiting(id, format!("Prometheus to drop the targets of {item}"));
+        self.waiting(id, say::on_targets_dropped(item));
         loop {
             let why = match self.watch.dropped(item).await {
                 Ok(true) => return Waited::Over,
-                Ok(false) => format!("Prometheus still scrapes {item} over mTLS"),
+                Ok(false) => say::still_scrapes(item),
                 // Then nothing scrapes any more.
                 Err(_) if self.prometheus_gone().await => return Waited::Over,
                 Err(why) => why,
             };
             if Instant::now() >= deadline {
-                self.log(format!("{why}; the listener is removed anyway"));
+                self.log(say::removed_anyway(&why));
                 return Waited::Over;
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -368,7 +355,7 @@ impl Around<'_> {
         if items.is_empty() {
             return Waited::Over;
         }
-        self.waiting(id, "the targets to come UP");
+        self.waiting(id, say::ON_TARGETS_UP);
         let report = self.report;
         let told = teller(self.session.clock, report);
         let deadline = Instant::now() + self.up_within;
@@ -428,24 +415,19 @@ fn names(jobs: &[LeavesOut]) -> String {
 impl Wanted<'_> {
     fn awaited(&self) -> String {
         match self {
-            Wanted::Runs(job) => format!("Prometheus to run job {job}"),
-            Wanted::Gone(job) => format!("job {job} to leave Prometheus's running configuration"),
-            Wanted::LeavesOut(jobs) => {
-                format!(
-                    "{} to skip secured pods in Prometheus's running configuration",
-                    names(jobs)
-                )
-            }
+            Wanted::Runs(job) => say::on_job_run(job),
+            Wanted::Gone(job) => say::on_job_dropped(job),
+            Wanted::LeavesOut(jobs) => say::on_pods_skipped(&names(jobs)),
         }
     }
 
     fn not_yet(&self) -> String {
         match self {
-            Wanted::Runs(job) => format!("job {job} is not in the running configuration yet"),
-            Wanted::Gone(job) => format!("job {job} is still in the running configuration"),
+            Wanted::Runs(job) => say::job_not_there_yet(job),
+            Wanted::Gone(job) => say::job_still_there(job),
             Wanted::LeavesOut(jobs) => {
                 let jobs = names(jobs);
-                format!("{jobs} still scrape secured pods in plaintext")
+                say::still_scrape_plaintext(&jobs)
             }
         }
     }
@@ -457,7 +439,7 @@ pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
         return Some(why.clone());
     }
     if board.at.is_none() {
-        return Some("the targets have not been read yet".into());
+        return Some(say::TARGETS_NOT_READ.into());
     }
     let up = Awaited {
         items: awaited.items.clone(),
@@ -469,9 +451,9 @@ pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
     let all = board.rows.iter().filter(wanted).count();
     let not_up = lacking.rows.len() + lacking.more;
     // The gravest come first: where the first is UP, all of them are.
-    let what = match first.state {
-        State::Up { .. } => "UP, but not guarded",
-        _ => "not UP",
+    let said = match first.state {
+        State::Up { .. } => say::so_many_not_guarded,
+        _ => say::so_many_not_up,
     };
     let why = |row: &Row| match (&row.state, row.guard.faults()) {
         (State::Up { .. }, [fault, ..]) => crate::words::sentence(fault),
@@ -481,11 +463,11 @@ pub(super) fn lacking(board: &Board, awaited: &Awaited) -> Option<String> {
     let words: Vec<String> = named
         .map(|row| format!("{}: {}", row.expected.pod, why(row)))
         .collect();
-    let mut words = format!("{not_up} of {all} {what}: {}", words.join("; "));
+    let mut names = words.join("; ");
     if not_up > NAMED {
-        words.push_str(&format!("; and {} more", not_up - NAMED));
+        names = say::and_more(&names, not_up - NAMED);
     }
-    Some(words)
+    Some(said(not_up, all, &names))
 }
 
 /// So many targets are named.
@@ -493,11 +475,11 @@ const NAMED: usize = 3;
 
 fn state_words(state: &State) -> String {
     match state {
-        State::Up { .. } => "UP".into(),
-        State::Unsettled { .. } => "UP, but for less than a minute since its policy changed".into(),
-        State::Down { error, .. } => format!("DOWN, {error}"),
+        State::Up { .. } => say::UP.into(),
+        State::Unsettled { .. } => say::UP_NOT_SETTLED.into(),
+        State::Down { error, .. } => say::down(error),
         State::Waiting { on, replica } => crate::words::waits(on, replica.as_deref()),
-        State::Plaintext { job } => format!("plaintext, by job {job}"),
+        State::Plaintext { job } => say::plaintext_by(job),
         State::NotCovered => crate::words::not_covered().to_owned(),
     }
 }

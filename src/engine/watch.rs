@@ -19,6 +19,7 @@ use crate::reach::certificates;
 use crate::targets::{
     self, About, Board, BoardInput, Expected, Files, Ground, Memory, Replica, Standing,
 };
+use crate::words::say::engine as say;
 use guards::Guards;
 use paths::Paths;
 use probe::{Memo, Probes};
@@ -219,10 +220,7 @@ impl Watch {
             }
             let pools = self.prom.pools(&pod).await.map_err(|e| words(&e))?;
             if pools.is_some_and(|pools| !pools.iter().any(|pool| pool == job)) {
-                return Ok(Loaded::NoPool(format!(
-                    "Prometheus {pod} has job {job} in its configuration, but not at work yet: \
-                     its certificate files may be missing"
-                )));
+                return Ok(Loaded::NoPool(say::pool_missing(&pod, job)));
             }
         }
         Ok(Loaded::Yes)
@@ -400,10 +398,7 @@ impl Watch {
                 return Some(words(&error));
             }
         }
-        Some(format!(
-            "reloaded Prometheus {}: it had loaded job {jobs} before its certificates were there",
-            pods.join(", ")
-        ))
+        Some(say::reloaded(&pods.join(", "), &jobs))
     }
 
     async fn see(&self) -> Result<Seen, (Error, Vec<Expected>)> {
@@ -605,8 +600,7 @@ fn words(error: &Error) -> String {
         line.push_str(cause);
     }
     if let Some(hint) = error.hints.first() {
-        line.push_str("; try: ");
-        line.push_str(hint);
+        line = say::with_a_hint(&line, hint);
     }
     line
 }

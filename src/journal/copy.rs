@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::plan::ChangeId;
 use crate::plan::keeping::{KEY, record, record_object};
 use crate::plan::record::Entry;
+use crate::words::say::journal as say;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -22,14 +23,12 @@ pub const PLANNED: u32 = 1 << 20;
 /// One line alone is larger than a Secret.
 pub fn append(mut texts: Vec<String>, run: &str, entries: &[Entry]) -> Result<Vec<String>, Error> {
     for entry in entries {
-        let line = serde_json::to_string(entry)
-            .map_err(|e| Error::new("a line of the record cannot be written").cause(e))?;
+        let line =
+            serde_json::to_string(entry).map_err(|e| Error::new(say::LINE_NOT_WRITTEN).cause(e))?;
         if line.len() >= PART {
-            return Err(Error::refused(format!(
-                "the record of run {run} does not fit into a Secret"
-            ))
-            .cause(format!("one change alone takes {} bytes", line.len()))
-            .hint("skip the Secret in the review: the run is then recorded on this machine only"));
+            return Err(Error::refused(say::does_not_fit(run))
+                .cause(say::one_change_takes(line.len()))
+                .hint(say::SKIP_THE_SECRET));
         }
         match texts.last_mut() {
             Some(text) if text.len() + line.len() < PART => {
@@ -122,13 +121,10 @@ fn lines(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
     for (at, (part, secret)) in parts.iter().enumerate() {
         let name = secret["metadata"]["name"].as_str().unwrap_or_default();
         if *part != at {
-            return (
-                out,
-                Some(format!("the part before Secret {name} is missing")),
-            );
+            return (out, Some(say::part_is_missing(name)));
         }
         let Some(text) = decoded(secret) else {
-            return (out, Some(format!("Secret {name} holds no readable {KEY}")));
+            return (out, Some(say::holds_no_readable(name, KEY)));
         };
         for (line, text) in text
             .lines()
@@ -138,7 +134,7 @@ fn lines(secrets: &[Value]) -> (Vec<Entry>, Option<String>) {
             match serde_json::from_str(text) {
                 Ok(entry) => out.push(entry),
                 Err(e) => {
-                    return (out, Some(format!("Secret {name}, line {}: {e}", line + 1)));
+                    return (out, Some(say::line_of_secret(name, line + 1, &e)));
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::cluster::api::encode;
 use crate::engine::session::{Journal, RunNote};
 use crate::error::Error;
 use crate::plan::record::Entry;
+use crate::words::say::journal as say;
 use etcetera::base_strategy::{BaseStrategy, Xdg};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -55,9 +56,9 @@ impl FileJournal {
             return Ok(vec![FileJournal::at(folder.join(folder_name(context)))]);
         }
         let unreadable = |e: io::Error| {
-            Error::new(format!("{} cannot be read", folder.display()))
+            Error::new(say::cannot_be_read(&folder.display()))
                 .cause(crate::fault::io(&e))
-                .hint("make the folder readable for you")
+                .hint(say::MAKE_FOLDER_READABLE)
         };
         let listing = match std::fs::read_dir(&folder) {
             Ok(listing) => listing,
@@ -95,18 +96,12 @@ impl FileJournal {
     }
 
     fn unwritable(&self, cause: &io::Error) -> Error {
-        let error = Error::refused(format!(
-            "the journal in {} cannot be written",
-            self.folder.display()
-        ))
-        .cause(cause);
+        let error = Error::refused(say::journal_not_written(&self.folder.display())).cause(cause);
         match cause.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => {
-                error.hint("make room on that disk, or set XDG_STATE_HOME to another one")
-            }
-            _ => error.hint("make the folder writable, or set XDG_STATE_HOME to another place"),
+            | io::ErrorKind::FileTooLarge => error.hint(say::MAKE_ROOM),
+            _ => error.hint(say::MAKE_FOLDER_WRITABLE),
         }
     }
 
@@ -142,9 +137,9 @@ impl FileJournal {
         match file.try_lock() {
             Ok(()) => state.lock = Some(file),
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::refused("another run is in progress in this cluster")
-                    .cause(format!("it holds {}", self.folder.join("lock").display()))
-                    .hint("wait until it has ended, then review again"));
+                return Err(Error::refused(say::ANOTHER_RUN)
+                    .cause(say::it_holds(&self.folder.join("lock").display()))
+                    .hint(say::WAIT_THEN_REVIEW));
             }
             Err(TryLockError::Error(e)) => return Err(self.unwritable(&e)),
         }
@@ -198,9 +193,7 @@ impl FileJournal {
             .open(self.path(run))?;
         let (end, torn) = sound_end(&mut file)?;
         if torn {
-            state.warnings.push(format!(
-                "the last line of run {run} was torn and has been dropped"
-            ));
+            state.warnings.push(say::torn_line_dropped(run));
             file.set_len(end)?;
         }
         Ok((file, end))
@@ -209,12 +202,9 @@ impl FileJournal {
     /// The runs that there are, newest first.
     fn names(&self) -> Result<Vec<String>, Error> {
         let unreadable = |e: io::Error| {
-            Error::new(format!(
-                "the journal in {} cannot be read",
-                self.folder.display()
-            ))
-            .cause(crate::fault::io(&e))
-            .hint("make the folder readable for you")
+            Error::new(say::journal_cannot_be_read(&self.folder.display()))
+                .cause(crate::fault::io(&e))
+                .hint(say::MAKE_FOLDER_READABLE)
         };
         let listing = match std::fs::read_dir(&self.folder) {
             Ok(listing) => listing,
@@ -237,9 +227,9 @@ impl FileJournal {
     fn read(&self, run: &str) -> Result<Vec<Entry>, Error> {
         let path = self.path(run);
         let bytes = std::fs::read(&path).map_err(|e| {
-            Error::new(format!("{} cannot be read", path.display()))
+            Error::new(say::cannot_be_read(&path.display()))
                 .cause(crate::fault::io(&e))
-                .hint("make the file readable for you")
+                .hint(say::MAKE_FILE_READABLE)
         })?;
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
@@ -247,26 +237,19 @@ impl FileJournal {
         for (at, line) in lines.iter().enumerate() {
             match serde_json::from_str(line) {
                 Ok(Entry::Started { version, .. }) if version > VERSION => {
-                    return Err(
-                        Error::new(format!("{} is of a newer meshscrape", path.display()))
-                            .cause(format!("version {version}; this one knows {VERSION}"))
-                            .hint("undo it with the meshscrape that wrote it"),
-                    );
+                    return Err(Error::new(say::of_a_newer_meshscrape(&path.display()))
+                        .cause(say::version_is_newer(&version, &VERSION))
+                        .hint(say::UNDO_WITH_THE_NEWER));
                 }
                 Ok(entry) => entries.push(entry),
                 // Only the last line can have been cut by a crash: each one before it was synced.
-                Err(_) if at + 1 == lines.len() && at > 0 => self
-                    .state()
-                    .warnings
-                    .push(format!("the last line of run {run} is torn and is ignored")),
+                Err(_) if at + 1 == lines.len() && at > 0 => {
+                    self.state().warnings.push(say::torn_line_ignored(run))
+                }
                 Err(e) => {
-                    return Err(Error::new(format!(
-                        "{}, line {} is damaged",
-                        path.display(),
-                        at + 1
-                    ))
-                    .cause(e)
-                    .hint("fix or remove that line; the lines around it say what was written"));
+                    return Err(Error::new(say::line_is_damaged(&path.display(), at + 1))
+                        .cause(e)
+                        .hint(say::FIX_THE_LINE));
                 }
             }
         }
@@ -278,10 +261,10 @@ impl FileJournal {
         for name in self.names()? {
             match self.read(&name) {
                 Ok(entries) => runs.extend(note(&entries)),
-                Err(error) => self.state().warnings.push(format!(
-                    "run {name} is ignored: {}, {}",
-                    error.what,
-                    error.causes.join(", ")
+                Err(error) => self.state().warnings.push(say::run_is_ignored(
+                    &name,
+                    &error.what,
+                    &error.causes.join(", "),
                 )),
             }
         }
@@ -313,10 +296,9 @@ impl Journal for FileJournal {
             Some(run) => Err(no_such_run(run, &self.notes()?)),
             None => match offered(&self.notes()?) {
                 Some(run) => self.read(run),
-                None => Err(nothing_to_undo().hint(format!(
-                    "runs are kept on the machine that applied them; here in {}",
-                    self.folder.display()
-                ))),
+                None => {
+                    Err(nothing_to_undo().hint(say::kept_on_the_machine(&self.folder.display())))
+                }
             },
         }
     }
@@ -361,9 +343,9 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 /// Where the journals of all contexts stand.
 fn state_folder() -> Result<PathBuf, Error> {
     let home = Xdg::new().map_err(|e| {
-        Error::new("no place is known for the journal")
+        Error::new(say::NO_PLACE_FOR_THE_JOURNAL)
             .cause(e)
-            .hint("set HOME or XDG_STATE_HOME")
+            .hint(say::SET_HOME)
     })?;
     let state = home.state_dir().unwrap_or_else(|| home.data_dir());
     Ok(state.join("meshscrape"))

@@ -124,7 +124,8 @@ fn a_file_that_is_edited_or_taken_away_in_mid_run_loses_no_line_in_silence() {
     assert_eq!(journal.run(Some("r1")).unwrap().len(), 2);
     fs::remove_file(&path).unwrap();
     let error = journal.append(&intent("r1", 1)).unwrap_err();
-    assert!(error.what.contains("cannot be written"), "{error}");
+    let unwritten = say::journal_not_written(&journal.folder().display());
+    assert_eq!(error.what, unwritten, "{error}");
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn damage_elsewhere_is_an_error_that_names_the_line() {
     text.push('\n');
     fs::write(&path, text).unwrap();
     let error = journal.run(Some("r1")).unwrap_err();
-    assert!(error.what.contains("line 2"), "{error}");
+    assert_eq!(error.what, say::line_is_damaged(&path.display(), 2));
     // The other runs can still be listed.
     journal.append(&started("r2", 5, None)).unwrap();
     assert_eq!(journal.runs().unwrap().len(), 1);
@@ -157,7 +158,7 @@ fn a_newer_version_is_refused() {
     )
     .unwrap();
     let error = journal.run(Some("r1")).unwrap_err();
-    assert!(error.to_string().contains("newer meshscrape"), "{error}");
+    assert_eq!(error.what, say::of_a_newer_meshscrape(&path.display()));
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn one_process_writes_at_a_time_and_the_end_lets_the_next_in() {
     journal.append(&started("r1", 0, None)).unwrap();
     let other = FileJournal::at(journal.folder());
     let error = other.append(&started("r2", 1, None)).unwrap_err();
-    assert!(error.what.contains("another run is in progress"), "{error}");
+    assert_eq!(error.what, say::ANOTHER_RUN);
     assert!(!journal.folder().join("r2.jsonl").exists());
 
     // The undo of a change is a run within the run: its end lets nobody in.
@@ -187,8 +188,9 @@ fn a_place_that_cannot_be_written_is_said_before_anything_is_written() {
     let journal = FileJournal::at(blocked.join("lab"));
     let error = journal.append(&started("r1", 0, None)).unwrap_err();
     assert_eq!(error.kind, crate::error::Kind::Refused);
-    assert!(error.what.contains("cannot be written"), "{error}");
-    assert!(error.hints[0].contains("XDG_STATE_HOME"), "{error}");
+    let unwritten = say::journal_not_written(&journal.folder().display());
+    assert_eq!(error.what, unwritten, "{error}");
+    assert_eq!(error.hints, [say::MAKE_FOLDER_WRITABLE]);
 }
 
 #[test]
@@ -205,7 +207,7 @@ fn names_from_outside_make_no_paths() {
     journal.append(&started("r1", 0, None)).unwrap();
     for name in ["../../secret", "/etc/passwd", "..", ""] {
         let error = journal.run(Some(name)).unwrap_err();
-        assert!(error.what.contains("no run"), "{name}: {error}");
+        assert_eq!(error.what, say::no_such_run(name));
         assert!(error.hints[0].contains("r1"), "{error}");
     }
 }
@@ -235,7 +237,7 @@ fn a_context_becomes_one_folder() {
 
 fn offers(journal: &dyn Journal) {
     let none = journal.run(None).unwrap_err();
-    assert!(none.what.contains("no run to undo"), "{none}");
+    assert_eq!(none.what, say::NO_RUN_TO_UNDO);
     let write = |entries: &[Entry]| {
         for entry in entries {
             journal.append(entry).unwrap();

@@ -3,6 +3,7 @@
 use crate::cluster::ApiError;
 use crate::cluster::error::Reason;
 use crate::error::Error;
+use crate::words::say::prometheus as say;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -10,18 +11,57 @@ use std::borrow::Cow;
 /// What is wrong with an answer; [`Fault::at`] adds whose it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Goes on after "Prometheus (POD) ".
-    what: String,
+    what: What,
     cause: Option<String>,
-    hint: String,
+    hint: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// After so many bytes.
+    CutOff(usize),
+    NotItsApi,
+    WebPage,
+    Error,
+    AsksForCredentials,
+    Refused,
+    NoSuchPath,
+    NotReady,
+    Status(u16),
+    Unreached,
+    NoReloads,
+    ConfigRefused,
+    ReloadStatus(u16),
+    ConfigUnreadable,
+}
+
+impl What {
+    fn said(self, place: &str) -> String {
+        match self {
+            What::CutOff(bytes) => say::cut_off(place, bytes),
+            What::NotItsApi => say::not_its_api(place),
+            What::WebPage => say::web_page(place),
+            What::Error => say::answered_with_an_error(place),
+            What::AsksForCredentials => say::asks_for_credentials(place),
+            What::Refused => say::refused_the_request(place),
+            What::NoSuchPath => say::no_such_path(place),
+            What::NotReady => say::not_ready(place),
+            What::Status(status) => say::answered(place, status),
+            What::Unreached => say::unreached(place),
+            What::NoReloads => say::takes_no_reloads(place),
+            What::ConfigRefused => say::refused_its_configuration(place),
+            What::ReloadStatus(status) => say::answered_a_reload(place, status),
+            What::ConfigUnreadable => say::configuration_unreadable(place),
+        }
+    }
 }
 
 impl Fault {
-    fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+    fn new(what: What, hint: &'static str) -> Self {
         Fault {
-            what: what.into(),
+            what,
             cause: None,
-            hint: hint.into(),
+            hint,
         }
     }
 
@@ -31,7 +71,7 @@ impl Fault {
     }
 
     pub fn at(self, place: &str) -> Error {
-        let error = Error::new(format!("Prometheus ({place}) {}", self.what)).hint(self.hint);
+        let error = Error::new(self.what.said(place)).hint(self.hint);
         match self.cause {
             Some(cause) => error.cause(cause),
             None => error,
@@ -56,37 +96,33 @@ pub(super) fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Fault> {
         Ok(envelope) => envelope,
         Err(e) if e.is_eof() => {
             return Err(Fault::new(
-                format!(
-                    "sent a response that was cut off after {} bytes",
-                    body.len()
-                ),
-                "try again; if it stays so, something between the API server and Prometheus limits answers",
+                What::CutOff(body.len()),
+                say::SOMETHING_LIMITS_ANSWERS,
             ));
         }
         Err(_) if !body.trim_ascii_start().starts_with(b"{") => return Err(not_json(body)),
         Err(e) => {
-            return Err(
-                Fault::new("sent an answer that is not Prometheus's API", OTHER)
-                    .because(e.to_string()),
-            );
+            return Err(Fault::new(What::NotItsApi, OTHER).because(e.to_string()));
         }
     };
     match envelope.data {
         Some(data) if envelope.status == "success" => Ok(data),
-        _ => Err(Fault::new("answered with an error", "its log says more")
-            .because(envelope.error.unwrap_or_default())),
+        _ => {
+            Err(Fault::new(What::Error, say::SEE_ITS_LOG)
+                .because(envelope.error.unwrap_or_default()))
+        }
     }
 }
 
-const OTHER: &str = "check that this is Prometheus, and its --web.route-prefix and --web.external-url: another product, or another path, answers there";
+const OTHER: &str = say::CHECK_IT_IS_PROMETHEUS;
 
 fn not_json(body: &[u8]) -> Fault {
     let start = text(body, 200);
     let lower = start.to_ascii_lowercase();
     if lower.contains("<html") || lower.contains("<!doctype") {
-        Fault::new("answered with a web page in place of its API", OTHER)
+        Fault::new(What::WebPage, OTHER)
     } else {
-        Fault::new("sent an answer that is not Prometheus's API", OTHER).because(start)
+        Fault::new(What::NotItsApi, OTHER).because(start)
     }
 }
 
@@ -115,22 +151,11 @@ pub(super) fn accept(status: u16, body: Bytes) -> Result<Bytes, Fault> {
         return Err(unreached(message));
     }
     Err(match status {
-        401 => Fault::new(
-            "asks for credentials (basic auth in its --web.config.file)",
-            "ask it by its URL, with credentials from a file: --prometheus-url, --prometheus-user, --prometheus-password-file",
-        ),
-        403 => Fault::new(
-            "refused the request",
-            "a proxy or its own web configuration refuses requests",
-        )
-        .because(text(&body, 200)),
-        404 => Fault::new("does not know this path", OTHER),
-        503 => Fault::new(
-            "is not ready yet: it is starting, or reads its log again",
-            "wait; it answers when it is ready",
-        )
-        .because(text(&body, 200)),
-        _ => Fault::new(format!("answered {status}"), "its log says more")
+        401 => Fault::new(What::AsksForCredentials, say::ASK_BY_URL),
+        403 => Fault::new(What::Refused, say::PROXY_REFUSES).because(text(&body, 200)),
+        404 => Fault::new(What::NoSuchPath, OTHER),
+        503 => Fault::new(What::NotReady, say::WAIT).because(text(&body, 200)),
+        _ => Fault::new(What::Status(status), say::SEE_ITS_LOG)
             .because(said(&body).unwrap_or_else(|| text(&body, 200))),
     })
 }
@@ -151,31 +176,27 @@ fn said(body: &[u8]) -> Option<String> {
 
 fn unreached(message: String) -> Fault {
     let hint = if message.contains("connection refused") {
-        "Prometheus is starting, or listens on another port (--web.listen-address)"
+        say::STARTING_OR_ANOTHER_PORT
     } else if message.contains("connection reset") || message.contains("EOF") {
-        "its sidecar demands mTLS on the port. Forward it (kubectl port-forward POD 9090), and ask it there: --prometheus-url http://127.0.0.1:9090"
+        say::SIDECAR_DEMANDS_MTLS
     } else if message.contains("timeout") || message.contains("deadline exceeded") {
-        "a NetworkPolicy may block the API server, or the node is down: query it directly (--prometheus-url)"
+        say::NETWORK_OR_NODE
     } else if message.contains("not found") {
-        "the pod no longer exists; the next check finds its replacement"
+        say::POD_IS_GONE
     } else {
-        "kubectl get --raw on the same path shows the same"
+        say::SEE_THE_SAME_PATH
     };
-    Fault::new("cannot be reached through the API server", hint).because(message)
+    Fault::new(What::Unreached, hint).because(message)
 }
 
 /// The API server refused, or was not reached.
 pub(super) fn denied(place: &str, error: &ApiError) -> Error {
     let to_do = match error.reason {
-        Reason::Forbidden if error.method == "POST" => {
-            "ask for `create` on pods/proxy in its namespace (the README holds a ready ClusterRole)"
-        }
-        Reason::Forbidden => {
-            "ask for `get` on pods/proxy in its namespace (the README holds a ready ClusterRole)"
-        }
+        Reason::Forbidden if error.method == "POST" => say::ASK_FOR_CREATE,
+        Reason::Forbidden => say::ASK_FOR_GET,
         _ => error.hint(),
     };
-    Error::new(format!("Prometheus ({place}) could not be asked"))
+    Error::new(say::could_not_be_asked(place))
         .cause(&error.message)
         .hint(to_do)
 }
@@ -207,28 +228,13 @@ pub(super) fn reloaded(status: u16, body: &Bytes) -> Result<(), Fault> {
         return Err(unreached(message));
     }
     Err(match status {
-        403 => Fault::new(
-            "does not take reload requests",
-            "set --web.enable-lifecycle, or restart it: kubectl rollout restart",
-        ),
-        500 => Fault::new(
-            "refused its configuration file",
-            "the running configuration stays; look at the file",
-        )
-        .because(text(body, 500)),
-        _ => Fault::new(
-            format!("answered {status} to a reload"),
-            "its log says more",
-        )
-        .because(text(body, 200)),
+        403 => Fault::new(What::NoReloads, say::SET_LIFECYCLE),
+        500 => Fault::new(What::ConfigRefused, say::SEE_THE_FILE).because(text(body, 500)),
+        _ => Fault::new(What::ReloadStatus(status), say::SEE_ITS_LOG).because(text(body, 200)),
     })
 }
 
-/// A part of an answer that its own format does not allow.
-pub(super) fn unreadable(part: &str, error: impl std::fmt::Display) -> Fault {
-    Fault::new(
-        format!("sent {part} in a form that cannot be read"),
-        "look at it in Prometheus itself, under Status",
-    )
-    .because(error.to_string())
+/// A running configuration that its own format does not allow.
+pub(super) fn unreadable(error: impl std::fmt::Display) -> Fault {
+    Fault::new(What::ConfigUnreadable, say::SEE_IN_PROMETHEUS).because(error.to_string())
 }

@@ -127,8 +127,7 @@ pub(super) fn text(body: &[u8]) -> Result<String, Fault> {
 
 pub(super) fn parse(body: &[u8]) -> Result<Running, Fault> {
     let data: Data = answer::data(body)?;
-    let config: Config = serde_yaml::from_str(&data.yaml)
-        .map_err(|e| answer::unreadable("its running configuration", e))?;
+    let config: Config = serde_yaml::from_str(&data.yaml).map_err(answer::unreadable)?;
     let jobs = config.scrape_configs.unwrap_or_default();
     let read = crate::reach::job::jobs(&data.yaml, Dialect::default());
     let kinds: BTreeMap<String, Kind> = read

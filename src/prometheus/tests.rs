@@ -175,52 +175,47 @@ fn pools_and_time() {
 
 #[test]
 fn odd_answers_are_told_in_words() {
+    const PLACE: &str = "mon/p-0 on port 9090";
     let status =
         |message: &str| json!({"kind": "Status", "message": message, "code": 503}).to_string();
     let rows = [
-        (200, TARGETS[..300].to_owned(), "cut off after 300 bytes"),
+        (200, TARGETS[..300].to_owned(), say::cut_off(PLACE, 300)),
         (
             200,
             "<!DOCTYPE html><html><body>Grafana".into(),
-            "a web page",
+            say::web_page(PLACE),
         ),
-        (200, r#"{"version":"x"}"#.into(), "not Prometheus's API"),
-        (200, "ok".into(), "not Prometheus's API"),
+        (200, r#"{"version":"x"}"#.into(), say::not_its_api(PLACE)),
+        (200, "ok".into(), say::not_its_api(PLACE)),
         (
             400,
             r#"{"status":"error","errorType":"bad_data","error":"no such thing"}"#.into(),
-            "no such thing",
+            "no such thing".to_owned(),
         ),
-        (401, "Unauthorized".into(), "credentials"),
-        (404, "404 page not found".into(), "does not know this path"),
-        (503, "Service Unavailable".into(), "not ready yet"),
+        (401, "Unauthorized".into(), say::asks_for_credentials(PLACE)),
+        (404, "404 page not found".into(), say::no_such_path(PLACE)),
+        (503, "Service Unavailable".into(), say::not_ready(PLACE)),
         (
             503,
             status(
                 "error trying to reach service: dial tcp 10.0.0.1:9090: connect: connection refused",
             ),
-            "--web.listen-address",
+            say::STARTING_OR_ANOTHER_PORT.to_owned(),
         ),
         (
             503,
             status("error trying to reach service: read: connection reset by peer"),
-            "--prometheus-url",
+            say::SIDECAR_DEMANDS_MTLS.to_owned(),
         ),
-        (500, "boom".into(), "answered 500"),
+        (500, "boom".into(), say::answered(PLACE, 500)),
     ];
     for (code, body, words) in rows {
         let answer = answer::accept(code, Bytes::from(body.clone()))
             .and_then(|body| targets::parse(&body, &wanted(), None));
-        let error = answer
-            .expect_err(&body)
-            .at("mon/p-0 on port 9090")
-            .to_string();
-        assert!(error.contains(words), "{code} {body}: {error}");
-        assert!(
-            error.contains("Prometheus (mon/p-0 on port 9090)"),
-            "{error}"
-        );
-        assert!(error.contains("try: "), "{error}");
+        let error = answer.expect_err(&body).at(PLACE);
+        assert!(error.to_string().contains(&words), "{code} {body}: {error}");
+        assert!(error.what.contains(PLACE), "{error}");
+        assert_eq!(error.hints.len(), 1, "{error}");
     }
 }
 
@@ -355,7 +350,7 @@ async fn falls_back_to_the_service_where_the_pod_proxy_is_denied() {
         .expect_err("denied")
         .to_string();
     assert!(
-        error.contains("forbidden") && error.contains("pods/proxy"),
+        error.contains("forbidden") && error.contains(say::ASK_FOR_GET),
         "{error}"
     );
 }
@@ -416,7 +411,7 @@ async fn reload_is_a_post_and_its_refusals_are_told() {
         .await
         .expect_err("off")
         .to_string();
-    assert!(error.contains("--web.enable-lifecycle"), "{error}");
+    assert!(error.contains(say::SET_LIFECYCLE), "{error}");
     let bad = prom(|_, _| {
         (
             500,

@@ -5,6 +5,7 @@ use crate::cluster::api::{Proxied, encode};
 use crate::error::Error;
 use crate::mesh::kinds::{Kind, WorkloadRef};
 use crate::mesh::objects::{Labels, OwnerReference, Pod, Service, Workload};
+use crate::words::say::prometheus as say;
 use bytes::Bytes;
 use http::Method;
 
@@ -74,14 +75,13 @@ impl Prom {
         if !running.is_empty() {
             return Ok(running);
         }
-        let mut error = Error::new(format!("no pod of Prometheus {id} is running"));
+        let mut error = Error::new(say::no_pod_runs(&id));
         for pod in &pods {
-            let state = if pod.metadata.deletion_timestamp.is_some() {
-                "is ending"
-            } else {
-                pod.status.phase.as_str()
-            };
-            error = error.cause(format!("{} {state}", pod.metadata.name));
+            let name = &pod.metadata.name;
+            error = error.cause(match pod.metadata.deletion_timestamp {
+                Some(_) => say::is_ending(name),
+                None => format!("{name} {}", pod.status.phase),
+            });
         }
         Err(error.hint(format!(
             "kubectl -n {} describe {} {}",

@@ -8,6 +8,7 @@ use super::{
 use crate::mesh::OtherPods;
 use crate::mesh::kinds::WorkloadRef;
 use crate::problems::Problem;
+use crate::words::say::targets as say;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -358,7 +359,7 @@ impl<'a> Index<'a> {
             return Says::Waiting(wait::pool(gone_by, &replica.files));
         }
         Says::Down(
-            format!("job {job} is in the configuration, but Prometheus failed to start it"),
+            say::pool_failed(job),
             Some(Box::new(cause::failed_pool(
                 one.subject(),
                 &replica.files,
@@ -439,7 +440,7 @@ impl<'a> Index<'a> {
 
 /// A secure job has a target for the pod that proves nothing of its secure port.
 fn elsewhere(one: &Expected, target: &Target) -> Says {
-    let mut error = format!("the target is {}", target.url);
+    let mut error = say::target_is(&target.url);
     if !target.last_error.is_empty() {
         error = format!("{error}: {}", cause::group(&target.last_error));
     }

@@ -3,6 +3,7 @@
 use super::{Expected, Files, Policy};
 use crate::answers::MetricsPort;
 use crate::problems::{Item, Problem, Subject};
+use crate::words::say::targets as say;
 
 /// What is known of the item besides the error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -205,8 +206,8 @@ pub(super) fn elsewhere(one: &Expected) -> Problem {
 /// A running pod whose annotation somebody changed, so that it reads otherwise than the template it was made from.
 pub(super) fn strayed(one: &Expected, wanted: &str, plain: Option<&str>) -> (String, Problem) {
     let scraped = match plain {
-        Some(job) => format!("scraped in plaintext by job {job}"),
-        None => "no target over mTLS".to_owned(),
+        Some(job) => say::plaintext_by(job),
+        None => say::NO_TARGET_OVER_MTLS.to_owned(),
     };
     let problem = Problem::AnnotationChanged {
         of: one.subject(),

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod commands;
 pub mod engine;
+pub mod journal;
 pub mod plan;
 pub mod prometheus;
 pub mod targets;

@@ -11,7 +11,9 @@ use meshscrape::error::Kind as ErrorKind;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::{Approved, NotApprovable, Word};
 use meshscrape::plan::{Action, Await, ChangeId, Part};
+use meshscrape::recipe::JOB;
 use meshscrape::targets::State;
+use meshscrape::words::say::engine as say;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -72,8 +74,8 @@ async fn the_whole_recipe_brings_httpbin_up_over_mtls_and_nothing_is_scraped_twi
     assert_eq!(results, WHOLE.len());
     assert_eq!(how(&world), ["r1 whole"]);
     let words = summary(&outcome).join("\n");
-    assert!(words.contains("7 changes applied"), "{words}");
-    assert!(words.contains("secured"), "{words}");
+    assert!(words.contains(&say::so_many_applied(7)), "{words}");
+    assert!(words.contains(say::PLAINTEXT_REFUSED_SECURED), "{words}");
 
     // Once Prometheus has read it, the old jobs leave the pod out.
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -111,7 +113,8 @@ async fn nothing_is_written_where_a_leaf_of_ours_moved_since_the_review() {
         panic!("{:?}", outcome.ended);
     };
     assert_eq!(error.kind, ErrorKind::StoppedPartWay);
-    assert!(error.what.contains("changed since the review"), "{error}");
+    let moved = say::changed_since_the_review(&httpbin().object());
+    assert_eq!(error.what, moved, "{error}");
     assert!(error.causes[0].contains("15092"), "{error}");
     assert!(!outcome.all_up);
     assert_eq!(how(&world), ["r1 partWay"]);
@@ -216,7 +219,8 @@ async fn a_write_that_never_landed_is_a_failure_without_a_result_line() {
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?}", outcome.ended);
     };
-    assert!(error.what.contains("got no answer"), "{error}");
+    let unanswered = say::write_not_answered(&"Sidecar default/meshscrape-httpbin");
+    assert_eq!(error.what, unanswered, "{error}");
     assert_eq!(parts(&outcome.written), WHOLE[..4]);
     let entries = world.journal.entries();
     let last = entries
@@ -298,9 +302,13 @@ async fn a_listener_is_not_written_where_its_unchanged_policy_went_away() {
         .remove("PeerAuthentication", "default", "meshscrape-httpbin");
     let outcome = world.apply(approved, Control::alone().1).await;
     assert!(outcome.written.is_empty());
+    let gone = say::policy_is_gone(
+        &"Sidecar default/meshscrape-httpbin",
+        &"PeerAuthentication default/meshscrape-httpbin",
+    );
     assert!(
         matches!(&outcome.ended, Ended::PartWay(Some(e)) if e.kind == ErrorKind::Refused
-            && e.what.contains("PeerAuthentication default/meshscrape-httpbin no longer exists")),
+            && e.what == gone),
         "{:?}",
         outcome.ended
     );
@@ -398,7 +406,7 @@ async fn undo_brings_every_object_back_as_it_was() {
     let again = plan_undo(&world.session, &[], Some("r1"), &[])
         .await
         .unwrap_err();
-    assert!(again.what.contains("undone already"), "{again}");
+    assert_eq!(again.what, say::undone_already("r1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -450,7 +458,7 @@ async fn an_undo_that_does_not_come_to_its_end_tells_what_went_back_and_what_sta
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?}", outcome.ended);
     };
-    assert_eq!(error.what, "some changes could not be undone");
+    assert_eq!(error.what, say::NOT_ALL_UNDONE);
     assert_eq!(parts(&outcome.taken_back), WHOLE[2..5]);
     assert_eq!(parts(&outcome.written), WHOLE[..2]);
     let told = world.told().join("\n");
@@ -513,9 +521,10 @@ async fn a_prometheus_that_does_not_answer_is_not_said_to_lack_the_job() {
         panic!("{:?}", outcome.ended);
     };
     let words = error.to_string();
-    assert!(error.what.contains("cannot be verified"), "{words}");
+    let unanswered = say::does_not_answer(&prometheus().id, JOB);
+    assert_eq!(error.what, unanswered, "{words}");
     assert!(words.contains("pods/proxy is forbidden"), "{words}");
-    assert!(!words.contains("Prometheus's log"), "{words}");
+    assert!(!words.contains(say::CHECK_ITS_LOG), "{words}");
     assert_eq!(parts(&outcome.written), WHOLE[..2]);
 }
 
@@ -637,7 +646,8 @@ async fn a_rollout_that_never_gets_ready_stops_in_its_time() {
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?} {:#?}", outcome.ended, world.told());
     };
-    assert!(error.what.contains("rollout"), "{error}");
+    let rollout = say::rollout_not_done(&httpbin().object());
+    assert_eq!(error.what, rollout, "{error}");
     assert_eq!(parts(&outcome.not_written), ["plaintext-jobs"]);
     assert!(outcome.written.contains(&id(&plan(), Part::Annotation)));
 }
@@ -692,7 +702,7 @@ async fn a_rollout_that_stands_still_says_which_pod_and_how_to_take_it_back() {
         error
             .hints
             .iter()
-            .any(|hint| hint.contains("undo r1 --only default/Deployment/httpbin")),
+            .any(|hint| *hint == say::undo_this_workload_only("r1", &httpbin())),
         "{error}"
     );
 }
@@ -743,7 +753,7 @@ async fn a_canary_that_does_not_come_up_stops_the_run() {
     let Ended::PartWay(Some(error)) = &outcome.ended else {
         panic!("{:?}", outcome.ended);
     };
-    assert!(error.what.contains("are not UP"), "{error}");
+    assert_eq!(error.hints[0], say::SEE_WHY_NOT_UP, "{error}");
     assert_eq!(parts(&outcome.not_written), ["plaintext-jobs"]);
 }
 
@@ -765,7 +775,7 @@ async fn all_at_once_ends_as_one_by_one_does() {
         world
             .told()
             .iter()
-            .any(|line| format!("{line:?}").contains("with the others at the end")),
+            .any(|line| format!("{line:?}").contains(say::ROLLOUT_AT_THE_END)),
         "{:#?}",
         world.told()
     );

@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use meshscrape::words::say::commands::{self as say, review};
+use meshscrape::words::say::engine;
 use serde_json::Value;
 
 fn meshscrape(args: &str) -> assert_cmd::assert::Assert {
@@ -260,8 +261,8 @@ fn an_export_fills_a_folder_once_and_says_what_it_wrote() {
         &format!("export {folder}2 --demo"),
     ])
     .map(|refused| stderr(&refused.code(1)));
-    assert!(again.contains("--overwrite"), "{again}");
-    assert!(into_file.contains("is a file"), "{into_file}");
+    assert!(again.contains(engine::REPLACE_THAT_EXPORT), "{again}");
+    assert!(into_file.contains(&engine::is_a_file(&file)), "{into_file}");
     assert!(nothing.contains(say::NOTHING_CHOSEN), "{nothing}");
     let words = stdout(&meshscrape(&line.replace("--json", "--overwrite")).code(0));
     assert!(words.contains("README.md"), "{words}");

@@ -7,6 +7,7 @@ mod served;
 use crate::cases::{all, on_paused_clock};
 use crate::journeys::{Objects, ageless, differing};
 use meshscrape::words::say::commands::runs;
+use meshscrape::words::say::journal;
 use served::{Moment, Served, Told};
 use std::sync::OnceLock;
 
@@ -100,7 +101,7 @@ async fn way_out(
     } else {
         let told = served.run(UNDO, None).await;
         let is = served.objects();
-        if !told.words.contains("there is no run to undo") {
+        if !told.words.contains(journal::NO_RUN_TO_UNDO) {
             assert_eq!(told.code, Some(0), "{what}: {}", told.words);
         }
         same(&format!("{what}, taken back"), &told, before, &is);
@@ -124,8 +125,7 @@ async fn disk_full(whole: &Undisturbed, room: u64, go_on: bool) {
     let before = served.objects();
     let told = served.run_on(&apply(), None, Some(room)).await;
     let words = &told.words;
-    assert!(words.contains("cannot be written"), "{what}: {words}");
-    assert!(words.contains("make room on that disk"), "{what}: {words}");
+    assert!(words.contains(journal::MAKE_ROOM), "{what}: {words}");
     if room == 0 {
         assert_eq!(told.code, Some(4), "{what}: {words}");
         assert_eq!(served.written, [""; 0], "{what}: {words}");
@@ -153,7 +153,7 @@ async fn undo_killed(at: usize, moment: Moment) {
     assert_eq!(told.code, None, "{what}, and ended: {}", told.words);
     let told = served.run(UNDO, None).await;
     // At its last write all was taken back and recorded so: what is left is the lock.
-    if !told.words.contains("there is no run to undo") {
+    if !told.words.contains(journal::NO_RUN_TO_UNDO) {
         assert_eq!(told.code, Some(0), "{what}: {}", told.words);
     }
     let mut is = served.objects();

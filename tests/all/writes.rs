@@ -11,6 +11,7 @@ use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::mesh::kinds::Kind;
 use meshscrape::plan::Part;
 use meshscrape::plan::record::Entry;
+use meshscrape::words::say::engine as say;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +87,7 @@ async fn what_came_to_be_since_the_review_is_not_written_into() {
     let approved = world.approved(plan(), "r1").await;
     let theirs = like_ours(&world, json!({"mtls": {"mode": "PERMISSIVE"}}));
     let outcome = world.apply(approved, Control::alone().1).await;
-    assert!(words(&outcome).contains("it did not exist then, and exists now"));
+    assert!(words(&outcome).contains(say::EXISTS_NOW));
     assert_eq!(stands(&world), theirs);
 }
 
@@ -124,7 +125,7 @@ async fn a_policy_that_goes_before_its_listener_is_missed() {
         words.contains("PeerAuthentication default/meshscrape-httpbin"),
         "{words}"
     );
-    assert!(words.contains("it is gone"), "{words}");
+    assert!(words.contains(say::IS_GONE), "{words}");
     let listener = world
         .simulation
         .object("Sidecar", "default", "meshscrape-httpbin");
@@ -159,7 +160,8 @@ async fn two_answers_of_not_found_do_not_make_a_delete() {
     let outcome = world.undo(Some("r1"), "r2").await;
     assert_eq!(lies.load(Ordering::SeqCst), 2, "{:#?}", world.told());
     let words = words(&outcome);
-    assert!(words.contains("was not deleted"), "{words}");
+    let kept = say::was_not_deleted(&"Sidecar default/meshscrape-httpbin");
+    assert!(words.contains(&kept), "{words}");
     let entries = world.journal.entries();
     let numbers = entries.iter().filter_map(|entry| match entry {
         Entry::Intent(of) if of.run == "r2" && of.object.kind == Kind::Sidecar => Some(of.seq),

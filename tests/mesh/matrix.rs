@@ -190,7 +190,7 @@ fn rival(over: impl Fn() -> bool) -> Result<String, String> {
     let second = Program::of_administrator("rival", &choices)?;
     let (code, text) = second.refused(&["apply", "--yes", "--lose-history"])?;
     match code {
-        4 if text.contains("another run is in progress") => Ok(text),
+        4 if text.contains(meshscrape::words::say::journal::ANOTHER_RUN) => Ok(text),
         0 => Err(format!("it wrote: {:?}", second.undo()?.well())),
         _ => Err(format!("exit {code}\n{text}")),
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::text::few;
+use crate::words::say::engine as say;
 
 impl Run {
     /// Before a plaintext scrape ends: only that of workloads whose secure targets are UP; the others keep theirs, and
@@ -34,12 +35,12 @@ impl Run {
         }
         let names: Vec<String> = others.iter().map(ToString::to_string).collect();
         let why = match lacking {
-            Some(why) => format!("not UP: {}: {why}", few(&names, 3)),
-            None => format!("not UP: {}", few(&names, 3)),
+            Some(why) => say::not_up_why(&few(&names, 3), &why),
+            None => say::not_up(&few(&names, 3)),
         };
         let fewer = approved.fewer(|item| up.contains(item));
         let fewer = fewer.ok_or_else(|| why.clone())?;
-        around.log(format!("the plaintext scrape stays: {why}"));
+        around.log(say::plaintext_stays(&why));
         self.changes[at] = fewer;
         self.kept_plaintext.extend(others);
         Ok(())
@@ -164,15 +165,14 @@ impl Run {
         }
         if let Err(failed) = taken_back {
             let what = match around.stopped() {
-                true => "the undo was stopped before it was complete",
-                false => "some changes could not be undone",
+                true => say::UNDO_STOPPED,
+                false => say::NOT_ALL_UNDONE,
             };
             let mut told = Error::new(what)
                 .kind(Kind::StoppedPartWay)
                 .cause(failed.what);
             told.causes.extend(failed.causes);
-            told.causes
-                .push(format!("reason for the undo: {}", error.what));
+            told.causes.push(say::reason_for_the_undo(&error.what));
             told.hints = failed.hints;
             return Ended::PartWay(Some(told));
         }
@@ -180,7 +180,7 @@ impl Run {
             let id = &change.change().id;
             if self.fates.get(id) == Some(&Fate::Written) {
                 self.fates.insert(id.clone(), Fate::TakenBack);
-                around.step(id, StepState::TakenBack("undone".into()));
+                around.step(id, StepState::TakenBack(say::UNDONE.into()));
             }
         }
         Ended::Undone
@@ -250,7 +250,7 @@ impl Run {
             && !options.timeout.is_zero()
             && !options.unproven
         {
-            around.log("checking the targets: only scrapes started after the last change count");
+            around.log(say::CHECKING_THE_TARGETS);
             last_look(around, options.timeout, &awaited, true, |board| {
                 awaited.is_met(board)
             })

@@ -1,6 +1,7 @@
 //! How fast workloads restart, and what is taken back of one of them.
 
 use super::*;
+use crate::words::say::engine as say;
 
 impl Run {
     /// With the pace `all`, is this a change that is written while earlier rollouts still go on?
@@ -100,18 +101,11 @@ impl Run {
     /// A failure's words, with the way to take back just the workload it is about; of an undo, with the way on.
     pub(super) fn with_way_back(&self, change: &Change, error: Error) -> Error {
         match (&change.item, &self.undoes) {
-            (_, Some(run)) if self.decisions.is_none() => {
-                error.hint(format!(
-                    "then resume the undo: meshscrape undo {run} --yes (reverted changes are not written again)"
-                ))
-            }
+            (_, Some(run)) if self.decisions.is_none() => error.hint(say::resume_the_undo(run)),
             (Some(item), _)
                 if self.decisions.is_none() && self.items(&[Fate::Written]).contains(item) =>
             {
-                error.hint(format!(
-                    "undo this workload only: meshscrape undo {} --only {item} --yes",
-                    self.id
-                ))
+                error.hint(say::undo_this_workload_only(&self.id, &item))
             }
             _ => error,
         }

@@ -71,12 +71,12 @@ impl Run {
     ) -> Result<Option<Value>, Failure> {
         match wrote {
             Ok(Wrote::Yes(answer)) => {
-                let how = match (&change.action, change.part) {
-                    (Action::Delete { .. }, _) => "deleted",
-                    (_, Part::Undo) => "reverted",
-                    _ => "written",
-                };
-                around.log(format!("{} is {how}", title(change)));
+                let title = title(change);
+                around.log(match (&change.action, change.part) {
+                    (Action::Delete { .. }, _) => say::is_deleted(&title),
+                    (_, Part::Undo) => say::is_reverted(&title),
+                    _ => say::is_written(&title),
+                });
                 around.touched(change);
                 self.fates.insert(change.id.clone(), Fate::Written);
                 Ok(answer)

@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::ApiError;
 use crate::engine::review;
 use crate::mesh::kinds::Kind as Of;
+use crate::words::say::engine as say;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -94,10 +95,10 @@ impl Run {
             .find(|other| other.change().object == object)
             .and_then(ApprovedChange::uid);
         let how = match &live {
-            None => "it was deleted",
-            Some(live) if !live["metadata"]["deletionTimestamp"].is_null() => "it is being deleted",
+            None => say::WAS_DELETED,
+            Some(live) if !live["metadata"]["deletionTimestamp"].is_null() => say::IS_BEING_DELETED,
             Some(live) if known.is_some_and(|uid| live["metadata"]["uid"] != uid) => {
-                "it was deleted and recreated"
+                say::WAS_RECREATED
             }
             Some(_) => {
                 self.seen.insert(item);
@@ -161,7 +162,7 @@ impl Run {
             return Ok(());
         };
         let moved = match &live {
-            None => Some("it was deleted".to_owned()),
+            None => Some(say::WAS_DELETED.to_owned()),
             Some(live) => around.target.moved(live),
         };
         match moved {
@@ -188,10 +189,7 @@ impl Run {
         let (fate, state) = match self.fates.get(&lost.id) {
             Some(Fate::Held | Fate::TakenBack) => (
                 Fate::Held,
-                StepState::Held(format!(
-                    "it depends on {}, which is not in place",
-                    title(lost)
-                )),
+                StepState::Held(say::depends_on_what_is_missing(&title(lost))),
             ),
             _ => (Fate::LeftOut, StepState::LeftOut),
         };
@@ -276,9 +274,9 @@ impl Run {
 }
 
 fn changed(object: &crate::mesh::kinds::ObjectRef, how: &str) -> Error {
-    Error::refused(format!("{object} changed since the review"))
+    Error::refused(say::changed_since_the_review(object))
         .cause(how)
-        .hint("review again to see the new state")
+        .hint(say::REVIEW_AGAIN_FOR_THE_STATE)
 }
 
 /// Do the policies stand that these of a listener's needs write?
@@ -287,12 +285,11 @@ async fn stand(session: &Session, listener: &Change, needs: &[&ChangeId]) -> Res
     let all = policies.map(|policy| async move {
         match session.cluster.get(&policy).await {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(Error::refused(format!(
-                "{} is not applied: its policy {policy} no longer exists",
-                listener.object
-            ))
-            .cause("without the policy, anyone could read the port in plaintext")
-            .hint("review again: the policy is then applied first")),
+            Ok(None) => Err(
+                Error::refused(say::policy_is_gone(&listener.object, &policy))
+                    .cause(say::UNPROTECTED_WITHOUT_THE_POLICY)
+                    .hint(say::REVIEW_AGAIN_FOR_THE_POLICY),
+            ),
             Err(error) => Err(steps::not_written(&listener.object, &error)),
         }
     });

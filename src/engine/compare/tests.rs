@@ -67,8 +67,12 @@ fn a_leaf_of_ours_that_moved_is_drift() {
     let Compared::Drift(why) = compare(&annotation(), Some(&moved)) else {
         panic!("no drift");
     };
-    assert!(why.contains("port"), "{why}");
-    assert!(why.contains("absent") && why.contains("\"15020\""), "{why}");
+    let then = deployment("1", json!({"a": "1"}), "v1");
+    let all = leaves(Some(&then), Some(&moved));
+    let mut paths = all.iter().map(|leaf| &leaf.path);
+    let port = paths.find(|path| path.to_string().contains("port"));
+    let port = port.expect("it moved");
+    assert_eq!(why, say::field_changed(port, say::ABSENT, "\"15020\""));
 }
 
 #[test]

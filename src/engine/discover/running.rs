@@ -4,6 +4,8 @@ use super::Asker;
 use crate::mesh::kinds::WorkloadRef;
 use crate::mesh::{Mesh, Prometheus, as_written};
 use crate::prometheus::Prom;
+use crate::words::say::cluster::no_answer_within;
+use crate::words::say::engine as say;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ pub(super) fn wanted(mesh: &Mesh, asker: &Asker) -> Vec<Arc<Prometheus>> {
 pub(super) async fn running(asker: Asker, of: Arc<Prometheus>) {
     let read = tokio::time::timeout(PATIENCE, read(&asker, &of)).await;
     let seconds = PATIENCE.as_secs();
-    let read = read.unwrap_or_else(|_| Err(format!("no answer within {seconds} s")));
+    let read = read.unwrap_or_else(|_| Err(no_answer_within(seconds)));
     let id: WorkloadRef = of.id.clone();
     asker.tell(move |inventory| _ = inventory.running.insert(id, read));
 }
@@ -32,7 +34,7 @@ pub(super) async fn running(asker: Asker, of: Arc<Prometheus>) {
 /// The first replica that answers.
 async fn read(asker: &Asker, of: &Prometheus) -> Result<Arc<str>, String> {
     let prom = Prom::new(asker.cluster.clone(), of);
-    let mut last = "none of its pods is running".to_owned();
+    let mut last = say::NO_POD_RUNS.to_owned();
     for pod in prom.pods().await.map_err(|error| words(&error))? {
         match prom.config_text(&pod).await {
             Ok(text) => return Ok(as_written(&text).into()),

@@ -278,9 +278,13 @@ async fn expired_credentials_say_what_to_do() {
     let Progress::Failed(words) = &mesh.progress[&Listed::Pods] else {
         panic!("{:?}", mesh.progress[&Listed::Pods]);
     };
-    assert!(words.why.contains("log in again"), "{words}");
+    assert!(
+        words.why.contains(crate::words::say::cluster::LOG_IN_AGAIN),
+        "{words}"
+    );
     let server = mesh.server.clone().expect("asked");
-    assert!(server.expect_err("refused").why.contains("log in again"));
+    let refused = server.expect_err("refused").why;
+    assert!(refused.contains(crate::words::say::cluster::LOG_IN_AGAIN));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::engine::session::Session;
 use crate::error::Error;
 use crate::mesh::kinds::ObjectRef;
 use crate::plan::keeping::LOCK_SECONDS;
+use crate::words::say::engine as say;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,20 +130,16 @@ impl Held {
     }
 
     fn taken_over(&self) -> Error {
-        Error::refused(format!("{} was acquired by another run", self.object))
-            .cause(
-                "another run broke the lock, or this machine slept for longer than the lock lasts",
-            )
-            .hint("wait until that run has ended, then review again")
+        Error::refused(say::acquired_by_another(&self.object))
+            .cause(say::LOCK_BROKEN)
+            .hint(say::WAIT_FOR_THAT_RUN)
     }
 
     fn unknown(&self, error: &ApiError) -> Error {
-        Error::refused(format!("{} may have expired", self.object))
-            .cause(format!(
-                "it was not renewed for {LOCK_SECONDS} s, and cannot be read: {error}"
-            ))
+        Error::refused(say::may_have_expired(&self.object))
+            .cause(say::not_renewed(LOCK_SECONDS, error))
             .hint(error.hint())
-            .hint("run this again: changes already in place are skipped")
+            .hint(say::RUN_AGAIN)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::plan::mask;
 use crate::plan::owners::{Owners, hands};
 use crate::plan::path::{LeafPath, Step};
 use crate::plan::review::{Conflict, Hands};
+use crate::words::say::engine as say;
 use serde_json::Value;
 
 /// Of a server-side apply: as the server named them, with both values.
@@ -97,7 +98,7 @@ pub(super) fn of_delete(live: &Value) -> Vec<Conflict> {
         .into_iter()
         .map(|manager| Conflict {
             manager,
-            field: "the whole object".into(),
+            field: say::WHOLE_OBJECT.into(),
             theirs: None,
             ours: None,
             hands: Hands::Controller,

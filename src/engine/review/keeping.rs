@@ -8,6 +8,7 @@ use crate::mesh::kinds::Kind;
 use crate::plan::Change;
 use crate::plan::holder::shown;
 use crate::plan::review::Verdict;
+use crate::words::say::engine as say;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -62,10 +63,9 @@ fn not_made(error: &ApiError) -> Verdict {
 /// Who holds a lock and since when, in words.
 pub fn held_by(lease: &Value) -> String {
     let spec = &lease["spec"];
-    let text = |field: &str| spec[field].as_str().unwrap_or("an unknown time");
-    format!(
-        "{} has held the lock since {}, renewed {}; while that run is in progress, no changes are applied",
-        shown(spec["holderIdentity"].as_str().unwrap_or("somebody")),
+    let text = |field: &str| spec[field].as_str().unwrap_or(say::UNKNOWN_TIME);
+    say::lock_is_held(
+        &shown(spec["holderIdentity"].as_str().unwrap_or(say::SOMEBODY)),
         text("acquireTime"),
         text("renewTime"),
     )

@@ -4,6 +4,7 @@ use super::{About, Around, Waited};
 use crate::error::Error;
 use crate::mesh::carried_over;
 use crate::mesh::kinds::{Kind, ObjectRef, WorkloadRef};
+use crate::words::say::engine as say;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ impl Around<'_> {
             // Nothing of an operator's was changed.
             None => return Waited::Over,
         };
-        self.waiting(about.id, format!("the operator to update {workload}"));
+        self.waiting(about.id, say::on_the_operator(workload));
         let begun = Instant::now();
         loop {
             let why = match self.look_at_operated(resource, workload).await {
@@ -31,13 +32,9 @@ impl Around<'_> {
                 Err(why) => why,
             };
             if begun.elapsed() >= WITHIN {
-                let error = Error::new(format!(
-                    "the Prometheus operator has not updated {workload}"
-                ));
-                let error = error.cause(format!("after {} s: {why}", WITHIN.as_secs()));
-                return Waited::Failed(error.hint(format!(
-                    "check that the operator runs, and its log; {resource} is written"
-                )));
+                let error = Error::new(say::operator_has_not_updated(workload));
+                let error = error.cause(say::after_seconds(WITHIN.as_secs(), &why));
+                return Waited::Failed(error.hint(say::check_the_operator(resource)));
             }
             tokio::time::sleep(EVERY).await;
         }
@@ -52,7 +49,7 @@ impl Around<'_> {
         let cluster = &self.session.cluster;
         let get = async |object: &ObjectRef| match cluster.get(object).await {
             Ok(Some(live)) => Ok(live),
-            Ok(None) => Err(format!("there is no {object}")),
+            Ok(None) => Err(say::there_is_no(object)),
             Err(error) => Err(error.to_string()),
         };
         let made_from = get(resource).await?;
@@ -61,9 +58,9 @@ impl Around<'_> {
             return Ok(None);
         }
         let said = refused(&made_from);
-        Ok(Some(said.unwrap_or_else(|| {
-            "its pod template is not yet what the resource says".to_owned()
-        })))
+        Ok(Some(
+            said.unwrap_or_else(|| say::TEMPLATE_NOT_UPDATED.to_owned()),
+        ))
     }
 }
 

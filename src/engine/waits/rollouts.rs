@@ -10,6 +10,7 @@ use crate::plan::ChangeId;
 use crate::plan::rollout_problems::selector;
 use crate::problems::Problem;
 use crate::words;
+use crate::words::say::engine as say;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ const LASTS: Duration = Duration::from_secs(60);
 const PAGES: usize = 4;
 
 /// The cause of a rollout that failed because its workload is gone.
-pub(in crate::engine) const DELETED: &str = "it was deleted";
+pub(in crate::engine) const DELETED: &str = say::WAS_DELETED;
 
 impl Around<'_> {
     pub(super) async fn rollout(&self, object: &ObjectRef, id: &ChangeId) -> Waited {
@@ -97,7 +98,7 @@ impl Around<'_> {
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= deadline {
-                let note = format!("after {} s: {note}", self.rollout_within.as_secs());
+                let note = say::after_seconds(self.rollout_within.as_secs(), &note);
                 return failed(object, note, stuck.as_ref());
             }
             tokio::time::sleep(EVERY).await;
@@ -150,7 +151,7 @@ impl Around<'_> {
 }
 
 fn failed(object: &ObjectRef, note: String, stuck: Option<&Problem>) -> Waited {
-    let mut error = Error::new(format!("the rollout of {object} is not done"));
+    let mut error = Error::new(say::rollout_not_done(object));
     if let Some(stuck) = stuck {
         error = error.cause(words::sentence(stuck));
     }

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::mesh::{Mesh, OtherPods, Prometheus, Workload};
 use crate::recipe::{self, Selection};
 use crate::targets::Ground;
+use crate::words::say::engine as say;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
                 .collect();
             let id = id.to_string();
             let near = crate::error::nearest(&id, names.iter().map(String::as_str));
-            let error = Error::new(format!("there is no Prometheus {id}"));
+            let error = Error::new(say::no_such_prometheus(&id));
             match near {
                 Some(near) => error.hint(format!("--prometheus {near}")),
                 None => error,
@@ -44,12 +45,8 @@ pub fn prometheus(mesh: &Mesh, answers: &Answers) -> Result<Arc<Prometheus>> {
         .filter(|p| p.is_free(&answers.take));
     match (free.next(), free.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
-        (None, _) => Err(Error::new(
-            "no Prometheus was found whose targets could be shown",
-        )),
-        _ => Err(Error::new(
-            "several Prometheus servers found: choose one with --prometheus",
-        )),
+        (None, _) => Err(Error::new(say::NO_TARGETS_TO_SHOW)),
+        _ => Err(Error::new(say::SEVERAL_PROMETHEUS)),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::mesh::kinds::Kind;
 use crate::mesh::objects::Gateway;
 use crate::targets::{Expected, Ground, Objects, Read, Standing, standing};
+use crate::words::say::engine as say;
 use futures::{StreamExt, stream};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
@@ -115,7 +116,7 @@ impl Guards {
 /// What stands in a namespace whose name is not known cannot be read.
 fn unknown_root() -> Arc<Objects> {
     fn why<T>() -> Read<T> {
-        Err("Istio's root namespace is not known".into())
+        Err(say::ROOT_NAMESPACE_UNKNOWN.into())
     }
     Arc::new(Objects {
         peers: why(),
@@ -176,11 +177,7 @@ pub(super) async fn all<T: DeserializeOwned>(
             Ok(page) => page,
             Err(error) if error.is_not_found() => return Ok(found),
             Err(error) => {
-                return Err(format!(
-                    "{} could not be listed: {}",
-                    kind.plural(),
-                    error.message
-                ));
+                return Err(say::kind_could_not_be_listed(kind.plural(), &error.message));
             }
         };
         found.extend(page.items);

@@ -5,6 +5,7 @@ use crate::cluster::api::Proxied;
 use crate::cluster::{ApiError, Cluster};
 use crate::mesh::kinds::WorkloadRef;
 use crate::targets::{Expected, Policy, Probe, Standing};
+use crate::words::say::engine as say;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -79,10 +80,9 @@ impl Probes {
 impl Remembered {
     fn answer(&self) -> Probe {
         match self.served_since {
-            Some(since) if self.at.duration_since(since) < KEPT_ALIVE => Probe::Unclear(
-                "plaintext was served, perhaps over a connection from before the policy: checked again within a minute"
-                    .into(),
-            ),
+            Some(since) if self.at.duration_since(since) < KEPT_ALIVE => {
+                Probe::Unclear(say::SERVED_BEFORE_THE_POLICY.into())
+            }
             _ => self.memo.probe.clone(),
         }
     }
@@ -99,7 +99,7 @@ pub(super) async fn ask(
         .map(|pod| async move {
             let policy = standing.get(&pod.uid).map(|is| is.policy);
             let probe = if policy == Some(Policy::NotStrict) {
-                Probe::Unknown("not checked: no policy requires mTLS on the port yet".into())
+                Probe::Unknown(say::NOT_CHECKED_NO_POLICY.into())
             } else {
                 one(cluster, &pod).await
             };
@@ -139,12 +139,9 @@ async fn one(cluster: &Cluster, pod: &Expected) -> Probe {
 
 fn not_asked(error: &ApiError) -> Probe {
     if error.is_from_api_server() {
-        Probe::Unknown(format!(
-            "not checked: permission to get pods/proxy is missing ({})",
-            error.message
-        ))
+        Probe::Unknown(say::not_checked_forbidden(&error.message))
     } else {
-        Probe::Unclear(format!("plaintext could not be tried: {}", error.message))
+        Probe::Unclear(say::plaintext_not_tried(&error.message))
     }
 }
 
@@ -175,21 +172,16 @@ fn judge(answer: &Proxied, native: bool) -> Probe {
             Probe::Refused
         }
         Some(message) if message.contains("connection refused") => {
-            Probe::Unclear("nothing listens on the port for the API server".into())
+            Probe::Unclear(say::NOTHING_LISTENS.into())
         }
         // It was not let through: so it stays.
         Some(message) if matches!(answer.status, 401 | 403) => {
-            Probe::Unknown(format!("the plaintext request came to nothing: {message}"))
+            Probe::Unknown(say::came_to_nothing(message))
         }
-        Some(message) => {
-            Probe::Unclear(format!("the plaintext request came to nothing: {message}"))
-        }
+        Some(message) => Probe::Unclear(say::came_to_nothing(message)),
         None => {
             let start: String = said.trim().chars().take(80).collect();
-            Probe::Unclear(format!(
-                "the port accepted plaintext and answered {}: {start}",
-                answer.status
-            ))
+            Probe::Unclear(say::plaintext_answered(answer.status, &start))
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::mesh::{PrometheusFlavour, Storage};
 use crate::plan::record::Entry;
 use crate::problems::Problem;
 use crate::targets::{Probe, State, Waits};
+use crate::words::say::prometheus as said;
 use http::{Request, Response};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -309,7 +310,9 @@ async fn no_probe_before_the_policies_stand_or_the_target_is_up() {
     script.scene().strict = false;
     tokio::time::advance(Duration::from_secs(31)).await;
     let board = watch.look().await;
-    assert!(matches!(&board.rows[0].probe, Probe::Unknown(why) if why.contains("mTLS")));
+    assert!(
+        matches!(&board.rows[0].probe, Probe::Unknown(why) if why == say::NOT_CHECKED_NO_POLICY)
+    );
     assert_eq!(script.scene().probes, 0);
 }
 
@@ -358,13 +361,14 @@ async fn when_prometheus_is_away_old_figures_are_marked_old() {
         tokio::time::advance(Duration::from_secs(10)).await;
         let old = watch.look().await;
         let (why, since) = old.stale.clone().expect("stale");
-        assert!(why.contains("not ready yet"), "{why}");
+        let place = said::pod_on_port("mon", "prometheus-5d-a", 9090);
+        assert!(why.contains(&said::not_ready(&place)), "{why}");
         assert_eq!((Some(since), &old.rows), (fresh.at, &fresh.rows));
     }
     script.scene().proms.clear();
     let (why, _) = watch.look().await.stale.clone().expect("stale");
     assert!(
-        why.contains("no pod of Prometheus mon/Deployment/prometheus"),
+        why.contains(&said::no_pod_runs(&"mon/Deployment/prometheus")),
         "{why}"
     );
     script.scene().proms.push("prometheus-5d-b");

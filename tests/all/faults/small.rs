@@ -11,6 +11,7 @@ use http::{Method, Uri};
 use meshscrape::cluster::stack::Spoil;
 use meshscrape::engine::session::Journal;
 use meshscrape::words::say::commands::{errors, runs};
+use meshscrape::words::say::journal::NO_RUN_TO_UNDO;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -177,7 +178,7 @@ async fn broken(case: &Case, whole: &Whole) {
     if told.contains(runs::NOTHING_TO_RESUME) || told.contains(runs::NOTHING_TO_RESUME_HERE) {
         (second, told) = bench.run(&whole.args).await;
     }
-    let nothing = told.contains("no run") || told.contains("no journal") || told.contains("undone");
+    let nothing = told.contains(NO_RUN_TO_UNDO) || told.contains("undone");
     assert!(
         second == 0 || nothing,
         "the way out, exit code {second}:\n{told}\n--- first:\n{words}"

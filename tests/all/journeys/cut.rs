@@ -11,6 +11,7 @@ use meshscrape::error::Error;
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::review::Word;
 use meshscrape::words::say::commands::{errors, runs as say};
+use meshscrape::words::say::{engine, journal};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +57,9 @@ async fn a_run_whose_prometheus_is_gone_is_taken_back_as_far_as_it_stands() {
     let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 0, "{words}");
     assert!(
-        words.contains("Prometheus istio-system/Deployment/prometheus is gone"),
+        words.contains(&engine::prometheus_is_gone(
+            &"istio-system/Deployment/prometheus"
+        )),
         "{words}"
     );
     // Nothing waits for a Prometheus that is not there.
@@ -69,7 +72,7 @@ async fn a_run_whose_prometheus_is_gone_is_taken_back_as_far_as_it_stands() {
     assert!(left.is_empty(), "undo left:\n{}", left.join("\n"));
     let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 1, "{words}");
-    assert!(words.contains("there is no run to undo"), "{words}");
+    assert!(words.contains(journal::NO_RUN_TO_UNDO), "{words}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,10 +148,7 @@ async fn an_undo_that_was_cut_off_is_told_as_one_and_goes_on() {
 
     // A start of another command tells it, and to go on with a run is not to go on with an undo.
     let (_, words) = command(&journey, &format!("meshscrape apply -w {HTTPBIN}")).await;
-    assert!(
-        words.contains(&format!("of run {run} was interrupted")),
-        "{words}"
-    );
+    assert!(words.contains(&found.words()), "{words}");
     assert!(words.contains(&say::undo_or_apply_again(&run)), "{words}");
     let (code, words) = command(&journey, "meshscrape apply --resume --yes").await;
     assert_eq!(code, 1, "{words}");
@@ -253,7 +253,7 @@ async fn a_killed_runs_lock_is_given_back_where_the_command_is_about_its_prometh
     let again = format!("meshscrape apply -w {HTTPBIN} --yes");
     let (code, words) = command(&journey, &again).await;
     assert_eq!(code, 0, "{words}");
-    assert!(words.contains("left in namespace istio-system"), "{words}");
+    assert!(words.contains(&engine::lock_released(HOME)), "{words}");
     assert_eq!(locks(), ["monitoring"], "{words}");
     let (code, words) = command(&journey, "meshscrape undo --yes --lose-history").await;
     assert_eq!(code, 0, "{words}");

@@ -4,6 +4,7 @@ use super::cut::command;
 use super::{Journey, Objects, choose, differing, writes};
 use meshscrape::engine::event::Ended;
 use meshscrape::journal::FileJournal;
+use meshscrape::words::say::{engine as say, journal};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +50,7 @@ fn take_records(journey: &Journey) {
 }
 
 /// Damages the file of a whole run, and takes the run back.
-async fn taken_back(what: &str, damage: impl Fn(&str) -> Vec<u8>) -> String {
+async fn taken_back(what: &str, damage: impl Fn(&str) -> Vec<u8>) -> (String, PathBuf) {
     let (folder, mut journey) = on_disk();
     let before = journey.objects();
     let outcome = journey.apply(&choose(&[HTTPBIN])).await;
@@ -66,7 +67,7 @@ async fn taken_back(what: &str, damage: impl Fn(&str) -> Vec<u8>) -> String {
         "{what}, left:\n{}\n{words}",
         left.join("\n")
     );
-    words
+    (words, path)
 }
 
 /// Long ones, which are run by name.
@@ -92,7 +93,7 @@ mod samples {
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_from_which_lines_were_taken_loses_no_write() {
-    let words = taken_back("every third line taken", |text| {
+    let (words, _) = taken_back("every third line taken", |text| {
         let lines = text.lines().enumerate();
         let kept: Vec<&str> = lines
             .filter(|(at, _)| at % 3 != 1)
@@ -101,22 +102,22 @@ async fn a_journal_from_which_lines_were_taken_loses_no_write() {
         (kept.join("\n") + "\n").into_bytes()
     })
     .await;
-    assert!(words.contains("this machine lost them"), "{words}");
+    let lost = |writes| words.contains(&say::recorded_only_in_the_cluster(writes));
+    assert!((1..100).any(lost), "{words}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_journal_edited_beyond_reading_gives_way_to_the_record_in_the_cluster() {
-    let words = taken_back("line 3 is no JSON", |text| {
+    let (words, path) = taken_back("line 3 is no JSON", |text| {
         let mut lines: Vec<&str> = text.lines().collect();
         lines[2] = "{\"entry\": oops";
         (lines.join("\n") + "\n").into_bytes()
     })
     .await;
-    assert!(words.contains("line 3 is damaged"), "{words}");
-    assert!(
-        words.contains("read from its record in the cluster"),
-        "{words}"
-    );
+    let run = path.file_stem().unwrap().to_str().unwrap();
+    let damaged = journal::line_is_damaged(&path.display(), 3);
+    let instead = say::read_from_the_cluster(run, &damaged);
+    assert!(words.contains(&instead), "{words}");
 }
 
 /// Without the cluster's record a damaged file is an error that names the line, and nothing is written; nor is an
@@ -137,8 +138,9 @@ async fn a_damaged_journal_alone_is_one_clear_error() {
     let stands = without_records(journey.objects());
     let (code, words) = command(&journey, UNDO).await;
     assert_eq!(code, 1, "{words}");
-    assert!(words.contains("line 2 is damaged"), "{words}");
-    assert!(words.contains("fix or remove that line"), "{words}");
+    let damaged = journal::line_is_damaged(&path.display(), 2);
+    assert!(words.contains(&damaged), "{words}");
+    assert!(words.contains(journal::FIX_THE_LINE), "{words}");
     let left = differing(&stands, &without_records(journey.objects()));
     assert!(left.is_empty(), "{}", left.join("\n"));
     // The older one can still be had by its name; it says what rests on it.
@@ -158,8 +160,9 @@ async fn without_a_place_for_the_journal_nothing_is_written() {
         let apply = format!("meshscrape apply --yes --lose-history -w {HTTPBIN}");
         let (code, words) = command(&journey, &apply).await;
         assert_eq!(code, 4, "{words}");
-        assert!(words.contains("cannot be written"), "{words}");
-        assert!(words.contains("XDG_STATE_HOME"), "{words}");
+        let unwritten = journal::journal_not_written(&place.display());
+        assert!(words.contains(&unwritten), "{words}");
+        assert!(words.contains(journal::MAKE_FOLDER_WRITABLE), "{words}");
         let written = journey.simulation.requests();
         assert!(!written.iter().any(writes), "{words}");
     }

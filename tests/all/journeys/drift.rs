@@ -12,6 +12,7 @@ use meshscrape::plan::Part;
 use meshscrape::plan::review::{Approved, Word};
 use meshscrape::recipe::Selection;
 use meshscrape::wizard::state::Start;
+use meshscrape::words::say::engine;
 use meshscrape::words::say::wizard as say;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -247,10 +248,9 @@ async fn a_workload_that_was_deleted_is_skipped_whole_and_the_others_go_on() {
     assert_eq!(outcome.exit_code(false, true), 3);
     assert!(outcome.written.iter().any(|id| id.0.contains("orders-db")));
     let told = journey.told().join("\n");
-    assert!(
-        told.contains("Deployment default/httpbin changed since the review: it was deleted"),
-        "{told}"
-    );
+    let moved = engine::changed_since_the_review(&"Deployment default/httpbin");
+    let gone = format!("{moved}: {}", engine::WAS_DELETED);
+    assert!(told.contains(&gone), "{told}");
 }
 
 /// The Deployment goes with the very request that writes its listener, or while its annotation rolls out.
@@ -312,7 +312,7 @@ async fn a_workload_that_was_made_anew_is_another_one() {
     let outcome = journey.write(approved, &selection, &answers, None).await;
     assert_eq!(ours(&journey), [""; 0]);
     let told = journey.told().join("\n");
-    assert!(told.contains("it was deleted and recreated"), "{told}");
+    assert!(told.contains(engine::WAS_RECREATED), "{told}");
     assert!(!outcome.all_up);
 }
 
@@ -451,7 +451,7 @@ async fn at_the_screen_the_change_comes_back_and_the_run_goes_on() {
         user.until("it stops", |s| s.apply.stopped.is_some()).await;
         user.sees(say::APPLY_AS_SHOWN).await;
         for words in [
-            "Deployment default/httpbin changed since the review",
+            &*engine::changed_since_the_review(&"Deployment default/httpbin"),
             "− prometheus.istio.io/secure-port: \"15099\"",
             "+ prometheus.istio.io/secure-port: \"15091\"",
         ] {

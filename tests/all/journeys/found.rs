@@ -8,6 +8,7 @@ use meshscrape::journal::MemoryJournal;
 use meshscrape::plan::Part;
 use meshscrape::plan::review::Word;
 use meshscrape::plan::undo::NoteKind;
+use meshscrape::words::say::{engine as say, journal};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ async fn without_any_record_what_is_ours_goes_and_what_cannot_be_known_is_said()
     journey.apply(&choose(&[HTTPBIN])).await;
     forget_all(&mut journey);
     let lost = plan_undo(&journey.session, &[HOME.into()], None, &[]).await;
-    assert!(lost.unwrap_err().what.contains("no run"));
+    assert_eq!(lost.unwrap_err().what, journal::NO_RUN_TO_UNDO);
 
     let undo = plan_found(&journey.session, &*journey.mesh().await)
         .await
@@ -62,7 +63,7 @@ async fn without_any_record_what_is_ours_goes_and_what_cannot_be_known_is_said()
         left.join("\n")
     );
     let again = plan_found(&journey.session, &*journey.mesh().await).await;
-    assert!(again.unwrap_err().what.contains("no changes of meshscrape"));
+    assert_eq!(again.unwrap_err().what, say::NOTHING_OF_OURS_FOUND);
 }
 
 fn annotation(journey: &Journey) -> Value {
@@ -138,7 +139,8 @@ async fn an_older_run_is_not_taken_from_under_a_newer_one() {
 
     let refused = plan_undo(&journey.session, &homes, Some(&older), &[]).await;
     let words = refused.unwrap_err().to_string();
-    assert!(words.contains(&newer) && words.contains("first"), "{words}");
+    let first = say::undo_the_newer_first(&newer);
+    assert!(words.contains(&first), "{words}");
 
     let undo = plan_undo(&journey.session, &homes, None, &[])
         .await

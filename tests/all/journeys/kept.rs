@@ -13,6 +13,7 @@ use meshscrape::plan::record::{Entry, Who};
 use meshscrape::plan::review::{ItemState, LeftOut, Word};
 use meshscrape::problems::Problem;
 use meshscrape::words::say::commands::runs as say;
+use meshscrape::words::say::{engine, journal};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +121,7 @@ async fn another_machine_takes_a_run_back() {
     assert!(
         undo.warnings
             .iter()
-            .any(|w| w.contains("this machine has no record of the run")),
+            .any(|w| w.contains(engine::NO_RECORD_HERE)),
         "{:?}",
         undo.warnings
     );
@@ -133,7 +134,8 @@ async fn another_machine_takes_a_run_back() {
         "{runs:?}"
     );
     let told = other.told().join("\n");
-    assert!(!told.contains("cannot be written"), "{told}");
+    let unwritten = journal::journal_not_written(&files.folder().display());
+    assert!(!told.contains(&unwritten), "{told}");
 }
 
 /// The machine goes away after some writes: no line of the journal but those in the cluster is left.
@@ -193,7 +195,7 @@ async fn a_second_run_is_told_who_is_at_work_and_writes_nothing() {
     assert!(
         words.contains("ada@elsewhere/7")
             && words.contains("2001-01-01")
-            && words.contains("--break-lock"),
+            && words.contains(engine::BREAK_ITS_LOCK),
         "{words}"
     );
     assert_eq!(outcome.written, []);
@@ -230,7 +232,7 @@ async fn a_dead_process_of_this_machine_holds_no_lock() {
     let outcome = apply_anyway(&journey, "default/Deployment/httpbin").await;
     assert_eq!(outcome.ended, Ended::Whole, "{:#?}", journey.told());
     let told = journey.told().join("\n");
-    assert!(!told.contains("without a renewal"), "{told}");
+    assert!(!told.contains(&dead.pid.to_string()), "{told}");
     assert!(begun.elapsed() < Duration::from_secs(600));
 }
 
@@ -286,8 +288,9 @@ async fn a_broken_lock_stops_the_run_that_held_it() {
     });
     let outcome = apply_anyway(&journey, "default/Deployment/httpbin").await;
     thief.await.unwrap();
+    let lost = engine::acquired_by_another(&"Lease istio-system/meshscrape");
     assert!(
-        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("acquired by another run")),
+        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what == lost),
         "{:?}",
         outcome.ended
     );
@@ -334,9 +337,10 @@ async fn a_large_record_is_split_and_read_back() {
     assert_eq!(copy::entries(&secrets), (lines.clone(), None));
     secrets.remove(1);
     let (read, torn) = copy::entries(&secrets);
-    assert!(read.len() < lines.len() && torn.unwrap().contains("missing"));
+    let last = secrets[0]["metadata"]["name"].as_str().unwrap();
+    assert!(read.len() < lines.len() && torn == Some(journal::part_is_missing(last)));
     let undo = plan_undo(&journey.session, &[HOME.into()], Some("r"), &[]).await;
-    assert!(undo.unwrap_err().what.contains("no run `r`"));
+    assert_eq!(undo.unwrap_err().what, journal::no_such_run("r"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -350,7 +354,7 @@ async fn a_read_only_session_begins_nothing() {
     closed.session.cluster.read_only = true;
     let outcome = closed.write(approved, &selection, &answers, None).await;
     assert!(
-        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what.contains("read-only")),
+        matches!(&outcome.ended, Ended::PartWay(Some(error)) if error.what == engine::NOT_WRITTEN_READ_ONLY),
         "{:?}",
         outcome.ended
     );

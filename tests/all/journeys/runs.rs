@@ -8,6 +8,7 @@ use meshscrape::plan::review::{ItemState, NotApprovable, Word};
 use meshscrape::plan::scrape_config::{self, TextEdit};
 use meshscrape::plan::{ChangeId, Part};
 use meshscrape::problems::{Lost, Problem};
+use meshscrape::words::say::engine as say;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -347,7 +348,7 @@ async fn a_canary_that_is_taken_back_stops_the_run_also_where_the_old_jobs_leave
                 let Ended::PartWay(Some(error)) = &outcome.ended else {
                     panic!("{outcome:?}");
                 };
-                assert!(error.what.contains("so the change was undone"), "{error}");
+                assert_eq!(error.hints[0], say::SEE_WHY_NOT_UP, "{error}");
                 assert!(annotated(&outcome.not_written, "shop/cart"), "{told:#?}");
             }
             _ => assert!(annotated(&outcome.written, "shop/cart"), "{told:#?}"),
@@ -499,6 +500,7 @@ async fn an_undo_leaves_the_listener_until_prometheus_has_dropped_its_targets() 
     let asked = asked.filter(|r| r.path.contains("/api/v1/targets"));
     assert!(asked.count() > 0, "the listener went unasked");
     let told = journey.told().join("\n");
-    assert!(told.contains("Prometheus to drop the targets"), "{told}");
-    assert!(!told.contains("still scrapes"), "{told}");
+    let item = "default/Deployment/httpbin";
+    assert!(told.contains(&say::on_targets_dropped(&item)), "{told}");
+    assert!(!told.contains(&say::still_scrapes(&item)), "{told}");
 }

@@ -3,8 +3,10 @@
 use super::{Journey, choose};
 use meshscrape::engine::event::{Ended, Outcome};
 use meshscrape::error::Error;
+use meshscrape::mesh::kinds::WorkloadRef;
 use meshscrape::plan::review::Word;
 use meshscrape::problems::Code;
+use meshscrape::words::say::engine as say;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -142,7 +144,8 @@ async fn each_cause_stops_the_run_in_its_own_words() {
         for words in says {
             assert!(crate::tells(&said, code, words), "{words}: {said}");
         }
-        assert!(error.what.starts_with("the rollout of"), "{said}");
+        let of: WorkloadRef = workload.parse().unwrap();
+        assert_eq!(error.what, say::rollout_not_done(&of.object()), "{said}");
         // What would leave the pods out of the old jobs is not written any more.
         assert!(
             outcome
@@ -202,7 +205,9 @@ mod samples {
     #[tokio::test(start_paused = true)]
     #[ignore = "long: .ci/run runs it"]
     async fn what_waits_for_somebody_is_said_and_the_old_jobs_stay() {
-        let causes: [(&str, Change, &str); 4] = [
+        let mut on_delete = vec![say::ONE_OLD_POD_STAYS.to_owned()];
+        on_delete.extend((2..5).map(say::old_pods_stay));
+        let causes: [(&str, Change, &[String]); 4] = [
             (
                 HTTPBIN,
                 |journey| {
@@ -210,7 +215,7 @@ mod samples {
                         live["spec"]["paused"] = json!(true)
                     })
                 },
-                "the Deployment is paused",
+                &[say::PAUSED.into()],
             ),
             (
                 DATABASE,
@@ -219,7 +224,7 @@ mod samples {
                         live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
                     });
                 },
-                "its update strategy is OnDelete",
+                &on_delete,
             ),
             (
                 DATABASE,
@@ -229,7 +234,7 @@ mod samples {
                             json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
                     });
                 },
-                "the StatefulSet has partition 1",
+                &[say::first_pod_keeps(1)],
             ),
             (
                 SHIPPER,
@@ -238,15 +243,16 @@ mod samples {
                         live["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
                     });
                 },
-                "its update strategy is OnDelete",
+                &on_delete,
             ),
         ];
         for (workload, change, says) in causes {
             let (journey, outcome) = run(workload, change).await;
             let told = journey.told();
             assert!(
-                told.iter().any(|line| line.contains(says)),
-                "{workload} {says}: {told:#?}"
+                told.iter()
+                    .any(|line| says.iter().any(|of| line.contains(of))),
+                "{workload} {says:?}: {told:#?}"
             );
             assert!(!outcome.all_up, "{workload}: {:#?}", outcome.board);
             assert!(

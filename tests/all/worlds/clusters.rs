@@ -7,6 +7,7 @@ use meshscrape::mesh::kinds::{Kind, ObjectRef};
 use meshscrape::plan::record::Entry;
 use meshscrape::plan::undo::{NoteKind, UndoNote};
 use meshscrape::words::say::commands::runs as say;
+use meshscrape::words::say::engine;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -125,7 +126,7 @@ async fn a_record_that_does_not_say_its_cluster_takes_the_users_word() {
     let stood = ours(&first);
     let (code, words) = first.call("undo --yes").await.told();
     assert_eq!(code, 4, "{words}");
-    assert!(words.contains("--this-cluster"), "{words}");
+    assert!(words.contains(engine::CONFIRM_THE_CLUSTER), "{words}");
     assert_eq!(ours(&first), stood);
 
     // By a wrong word nothing is found, and nothing is called undone.
@@ -156,7 +157,7 @@ async fn where_kube_system_may_not_be_read_an_undo_takes_the_users_word() {
     let (code, words) = world.call("undo --yes").await.told();
     assert_eq!(code, 4, "{words}");
     assert!(
-        words.contains("kube-system") && words.contains("--this-cluster"),
+        words.contains("kube-system") && words.contains(engine::CONFIRM_THE_CLUSTER),
         "{words}"
     );
     let (code, words) = world.call("undo --yes --this-cluster").await.told();
@@ -170,7 +171,8 @@ async fn where_kube_system_may_not_be_read_a_run_says_that_its_record_lacks_the_
     world.simulation.deny("get", "", "namespaces", None);
     let (code, words) = world.call(APPLY).await.told();
     assert_eq!(code, 0, "{words}");
-    assert!(words.contains("--this-cluster"), "{words}");
+    let unrecorded = engine::cluster_not_recorded(&"");
+    assert!(words.contains(&unrecorded), "{words}");
 }
 
 #[tokio::test(start_paused = true)]

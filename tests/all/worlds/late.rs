@@ -1,6 +1,8 @@
 //! Certificates that come after Prometheus has loaded its configuration.
 
 use super::{WEB, World};
+use meshscrape::recipe::JOB;
+use meshscrape::words::say::engine as say;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -106,7 +108,10 @@ async fn certificates_that_come_late_are_told_and_cured_by_a_reload() {
     // Nothing is to be written, and the apply mends it all the same.
     let (code, words) = world.call(&format!("apply {RUN} --yes")).await.told();
     assert_eq!(code, 0, "{words}");
-    assert!(words.contains("reloaded"), "{words}");
+    let pods = world.simulation.objects("Pod", "mon");
+    let mut pods = pods.iter().map(|pod| &pod["metadata"]["name"]);
+    let reloaded = |pod: &Value| words.contains(&say::reloaded(pod.as_str().unwrap(), JOB));
+    assert!(pods.any(reloaded), "{words}");
     assert_eq!(targets(&world).await.0, 0);
 }
 

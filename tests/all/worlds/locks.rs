@@ -2,6 +2,7 @@
 
 use super::{WEB, World};
 use meshscrape::engine::session::Clock;
+use meshscrape::words::say::engine as say;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -116,7 +117,7 @@ async fn a_run_for_another_prometheus_is_kept_away_by_the_clusters_lock() {
     ada.abort();
     assert_eq!(code, 4, "{words}");
     assert!(
-        words.contains(THEIRS) && words.contains("--break-lock"),
+        words.contains(THEIRS) && words.contains(say::BREAK_ITS_LOCK),
         "{words}"
     );
     assert!(is_untouched(&world), "{words}");
@@ -240,7 +241,8 @@ async fn after_a_sleep_longer_than_the_lock_lasts_nothing_is_written_before_a_lo
         .await
         .told();
     assert_eq!(code, 5, "{words}");
-    assert!(words.contains("acquired by another run"), "{words}");
+    let lost = say::acquired_by_another(&"Lease istio-system/meshscrape");
+    assert!(words.contains(&lost), "{words}");
     // The very next write did not go out.
     let policies = world.simulation.objects("AuthorizationPolicy", "shop");
     assert!(policies.is_empty(), "{policies:#?}");
@@ -277,13 +279,22 @@ async fn a_process_of_another_container_is_not_called_dead() {
         other.nonce = "another".into();
         change(&mut other);
         let mut standing = lease(ROOT, 0);
-        standing["spec"]["holderIdentity"] = json!(other.holder());
+        let holder = other.holder();
+        standing["spec"]["holderIdentity"] = json!(holder);
         world.simulation.put(standing);
         let (code, words) = world
             .call("apply -w shop/Deployment/web --yes")
             .await
             .told();
         assert_eq!(code, 0, "{words}");
-        assert!(words.contains("without a renewal"), "{words}");
+        let holder = meshscrape::plan::holder::shown(&holder);
+        let waits = |still| {
+            words.contains(&say::lock_of(
+                holder,
+                still,
+                meshscrape::plan::keeping::LOCK_SECONDS.into(),
+            ))
+        };
+        assert!((0..=60).any(waits), "{words}");
     }
 }
