@@ -15,7 +15,8 @@ const NAMES: &[(&str, &[&str])] = &[
     ("values of labels", &["disabled"]),
 ];
 
-/// What stands in a row that is still English, and whose it is. To be emptied.
+/// What stands in a row that is still English, and whose it is: the row is passed over. To be emptied; a part that
+/// no row holds any more has to go.
 const STILL_ENGLISH: &[(&str, &str)] = &[
     (" unchanged line", "src/plan: a folded diff"),
     ("begin with README.md", "src/plan: an export"),
@@ -207,7 +208,7 @@ async fn no_command_says_an_english_word() {
         .map(|(word, place)| format!("{word}  in  {place}"))
         .collect();
     assert!(found.is_empty(), "English:\n{}", found.join("\n"));
-    let mut done = STILL_ENGLISH.iter().map(|(part, _)| *part);
-    let done: Vec<&str> = done.by_ref().filter(|part| !met.contains(part)).collect();
+    let parts = STILL_ENGLISH.iter().map(|(part, _)| *part);
+    let done: Vec<&str> = parts.filter(|part| !met.contains(part)).collect();
     assert!(done.is_empty(), "no longer English: {done:?}");
 }
