@@ -241,12 +241,8 @@ mod tests {
         let to = home.path().join("out");
         write(&to, FILES, false).unwrap();
         fs::write(to.join("mine.txt"), "mine").unwrap();
-        assert!(
-            write(&to, FILES, false)
-                .unwrap_err()
-                .to_string()
-                .contains("--overwrite")
-        );
+        let error = write(&to, FILES, false).unwrap_err().to_string();
+        assert!(error.contains(say::REPLACE_THAT_EXPORT), "{error}");
         write(
             &to,
             &[("README.md", "new", false), ("c.yaml", "c", false)],

@@ -277,7 +277,7 @@ async fn the_old_jobs_stay_while_a_target_is_not_up() {
         _ => None,
     });
     let why = held.expect("held");
-    assert!(why.contains("httpbin-") && why.contains("DOWN"), "{why}");
+    assert!(why.contains("httpbin-"), "{why}");
     let row = &outcome.board.rows[0];
     assert!(matches!(row.state, State::Down { .. }), "{row:?}");
     assert_eq!(row.expected.item, httpbin());

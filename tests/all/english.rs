@@ -9,10 +9,14 @@ use std::path::Path;
 
 /// Words that are names, and of what.
 const NAMES: &[(&str, &[&str])] = &[
-    ("severities, as `--fail-on` takes them", &["note", "loses"]),
+    (
+        "severities, as `--fail-on` takes them",
+        &["note", "loses", "blocks"],
+    ),
     ("commands", &["plan", "undo"]),
     ("a command of others", &["istioctl", "analyze"]),
     ("values of labels", &["disabled"]),
+    ("fields of evidence", &["why"]),
 ];
 
 /// What stands in a row that is still English, and whose it is: the row is passed over. To be emptied; a part that
@@ -21,20 +25,6 @@ const STILL_ENGLISH: &[(&str, &str)] = &[
     (" unchanged line", "src/plan: a folded diff"),
     ("begin with README.md", "src/plan: an export"),
     (" made by apply.sh", "src/plan: an export"),
-    (" is not empty", "src/engine: the folder of an export"),
-    (
-        "to replace that export",
-        "src/engine: the folder of an export",
-    ),
-    ("‹waiting_for›", "src/engine: what a step waits for"),
-    ("‹rollout›", "src/engine: what a rollout waits for"),
-    (" is written", "src/engine: the log of a run"),
-    (" is deleted", "src/engine: the log of a run"),
-    ("checking the targets: ", "src/engine: the log of a run"),
-    ("there is no run `", "src/journal.rs"),
-    ("the journal holds no run", "src/journal.rs"),
-    ("there is no run to undo", "src/journal.rs"),
-    ("newest runs: ", "src/journal.rs"),
 ];
 
 /// All files of a folder and of those in it.
