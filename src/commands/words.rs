@@ -180,7 +180,7 @@ fn one(out: &mut String, item: &Reviewed, state: &ItemState) {
         let _ = writeln!(
             out,
             "  {}",
-            say::review::belongs_to(&flat(&owner.owner()), &owner.reverts())
+            say::review::belongs_to(&flat(&owner.owner()), owner.reverts())
         );
         for line in owner.lines() {
             let _ = writeln!(out, "    {}", flat(&line));
@@ -451,7 +451,8 @@ pub fn sum(board: &Board) -> String {
     let counts = board.counts;
     let targets = plural(counts.all(), say::ONE_TARGET, say::targets);
     let mut parts = vec![say::board::up_of(counts.up, &targets)];
-    let counted: [(usize, fn(usize) -> String); 7] = [
+    type Said = fn(usize) -> String;
+    let counted: [(usize, Said); 7] = [
         (counts.down, say::board::all_down),
         (counts.waiting, say::board::all_waiting),
         (counts.plaintext, say::board::all_plaintext),

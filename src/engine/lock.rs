@@ -75,7 +75,7 @@ impl<'a> Watched<'a> {
             return Ok(None);
         }
         Ok(Some(say::lock_of(
-            &shown(theirs),
+            shown(theirs),
             still.as_secs(),
             patience.as_secs(),
         )))
@@ -249,7 +249,7 @@ fn busy(object: &ObjectRef, standing: &Value) -> Error {
     let text = |field: &str| spec[field].as_str().unwrap_or(say::UNKNOWN_TIME).to_owned();
     Error::refused(ANOTHER_RUN)
         .cause(say::holds_the_lock(
-            &shown(spec["holderIdentity"].as_str().unwrap_or(say::SOMEBODY)),
+            shown(spec["holderIdentity"].as_str().unwrap_or(say::SOMEBODY)),
             object,
             &text("acquireTime"),
             &text("renewTime"),

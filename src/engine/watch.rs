@@ -398,7 +398,7 @@ impl Watch {
                 return Some(words(&error));
             }
         }
-        Some(say::reloaded(&pods.join(", "), &jobs))
+        Some(say::reloaded(&pods.join(", "), jobs))
     }
 
     async fn see(&self) -> Result<Seen, (Error, Vec<Expected>)> {

@@ -51,7 +51,7 @@ pub(super) fn all(inventory: &Inventory) -> All<'_> {
     all
 }
 
-fn key<'a>(kind: Kind, meta: &'a lean::Meta) -> (Kind, &'a str, &'a str) {
+fn key(kind: Kind, meta: &lean::Meta) -> (Kind, &str, &str) {
     (kind, &meta.namespace, &meta.name)
 }
 

@@ -20,7 +20,8 @@ pub fn heading(of: &ReviewCounts, room: usize) -> String {
         parts.push(many(of.restarts, say::pods_restart));
     }
     let mut kinds = Vec::new();
-    let each: [(usize, fn(&str) -> String); 3] = [
+    type Said = fn(&str) -> String;
+    let each: [(usize, Said); 3] = [
         (of.deleted, say::deleted),
         (of.new, say::new),
         (of.patched, say::patched),

@@ -79,7 +79,8 @@ pub fn question(state: &State) -> (Role, String) {
     if state.apply.was_taken_back() && counts.plaintext == counts.all() {
         return (Role::Good, format!("✓ {}", say::PLAINTEXT_AGAIN));
     }
-    let told = |of: &[(usize, fn(&str) -> String)]| -> Vec<String> {
+    type Said = fn(&str) -> String;
+    let told = |of: &[(usize, Said)]| -> Vec<String> {
         let some = of.iter().filter(|(number, _)| *number > 0);
         some.map(|(number, said)| said(&count(*number))).collect()
     };

@@ -13,7 +13,7 @@ pub fn progress(of: &Progress) -> Option<Cow<'_, str>> {
         Progress::Denied(why) => Some(why.into()),
         Progress::Failed(failure) => Some((&*failure.why).into()),
         Progress::DeniedIn { what, namespaces } => {
-            Some(say::not_listed_in(&what.to_string(), &namespaces.join(", ")).into())
+            Some(say::not_listed_in(what, &namespaces.join(", ")).into())
         }
         Progress::Waiting | Progress::Filling { .. } | Progress::Complete | Progress::Absent => {
             None

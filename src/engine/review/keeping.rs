@@ -65,7 +65,7 @@ pub fn held_by(lease: &Value) -> String {
     let spec = &lease["spec"];
     let text = |field: &str| spec[field].as_str().unwrap_or(say::UNKNOWN_TIME);
     say::lock_is_held(
-        &shown(spec["holderIdentity"].as_str().unwrap_or(say::SOMEBODY)),
+        shown(spec["holderIdentity"].as_str().unwrap_or(say::SOMEBODY)),
         text("acquireTime"),
         text("renewTime"),
     )
