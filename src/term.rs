@@ -91,7 +91,7 @@ impl FullScreen {
 impl Screen for FullScreen {
     fn draw(&mut self, state: &mut State) -> io::Result<()> {
         if !TAKEN.load(Ordering::SeqCst) {
-            return Err(io::Error::other(say::GIVEN_BACK));
+            return Err(io::Error::other(say::RESTORED));
         }
         if state.mouse != self.mouse {
             self.capture(state.mouse)?;

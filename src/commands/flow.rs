@@ -253,7 +253,7 @@ pub fn known_skips(call: &Call<'_>, review: &Review) -> Result<()> {
     };
     let mut error = Error::new(say::no_such_change(&given.to_string()));
     if let Some(near) = crate::error::nearest(&given.0, ids()) {
-        error = error.hint(say::did_you_mean(near));
+        error = error.hint(crate::words::say::cluster::did_you_mean(near));
     }
     let all: Vec<String> = ids().map(str::to_owned).collect();
     Err(error.hint(say::all_changes(&few(&all, 12))))

@@ -1,11 +1,13 @@
 //! What others have put over a workload's pods.
 
-use super::assemble::Index;
+use super::assemble::{Index, Loose};
 use super::kinds::{Kind, ObjectRef};
 use super::labels::{is_ours, labels_at};
 use super::objects::{self as lean, Labels};
 use super::workload::SECURE;
-use super::{Governed, Governing, Inventory, Istio, Prometheus, Workload, leftovers, mtls, owner};
+use super::{
+    Governed, Governing, Inventory, Istio, Listing, Prometheus, Workload, leftovers, mtls, owner,
+};
 use crate::reach::Verdict;
 use crate::reach::authorization::{
     Ground, HEADERS_OF_PROMETHEUS, Listener, Open, Peer, Pods, Refused, Request, Why, attaches,
@@ -20,39 +22,32 @@ pub(super) type All<'a> = HashMap<(Kind, &'a str, &'a str), Arc<Governing>>;
 
 pub(super) fn all(inventory: &Inventory) -> All<'_> {
     let mut all = All::new();
-    let note = |kind: Kind, meta: &lean::Meta, spec: &Value, selector: &str| {
+    note(
+        &mut all,
+        Kind::Sidecar,
+        &inventory.sidecars,
+        "/workloadSelector/labels",
+    );
+    let selector = "/selector/matchLabels";
+    let peers = &inventory.peer_authentications;
+    note(&mut all, Kind::PeerAuthentication, peers, selector);
+    let policies = &inventory.authorization_policies;
+    note(&mut all, Kind::AuthorizationPolicy, policies, selector);
+    all
+}
+
+fn note<'a, T: Loose>(all: &mut All<'a>, kind: Kind, list: &'a Listing<T>, selector: &str) {
+    all.extend(list.items.iter().map(|one| {
+        let (meta, spec) = (one.meta(), one.spec());
         let of = Governing {
             object: reference(kind, meta),
             spec: spec.clone(),
             selects: !labels_at(spec, selector).is_empty(),
             owner: owner::owner(meta),
         };
-        Arc::new(of)
-    };
-    for one in &inventory.sidecars.items {
-        let of = note(
-            Kind::Sidecar,
-            &one.metadata,
-            &one.spec,
-            "/workloadSelector/labels",
-        );
-        all.insert(key(Kind::Sidecar, &one.metadata), of);
-    }
-    for one in &inventory.peer_authentications.items {
-        let kind = Kind::PeerAuthentication;
-        let of = note(kind, &one.metadata, &one.spec, "/selector/matchLabels");
-        all.insert(key(kind, &one.metadata), of);
-    }
-    for one in &inventory.authorization_policies.items {
-        let kind = Kind::AuthorizationPolicy;
-        let of = note(kind, &one.metadata, &one.spec, "/selector/matchLabels");
-        all.insert(key(kind, &one.metadata), of);
-    }
-    all
-}
-
-fn key(kind: Kind, meta: &lean::Meta) -> (Kind, &str, &str) {
-    (kind, &meta.namespace, &meta.name)
+        let key = (kind, meta.namespace.as_str(), meta.name.as_str());
+        (key, Arc::new(of))
+    }));
 }
 
 /// What others have put over these pods.
@@ -60,10 +55,11 @@ pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> G
     let foreign = |sidecar: &&&lean::Sidecar| {
         !is_ours(&sidecar.metadata) && !leftovers::is_published_sidecar(&sidecar.spec)
     };
-    let found = |kind: Kind, meta: &lean::Meta| {
-        let key = (kind, meta.namespace.as_str(), meta.name.as_str());
-        index.governing.get(&key).cloned()
+    let known = |kind: Kind, namespace: &str, name: &str| {
+        let of = index.governing.get(&(kind, namespace, name));
+        of.cloned()
     };
+    let found = |kind: Kind, meta: &lean::Meta| known(kind, &meta.namespace, &meta.name);
     let oldest = |all: &[&lean::Sidecar]| {
         all.iter()
             .filter(foreign)
@@ -103,10 +99,7 @@ pub(super) fn governed(index: &Index<'_>, namespace: &str, labels: &Labels) -> G
     };
     let mut allow_policies: Vec<Arc<Governing>> = allow_policies
         .iter()
-        .filter_map(|of| {
-            let key = (of.kind, of.namespace.as_str(), of.name.as_str());
-            index.governing.get(&key).cloned()
-        })
+        .filter_map(|of| known(of.kind, &of.namespace, &of.name))
         .collect();
     allow_policies.sort_by_key(|of| (of.object.namespace != namespace, !of.selects));
     Governed {

@@ -64,7 +64,7 @@ pub(super) fn stopped(
         lines.extend(shown_again(again));
     }
     let go_on = match row {
-        // An annotation that is left out is taken back: its pods would be scraped by nobody.
+        // A skipped annotation is undone: its pods would be scraped by nobody.
         Some(row) if row.written && row.part == Part::Annotation => say::UNDO_ITS_ANNOTATION,
         Some(row) if row.written && row.part == Part::Injection => say::UNDO_THIS_CHANGE,
         Some(row) if row.written => say::SKIP_AND_CONTINUE,

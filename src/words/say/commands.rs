@@ -35,7 +35,6 @@ texts! {
     NAME_SOMETHING = "name namespaces (-n), workloads (-w NAME) or gateways (-g NS/NAME)";
     OR_WIZARD = "or start the wizard: meshscrape";
     no_such_change(id: &str) = "--skip: there is no change `{id}` in this plan";
-    did_you_mean(name: &str) = "did you mean `{name}`?";
     all_changes(ids: &str) = "changes: {ids}";
     force_without_effect(name: &str) = "--force-owner {name} has no effect: no field of these changes belongs to {name}";
     no_context_in_demo(context: &str) = "there is no context `{context}` in the demo";

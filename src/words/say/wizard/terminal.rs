@@ -10,7 +10,7 @@ texts! {
     STDOUT_NO_TERMINAL = "standard output is not a terminal";
     TERM_IS_DUMB = "TERM is dumb: this terminal has no screen to draw on";
     TERMINAL_NOT_SET_UP = "the terminal could not be set up";
-    GIVEN_BACK = "the terminal was given back after a panic";
+    RESTORED = "the terminal was restored after a panic";
     NO_SIGNALS = "the program cannot listen to signals";
     TERMINAL_LOST = "the terminal cannot be drawn on any more";
 
